@@ -1,0 +1,1 @@
+"""What is on each topic: records, JSON Schemas, topic files, and adapters that bring other formats in."""

@@ -1,0 +1,69 @@
+"""Which Struct decodes which schema's values, and whether a payload is accepted by it."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from schemas.checks import required
+from schemas.events import Event
+from schemas.internals import DeadLetter, Deletion, Progress, Rule
+from schemas.names import kind_name
+from schemas.outputs import (
+    ActionEvent,
+    AudienceEvent,
+    ExampleEvent,
+    ModelEvent,
+    ScoreEvent,
+    WatermarkEvent,
+    WithheldEvent,
+)
+from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error, shown
+from schemas.timestamp import to_ms
+
+__all__ = ["STRUCTS", "refused"]
+
+STRUCTS: Final[dict[str, tuple[type[Struct], ...]]] = {
+    "segment-event.v1": (Event,),
+    "score.v1": (ScoreEvent,),
+    "action.v1": (ActionEvent,),
+    "action-withheld.v1": (WithheldEvent,),
+    "audience.v1": (AudienceEvent,),
+    "example.v1": (ExampleEvent, WatermarkEvent),
+    "model.v1": (ModelEvent,),
+    "dead-letter.v1": (DeadLetter,),
+    "progress.v1": (Progress,),
+    "deletion.v1": (Deletion,),
+    "rule.v1": (Rule,),
+}
+"""Structs by JSON Schema; where there are several, a value is of exactly one."""
+
+
+def refused(schema: str, payload: bytes) -> Refusal | None:
+    """Return why a payload is not a value of a schema, or None when it is; any bytes may be given.
+
+    Decodes anew and reads the time, so it is for tools and tests; a worker does the same in its own way.
+
+    Raises
+    ------
+    KeyError
+        If no schema has that name.
+    """
+    refusal: Refusal | None = None
+    for struct in STRUCTS[schema]:
+        try:
+            value: Any = msgspec.json.decode(payload, type=struct)
+        except DECODE_ERRORS as error:
+            refusal = refusal or from_validation_error(error, payload)
+            continue
+        return _event_refused(value) if isinstance(value, Event) else None
+    return refusal
+
+
+def _event_refused(event: Event) -> Refusal | None:
+    try:
+        to_ms(event.timestamp)
+    except ValueError:
+        remedy = "send ISO 8601 with an offset, such as 2024-05-01T09:30:00.000Z"
+        return Refusal("timestamp", shown(event.timestamp), "is not a time", remedy, "time")
+    return required(kind_name(event.type, event.event), event)

@@ -1,0 +1,171 @@
+"""Fields of text files: rows, numbers, ids and times, each refused with a reason when it is wrong."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from math import isfinite
+from typing import Final
+
+from schemas.refusal import Refusal, shown
+
+__all__ = ["FieldError", "cells", "customer_number", "epoch", "header", "number", "time_ms"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WHOLE_FLOAT: Final = re.compile(r"([0-9]+)\.0+")
+_AMERICAN: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}) ([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
+_COMPACT: Final = re.compile(r"[0-9]{8}")
+_MAX_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+
+class FieldError(Exception):
+    """A field is wrong; carries the refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+def cells(line: str, delimiter: str = ",") -> list[str]:
+    """Split one line of a delimited file.
+
+    A record ends with its line: a quote that stays open spoils that line, not the rest of the file.
+
+    Raises
+    ------
+    FieldError
+        If quotes do not close, or the line holds a NUL.
+    """
+    try:
+        row = next(csv.reader((line.rstrip("\r\n"),), delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise FieldError(
+            Refusal("line", line, f"is not delimited text ({error})", "close the quotes in the line", "malformed")
+        ) from None
+    return row
+
+
+def header(names: Sequence[str], wanted: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, int]:
+    """Return the position of each wanted column; names match without regard to case, blanks and BOM.
+
+    Raises
+    ------
+    FieldError
+        If a column is absent under all its names.
+    """
+    places = {_plain(name): place for place, name in reversed(list(enumerate(names)))}
+    found: dict[str, int] = {}
+    for column, aliases in wanted:
+        place = next((places[_plain(alias)] for alias in aliases if _plain(alias) in places), None)
+        if place is None:
+            raise FieldError(
+                Refusal(
+                    aliases[0],
+                    ", ".join(names),
+                    "is not among the columns of the first line",
+                    f"name the column {aliases[0]}, or say with an option how it is called",
+                    "header",
+                )
+            )
+        found[column] = place
+    return found
+
+
+def number(field: str, text: str) -> float:
+    """Return a finite number; a whole one is returned as int, so that JSON stays short.
+
+    Raises
+    ------
+    FieldError
+        If the text is not a decimal number.
+    """
+    plain = text.strip()
+    value = float(plain) if len(plain) <= 40 and _NUMBER.fullmatch(plain) else float("nan")
+    if not isfinite(value):
+        raise FieldError(Refusal(field, text, "is not a number", "write digits with a decimal point", "number"))
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def customer_number(text: str) -> str:
+    """Return a customer's id, without the `.0` that spreadsheets add to whole numbers."""
+    plain = text.strip()
+    match = _WHOLE_FLOAT.fullmatch(plain)
+    return match[1] if match else plain
+
+
+def time_ms(field: str, text: str) -> int:
+    """Return milliseconds since the epoch of a time in a file; without an offset it is taken as UTC.
+
+    Takes ISO 8601 (a day, a day and a time), `YYYYMMDD`, and `M/D/YYYY H:MM`.
+
+    Raises
+    ------
+    FieldError
+        If it is none of these or no such day exists.
+    """
+    plain = text.strip()
+    try:
+        if american := _AMERICAN.fullmatch(plain):
+            month, day, year, hour, minute, second = (int(part or 0) for part in american.groups())
+            when = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        elif "-" in plain or _COMPACT.fullmatch(plain):
+            when = datetime.fromisoformat(plain.removesuffix(" UTC"))
+        else:
+            raise ValueError(plain)
+        aware = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+        return _in_range(field, text, (aware - _EPOCH) // _MS)
+    except (ValueError, OverflowError):
+        raise FieldError(_no_time(field, text)) from None
+
+
+def epoch(field: str, text: str, per_second: int) -> int:
+    """Return milliseconds since the epoch of a count of seconds (1), milliseconds or microseconds.
+
+    Raises
+    ------
+    FieldError
+        If it is not a whole number, or lies outside the years 1970 to 9999.
+    """
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdigit() and len(plain) <= 20):
+        raise FieldError(_no_time(field, text))
+    return _in_range(field, text, int(plain) * 1000 // per_second)
+
+
+def strptime_ms(field: str, text: str, pattern: str) -> int:
+    """Return milliseconds since the epoch of a time written by a pattern of `datetime.strptime`."""
+    try:
+        when = datetime.strptime(text.strip(), pattern)  # noqa: DTZ007 - the offset may be in the pattern
+        aware = when if isinstance(when.tzinfo, timezone) else when.replace(tzinfo=UTC)
+        return _in_range(field, text, (aware - _EPOCH) // _MS)
+    except (ValueError, OverflowError):
+        raise FieldError(_no_time(field, text)) from None
+
+
+def rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | Refusal]]:
+    """Yield line numbers and cells, or the refusal of a line; empty lines are passed over."""
+    for line_number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield line_number, cells(line, delimiter)
+        except FieldError as error:
+            yield line_number, error.refusal
+
+
+def _in_range(field: str, text: str, value: int) -> int:
+    if not -_MAX_MS <= value <= _MAX_MS:
+        raise FieldError(_no_time(field, text))
+    return value
+
+
+def _no_time(field: str, text: str) -> Refusal:
+    remedy = "write ISO 8601 such as 2024-05-01T09:30:00Z, or say the form with an option"
+    return Refusal(field, shown(text), "is not a time", remedy, "time")
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())

@@ -1,0 +1,78 @@
+"""Plain records of our own: dead letters, progress, deletions and rules as they travel."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from schemas.outputs import Count, Text, Time
+
+__all__ = ["Counters", "DeadLetter", "Deletion", "Progress", "Rule"]
+
+
+class DeadLetter(Struct, forbid_unknown_fields=True):
+    """A record that was refused, on `<input>-dlq`.
+
+    `id` is `topic-partition-offset`; `payload` the original bytes in base64, cut at a limit
+    (`payload_bytes` is their whole number), null where the record had none.
+    """
+
+    id: Text
+    topic: Text
+    partition: Count
+    offset: Count
+    field: Text
+    value: Annotated[str, Meta(max_length=80)]
+    reason: Text
+    remedy: Text
+    code: Text
+    payload: str | None
+    received_at: Time
+    payload_bytes: Count | None = None
+
+
+class Counters(Struct, forbid_unknown_fields=True):
+    """What became of the records read so far; the five always add up to `read`."""
+
+    read: Count
+    applied: Count
+    duplicate: Count
+    late: Count
+    ignored: Count
+    dead_lettered: Count
+
+
+class Progress(Struct, forbid_unknown_fields=True):
+    """What a partition did with one commit, on `progress`.
+
+    `offsets` are the next to read, by input topic; `runs` the interleaving since the commit before, as
+    [input, count] pairs where input is 0 clickstream, 1 orders, 2 customers; `ticks` the event times of
+    the ticks between, each with the number of records applied before it.
+    """
+
+    partition: Count
+    sequence: Count
+    watermark_ms: int | None
+    offsets: dict[str, Count]
+    runs: list[tuple[Annotated[int, Meta(ge=0, le=2)], Annotated[int, Meta(ge=1)]]]
+    ticks: list[tuple[Count, int]]
+    model_version: Count
+    rules: list[Text]
+    counters: Counters
+
+
+class Deletion(Struct, forbid_unknown_fields=True):
+    """A request to forget a customer, on `deletions`."""
+
+    request_id: Text
+    customer_id: Text
+    requested_at: Time
+    reason: Text | None = None
+
+
+class Rule(Struct, forbid_unknown_fields=True):
+    """One version of a rule, on `rules`; `definition` is what stands in the rule's YAML."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    version: Annotated[int, Meta(ge=1)]
+    published_at: Time
+    definition: dict[str, Any]

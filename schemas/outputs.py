@@ -1,0 +1,337 @@
+"""Output values: the CloudEvents that `scores`, `actions-*`, `audiences`, `examples` and `models` carry.
+
+Every field is required on the wire, constants included; `of` fills the constants. Times are RFC 3339 in
+UTC with milliseconds (`schemas.timestamp.from_ms`). Encode with `msgspec.json`.
+
+References
+----------
+CloudEvents 1.0.2, JSON event format.
+"""
+
+from typing import Annotated, Final, Literal, Self
+
+from msgspec import Meta, Struct
+
+__all__ = [
+    "ActionData",
+    "ActionEvent",
+    "AudienceData",
+    "AudienceEvent",
+    "CloudEvent",
+    "ExampleData",
+    "ExampleEvent",
+    "ModelData",
+    "ModelEvent",
+    "Reason",
+    "ScoreData",
+    "ScoreEvent",
+    "WatermarkData",
+    "WatermarkEvent",
+    "WithheldData",
+    "WithheldEvent",
+]
+
+SOURCE: Final = "/recompra"
+
+Text = Annotated[str, Meta(min_length=1)]
+Unit = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$")]
+Crossing = Literal["entered", "left"]
+
+
+class Reason(Struct, gc=False, forbid_unknown_fields=True):
+    """What a group of features adds to the log-odds, and by how much that moved since the last crossing.
+
+    The contributions of all groups and the intercept add up to the log-odds; `change` is null where
+    there is nothing to compare with.
+    """
+
+    group: Text
+    contribution: float
+    change: float | None
+
+
+class ScoreData(Struct, forbid_unknown_fields=True):
+    """How likely a customer is to buy within `horizon_days` of `event_time`.
+
+    `percentile` (0 to 1) is null while the ranks are unknown; `previous` is the score published before.
+    While `warming_up` the score only ranks (by decayed orders): it is not a probability.
+    """
+
+    customer_id: Text
+    score: Unit
+    percentile: Unit | None
+    band: Text
+    previous: Unit | None
+    horizon_days: Positive
+    model_version: Count
+    event_time: Time
+    warming_up: bool
+    reasons: list[Reason]
+
+
+class ActionData(ScoreData, forbid_unknown_fields=True):
+    """One crossing of a rule: everything of the score, what crossed, and what helps to act on it.
+
+    `object` is the order, product, category or ticket where the rule is for each, `trigger` the message
+    id of the event that caused it (null when time alone did). `best_hour` is 0 to 23 and `best_weekday` 0
+    (Monday) to 6, in UTC; null where too little is known.
+    """
+
+    rule: Text
+    rule_version: Count
+    crossing: Crossing
+    crossing_number: Annotated[int, Meta(ge=1)]
+    object: Text | None
+    trigger: Text | None
+    products: list[Text]
+    category: Text | None
+    language: Text | None
+    best_hour: Annotated[int, Meta(ge=0, le=23)] | None
+    best_weekday: Annotated[int, Meta(ge=0, le=6)] | None
+    best_channel: Text | None
+    not_before: Time | None
+    expires_at: Time | None
+    action_class: Text
+    replay: bool
+
+
+class WithheldData(ActionData, forbid_unknown_fields=True):
+    """A crossing that gates held back; `withheld` are their codes, in the order of the gates."""
+
+    withheld: Annotated[list[Text], Meta(min_length=1)]
+
+
+class AudienceData(Struct, forbid_unknown_fields=True):
+    """A customer (or one of its objects) entered or left a named list."""
+
+    customer_id: Text
+    audience: Text
+    rule_version: Count
+    crossing: Crossing
+    crossing_number: Annotated[int, Meta(ge=1)]
+    object: Text | None
+    event_time: Time
+
+
+class ExampleData(Struct, forbid_unknown_fields=True):
+    """What was known of a customer at `made_ms`, and whether they bought by `resolved_ms`.
+
+    `score`, `percentile` and `model_version` are what was served when it was made, for judging quality;
+    `orders` counts the orders before (0: a prospect).
+    """
+
+    customer_id: Text
+    made_ms: int
+    resolved_ms: int
+    label: bool
+    features: Annotated[list[float], Meta(min_length=1)]
+    feature_version: Text
+    baseline: float
+    score: Unit
+    percentile: Unit | None
+    model_version: Count
+    orders: Count
+    partition: Count
+
+
+class WatermarkData(Struct, forbid_unknown_fields=True):
+    """How far in event time a partition has published its examples: none that resolves earlier follows."""
+
+    partition: Count
+    watermark_ms: int
+
+
+class ModelData(Struct, forbid_unknown_fields=True):
+    """One version of the model; `snapshot` is the learner's whole state in base64.
+
+    `metrics` are prequential, by name; null where not yet known.
+    """
+
+    name: Text
+    version: Count
+    feature_version: Text
+    horizon_days: Positive
+    effective_time: Time
+    warming_up: bool
+    examples_seen: Count
+    last_example: Text | None
+    metrics: dict[str, float | None]
+    snapshot: Text
+
+
+class CloudEvent(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What all output values share; `subject` is the customer's id, `time` the event's time.
+
+    `id` is a function of the input, so that whoever gets one twice can tell.
+    """
+
+    specversion: Literal["1.0"]
+    id: Text
+    source: Literal["/recompra"]
+    subject: Text
+    time: Time
+    datacontenttype: Literal["application/json"]
+
+
+class ScoreEvent(CloudEvent, kw_only=True):
+    """A score, on `scores`."""
+
+    type: Literal["recompra.score"]
+    dataschema: Literal["score.v1"]
+    data: ScoreData
+
+    @classmethod
+    def of(cls, event_id: str, subject: str, time: str, data: ScoreData) -> Self:
+        """Return the event around its data."""
+        return cls(
+            specversion="1.0",
+            id=event_id,
+            source="/recompra",
+            type="recompra.score",
+            subject=subject,
+            time=time,
+            datacontenttype="application/json",
+            dataschema="score.v1",
+            data=data,
+        )
+
+
+class ActionEvent(CloudEvent, kw_only=True):
+    """A crossing that passed every gate, on `actions-<rule>`."""
+
+    type: Literal["recompra.action"]
+    dataschema: Literal["action.v1"]
+    data: ActionData
+
+    @classmethod
+    def of(cls, event_id: str, subject: str, time: str, data: ActionData) -> Self:
+        """Return the event around its data."""
+        return cls(
+            specversion="1.0",
+            id=event_id,
+            source="/recompra",
+            type="recompra.action",
+            subject=subject,
+            time=time,
+            datacontenttype="application/json",
+            dataschema="action.v1",
+            data=data,
+        )
+
+
+class WithheldEvent(CloudEvent, kw_only=True):
+    """A crossing that did not, on `actions-withheld`."""
+
+    type: Literal["recompra.action.withheld"]
+    dataschema: Literal["action-withheld.v1"]
+    data: WithheldData
+
+    @classmethod
+    def of(cls, event_id: str, subject: str, time: str, data: WithheldData) -> Self:
+        """Return the event around its data."""
+        return cls(
+            specversion="1.0",
+            id=event_id,
+            source="/recompra",
+            type="recompra.action.withheld",
+            subject=subject,
+            time=time,
+            datacontenttype="application/json",
+            dataschema="action-withheld.v1",
+            data=data,
+        )
+
+
+class AudienceEvent(CloudEvent, kw_only=True):
+    """A change of a list, on `audiences`."""
+
+    type: Literal["recompra.audience"]
+    dataschema: Literal["audience.v1"]
+    data: AudienceData
+
+    @classmethod
+    def of(cls, event_id: str, subject: str, time: str, data: AudienceData) -> Self:
+        """Return the event around its data."""
+        return cls(
+            specversion="1.0",
+            id=event_id,
+            source="/recompra",
+            type="recompra.audience",
+            subject=subject,
+            time=time,
+            datacontenttype="application/json",
+            dataschema="audience.v1",
+            data=data,
+        )
+
+
+class ExampleEvent(CloudEvent, kw_only=True):
+    """A resolved example, on `examples`."""
+
+    type: Literal["recompra.example"]
+    dataschema: Literal["example.v1"]
+    data: ExampleData
+
+    @classmethod
+    def of(cls, event_id: str, subject: str, time: str, data: ExampleData) -> Self:
+        """Return the event around its data."""
+        return cls(
+            specversion="1.0",
+            id=event_id,
+            source="/recompra",
+            type="recompra.example",
+            subject=subject,
+            time=time,
+            datacontenttype="application/json",
+            dataschema="example.v1",
+            data=data,
+        )
+
+
+class WatermarkEvent(CloudEvent, kw_only=True):
+    """A partition's watermark, on `examples`; `subject` is the partition's number."""
+
+    type: Literal["recompra.watermark"]
+    dataschema: Literal["example.v1"]
+    data: WatermarkData
+
+    @classmethod
+    def of(cls, event_id: str, subject: str, time: str, data: WatermarkData) -> Self:
+        """Return the event around its data."""
+        return cls(
+            specversion="1.0",
+            id=event_id,
+            source="/recompra",
+            type="recompra.watermark",
+            subject=subject,
+            time=time,
+            datacontenttype="application/json",
+            dataschema="example.v1",
+            data=data,
+        )
+
+
+class ModelEvent(CloudEvent, kw_only=True):
+    """A model's version, on `models`; `subject` is `name@version`."""
+
+    type: Literal["recompra.model"]
+    dataschema: Literal["model.v1"]
+    data: ModelData
+
+    @classmethod
+    def of(cls, event_id: str, subject: str, time: str, data: ModelData) -> Self:
+        """Return the event around its data."""
+        return cls(
+            specversion="1.0",
+            id=event_id,
+            source="/recompra",
+            type="recompra.model",
+            subject=subject,
+            time=time,
+            datacontenttype="application/json",
+            dataschema="model.v1",
+            data=data,
+        )

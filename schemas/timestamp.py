@@ -1,0 +1,41 @@
+"""Timestamps: ISO 8601 text with an offset, to and from milliseconds since the epoch."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+__all__ = ["PATTERN", "from_ms", "to_ms"]
+
+PATTERN: Final = (
+    r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""The accepted form, RFC 3339 without leap seconds; the JSON Schemas carry the same expression."""
+
+_ACCEPTED: Final = re.compile(PATTERN)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+
+
+def to_ms(text: str) -> int:
+    """Return milliseconds since the epoch, rounded down.
+
+    Raises
+    ------
+    ValueError
+        If the text is not in the accepted form, or names a day that the calendar lacks.
+    """
+    if text.endswith("\n") or _ACCEPTED.match(text) is None:
+        raise ValueError(f"not an ISO 8601 time with an offset: {text[:80]!r}")
+    return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MS
+
+
+def from_ms(time_ms: int) -> str:
+    """Return RFC 3339 text in UTC with milliseconds, such as `2011-12-09T12:50:00.000Z`.
+
+    Raises
+    ------
+    OverflowError
+        If the year would not lie between 1 and 9999.
+    """
+    return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")[:-6] + "Z"

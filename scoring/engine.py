@@ -1,0 +1,278 @@
+"""Engine: one partition's scoring, from a run of events to what is told of it and to what must be stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scoring.clock import Clock
+from scoring.crossing import Crossings
+from scoring.features import FEATURE_VERSION, GROUPS, N_FEATURES, WARM_UP_WEIGHTS
+from scoring.kernel import DONE, HEAP, LATE, SKIPPED, SWAP, Config, Events, Points, Reading, admit, rebuild, run
+from scoring.kernel import APPLIED, DUPLICATE
+from scoring.kinds import N_KINDS
+from scoring.model import LinearScorer, Snapshot, probabilities
+from scoring.outcome import Outcome, Scores
+from scoring.pending import PendingExamples
+from scoring.profile import DAY_MS, FAR, Layout, Profiles
+from scoring.publish import choose
+from scoring.queue import new_heap, grown
+from scoring.rules import RuleSet
+from scoring.rules.columns import Field, Op
+from scoring.sides import Detail, Sides
+
+__all__ = ["Counts", "Engine", "EngineSettings"]
+
+GROUP_STARTS = np.array([start for _, start, _ in GROUPS])
+ROOM = 8192
+"""Evaluation points between two looks at the rules: few enough to stay in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What the engine is told; times in ms."""
+
+    layout: Layout = field(default_factory=Layout)
+    tick_ms: int = 60_000
+    window_ms: int = 90 * DAY_MS
+    example_customers: int = 50_000
+    publish_delta: float = 0.02
+    bands: tuple[tuple[str, float], ...] = (("low", 0.0), ("medium", 0.5), ("high", 0.8))
+    active_horizons: float = 3.0
+    max_action_age_ms: int | None = DAY_MS
+    cart_steps: int = 100
+    orders_remembered: int = 1024
+    replay: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tick_ms < 1000:
+            raise ValueError(f"tick_ms: {self.tick_ms} is under a second; give at least 1000")
+        if not 0 < self.publish_delta < 1:
+            raise ValueError(f"publish_delta: {self.publish_delta} is outside (0, 1)")
+
+    def kernel(self) -> Config:
+        """The scalars that the kernel reads."""
+        horizon = self.layout.horizon_ms
+        every = max(horizon * 7 // 30 // self.tick_ms, 1) * self.tick_ms
+        return Config(horizon, self.tick_ms, self.window_ms, every, int(self.active_horizons * horizon),
+                      self.example_customers)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of every record read; they always add up to the records read."""
+
+    applied: int = 0
+    duplicate: int = 0
+    late: int = 0
+    ignored: int = 0
+    dead_lettered: int = 0
+
+    def total(self) -> int:
+        """All records read."""
+        return self.applied + self.duplicate + self.late + self.ignored + self.dead_lettered
+
+
+class Model(NamedTuple):
+    """The model in force, as the kernel wants it."""
+
+    version: int
+    warming_up: bool
+    scorer: LinearScorer
+    quantiles: Any
+    snapshot: Snapshot | None
+
+
+def blank_model() -> Model:
+    """What scores until the first snapshot: decayed orders, no percentiles."""
+    weight = np.zeros(N_FEATURES)
+    for number, value in WARM_UP_WEIGHTS:
+        weight[number] = value
+    scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
+    return Model(0, True, scorer, np.zeros(0), None)
+
+
+class Engine:
+    """One partition's state and arithmetic; no clock, no broker.
+
+    Applying costs about 4 µs an event; a run may be cut anywhere with the same outcome.
+    """
+
+    def __init__(self, settings: EngineSettings, rules: RuleSet, partition: int = 0) -> None:
+        self.settings, self.rules, self.partition = settings, rules, partition
+        self.profiles = Profiles(settings.layout)
+        self.clock = Clock()
+        self.counts = Counts()
+        self.sides = Sides(settings.cart_steps, settings.orders_remembered)
+        self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
+        self.crossings = Crossings(rules, settings.max_action_age_ms, settings.replay)
+        self.model = blank_model()
+        self.upcoming: list[Snapshot] = []
+        self.config = settings.kernel()
+        self.dirty: set[int] = set()
+        self.products: dict[int, str] = {}
+        self.new_products: list[int] = []
+        self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
+        self._heap = new_heap(4096)
+        self._acc = np.zeros(24)
+        self._reading = self._read_for(rules, settings.layout)
+        self._points = self._room_for(len(rules.columns), settings.layout.views)
+        self._limits = np.array([limit for _, limit in settings.bands[1:]])
+        self._filled = [(c, column.a) for c, column in enumerate(rules.columns)
+                        if column.op == Op.FIELD and column.a in (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP)]  # fmt: skip
+
+    @staticmethod
+    def _read_for(rules: RuleSet, layout: Layout) -> Reading:
+        columns = np.array([tuple(c) for c in rules.columns], np.int64).reshape(-1, 3)
+        clocks = np.array([tuple(c) for c in rules.clocks], np.int64).reshape(-1, 2)
+        slots = []
+        for kinds in (layout.day_kinds, layout.hour_kinds):
+            slot = np.full(N_KINDS, -1, np.int64)
+            slot[list(kinds)] = np.arange(len(kinds))
+            slots.append(slot)
+        for column in rules.columns:
+            by_day = column.op in (Op.COUNT_DAYS, Op.DAYS_WITH)
+            if (by_day and slots[0][column.a] < 0) or (column.op == Op.COUNT_HOURS and slots[1][column.a] < 0):
+                ring = "day_kinds" if by_day else "hour_kinds"
+                raise ValueError(f"{ring}: a rule counts kind {column.a}, which has no ring; add it to {ring}")
+        hourly = any(column.op == Op.COUNT_HOURS for column in rules.columns)
+        return Reading(columns, clocks, slots[0], slots[1], hourly)
+
+    @staticmethod
+    def _room_for(columns: int, views: int) -> Points:
+        ints = [np.zeros(ROOM, np.int64) for _ in range(5)]
+        resolved = [np.zeros(ROOM + 8, np.int64) for _ in range(4)]
+        return Points(*ints, np.zeros((ROOM, N_FEATURES)), np.zeros(ROOM), np.zeros((ROOM, columns)),
+                      np.zeros((ROOM, views), np.uint64), *resolved)  # fmt: skip
+
+    def product(self, number: int, name: str) -> None:
+        """Remember the real id behind a product's number."""
+        if number not in self.products:
+            self.products[number] = name
+            self.new_products.append(number)
+
+    def apply(self, events: Events, details: dict[int, Detail], age_ms: int = 0) -> Outcome:
+        """Apply a run of events of one partition in the order of input.
+
+        Parameters
+        ----------
+        events
+            Columns; `status` and `watermark_ms` are filled here.
+        details
+            By index, what orders and cart events carry beside the columns.
+        age_ms
+            How long before their receipt the events happened, for the gate against stale ones.
+        """
+        clock = self.clock
+        watermark = admit(self.profiles.rows, events, clock.seen_ms, clock.behind, clock.watermark_ms, self.config.window_ms)
+        self.sides.begin()
+        for i in sorted(details):
+            if events.status[i] in (APPLIED, SKIPPED):
+                self.sides.apply(events, i, details[i])
+        self.dirty.update(events.row.tolist())
+        outcome = self._run(events, watermark, age_ms)
+        tally = np.bincount(events.status, minlength=4)
+        self.counts.applied += int(tally[APPLIED] + tally[SKIPPED])
+        self.counts.duplicate += int(tally[DUPLICATE])
+        self.counts.late += int(tally[LATE])
+        return outcome
+
+    def advance(self, watermark_ms: int, age_ms: int = 0) -> Outcome:
+        """Let event time pass up to `watermark_ms` without an event: run the ticks that are due."""
+        if watermark_ms <= self.clock.watermark_ms:
+            return Outcome()
+        self.sides.begin()
+        return self._run(NO_EVENTS, watermark_ms, age_ms)
+
+    def _run(self, events: Events, until_ms: int, age_ms: int) -> Outcome:
+        outcome = Outcome()
+        i = 0
+        while True:
+            stop = self.upcoming[0].effective_ms if self.upcoming else FAR
+            if stop <= self.clock.watermark_ms:
+                self._take_effect()
+                continue
+            why, i, m, resolved = run(
+                self.profiles.rows, len(self.profiles), events, i, self._heap, self.clock.watermark, until_ms, stop,
+                self.choice, self._points, self.model.scorer, self._reading, self.config, self._acc,
+            )  # fmt: skip
+            if m:
+                self._tell(m, events, outcome, age_ms)
+            if resolved:
+                self.pending.resolve(self._points, resolved, self.profiles.keys, outcome)
+            if why == DONE:
+                return outcome
+            if why == HEAP:
+                self._heap = grown(self._heap, 2 * len(self._heap.ms))
+            elif why == SWAP:
+                self._take_effect()
+
+    def _tell(self, m: int, events: Events, outcome: Outcome, age_ms: int) -> None:
+        """Scores, crossings and examples of `m` evaluation points."""
+        points, model = self._points, self.model
+        logit = points.logit[:m]
+        if model.snapshot is not None and model.snapshot.scorer is None:
+            logit[:] = self._slow_logits(points.X[:m])
+        score = probabilities(logit)
+        percentile = np.full(m, np.nan)
+        if len(model.quantiles):
+            percentile = np.interp(logit, model.quantiles, np.linspace(0.0, 1.0, len(model.quantiles)))
+        rank = np.where(np.isnan(percentile), score, percentile)
+        band = np.searchsorted(self._limits, rank, side="right")
+        for c, which in self._filled:
+            points.columns[:m, c] = (
+                score if which == Field.SCORE else percentile if which == Field.PERCENTILE else float(model.warming_up)
+            )
+        crossed, found = self.crossings.find(self.profiles.rows, points, m)
+        chosen, previous = np.empty(m, np.int64), np.empty(m)
+        n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
+                   self.config.horizon_ms, chosen, previous)  # fmt: skip
+        chosen, previous = chosen[:n], previous[:n]
+        ticked = points.row[:m][points.event[:m] < 0]
+        self.dirty.update(ticked.tolist())
+        groups = self._groups(points.X[chosen])
+        outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen], score[chosen],
+                                     percentile[chosen], band[chosen], previous, groups, model.version,
+                                     model.warming_up))  # fmt: skip
+        if found:
+            place = {int(point): k for k, point in enumerate(chosen.tolist())}
+            for crossing in found:
+                k = place[crossing.point]
+                action = self.crossings.action(crossing, points, outcome.scores[-1], k, self.sides, self.products, age_ms)
+                outcome.actions.append(action)
+        self.pending.make(points, m, score, percentile, model.version, model.warming_up)
+
+    def _groups(self, X: Any) -> Any:  # noqa: N803
+        scorer = self.model.scorer
+        z = np.clip((X - scorer.mean) * scorer.inv_sd, -scorer.clip, scorer.clip) * scorer.weight
+        return np.add.reduceat(z, GROUP_STARTS, axis=1)
+
+    def _slow_logits(self, X: Any) -> Any:  # noqa: N803
+        raise NotImplementedError
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Use a model from its effective time on; one that is not newer than what is known changes nothing."""
+        newest = self.upcoming[-1].version if self.upcoming else self.model.version
+        if snapshot.version > newest:
+            self.upcoming.append(snapshot)
+            self.upcoming.sort(key=lambda s: (s.effective_ms, s.version))
+
+    def _take_effect(self) -> None:
+        snapshot = self.upcoming.pop(0)
+        scorer = snapshot.scorer or blank_model().scorer
+        self.model = Model(snapshot.version, snapshot.warming_up, scorer, snapshot.quantiles, snapshot)
+
+    def restored(self) -> None:
+        """After rows were loaded: derive what is not stored and queue what is due."""
+        self._heap = grown(new_heap(4096), 4 * len(self.profiles) + 4096)
+        rebuild(self.profiles.rows, len(self.profiles), self._heap, self._acc, float(self.config.horizon_ms))
+
+
+def _no_events() -> Events:
+    empty: Sequence[Any] = [np.zeros(0, kind) for kind in
+                            ("i8", "i8", "i8", "i8", "i8", "u8", "u8", "f8", "f8", "f8", "i8", "f8", "i8", "i8")]  # fmt: skip
+    return Events(*empty)
+
+
+NO_EVENTS = _no_events()

@@ -1,0 +1,433 @@
+"""Kernel: applies events to rows in order, runs the ticks that fall due between them, and scores each moment."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.compiled import compiled
+from scoring.features import features
+from scoring.kinds import N_KINDS, Kind
+from scoring.orders import add_order, derive, orders_between
+from scoring.profile import DAY_MS, FAR, HOUR_MS, NEVER
+from scoring.readings import read_columns
+from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
+from scoring.timers import grid_after, next_due, pop, push, schedule
+from scoring.windows import ring_add, roll
+
+__all__ = ["APPLIED", "DUPLICATE", "LATE", "SKIPPED", "Config", "Events", "Heap", "Points", "Reading", "admit", "run"]
+
+Int = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float64]
+Unsigned = npt.NDArray[np.uint64]
+
+APPLIED, DUPLICATE, LATE, SKIPPED = 0, 1, 2, 3
+"""What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied."""
+
+EXAMPLE, RESCORE = 1, 2
+"""Bits of a point's cause: an example is made here, the daily score is taken here."""
+
+DONE, FULL, SWAP, HEAP = 0, 1, 2, 3
+"""Why the kernel returned: all events applied, no room for points, a new model takes effect, no room in the heap."""
+
+_VIEWED, _CARTED, _WISHED = int(Kind.PRODUCT_VIEWED), int(Kind.PRODUCT_ADDED), int(Kind.WISHLIST_ADDED)
+_COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
+_REFUNDED = int(Kind.ORDER_REFUNDED)
+_ANY, _VISITED = ANY, VISITED
+_IS_VISIT = np.array([kind in VISIT_KINDS for kind in range(N_KINDS)])
+
+
+class Events(NamedTuple):
+    """A run of events in the order of input, one element an event in each column."""
+
+    row: Int
+    time_ms: Int
+    kind: Int
+    source: Int
+    offset: Int
+    message: Unsigned
+    product: Unsigned
+    value: Float
+    lines: Float
+    quantity: Float
+    cart_items: Int
+    cart_value: Float
+    watermark_ms: Int
+    status: Int
+
+
+class Heap(NamedTuple):
+    """The rows that are due, by time and then by a stable hash of the customer."""
+
+    ms: Int
+    mark: Unsigned
+    row: Int
+    n: Int
+
+
+class Reading(NamedTuple):
+    """What the rules ask for: columns (C, 3), clocks (k, 2), and the ring slot of each kind, -1 for none."""
+
+    columns: Int
+    clocks: Int
+    day_slot: Int
+    hour_slot: Int
+    hourly: bool
+
+
+class Config(NamedTuple):
+    """Scalars of the kernel, times in ms."""
+
+    horizon_ms: int
+    tick_ms: int
+    window_ms: int
+    example_every_ms: int
+    active_ms: int
+    example_customers: int
+
+
+class Points(NamedTuple):
+    """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C), `viewed` (m, V)."""
+
+    row: Int
+    time_ms: Int
+    event: Int
+    cause: Int
+    at: Int
+    X: Float
+    logit: Float
+    columns: Float
+    viewed: Unsigned
+    resolved_row: Int
+    resolved_made_ms: Int
+    resolved_label: Int
+    resolved_ms: Int
+
+
+@compiled
+def admit(rows: Any, events: Any, seen: Any, behind: Any, watermark: int, window_ms: int) -> int:
+    """Decide for each event whether it counts: fill `events.status` and `events.watermark_ms`; return the watermark.
+
+    Already applied to its row (by offset), late by more than the window, or a message id among the last ones of its
+    customer. O(n x message ring).
+    """
+    for i in range(events.row.shape[0]):
+        ms = events.time_ms[i]
+        source = events.source[i]
+        seen[source] = max(seen[source], ms)
+        least = FAR
+        newest = NEVER
+        for s in range(seen.shape[0]):
+            newest = max(newest, seen[s])
+            if behind[s] != 0:
+                least = min(least, seen[s])
+        watermark = max(watermark, newest if least == FAR else least)
+        events.watermark_ms[i] = watermark
+        p = rows[events.row[i]]
+        if events.offset[i] <= p.applied[source]:
+            events.status[i] = SKIPPED
+            continue
+        p.applied[source] = events.offset[i]
+        if ms < watermark - window_ms:
+            events.status[i] = LATE
+            continue
+        message = events.message[i]
+        span = p.message.shape[0]
+        status = APPLIED
+        for k in range(min(p.message_n, span)):
+            if p.message[k] == message:
+                status = DUPLICATE
+                break
+        events.status[i] = status
+        if status == APPLIED:
+            p.message[p.message_n % span] = message
+            p.message_n += 1
+            if p.message_n >= 2 * span:
+                p.message_n -= span
+    return watermark
+
+
+@compiled
+def _decay(p: Any, ms: int, horizon: float) -> float:
+    """Bring the decayed counts to the newest event; return the age in horizons of an event that is older."""
+    age = float(ms - p.last_ms) / horizon
+    if p.last_ms == NEVER:
+        p.last_ms = ms
+        return 0.0
+    if age <= 0.0:
+        return -age
+    e3 = math.exp2(-age / 3.0)
+    e1 = e3 * e3 * e3
+    e025 = e1 * e1
+    e025 *= e025
+    e004 = e025 * e025 * e025
+    e004 *= e004
+    for k in range(p.behaviour.shape[0]):
+        p.behaviour[k, 0] *= e004
+        p.behaviour[k, 1] *= e025
+        p.behaviour[k, 2] *= e1
+        p.behaviour[k, 3] *= e3
+    p.cancels[0] *= e1
+    p.cancels[1] *= e3
+    p.last_ms = ms
+    return 0.0
+
+
+@compiled
+def _remember_view(p: Any, product: int, ms: int) -> None:
+    """Keep the last distinct products viewed, newest first, each with its last time."""
+    n = p.view_n
+    span = p.view_product.shape[0]
+    place = n
+    for k in range(n):
+        if p.view_product[k] == product:
+            if p.view_ms[k] >= ms:
+                return
+            place = k
+            break
+    if place == n:
+        if n < span:
+            p.view_n = n + 1
+        else:
+            place = span - 1
+            if ms < p.view_ms[place] or (ms == p.view_ms[place] and product < p.view_product[place]):
+                return
+    while place > 0 and (
+        p.view_ms[place - 1] < ms or (p.view_ms[place - 1] == ms and p.view_product[place - 1] < product)
+    ):
+        p.view_ms[place] = p.view_ms[place - 1]
+        p.view_product[place] = p.view_product[place - 1]
+        place -= 1
+    p.view_ms[place] = ms
+    p.view_product[place] = product
+
+
+@compiled
+def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
+    """First and last times, totals and rings of the event's kind and of the pseudo-kinds it belongs to."""
+    p.first_ms = ms if p.first_ms == NEVER else min(p.first_ms, ms)
+    hour = ms // HOUR_MS
+    day = ms // DAY_MS
+    p.hour_epoch = roll(p.hours, p.hour_epoch, hour)
+    p.day_epoch = roll(p.days, p.day_epoch, day)
+    for which in range(3):
+        slot = kind
+        if which == 1:
+            slot = _ANY + N_KINDS
+        elif which == 2:
+            if not _IS_VISIT[kind]:
+                break
+            slot = _VISITED + N_KINDS
+        p.last_kind[slot] = max(p.last_kind[slot], ms)
+        p.total[slot] += 1
+        if reading.day_slot[slot] >= 0:
+            ring_add(p.days, reading.day_slot[slot], p.day_epoch, day)
+        if reading.hour_slot[slot] >= 0:
+            ring_add(p.hours, reading.hour_slot[slot], p.hour_epoch, hour)
+
+
+@compiled
+def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) -> float:
+    """Apply event `i` to its row; return the order's rank, NaN where it is no order."""
+    ms = events.time_ms[i]
+    kind = events.kind[i]
+    age = _decay(p, ms, horizon)
+    _count(p, kind, ms, reading)
+    which = 0 if kind == _VIEWED else 1 if kind == _CARTED else 2 if kind == _WISHED else -1
+    if which >= 0:
+        p.behaviour[which, 0] += math.exp2(-age * 24.0)
+        p.behaviour[which, 1] += math.exp2(-age * 4.0)
+        p.behaviour[which, 2] += math.exp2(-age)
+        p.behaviour[which, 3] += math.exp2(-age / 3.0)
+    if kind == _VIEWED and events.product[i] != 0:
+        _remember_view(p, events.product[i], ms)
+    if events.cart_items[i] >= 0:
+        p.cart_items = events.cart_items[i]
+        p.cart_value = events.cart_value[i]
+    rank = math.nan
+    if kind == _COMPLETED:
+        p.revenue += events.value[i]
+        rank = float(add_order(p, ms, events.value[i], events.lines[i], events.quantity[i], horizon))
+        derive(p, acc, horizon)
+    elif kind == _CANCELLED or kind == _REFUNDED:
+        p.refunded += events.value[i]
+        p.cancels[0] += math.exp2(-age)
+        p.cancels[1] += math.exp2(-age / 3.0)
+    return rank
+
+
+@compiled
+def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, value: float, rank: float, m: int,
+           points: Any, scorer: Any, reading: Any, horizon: float) -> None:  # fmt: skip
+    """Write evaluation point `m`: features, score and columns as of `now`."""
+    points.row[m] = row
+    points.time_ms[m] = now
+    points.event[m] = event
+    points.cause[m] = cause
+    points.at[m] = at
+    x = points.X[m]
+    features(p, now, horizon, x)
+    logit = scorer.intercept
+    for j in range(x.shape[0]):
+        if scorer.weight[j] != 0.0:
+            z = (x[j] - scorer.mean[j]) * scorer.inv_sd[j]
+            logit += scorer.weight[j] * min(max(z, -scorer.clip), scorer.clip)
+    points.logit[m] = logit
+    read_columns(p, now, reading, horizon, value, rank, points.columns[m])
+    for k in range(points.viewed.shape[1]):
+        points.viewed[m, k] = p.view_product[k] if k < p.view_n else 0
+
+
+@compiled
+def _chosen(rows: Any, p: Any, choice: Any, limit: int) -> bool:
+    """Whether the customer gives examples: those with the smallest hashes do, at most about `limit` of them."""
+    return bool(p.hash <= choice[0]) and limit > 0
+
+
+@compiled
+def _enrol(rows: Any, p: Any, choice: Any, known: int, limit: int) -> None:
+    """Count a new customer among those that give examples; halve the share of hashes when there are too many."""
+    choice[2] += np.uint64(1)
+    if p.hash <= choice[0]:
+        choice[1] += np.uint64(1)
+        if choice[1] > np.uint64(max(limit, 1)):
+            choice[0] = choice[0] // np.uint64(2)
+            n = np.uint64(0)
+            for r in range(known):
+                if rows[r].hash <= choice[0] and rows[r].first_ms != NEVER:
+                    n += np.uint64(1)
+            choice[1] = n + (np.uint64(1) if p.hash <= choice[0] else np.uint64(0))
+
+
+@compiled
+def _tick(rows: Any, row: int, at: int, heap: Any, choice: Any, points: Any, m: int, resolved: int, scorer: Any,
+          reading: Any, config: Any) -> int:  # fmt: skip
+    """Run the tick that row is due for: resolve, make an example, score; return how many labels are resolved."""
+    p = rows[row]
+    horizon = float(config.horizon_ms)
+    due = p.due_ms
+    now = max(due, p.now_ms)
+    p.now_ms = now
+    while p.pending_n > 0 and p.pending_ms[0] + config.horizon_ms <= due:
+        made = p.pending_ms[0]
+        points.resolved_row[resolved] = row
+        points.resolved_made_ms[resolved] = made
+        points.resolved_label[resolved] = 1 if orders_between(p, made, made + config.horizon_ms) > 0 else 0
+        points.resolved_ms[resolved] = due
+        resolved += 1
+        for k in range(1, p.pending_n):
+            p.pending_ms[k - 1] = p.pending_ms[k]
+        p.pending_n -= 1
+    cause = 0
+    if p.example_ms <= due:
+        active = now - p.last_ms <= config.active_ms
+        if active and p.pending_n < p.pending_ms.shape[0] and _chosen(rows, p, choice, config.example_customers):
+            cause |= EXAMPLE
+            p.pending_ms[p.pending_n] = due
+            p.pending_n += 1
+        phase = int(p.hash % np.uint64(config.example_every_ms))
+        p.example_ms = grid_after(due, config.example_every_ms, phase, config.tick_ms) if active else FAR
+    if p.rescore_ms <= due:
+        cause |= RESCORE
+        p.rescore_ms = grid_after(due, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
+    _point(p, row, now, -1, cause, at, math.nan, math.nan, m, points, scorer, reading, horizon)
+    p.score = points.logit[m]
+    p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
+    schedule(p, row, heap)
+    return resolved
+
+
+@compiled
+def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: Any, until_ms: int, stop_ms: int,
+        choice: Any, points: Any, scorer: Any, reading: Any, config: Any, acc: Any) -> tuple[int, int, int, int]:  # fmt: skip
+    """Apply events from `start` on, with the ticks between them; then ticks up to `until_ms`.
+
+    A tick of any row runs once the watermark has reached it, in order of (time, hash of the customer); a row's own
+    ticks run before its next event, whatever the watermark, so that they do not depend on slices.
+
+    Returns
+    -------
+    (why, event, m, resolved)
+        Why it returned, the next event, how many points and resolved labels were written. On `SWAP` the watermark
+        stands at `stop_ms` and all ticks before it are done.
+    """
+    m = 0
+    resolved = 0
+    room = points.row.shape[0]
+    resolved_room = points.resolved_row.shape[0] - 8
+    heap_room = heap.ms.shape[0] - 4
+    n = events.row.shape[0]
+    horizon = float(config.horizon_ms)
+    i = start
+    while i <= n:
+        target = max(watermark[0], events.watermark_ms[i] if i < n else until_ms)
+        reach = min(target, stop_ms)
+        while heap.n[0] > 0 and heap.ms[0] <= reach:
+            if m >= room or resolved >= resolved_room:
+                return FULL, i, m, resolved
+            first = heap.ms[0]
+            row = pop(heap)
+            p = rows[row]
+            if p.queued_ms != first:
+                continue
+            p.queued_ms = FAR
+            if p.due_ms <= reach and p.due_ms == first:
+                watermark[0] = max(watermark[0], first)
+                resolved = _tick(rows, row, i, heap, choice, points, m, resolved, scorer, reading, config)
+                m += 1
+            else:
+                schedule(p, row, heap)
+        watermark[0] = max(watermark[0], reach)
+        if target >= stop_ms:
+            return SWAP, i, m, resolved
+        if i >= n:
+            break
+        if events.status[i] != APPLIED:
+            i += 1
+            continue
+        row = events.row[i]
+        p = rows[row]
+        ms = events.time_ms[i]
+        if p.first_ms == NEVER:
+            p.now_ms = ms
+            p.rescore_ms = grid_after(ms, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
+            _enrol(rows, p, choice, known, config.example_customers)
+        while p.due_ms <= ms:
+            if m >= room or resolved >= resolved_room:
+                return FULL, i, m, resolved
+            resolved = _tick(rows, row, i, heap, choice, points, m, resolved, scorer, reading, config)
+            m += 1
+        if m >= room:
+            return FULL, i, m, resolved
+        if heap.n[0] >= heap_room:
+            return HEAP, i, m, resolved
+        rank = _apply(p, events, i, reading, horizon, acc)
+        now = max(p.now_ms, p.last_ms)
+        p.now_ms = now
+        if p.example_ms == FAR:
+            phase = int(p.hash % np.uint64(config.example_every_ms))
+            p.example_ms = grid_after(now, config.example_every_ms, phase, config.tick_ms)
+        value = events.value[i] if events.kind[i] == _COMPLETED else math.nan
+        _point(p, row, now, i, 0, i, value, rank, m, points, scorer, reading, horizon)
+        p.score = points.logit[m]
+        m += 1
+        p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
+        schedule(p, row, heap)
+        i += 1
+    return DONE, i, m, resolved
+
+
+@compiled
+def rebuild(rows: Any, known: int, heap: Any, acc: Any, horizon: float) -> None:
+    """After a restore: derive what is not stored, and queue every row for when it is due."""
+    heap.n[0] = 0
+    for row in range(known):
+        p = rows[row]
+        derive(p, acc, horizon)
+        p.queued_ms = FAR
+        schedule(p, row, heap)
+
+
+__all__ += ["DONE", "EXAMPLE", "FULL", "HEAP", "RESCORE", "SWAP", "rebuild"]
+_ = push

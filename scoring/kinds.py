@@ -1,0 +1,61 @@
+"""Kinds: the small numbers that stand for what a customer did."""
+
+from enum import IntEnum
+
+__all__ = ["Kind", "Source", "N_KINDS", "N_SOURCES"]
+
+
+class Source(IntEnum):
+    """The input topic that a record came from."""
+
+    CLICKSTREAM = 0
+    ORDERS = 1
+    CUSTOMERS = 2
+
+
+class Kind(IntEnum):
+    """What an event says the customer did.
+
+    Values are part of the stored row's layout: add at the end, never renumber.
+    """
+
+    PAGE = 0
+    PRODUCT_VIEWED = 1
+    LIST_VIEWED = 2
+    SEARCHED = 3
+    PRODUCT_ADDED = 4
+    PRODUCT_REMOVED = 5
+    CART_VIEWED = 6
+    CHECKOUT_STARTED = 7
+    CHECKOUT_STEP = 8
+    ORDER_COMPLETED = 9
+    ORDER_CANCELLED = 10
+    ORDER_REFUNDED = 11
+    ORDER_UPDATED = 12
+    WISHLIST_ADDED = 13
+    WISHLIST_REMOVED = 14
+    COUPON = 15
+    PROMOTION = 16
+    SHARED = 17
+    REVIEWED = 18
+    IDENTIFY = 19
+    ALIAS = 20
+    EMAIL_DELIVERED = 21
+    EMAIL_OPENED = 22
+    EMAIL_CLICKED = 23
+    EMAIL_BOUNCED = 24
+    EMAIL_MARKED_SPAM = 25
+    SUBSCRIBED = 26
+    UNSUBSCRIBED = 27
+    CONSENT = 28
+    SURVEY = 29
+    FEEDBACK = 30
+    TICKET_OPENED = 31
+    TICKET_SOLVED = 32
+
+
+N_KINDS = 40
+"""Slots kept for kinds in a row: the last two hold the pseudo-kinds `any` (-1) and `visited` (-2), which index
+from the end; the room below them lets kinds be added without a new layout."""
+
+N_SOURCES = 3

@@ -1,0 +1,68 @@
+"""Outcome: what the engine hands to the edges after a run of events, in order and ready to be encoded."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.model import Example
+from scoring.side import CartItem
+
+__all__ = ["Action", "Outcome", "Scores"]
+
+
+@dataclass(slots=True)
+class Scores:
+    """Scores to publish, one element each.
+
+    `event` is the index of the causing event in the run, -1 for a tick; `previous` is NaN where none was told
+    before; `groups` is (k, G): what each group of features adds to the log-odds.
+    """
+
+    row: npt.NDArray[np.int64]
+    time_ms: npt.NDArray[np.int64]
+    event: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    percentile: npt.NDArray[np.float64]
+    band: npt.NDArray[np.int64]
+    previous: npt.NDArray[np.float64]
+    groups: npt.NDArray[np.float64]
+    model_version: int
+    warming_up: bool
+
+
+@dataclass(slots=True)
+class Action:
+    """One crossing of a rule, and the codes of the gates that withheld it (none: it is published)."""
+
+    rule: str
+    rule_version: int
+    action_class: str
+    row: int
+    time_ms: int
+    event: int
+    entered: bool
+    number: int
+    object: str | None
+    score: float
+    percentile: float
+    band: int
+    previous: float
+    groups: tuple[float, ...]
+    changes: tuple[float, ...] | None
+    products: list[str]
+    cart: list[CartItem]
+    model_version: int
+    warming_up: bool
+    expires_ms: int | None
+    audience: bool
+    withheld: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one run of events led to."""
+
+    scores: list[Scores] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)

@@ -1,0 +1,209 @@
+"""Profile: one row of a structured array per customer, everything that the kernel touches."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.kinds import N_KINDS, N_SOURCES, Kind
+from scoring.rules.columns import ANY, VISITED
+
+__all__ = ["ANY", "DAY_MS", "FAR", "HOUR_MS", "NEVER", "VISITED", "Layout", "LayoutMismatch", "Profiles", "stable_hash"]
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+NEVER = -(2**62)
+"""A time before every event: the last time of what never happened."""
+FAR = 2**62
+"""A time after every event: the due time of a row that nothing is due for."""
+BEHAVIOURS = 3
+BEHAVIOUR_DECAYS = 4
+
+
+def stable_hash(text: bytes) -> int:
+    """64 bits of BLAKE2b, the same in every process (Python's own hash is not)."""
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+
+
+class LayoutMismatch(ValueError):
+    """A stored row has another layout than this process was started with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sizes of a profile row, fixed at start.
+
+    Parameters
+    ----------
+    horizon_ms
+        The horizon H; half-lives are multiples of it.
+    day_kinds, hour_kinds
+        Kinds counted by day (90-day rings, at most six) and by hour (24-hour rings);
+        `VISITED` counts every event on the site, `ANY` every event.
+    days, hours
+        Lengths of the rings.
+    orders
+        Length of the sorted ring of orders.
+    messages
+        How many message ids each customer remembers: the span of de-duplication.
+    views
+        How many distinct viewed products each customer remembers.
+    """
+
+    horizon_ms: int = 30 * DAY_MS
+    day_kinds: tuple[int, ...] = (VISITED, Kind.PRODUCT_VIEWED, Kind.PRODUCT_ADDED)
+    hour_kinds: tuple[int, ...] = (Kind.PRODUCT_VIEWED,)
+    days: int = 90
+    hours: int = 24
+    orders: int = 16
+    messages: int = 32
+    views: int = 8
+
+    def __post_init__(self) -> None:
+        if self.horizon_ms < HOUR_MS:
+            raise ValueError(f"horizon_ms: {self.horizon_ms} is under an hour; give at least {HOUR_MS}")
+        if not 1 <= len(self.day_kinds) <= 6:
+            raise ValueError(f"day_kinds: {len(self.day_kinds)} kinds; give between one and six")
+        if not 1 <= len(self.hour_kinds) <= 6:
+            raise ValueError(f"hour_kinds: {len(self.hour_kinds)} kinds; give between one and six")
+        for name, low, high in (("days", 1, 366), ("hours", 1, 168), ("orders", 4, 64), ("messages", 1, 1024)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name}: {getattr(self, name)} is outside [{low}, {high}]")
+
+    @property
+    def pending(self) -> int:
+        """How many examples of one customer can wait at a time (one each 7/30 H, for H)."""
+        return 6
+
+    def dtype(self) -> np.dtype[np.void]:
+        """The row's dtype: stored fields first, then what is derived from them."""
+        return np.dtype(self._stored() + self._derived(), align=True)
+
+    def _stored(self) -> list[Any]:
+        return [
+            ("layout", "u8"), ("hash", "u8"),
+            ("first_ms", "i8"), ("last_ms", "i8"), ("now_ms", "i8"), ("applied", "i8", N_SOURCES),
+            ("last_kind", "i8", N_KINDS), ("total", "u4", N_KINDS),
+            ("hour_epoch", "i4"), ("day_epoch", "i4"),
+            ("hours", "u2", (len(self.hour_kinds), self.hours)),
+            ("days", "u2", (len(self.day_kinds), self.days)),
+            ("behaviour", "f8", (BEHAVIOURS, BEHAVIOUR_DECAYS)), ("cancels", "f8", 2),
+            ("revenue", "f8"), ("refunded", "f8"), ("cart_value", "f8"), ("cart_items", "i4"),
+            ("ring_n", "i4"), ("ring_ms", "i8", self.orders), ("ring_value", "f4", self.orders),
+            ("ring_lines", "f4", self.orders), ("ring_quantity", "f4", self.orders),
+            ("fold", "f8", 23), ("fold_ms", "i8"), ("fold_orders", "i4"), ("fold_visits", "i4"),
+            ("message_n", "i4"), ("view_n", "i4"), ("message", "u8", self.messages),
+            ("view_product", "u8", self.views), ("view_ms", "i8", self.views),
+            ("rescore_ms", "i8"), ("example_ms", "i8"), ("pending_n", "i4"), ("band", "i4"),
+            ("pending_ms", "i8", self.pending), ("due_ms", "i8"),
+            ("inside", "u8"), ("score", "f8"), ("published_score", "f8"), ("published_ms", "i8"),
+        ]  # fmt: skip
+
+    def _derived(self) -> list[Any]:
+        return [("derived", "f8", 27), ("kth_ms", "i8", 5), ("queued_ms", "i8")]
+
+    def stored_bytes(self) -> int:
+        """How many leading bytes of a row go to the changelog; the rest is derived again on restore."""
+        offset: int = self.dtype().fields["derived"][1]  # type: ignore[index]
+        return offset
+
+    def fingerprint(self) -> int:
+        """A number that differs between layouts; each row carries it, so that a foreign row is refused."""
+        text = repr((self, self._stored())).encode()
+        return stable_hash(text) or 1
+
+
+class Profiles:
+    """The rows of one partition's customers and the dict from id to row.
+
+    Looking up costs a dict access; a new customer costs a hash of the id and, now and then, a longer array.
+    """
+
+    def __init__(self, layout: Layout, capacity: int = 1024) -> None:
+        self.layout = layout
+        self.dtype = layout.dtype()
+        self.fingerprint = layout.fingerprint()
+        self.stored_bytes = layout.stored_bytes()
+        self.index: dict[bytes, int] = {}
+        self.keys: list[bytes] = []
+        self.rows = np.zeros(capacity, self.dtype)
+        self._blank = self._blank_row()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def _blank_row(self) -> npt.NDArray[np.void]:
+        blank = np.zeros(1, self.dtype)
+        blank["layout"] = self.fingerprint
+        for name in ("first_ms", "last_ms", "now_ms", "last_kind", "fold_ms", "kth_ms", "published_ms"):
+            blank[name] = NEVER
+        for name in ("example_ms", "rescore_ms", "due_ms", "queued_ms"):
+            blank[name] = FAR
+        blank["applied"] = -1
+        blank["hour_epoch"] = blank["day_epoch"] = -(2**31)
+        blank["published_score"] = np.nan
+        blank["score"] = np.nan
+        blank["band"] = -1
+        return blank
+
+    def row(self, customer: bytes) -> int:
+        """The customer's row, a new one if it has none."""
+        found = self.index.get(customer)
+        return self.add(customer) if found is None else found
+
+    def add(self, customer: bytes) -> int:
+        """A blank row for a customer that has none."""
+        number = len(self.keys)
+        if number >= len(self.rows):
+            self._grow(number + 1)
+        self.index[customer] = number
+        self.keys.append(customer)
+        self.rows[number : number + 1] = self._blank
+        self.rows["hash"][number] = stable_hash(customer)
+        return number
+
+    def _grow(self, needed: int) -> None:
+        # Half again as much: untouched pages of zeros cost no memory, so the slack is free until used.
+        longer = np.zeros(max(needed, len(self.rows) + len(self.rows) // 2), self.dtype)
+        longer[: len(self.rows)] = self.rows
+        self.rows = longer
+
+    def stored(self, numbers: npt.NDArray[np.int64]) -> list[bytes]:
+        """The stored bytes of rows, one element a row."""
+        width = self.stored_bytes
+        flat = self.rows.view(np.uint8).reshape(len(self.rows), self.dtype.itemsize)
+        block = flat[numbers, :width].tobytes()
+        return [block[i : i + width] for i in range(0, len(block), width)]
+
+    def load(self, keys: list[bytes], values: list[bytes]) -> npt.NDArray[np.int64]:
+        """Put stored rows in place and return their numbers; what is derived is left for the caller.
+
+        Raises
+        ------
+        LayoutMismatch
+            If a row is not of this layout.
+        """
+        width = self.stored_bytes
+        for key, value in zip(keys, values, strict=True):
+            if len(value) != width or int.from_bytes(value[:8], "little") != self.fingerprint:
+                raise LayoutMismatch(
+                    f"profile of a customer ({len(key)} bytes of id): {len(value)} bytes stored, "
+                    f"{width} expected, or another layout: ring sizes, their kinds and the horizon are "
+                    "fixed for the life of a state; start with the former settings, or under another app id"
+                )
+        index, known = self.index, len(self.keys)
+        numbers = np.empty(len(keys), np.int64)
+        for i, key in enumerate(keys):
+            number = index.get(key)
+            if number is None:
+                number = index[key] = len(self.keys)
+                self.keys.append(key)
+            numbers[i] = number
+        if len(self.keys) > len(self.rows):
+            self._grow(len(self.keys))
+        self.rows[known : len(self.keys)] = self._blank
+        flat = self.rows.view(np.uint8).reshape(len(self.rows), self.dtype.itemsize)
+        flat[numbers, :width] = np.frombuffer(b"".join(values), np.uint8).reshape(len(keys), width)
+        return numbers

@@ -1,0 +1,89 @@
+"""Readings: the values that predicates ask for, read off a profile at a moment."""
+
+import math
+from typing import Any
+
+from scoring.compiled import compiled
+from scoring.kinds import Kind
+from scoring.orders import A_MEAN_GAP, A_ORDERS
+from scoring.profile import DAY_MS, HOUR_MS, NEVER
+from scoring.rules.columns import ANY, VISITED, Field, Op
+from scoring.windows import count_days, count_hours, days_with
+
+__all__ = ["read_columns"]
+
+_SINCE, _TOTAL = int(Op.SINCE), int(Op.TOTAL)
+_COUNT_DAYS, _DAYS_WITH, _COUNT_HOURS = int(Op.COUNT_DAYS), int(Op.DAYS_WITH), int(Op.COUNT_HOURS)
+_ORDERS, _REVENUE, _AVERAGE = int(Field.ORDERS), int(Field.REVENUE), int(Field.AVERAGE_ORDER)
+_CART_ITEMS, _CART_VALUE = int(Field.CART_ITEMS), int(Field.CART_VALUE)
+_TENURE, _MEAN_GAP = int(Field.TENURE_DAYS), int(Field.MEAN_GAP_DAYS)
+_VISITED_DAYS, _ACTIVE_DAYS = int(Field.VISITED_DAYS), int(Field.ACTIVE_DAYS)
+_CANCELLED, _REFUNDED = int(Field.CANCELLED), int(Field.REFUNDED)
+_HOUR, _WEEKDAY = int(Field.HOUR), int(Field.WEEKDAY)
+_ORDER_VALUE, _ORDER_NUMBER = int(Field.ORDER_VALUE), int(Field.ORDER_NUMBER)
+_KIND_CANCELLED, _KIND_REFUNDED = int(Kind.ORDER_CANCELLED), int(Kind.ORDER_REFUNDED)
+_ANY, _VISITED = ANY, VISITED
+
+
+@compiled
+def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: float, number: float) -> float:
+    orders = p.derived[A_ORDERS]
+    result = math.nan
+    if field == _ORDERS:
+        result = orders
+    elif field == _REVENUE:
+        result = p.revenue - p.refunded
+    elif field == _AVERAGE:
+        result = (p.revenue - p.refunded) / orders if orders > 0.0 else math.nan
+    elif field == _CART_ITEMS:
+        result = float(p.cart_items)
+    elif field == _CART_VALUE:
+        result = p.cart_value
+    elif field == _TENURE:
+        result = (now - p.first_ms) / DAY_MS
+    elif field == _MEAN_GAP:
+        result = p.derived[A_MEAN_GAP] * horizon / DAY_MS if orders > 1.0 else math.nan
+    elif field == _VISITED_DAYS or field == _ACTIVE_DAYS:
+        slot = day_slot[_VISITED if field == _VISITED_DAYS else _ANY]
+        result = float(days_with(p.days, slot, p.day_epoch, now, p.days.shape[1])) if slot >= 0 else math.nan
+    elif field == _CANCELLED:
+        result = float(p.total[_KIND_CANCELLED])
+    elif field == _REFUNDED:
+        result = float(p.total[_KIND_REFUNDED])
+    elif field == _HOUR:
+        result = float(now // HOUR_MS % 24)
+    elif field == _WEEKDAY:
+        result = float((now // DAY_MS + 3) % 7)
+    elif field == _ORDER_VALUE:
+        result = value
+    elif field == _ORDER_NUMBER:
+        result = number
+    return result
+
+
+@compiled
+def read_columns(p: Any, now: int, reading: Any, horizon: float, value: float, number: float, out: Any) -> None:
+    """Write one value a column of `reading.columns` (C, 3) into `out` (C,); NaN for what never happened.
+
+    `value` and `number` are the worth and the rank of the order that the point is about, NaN for none. Score
+    columns are left NaN here. O(C), and O(days) for a column that reads a ring.
+    """
+    for c in range(reading.columns.shape[0]):
+        op = reading.columns[c, 0]
+        a = reading.columns[c, 1]
+        b = reading.columns[c, 2]
+        result = math.nan
+        if op == _SINCE:
+            last = p.last_kind[a]
+            result = math.nan if last == NEVER else float(max(now - last, 0))
+        elif op == _TOTAL:
+            result = float(p.total[a])
+        elif op == _COUNT_DAYS:
+            result = float(count_days(p.days, reading.day_slot[a], p.day_epoch, now, b))
+        elif op == _DAYS_WITH:
+            result = float(days_with(p.days, reading.day_slot[a], p.day_epoch, now, b))
+        elif op == _COUNT_HOURS:
+            result = float(count_hours(p.hours, reading.hour_slot[a], p.hour_epoch, now, b))
+        else:
+            result = _field(p, a, now, horizon, reading.day_slot, value, number)
+        out[c] = result

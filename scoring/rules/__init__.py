@@ -1,0 +1,1 @@
+"""Rules: named lists, each defined by a predicate over profile, score and time."""

@@ -1,0 +1,184 @@
+"""Columns: what predicates read of a customer at a point in time, one float64 a column.
+
+The kernel fills an array `(m, C)` of them, one row an evaluation point, in the order of `RuleSet.columns`.
+
+**Never.** `SINCE` of something that never happened is NaN, not infinity: a comparison with NaN is False, so that
+`days_since(order_completed) >= 180` does not reach customers who never bought. `not` of it is plain boolean logic:
+`not days_since(order_completed) < 180` is True for them. A field that has no value at a point (`order_number`
+when no order is concerned, `mean_gap_days` before the second order, `percentile` while unknown) is NaN likewise.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from scoring.kinds import Kind
+
+__all__ = [
+    "ANY",
+    "FIELDS",
+    "KINDS",
+    "MAX_DAYS",
+    "MAX_DAY_KINDS",
+    "MAX_HOURS",
+    "VISITED",
+    "VISIT_KINDS",
+    "Column",
+    "Field",
+    "FieldFacts",
+    "Op",
+    "Unit",
+]
+
+ANY = -1
+"""Pseudo-kind `any`: an event of any kind, also those that others cause (an e-mail delivered, an order shipped)."""
+
+VISITED = -2
+"""Pseudo-kind `visited`: an event of any of `VISIT_KINDS`, that is the customer was on the site."""
+
+VISIT_KINDS: frozenset[Kind] = frozenset(
+    {
+        Kind.PAGE,
+        Kind.PRODUCT_VIEWED,
+        Kind.LIST_VIEWED,
+        Kind.SEARCHED,
+        Kind.PRODUCT_ADDED,
+        Kind.PRODUCT_REMOVED,
+        Kind.CART_VIEWED,
+        Kind.CHECKOUT_STARTED,
+        Kind.CHECKOUT_STEP,
+        Kind.WISHLIST_ADDED,
+        Kind.WISHLIST_REMOVED,
+        Kind.COUPON,
+        Kind.PROMOTION,
+        Kind.SHARED,
+    }
+)
+"""What only someone who is on the site does; orders and e-mail are left out, they also come without a visit."""
+
+KINDS: dict[str, int] = {"any": ANY, "visited": VISITED, **{kind.name.lower(): int(kind) for kind in Kind}}
+"""The kinds by the name that predicates use."""
+
+MAX_DAYS = 90
+"""The longest day window, in days: the length of a day ring."""
+
+MAX_HOURS = 24
+"""The longest hour window, in hours: the length of an hour ring."""
+
+MAX_DAY_KINDS = 6
+"""How many different kinds the rules together may read by the day: each costs a ring of `MAX_DAYS` in every row."""
+
+
+class Op(IntEnum):
+    """How a column is read; `a` and `b` of a `Column` are its arguments."""
+
+    SINCE = 0
+    """`a` kind: milliseconds since the last event of that kind, at least 0; NaN if there was never one."""
+
+    TOTAL = 1
+    """`a` kind: how many events of that kind, ever."""
+
+    COUNT_DAYS = 2
+    """`a` kind, `b` = n in 1..MAX_DAYS: how many in the last n UTC days, the day of the point being one of them."""
+
+    DAYS_WITH = 3
+    """`a` kind, `b` = n in 1..MAX_DAYS: on how many of the last n UTC days there was at least one; 0..n."""
+
+    COUNT_HOURS = 4
+    """`a` kind, `b` = n in 1..MAX_HOURS: how many in the last n UTC hours, the hour of the point being one of them."""
+
+    FIELD = 5
+    """`a` a `Field`: its value."""
+
+
+class Field(IntEnum):
+    """A value of the customer, or of the event that caused the point; `FIELDS` says what each means."""
+
+    ORDERS = 0
+    REVENUE = 1
+    AVERAGE_ORDER = 2
+    CART_ITEMS = 3
+    CART_VALUE = 4
+    TENURE_DAYS = 5
+    MEAN_GAP_DAYS = 6
+    VISITED_DAYS = 7
+    ACTIVE_DAYS = 8
+    CANCELLED = 9
+    REFUNDED = 10
+    ORDER_VALUE = 11
+    ORDER_NUMBER = 12
+    SCORE = 13
+    PERCENTILE = 14
+    WARMING_UP = 15
+    HOUR = 16
+    WEEKDAY = 17
+
+
+class Column(NamedTuple):
+    """One column: the operation and its arguments (0 where it takes fewer)."""
+
+    op: Op
+    a: int
+    b: int = 0
+
+
+class Unit(IntEnum):
+    """What a value is measured in; values of different units are neither added nor compared."""
+
+    NUMBER = 0
+    COUNT = 1
+    MONEY = 2
+    SECONDS = 3
+    MINUTES = 4
+    HOURS = 5
+    DAYS = 6
+    SHARE = 7
+    HOUR_OF_DAY = 8
+    WEEKDAY = 9
+    TRUTH = 10
+
+
+class FieldFacts(NamedTuple):
+    """What a field is called in predicates, its unit, its range and what it means."""
+
+    name: str
+    unit: Unit
+    low: float
+    high: float
+    meaning: str
+
+
+_ANY_HIGH = float("inf")
+_ANY_LOW = float("-inf")
+
+FIELDS: dict[Field, FieldFacts] = {
+    Field.ORDERS: FieldFacts("orders", Unit.COUNT, 0, _ANY_HIGH, "orders completed and not cancelled"),
+    Field.REVENUE: FieldFacts("revenue", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "worth of all orders, less refunds"),
+    Field.AVERAGE_ORDER: FieldFacts("average_order", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "revenue by order"),
+    Field.CART_ITEMS: FieldFacts("cart_items", Unit.COUNT, 0, _ANY_HIGH, "pieces in the open cart"),
+    Field.CART_VALUE: FieldFacts("cart_value", Unit.MONEY, 0, _ANY_HIGH, "worth of the open cart"),
+    Field.TENURE_DAYS: FieldFacts("tenure_days", Unit.DAYS, 0, _ANY_HIGH, "days since first seen"),
+    Field.MEAN_GAP_DAYS: FieldFacts(
+        "mean_gap_days", Unit.DAYS, 0, _ANY_HIGH, "mean days between orders; unknown before the second"
+    ),
+    Field.VISITED_DAYS: FieldFacts("visited_days", Unit.COUNT, 0, _ANY_HIGH, "days with a visit, ever"),
+    Field.ACTIVE_DAYS: FieldFacts("active_days", Unit.COUNT, 0, _ANY_HIGH, "days with any event, ever"),
+    Field.CANCELLED: FieldFacts("cancelled", Unit.COUNT, 0, _ANY_HIGH, "orders cancelled"),
+    Field.REFUNDED: FieldFacts("refunded", Unit.COUNT, 0, _ANY_HIGH, "orders refunded"),
+    Field.ORDER_VALUE: FieldFacts(
+        "order_value", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "worth of the order that caused this point, else unknown"
+    ),
+    Field.ORDER_NUMBER: FieldFacts(
+        "order_number",
+        Unit.COUNT,
+        0,
+        _ANY_HIGH,
+        "rank among the customer's orders (1 = first) of the order that this point is about; 0 once it is cancelled; "
+        "unknown where the point is about no order",
+    ),
+    Field.SCORE: FieldFacts("score", Unit.SHARE, 0, 1, "probability of an order within the horizon"),
+    Field.PERCENTILE: FieldFacts("percentile", Unit.SHARE, 0, 1, "share of customers with a lower score"),
+    Field.WARMING_UP: FieldFacts("warming_up", Unit.TRUTH, 0, 1, "the model has not learned enough yet"),
+    Field.HOUR: FieldFacts("hour", Unit.HOUR_OF_DAY, 0, 23, "UTC hour of the point, 0 to 23"),
+    Field.WEEKDAY: FieldFacts("weekday", Unit.WEEKDAY, 0, 6, "UTC weekday of the point, Monday is 0"),
+}
+"""Facts of every field. SCORE, PERCENTILE and WARMING_UP are filled after scoring, all others by the kernel."""

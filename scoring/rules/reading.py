@@ -1,0 +1,213 @@
+"""Reading: YAML files to rules, each mistake named with file, line, rule, field, value and remedy."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import yaml
+
+from scoring.rules.rule import ActionClass, Carry, ForEach, Rule, RuleError
+from scoring.rules.words import nearest
+
+__all__ = ["Overrides", "duration_ms", "read_rules"]
+
+Overrides = Mapping[str, Mapping[str, float]]
+"""By rule name, then by parameter: values from the settings in place of the file's defaults."""
+
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+_FIELDS = (
+    "name",
+    "version",
+    "sentence",
+    "parameters",
+    "enter",
+    "exit",
+    "for_each",
+    "action_class",
+    "cooldown",
+    "expires_after",
+    "priority",
+    "carries",
+    "audience",
+)
+_NEEDED = ("name", "sentence", "enter")
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+def read_rules(text: str, file: str, overrides: Overrides | None = None) -> list[Rule]:
+    """The rules of one file, one a YAML document, in their order.
+
+    `file` is only named in errors. `overrides` may name rules of other files.
+
+    Raises
+    ------
+    RuleError
+        At the first mistake.
+    """
+    try:
+        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark is not None else 1
+        reason = f"not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
+        raise RuleError("?", "file", file, reason, "check indentation and quotes").at(file, line) from None
+    rules = [_Document(node, file).rule(overrides or {}) for node in documents if node is not None]
+    if not rules:
+        raise RuleError("?", "file", file, "holds no rule", "write a rule, or remove the file").at(file, 1)
+    return rules
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds of a duration such as `90s`, `30m`, `1.5h`, `7d` or `2w`; ValueError if it is none."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(text)
+    return round(float(match[1]) * _UNITS_MS[match[2]])
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    node: yaml.Node
+    line: int
+
+
+class _Document:
+    """One YAML mapping with the line of each of its fields."""
+
+    def __init__(self, node: yaml.Node, file: str) -> None:
+        self.file, self.name, self.first = file, "?", node.start_mark.line + 1
+        self.entries: dict[str, _Entry] = {}
+        self.entries = self.mapping(node, "rule")
+        self.name = self.text("name") or "?"
+
+    def rule(self, overrides: Overrides) -> Rule:
+        """The checked rule."""
+        for field in self.entries:
+            if field not in _FIELDS:
+                raise self.error(field, field, "unknown field", f"nearest known: {nearest(field, _FIELDS)!r}")
+        for field in _NEEDED:
+            if field not in self.entries:
+                raise self.error(field, "", "missing", f"add '{field}: …'")
+        parameters = self.parameters(overrides.get(self.name, {}))
+        try:
+            return Rule(
+                name=self.name,
+                version=self.whole("version", 1),
+                sentence=self.text("sentence") or "",
+                parameters=parameters,
+                enter=self.text("enter") or "",
+                exit=self.text("exit"),
+                for_each=self.choice("for_each", ForEach, ForEach.NONE),
+                action_class=self.choice("action_class", ActionClass, ActionClass.MARKETING),
+                cooldown_ms=self.duration("cooldown") or 0,
+                expires_after_ms=self.duration("expires_after"),
+                priority=self.whole("priority", 50),
+                carries=self.carries(),
+                audience=self.truth("audience"),
+            )
+        except RuleError as error:
+            raise (error if error.file else error.at(self.file, self.line(error.field))) from None
+
+    def error(self, field: str, value: object, reason: str, remedy: str, line: int | None = None) -> RuleError:
+        error = RuleError(self.name, field, value, reason, remedy)
+        return error.at(self.file, self.line(field) if line is None else line)
+
+    def line(self, field: str) -> int:
+        entry = self.entries.get(field) or self.entries.get(field.split(".")[0])
+        return entry.line if entry else self.first
+
+    def mapping(self, node: yaml.Node, what: str) -> dict[str, _Entry]:
+        if not isinstance(node, yaml.MappingNode):
+            line = node.start_mark.line + 1
+            raise self.error(what, node.value, "not a mapping", "write 'field: value' lines", line)
+        entries: dict[str, _Entry] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise self.error(what, key.value, "a field's name must be plain text", "write 'field: value'", line)
+            if key.value in entries:
+                raise self.error(key.value, key.value, "stands twice", "remove one of the two", line)
+            entries[key.value] = _Entry(value, line)
+        return entries
+
+    def text(self, field: str) -> str | None:
+        """The scalar as it is written: YAML's own types would turn `1:30` and `no` into other things."""
+        entry = self.entries.get(field)
+        if entry is None:
+            return None
+        if not isinstance(entry.node, yaml.ScalarNode):
+            raise self.error(field, "…", "must be a single value", f"write '{field}: value' on one line")
+        return str(entry.node.value)
+
+    def read(self, field: str, convert: Callable[[str], T], reason: str, remedy: str) -> T | None:
+        text = self.text(field)
+        if text is None:
+            return None
+        try:
+            return convert(text)
+        except (ValueError, KeyError):
+            raise self.error(field, text, reason, remedy) from None
+
+    def whole(self, field: str, default: int) -> int:
+        number = self.read(field, int, "not a whole number", "write a whole number, as 1")
+        return default if number is None else number
+
+    def duration(self, field: str) -> int | None:
+        remedy = "write a number and one of s, m, h, d, w, as 7d"
+        return self.read(field, duration_ms, "not a duration", remedy)
+
+    def truth(self, field: str) -> bool:
+        answer = self.read(field, _TRUTHS.__getitem__, "neither true nor false", "write true or false")
+        return bool(answer)
+
+    def choice(self, field: str, kind: type[E], default: E) -> E:
+        remedy = f"write one of {', '.join(kind)}"
+        answer = self.read(field, kind, "not known here", remedy)
+        return default if answer is None else answer
+
+    def carries(self) -> tuple[Carry, ...]:
+        entry = self.entries.get("carries")
+        if entry is None:
+            return ()
+        remedy = f"write a list of {', '.join(Carry)}, as [reasons, cart]"
+        if not isinstance(entry.node, yaml.SequenceNode):
+            raise self.error("carries", entry.node.value, "not a list", remedy)
+        try:
+            return tuple(Carry(item.value) for item in entry.node.value)
+        except (ValueError, TypeError):
+            shown = [str(item.value) for item in entry.node.value]
+            raise self.error("carries", shown, "holds something unknown", remedy) from None
+
+    def parameters(self, overrides: Mapping[str, float]) -> dict[str, float]:
+        entry = self.entries.get("parameters")
+        defaults: dict[str, float] = {}
+        if entry is not None:
+            for name, item in self.mapping(entry.node, "parameters").items():
+                defaults[name] = self.parameter(name, item)
+        for name, value in overrides.items():
+            field = f"parameters.{name}"
+            if name not in defaults:
+                known = ", ".join(defaults) or "none"
+                raise self.error(field, value, "the rule has no such parameter", f"declared: {known}")
+            if not math.isfinite(value):
+                raise self.error(field, value, "not a number", "write a number in the settings")
+            defaults[name] = float(value)
+        return defaults
+
+    def parameter(self, name: str, item: _Entry) -> float:
+        raw: Any = item.node.value
+        try:
+            number = float(raw)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            field, remedy = f"parameters.{name}", "write a number, the unit is that of the predicate"
+            raise self.error(field, raw, "not a number", remedy, item.line)
+        return number

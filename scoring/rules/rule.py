@@ -1,0 +1,180 @@
+"""Rule: a named list of customers or of their orders, defined by a predicate; entering and leaving it is told."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from scoring.rules.columns import FIELDS, Column, Field, Op
+from scoring.rules.expression import Not, Truth, columns_of
+from scoring.rules.hysteresis import conflict
+from scoring.rules.predicate import PredicateError, parse
+from scoring.rules.words import RESERVED
+
+__all__ = ["ActionClass", "Carry", "ForEach", "Rule", "RuleError"]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
+_PLACE = re.compile(r"\{([^{}]*)\}")
+_SCORES = frozenset({Column(Op.FIELD, Field.SCORE), Column(Op.FIELD, Field.PERCENTILE)})
+_OF_AN_ORDER = frozenset({Column(Op.FIELD, Field.ORDER_NUMBER), Column(Op.FIELD, Field.ORDER_VALUE)})
+_SHOWN = 80
+
+
+class RuleError(ValueError):
+    """A rule that cannot be used: where it stands, the field, its value (cut to 80), the reason and the remedy.
+
+    `line` is that of the file (from 1; 0 where there is no file) and `column` that of the predicate (from 1; 0 where
+    the field is no predicate).
+    """
+
+    def __init__(
+        self, rule: str, field: str, value: object, reason: str, remedy: str, *, column: int = 0
+    ) -> None:
+        super().__init__(rule, field, value, reason, remedy)
+        self.rule, self.field, self.reason, self.remedy, self.column = rule, field, reason, remedy, column
+        # A long predicate is shown around the place that is wrong.
+        text, start = str(value), max(0, column - 1 - _SHOWN // 2)
+        self.value = text if len(text) <= _SHOWN else text[start : start + _SHOWN]
+        self.file, self.line = "", 0
+
+    def at(self, file: str, line: int) -> "RuleError":
+        """The same error, with its place."""
+        self.file, self.line = file, line
+        return self
+
+    def __str__(self) -> str:
+        place = f"{self.file} line {self.line}: " if self.file else ""
+        column = f" at column {self.column}" if self.column else ""
+        return f"{place}rule {self.rule}, {self.field} {self.value!r}{column}: {self.reason}; {self.remedy}"
+
+
+class ForEach(StrEnum):
+    """What the list is one of: of customers (`none`), or of the orders, products … of each."""
+
+    NONE = "none"
+    ORDER = "order"
+    PRODUCT = "product"
+    CATEGORY = "category"
+    TICKET = "ticket"
+
+
+class ActionClass(StrEnum):
+    """What the action is for: caps and consent differ."""
+
+    MARKETING = "marketing"
+    SERVICE = "service"
+
+
+class Carry(StrEnum):
+    """What an action carries beside customer, rule and score."""
+
+    CART = "cart"
+    PRODUCTS = "products"
+    ORDER = "order"
+    REASONS = "reasons"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule, checked; `reading` makes it from YAML.
+
+    `enter` and `exit` are predicates (`predicate`), in which the names of `parameters` stand for their values;
+    without `exit` a customer leaves as soon as `enter` does not hold. Where both hold, exit wins. `sentence` may name
+    parameters in braces.
+
+    Raises
+    ------
+    RuleError
+        If any field cannot be used.
+    """
+
+    name: str
+    version: int = 1
+    sentence: str
+    enter: str
+    exit: str | None = None
+    for_each: ForEach = ForEach.NONE
+    action_class: ActionClass = ActionClass.MARKETING
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    cooldown_ms: int = 0
+    expires_after_ms: int | None = None
+    priority: int = 50
+    carries: tuple[Carry, ...] = ()
+    audience: bool = False
+    entering: Truth = field(init=False, repr=False)
+    leaving: Truth = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._check_fields()
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        entering = self._predicate("enter", self.enter)
+        leaving = Not(entering) if self.exit is None else self._predicate("exit", self.exit)
+        object.__setattr__(self, "entering", entering)
+        object.__setattr__(self, "leaving", leaving)
+        object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
+        self._check_lines()
+        self._check_parameters_used()
+
+    @property
+    def reads_score(self) -> bool:
+        """Whether a score decides, so that the rule must wait until the model has learned enough."""
+        return bool(self.columns & _SCORES)
+
+    @property
+    def columns(self) -> frozenset[Column]:
+        """What the rule reads."""
+        return columns_of(self.entering) | columns_of(self.leaving)
+
+    def _check_fields(self) -> None:
+        if not _NAME.fullmatch(self.name) or len(self.name) > 60:
+            remedy = "use up to 60 lower-case letters, digits and single hyphens, as in win-back"
+            raise RuleError(self.name, "name", self.name, "not a lower-kebab name", remedy)
+        if self.version < 1:
+            raise RuleError(self.name, "version", self.version, "versions count from 1", "write 1 or more")
+        if not self.sentence.strip():
+            raise RuleError(self.name, "sentence", "", "missing", "say in a sentence who is in the list")
+        if self.cooldown_ms < 0:
+            raise RuleError(self.name, "cooldown", self.cooldown_ms, "is negative", "write a duration, as 7d")
+        if self.expires_after_ms is not None and self.expires_after_ms <= 0:
+            raise RuleError(self.name, "expires_after", self.expires_after_ms, "is not positive", "write 3d")
+        for name in self.parameters:
+            if not _PARAMETER.fullmatch(name) or name in RESERVED or name in ("and", "or", "not"):
+                reason = "already has a meaning" if name in RESERVED else "not a lower_snake name"
+                raise RuleError(self.name, f"parameters.{name}", name, reason, "give it another name")
+
+    def _predicate(self, field: str, text: str) -> Truth:
+        try:
+            return parse(text, self.parameters)
+        except PredicateError as error:
+            raise RuleError(
+                self.name, field, error.text, error.reason, error.remedy, column=error.column
+            ) from None
+
+    def _place(self, match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in self.parameters:
+            known = ", ".join(self.parameters) or "none"
+            remedy = f"name a parameter in braces (declared: {known})"
+            raise RuleError(self.name, "sentence", self.sentence, f"unknown parameter {name!r}", remedy)
+        return f"{self.parameters[name]:g}"
+
+    def _check_lines(self) -> None:
+        if self.exit is not None and (found := conflict(self.entering, self.leaving)):
+            reason = f"{found.reason} (enter {found.enter}, exit {found.exit})"
+            raise RuleError(self.name, "exit", self.exit, reason, found.remedy)
+        of_order = self.columns & _OF_AN_ORDER
+        if of_order and self.for_each is not ForEach.ORDER:
+            name = FIELDS[Field(min(of_order).a)].name
+            text = self.enter if name in self.enter else self.exit
+            reason = f"{name!r} is known only where an order is concerned"
+            raise RuleError(self.name, "enter" if name in self.enter else "exit", text, reason, "add for_each: order")
+
+    def _check_parameters_used(self) -> None:
+        words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''}"))
+        for name in self.parameters:
+            if name not in words:
+                raise RuleError(
+                    self.name, f"parameters.{name}", self.parameters[name], "not used", "remove it, or use it"
+                )

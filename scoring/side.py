@@ -1,0 +1,98 @@
+"""Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from scoring.kinds import N_SOURCES
+from scoring.profile import NEVER
+
+__all__ = ["CartItem", "CartStep", "RuleState", "Side"]
+
+
+class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=True):
+    """One change of the cart: pieces put in (positive) or taken out (negative) at a time."""
+
+    ms: int
+    product: str
+    quantity: float
+    price: float
+
+
+class CartItem(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is in the cart of one product; `price` is for one piece."""
+
+    product: str
+    quantity: float
+    price: float
+
+
+class RuleState(msgspec.Struct, array_like=True, gc=False):
+    """What one rule did with one customer (or one object): crossings so far, and the last one that was sent."""
+
+    crossings: int = 0
+    entered_ms: int = NEVER
+    sent_ms: int = NEVER
+    sent: bool = False
+    contributions: tuple[float, ...] = ()
+
+
+class Side(msgspec.Struct, array_like=True):
+    """The side record of one customer.
+
+    Every part is bounded by the limits given to `add_cart_step` and `remember_order`.
+
+    Attributes
+    ----------
+    applied
+        Offset of the last record applied here, by source; it moves apart from the row's own.
+    orders
+        What is known by an id (order, cancellation): stable hash of the id -> (source, offset) that came first.
+    cart
+        Steps since the cart was last emptied, sorted, so that their order of arrival does not matter.
+    emptied_ms
+        When an order last emptied the cart; earlier steps are void.
+    """
+
+    applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
+    orders: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
+    cart: tuple[CartStep, ...] = ()
+    emptied_ms: int = NEVER
+    rules: dict[str, RuleState] = msgspec.field(default_factory=dict)
+    objects: dict[str, list[tuple[str, int]]] = msgspec.field(default_factory=dict)
+
+    def add_cart_step(self, step: CartStep, limit: int) -> None:
+        """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
+        if step.ms > self.emptied_ms:
+            self.cart = tuple(sorted((*self.cart, step)))[-limit:]
+
+    def empty_cart(self, ms: int) -> None:
+        """Void every step up to `ms`: an order took what was in the cart."""
+        if ms > self.emptied_ms:
+            self.emptied_ms = ms
+            self.cart = tuple(step for step in self.cart if step.ms > ms)
+
+    def remember_order(self, order: int, source: int, offset: int, limit: int) -> bool:
+        """Whether the id is new, or came with this very record before; forget the oldest beyond `limit`."""
+        known = self.orders.get(order)
+        if known is not None:
+            return known == (source, offset)
+        self.orders[order] = (source, offset)
+        if len(self.orders) > limit:
+            del self.orders[next(iter(self.orders))]
+        return True
+
+
+def cart_items(cart: tuple[CartStep, ...]) -> list[CartItem]:
+    """What is in the cart after its steps: by product, in the order put in; never less than nothing."""
+    held: dict[str, tuple[float, float]] = {}
+    for step in cart:
+        quantity, price = held.get(step.product, (0.0, 0.0))
+        held[step.product] = (max(quantity + step.quantity, 0.0), step.price if step.price > 0.0 else price)
+    return [CartItem(product, quantity, price) for product, (quantity, price) in held.items() if quantity > 0.0]
+
+
+def cart_worth(cart: tuple[CartStep, ...]) -> tuple[int, float]:
+    """Products in the cart and what they are worth."""
+    items = cart_items(cart)
+    return len(items), sum(item.quantity * item.price for item in items)

@@ -1,0 +1,68 @@
+"""Windows: hour and day rings whose bucket is a function of event time alone, so that adding commutes."""
+
+from typing import Any
+
+from scoring.compiled import compiled
+from scoring.profile import DAY_MS, HOUR_MS
+
+__all__ = ["count_days", "count_hours", "days_with", "ring_add", "roll"]
+
+
+@compiled
+def roll(ring: Any, epoch: int, bucket: int) -> int:
+    """Clear the buckets between the newest so far and `bucket`; return the newest.
+
+    `ring` is (kinds, span) uint16. O(kinds x buckets cleared), never more than one round.
+    """
+    if bucket <= epoch:
+        return epoch
+    span = ring.shape[1]
+    steps = min(bucket - epoch, span)
+    for step in range(steps):
+        slot = (bucket - step) % span
+        for kind in range(ring.shape[0]):
+            ring[kind, slot] = 0
+    return bucket
+
+
+@compiled
+def ring_add(ring: Any, kind: int, epoch: int, bucket: int) -> None:
+    """Count one event in `bucket`, unless it has left the window; counts saturate at 65,535."""
+    span = ring.shape[1]
+    if bucket > epoch - span and ring[kind, bucket % span] < 65535:
+        ring[kind, bucket % span] += 1
+
+
+@compiled
+def _count(ring: Any, kind: int, epoch: int, newest: int, n: int) -> int:
+    span = ring.shape[1]
+    total = 0
+    oldest = max(newest - n + 1, epoch - span + 1)
+    for bucket in range(oldest, min(newest, epoch) + 1):
+        total += ring[kind, bucket % span]
+    return total
+
+
+@compiled
+def count_hours(ring: Any, kind: int, epoch: int, now_ms: int, n: int) -> int:
+    """Events in the `n` hour buckets that end with the hour of `now_ms`."""
+    return _count(ring, kind, epoch, now_ms // HOUR_MS, n)
+
+
+@compiled
+def count_days(ring: Any, kind: int, epoch: int, now_ms: int, n: int) -> int:
+    """Events in the `n` day buckets (UTC) that end with the day of `now_ms`."""
+    return _count(ring, kind, epoch, now_ms // DAY_MS, n)
+
+
+@compiled
+def days_with(ring: Any, kind: int, epoch: int, now_ms: int, n: int) -> int:
+    """On how many of those `n` days there was an event."""
+    span = ring.shape[1]
+    newest = now_ms // DAY_MS
+    total = 0
+    oldest = max(newest - n + 1, epoch - span + 1)
+    for bucket in range(oldest, min(newest, epoch) + 1):
+        if ring[kind, bucket % span] > 0:
+            total += 1
+    return total

@@ -1,0 +1,1 @@
+"""Brokers that this machine can start by itself: the embedded one, and a local Apache Kafka."""

@@ -1,0 +1,89 @@
+"""The group of commands, each imported when it is used, so that `--help` is quick."""
+
+import importlib
+import importlib.util
+import logging
+import sys
+from typing import Any
+
+import click
+
+from streams import __version__
+from streams.cli.exits import EXIT_CODES, told
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "demo": "streams.cli.demo",
+    "up": "streams.cli.up",
+    "load": "streams.cli.load",
+    "tail": "streams.cli.tail",
+    "backtest": "streams.cli.backtest",
+    "worker": "streams.cli.worker",
+    "trainer": "streams.cli.trainer",
+    "topics": "streams.cli.topics",
+    "settings": "streams.cli.settings",
+}
+"""In the order in which a newcomer meets them; each module has a click command of the same name."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands whose modules are there."""
+        return [name for name, module in _COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None if there is none of this name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name])
+        command = getattr(module, cmd_name, None) or getattr(module, "command", None)
+        assert isinstance(command, click.Command), f"{module.__name__} has no click command {cmd_name!r}"
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command where one is misspelt."""
+        from streams.topics import nearest
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = nearest(args[0], self.list_commands(ctx)) if args else None
+            if near:
+                error.message = f"{error.message.rstrip('.')} Did you mean {near!r}?"
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what a person can put right is told in a sentence."""
+        with told():
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.version_option(__version__, "--version", prog_name="recompra")
+def main() -> None:
+    """Score how likely each customer is to buy again, live, and tell when someone crosses a line.
+
+    Shop events go in on Kafka topics (clickstream, orders, customers); scores and actions come out on others.
+
+    \b
+    Try it, on the orders of a real shop:    recompra demo
+    Run it here, empty, for your own events: recompra up
+    See what it says:                        recompra tail scores
+    Score your own history, without Kafka:   recompra backtest orders.csv --format orders-csv
+
+    Results go to standard output, everything else to standard error. Settings come from RECOMPRA_*
+    variables and recompra.toml: see `recompra settings`.
+    """
+    # The Kafka clients log each attempt to connect; a command says once, itself, that nobody answers.
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

@@ -1,0 +1,401 @@
+"""The commit protocol: what each partition number applied reaches the broker once, whatever dies and when.
+
+It imports neither Faust nor a Kafka client: it drives a `UnitState` (what is applied) and a `BrokerClient`
+(what is written), so that a simulation can put stand-ins in the place of both.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+__all__ = [
+    "BrokerClient",
+    "CommitFailedError",
+    "CommitProtocol",
+    "FencedError",
+    "Offered",
+    "Record",
+    "Slice",
+    "Stage",
+    "Taken",
+    "UnitState",
+    "UnitStatus",
+]
+
+
+class FencedError(Exception):
+    """Another worker has taken the partition over: nothing more may be written for it from here."""
+
+
+class CommitFailedError(Exception):
+    """A commit was aborted, timed out or its answer was lost: what it wrote may or may not be there."""
+
+
+class Record(Protocol):
+    """A record as fetched, not yet decoded; `timestamp` is in milliseconds."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
+class Slice(NamedTuple):
+    """What one fetch gave of one partition: everything in `[start, next)`, and the known `end`.
+
+    Offsets that hold no record for us (control markers, aborted transactions, compaction) lie between
+    `start` and `next` too, so slices of a partition follow each other without a gap.
+    """
+
+    start: int
+    next: int
+    records: Sequence[Record]
+    end: int
+
+
+class Taken(NamedTuple):
+    """What one commit writes: outputs (topic, key, value), changelog rows (None is a deletion; the unit's
+    meta row last) and the next offset to read of each source.
+    """
+
+    outputs: list[tuple[str, bytes | None, bytes | None]]
+    rows: list[tuple[bytes, bytes | None]]
+    offsets: dict[int, int]
+
+
+class UnitStatus(Protocol):
+    """What the protocol asks of a unit's figures: `pending` counts outputs and rows not yet taken."""
+
+    @property
+    def pending(self) -> int: ...  # noqa: D102
+
+
+class UnitState(Protocol):
+    """One partition number's state, as the protocol drives it; every method is one step, without await."""
+
+    def offer(self, source: int, records: Sequence[Any], end_offset: int) -> None: ...  # noqa: D102
+    def idle(self, source: int, position: int, end_offset: int) -> None: ...  # noqa: D102
+    def wants(self, source: int) -> bool: ...  # noqa: D102
+    def pump(self, now_ms: int) -> bool: ...  # noqa: D102
+    def take(self) -> Taken | None: ...  # noqa: D102
+    def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None: ...  # noqa: D102
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]: ...  # noqa: D102
+    def swap_model(self, snapshot: Any) -> None: ...  # noqa: D102
+    def status(self) -> UnitStatus: ...  # noqa: D102
+
+
+Sink = Callable[[Sequence[bytes], Sequence[bytes | None]], None]
+
+
+class BrokerClient(Protocol):
+    """What the protocol asks of a broker. Each call may raise `FencedError` or `CommitFailedError`."""
+
+    @property
+    def transactional(self) -> bool:
+        """Whether outputs, rows and offsets can be written as one transaction."""
+
+    async def fence(self, partition: int) -> None:
+        """Become the partition's only writer: end what a former owner left open, refuse it from now on."""
+
+    async def restore(self, partition: int, sink: Sink) -> None:
+        """Read the partition's changelog from its beginning to its end, in order."""
+
+    async def committed(self, partition: int) -> Mapping[int, int]:
+        """Return the committed offset by source, -1 where there is none."""
+
+    async def begin(self, partition: int) -> None:
+        """Begin a transaction; without transactions, make sure that the partition is still ours."""
+
+    async def send_outputs(
+        self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]
+    ) -> None:
+        """Send outputs and return once they are acknowledged."""
+
+    async def send_rows(self, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Send changelog rows, in order, and return once they are acknowledged."""
+
+    async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:
+        """Commit offsets: inside the transaction that is open, or at once where there are none."""
+
+    async def end(self, partition: int) -> None:
+        """Commit the open transaction; nothing to do without transactions."""
+
+    async def release(self, partition: int) -> None:
+        """Forget the partition's writer."""
+
+
+class Stage(Enum):
+    """How far a partition number has come with us."""
+
+    ACQUIRING = "acquiring"
+    SUSPENDED = "suspended"  # restored, but nothing is read, applied or written
+    ACTIVE = "active"
+
+
+class Offered(Enum):
+    """What became of a slice that was offered."""
+
+    TAKEN = "taken"
+    STALE = "stale"  # nothing of it is new, or the partition is not ours: forget it
+    GAP = "gap"  # it begins after the next offset that we need: seek back
+
+
+@dataclass(slots=True, eq=False)
+class _Holding:
+    """A partition number that we hold: its unit, the next offset needed of each source."""
+
+    partition: int
+    stage: Stage = Stage.ACQUIRING
+    unit: UnitState | None = None
+    read: dict[int, int] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class CommitProtocol:
+    """Holds the units of the partition numbers that are ours, and writes what they applied.
+
+    Parameters
+    ----------
+    client
+        The broker.
+    build
+        Makes an empty unit for a partition number.
+    lost
+        Told, without await, when a unit was dropped because a commit failed, with the reason. Its state was
+        ahead of the broker; it must be acquired anew, and after `FencedError` only once the group says that the
+        partition is ours.
+    written
+        Told what a commit wrote, after it succeeded.
+    """
+
+    def __init__(
+        self,
+        client: BrokerClient,
+        build: Callable[[int], UnitState],
+        lost: Callable[[int, Exception], None],
+        written: Callable[[int, Taken], None] = lambda _partition, _taken: None,
+    ) -> None:
+        self._client = client
+        self._build = build
+        self._lost = lost
+        self._written = written
+        self._holdings: dict[int, _Holding] = {}
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The partition numbers held, at whatever stage."""
+        return frozenset(self._holdings)
+
+    def stage(self, partition: int) -> Stage | None:
+        """How far the partition has come; None if it is not ours."""
+        holding = self._holdings.get(partition)
+        return None if holding is None else holding.stage
+
+    def units(self) -> list[tuple[int, UnitState]]:
+        """The active units by partition number."""
+        return [
+            (holding.partition, holding.unit)
+            for holding in self._holdings.values()
+            if holding.stage is Stage.ACTIVE and holding.unit is not None
+        ]
+
+    def restored(self) -> list[UnitState]:
+        """All units whose state is there, active or not."""
+        return [holding.unit for holding in self._holdings.values() if holding.unit is not None]
+
+    # ---- ownership
+
+    async def acquire(self, partition: int) -> None:
+        """Take a partition number: fence the former owner, restore, read the committed offsets; in that order.
+
+        A former owner's open transaction must have ended before the changelog's end is asked for, and a
+        commit of his that succeeds after our restore would leave us behind the committed offsets.
+        Afterwards the partition is suspended; `activate` starts it.
+
+        Raises
+        ------
+        FencedError, CommitFailedError
+            From the client. The partition is then not held.
+        """
+        holding = self._holdings[partition] = _Holding(partition)
+        try:
+            await self._client.fence(partition)
+            unit = self._build(partition)
+            await self._client.restore(partition, unit.restore)
+            committed = await self._client.committed(partition)
+        except BaseException:
+            self._forget(holding)
+            raise
+        if self._ours(holding):
+            holding.read = unit.ready(committed)
+            holding.unit = unit
+            holding.stage = Stage.SUSPENDED
+        elif partition not in self._holdings:  # revoked meanwhile
+            await self._client.release(partition)
+
+    def positions(self, partition: int) -> dict[int, int]:
+        """The next offset needed of each source; empty while it is not known."""
+        holding = self._holdings.get(partition)
+        return {} if holding is None else dict(holding.read)
+
+    def skip_to(self, partition: int, source: int, offset: int) -> None:
+        """Give up what lies before `offset`: the broker no longer has it."""
+        self._holdings[partition].read[source] = offset
+
+    def activate(self, partition: int) -> None:
+        """Start to read, apply and write; the reader must stand at `positions`."""
+        holding = self._holdings.get(partition)
+        if holding is not None and holding.unit is not None:
+            holding.stage = Stage.ACTIVE
+
+    async def suspend(self) -> None:
+        """Commit all that was applied, then write nothing until `activate`.
+
+        To be called when ownership is in question: before a rebalance, and before the worker leaves.
+        """
+        await asyncio.gather(*(self._suspend(holding) for holding in list(self._holdings.values())))
+
+    async def _suspend(self, holding: _Holding) -> None:
+        if holding.stage is Stage.ACTIVE:
+            try:
+                await self._commit(holding, wait=True)
+            finally:
+                if holding.stage is Stage.ACTIVE:
+                    holding.stage = Stage.SUSPENDED
+
+    async def revoke(self, partitions: Iterable[int]) -> None:
+        """Drop the units of partitions that are no longer ours; nothing is written for them any more."""
+        gone = [holding for p in partitions if (holding := self._holdings.pop(p, None)) is not None]
+        for holding in gone:
+            async with holding.lock:  # a commit under way ends, well or not, before its writer goes
+                holding.unit = None
+            if holding.partition not in self._holdings:
+                await self._client.release(holding.partition)
+
+    # ---- reading
+
+    def wants(self, partition: int, source: int) -> bool:
+        """Whether more of this input can be taken now."""
+        holding = self._holdings.get(partition)
+        return (
+            holding is not None
+            and holding.stage is Stage.ACTIVE
+            and holding.unit is not None
+            and holding.unit.wants(source)
+        )
+
+    def offer(self, partition: int, source: int, piece: Slice) -> Offered:
+        """Hand a fetched slice to its unit, if it goes on exactly where the last one ended.
+
+        Only what lies *below* the next offset needed is skipped (a redelivery); a slice that begins above it
+        was fetched before a seek, and taking it would lose what lies between.
+        """
+        holding = self._holdings.get(partition)
+        if holding is None or holding.stage is not Stage.ACTIVE or holding.unit is None:
+            return Offered.STALE
+        needed = holding.read[source]
+        if piece.start > needed:
+            return Offered.GAP
+        if piece.next <= needed:
+            return Offered.STALE
+        records = piece.records
+        if piece.start < needed:
+            records = records[bisect_left(records, needed, key=lambda record: record.offset) :]
+        holding.read[source] = piece.next
+        if records:
+            holding.unit.offer(source, records, piece.end)
+        if not records or records[-1].offset + 1 != piece.next:
+            holding.unit.idle(source, piece.next, piece.end)
+        return Offered.TAKEN
+
+    def idle(self, partition: int, source: int, position: int, end_offset: int) -> None:
+        """Nothing was fetched although something was asked for: the unit may be caught up.
+
+        Ignored while a slice is still on its way, that is unless `position` is the next offset needed.
+        """
+        holding = self._holdings.get(partition)
+        if holding is None or holding.stage is not Stage.ACTIVE or holding.unit is None:
+            return
+        if holding.read.get(source) == position:
+            holding.unit.idle(source, position, end_offset)
+
+    # ---- writing
+
+    def crowded(self, partition: int, bound: int) -> bool:
+        """Whether more than `bound` outputs and rows wait for a commit."""
+        holding = self._holdings.get(partition)
+        return holding is not None and holding.unit is not None and holding.unit.status().pending > bound
+
+    def committing(self, partition: int) -> bool:
+        """Whether a commit of this partition is under way."""
+        holding = self._holdings.get(partition)
+        return holding is not None and holding.lock.locked()
+
+    async def commit(self, partition: int) -> bool:
+        """Write what the unit applied since the last commit; False if there was nothing, or one is under way."""
+        holding = self._holdings.get(partition)
+        return holding is not None and await self._commit(holding, wait=False)
+
+    async def commit_all(self) -> int:
+        """Commit every active partition, side by side; the number of them that wrote something."""
+        done = await asyncio.gather(*(self.commit(partition) for partition, _ in self.units()))
+        return sum(done)
+
+    async def _commit(self, holding: _Holding, *, wait: bool) -> bool:
+        if holding.lock.locked() and not wait:
+            return False
+        async with holding.lock:
+            unit = holding.unit
+            if unit is None or holding.stage is not Stage.ACTIVE or not self._ours(holding):
+                return False
+            taken = unit.take()  # one step: nothing is applied between outputs, rows and offsets
+            if taken is None:
+                return False
+            try:
+                await self._write(holding.partition, taken)
+            except (FencedError, CommitFailedError) as error:
+                self._drop(holding, error)
+                return False
+            except BaseException:
+                self._forget(holding)  # cancelled, or a mistake of ours: never go on ahead of the broker
+                raise
+        self._written(holding.partition, taken)
+        return True
+
+    async def _write(self, partition: int, taken: Taken) -> None:
+        """Outputs before rows before offsets.
+
+        In a transaction the order makes no difference. Without one, a crash in between repeats outputs
+        (whose ids are functions of the input) and re-reads records (which the rows know to skip): outputs
+        sent after the rows would be lost, as the rows would say that they were made.
+        """
+        client = self._client
+        await client.begin(partition)
+        if taken.outputs:
+            await client.send_outputs(partition, taken.outputs)
+        if taken.rows:
+            await client.send_rows(partition, taken.rows)
+        if taken.offsets:
+            await client.commit_offsets(partition, taken.offsets)
+        await client.end(partition)
+
+    def _ours(self, holding: _Holding) -> bool:
+        return self._holdings.get(holding.partition) is holding
+
+    def _forget(self, holding: _Holding) -> None:
+        holding.unit = None
+        if self._ours(holding):
+            del self._holdings[holding.partition]
+
+    def _drop(self, holding: _Holding, error: Exception) -> None:
+        ours = self._ours(holding)
+        self._forget(holding)
+        if ours:
+            self._lost(holding.partition, error)

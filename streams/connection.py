@@ -1,0 +1,92 @@
+"""Connections to the broker: what each Kafka client calls the same settings."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from streams.settings import Settings
+
+__all__ = ["BrokerUnreachableError", "admin_client", "aiokafka_options", "kafka_python_options"]
+
+_PATIENCE_MS = 10_000
+"""How long a command waits for a broker that does not answer."""
+
+
+class BrokerUnreachableError(RuntimeError):
+    """No broker answers at the address, or it refuses who asks."""
+
+
+@contextmanager
+def admin_client(settings: Settings) -> Iterator[Any]:
+    """Give kafka-python's admin client, closed afterwards.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If nobody answers within ten seconds.
+    """
+    try:
+        client = KafkaAdminClient(**kafka_python_options(settings), bootstrap_timeout_ms=_PATIENCE_MS)
+    except (KafkaError, OSError) as error:
+        raise unreachable(settings, error) from None
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def unreachable(settings: Settings, error: BaseException) -> BrokerUnreachableError:
+    """Return the error that says who did not answer and what to do."""
+    said = " ".join(str(error).split())[:160] or type(error).__name__
+    return BrokerUnreachableError(
+        f"no broker answers at {settings.broker} ({said}); start one (`recompra up`), "
+        "or name it with --broker or RECOMPRA_BROKER"
+    )
+
+
+def kafka_python_options(settings: Settings) -> dict[str, Any]:
+    """Return the connection's settings under kafka-python's names."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": [part.strip() for part in settings.broker.split(",")],
+        "client_id": settings.app_id,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = _password(settings)
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = ssl_context(settings)
+    return options
+
+
+def aiokafka_options(settings: Settings) -> dict[str, Any]:
+    """Return the connection's settings under aiokafka's names, which are nearly the same."""
+    options = kafka_python_options(settings)
+    options["bootstrap_servers"] = settings.broker
+    return options
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext:
+    """Return a TLS context that verifies the broker by the authorities given, else by the system's."""
+    context = ssl.create_default_context(cafile=_text(settings.tls_ca_file))
+    if settings.tls_cert_file is not None:
+        password = settings.tls_key_password
+        context.load_cert_chain(
+            str(settings.tls_cert_file),
+            _text(settings.tls_key_file),
+            password.get_secret_value() if password else None,
+        )
+    return context
+
+
+def _password(settings: Settings) -> str | None:
+    return settings.sasl_password.get_secret_value() if settings.sasl_password else None
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)

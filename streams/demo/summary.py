@@ -1,0 +1,184 @@
+"""The summary: what the run showed, in figures that come from the topics."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from streams.demo.judged import MonthQuality, auc, average_precision, quality_by_month
+from streams.demo.outcomes import Outcome, crossed_and_bought
+from streams.demo.progress import Progress
+from streams.demo.view import quality_table
+from streams.demo.watched import Watched
+
+__all__ = ["RULE", "Overall", "Summary", "render", "summarise", "summary_json"]
+
+RULE = "high-propensity"
+"""The rule whose crossings are judged by what was bought afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """Quality of all judged scores after the warm-up, pooled."""
+
+    scores: int
+    base_rate: float
+    auc: float
+    average_precision: float
+    brier: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All that the end of a run says."""
+
+    seed: int
+    seconds: float
+    orders: int
+    clicks: int
+    customers: int
+    horizon_days: int
+    months: list[MonthQuality]
+    overall: Overall | None
+    entered: dict[str, int]
+    left: dict[str, int]
+    withheld: dict[str, int]
+    withheld_crossings: int
+    outcome: Outcome
+    prospects_judged: int
+
+
+def summarise(progress: Progress, watched: Watched, seed: int, horizon_days: int) -> Summary:
+    """Sum a run up from what a subscriber of its topics has read."""
+    day_ms = 86_400_000
+    outcome = crossed_and_bought(
+        watched.crossings, RULE, watched.orders, progress.now_ms, horizon_days * day_ms
+    )
+    return Summary(
+        seed=seed,
+        seconds=progress.elapsed_s,
+        orders=progress.orders,
+        clicks=progress.clicks,
+        customers=progress.customers,
+        horizon_days=horizon_days,
+        months=quality_by_month(watched.judged),
+        overall=_overall(watched),
+        entered=dict(watched.entered),
+        left=dict(watched.left),
+        withheld=dict(watched.withheld),
+        withheld_crossings=watched.withheld_crossings,
+        outcome=outcome,
+        prospects_judged=watched.prospects_judged,
+    )
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """Return the summary as plain values for JSON; what is not known is None."""
+    record: dict[str, Any] = _known(asdict(summary))
+    record["outcome"]["rate"] = _known(summary.outcome.rate)
+    record["outcome"]["rule"] = RULE
+    record["clicks_are_synthetic"] = True
+    record["quality_is_of"] = (
+        "customers with at least one real order, scored before the orders that judge them"
+    )
+    return record
+
+
+def render(summary: Summary, plot: str | None, data: str) -> RenderableType:
+    """Draw the summary; `plot` is where the plot was saved, `data` the file of real orders."""
+    parts: list[RenderableType] = [
+        Text.from_markup(
+            f"[bold]{summary.orders:,} real orders[/] and [magenta]{summary.clicks:,} synthetic clicks[/] of "
+            f"{summary.customers:,} people in {summary.seconds:.0f} s, scored online, learned from nothing\n"
+        ),
+        quality_table(summary.months, f"Quality by month (bought within {summary.horizon_days} days?)"),
+        _overall_line(summary),
+        _rules_table(summary),
+        Text.from_markup(_outcome_text(summary) + "\n"),
+    ]
+    if plot:
+        parts.append(Text.from_markup(f"plot saved: [bold]{plot}[/]\n"))
+    parts.append(_next_steps(data))
+    return Group(*parts)
+
+
+def _overall(watched: Watched) -> Overall | None:
+    learned = [month for month in watched.judged.values() if (q := month.quality()) and not q.warming_up]
+    if not learned:
+        return None
+    score = np.concatenate([np.array(month.probability) for month in learned])
+    label = np.concatenate([np.array(month.bought, dtype=np.bool_) for month in learned])
+    return Overall(
+        len(label),
+        float(label.mean()),
+        auc(score, label),
+        average_precision(score, label),
+        float(np.mean((score - label) ** 2)),
+    )
+
+
+def _overall_line(summary: Summary) -> Text:
+    if summary.overall is None:
+        return Text("* all of it was warm-up: the run was too short for a model\n", style="dim")
+    o = summary.overall
+    return Text.from_markup(
+        f"after warm-up, pooled: AUC [bold]{o.auc:.3f}[/], AP [bold]{o.average_precision:.3f}[/] where "
+        f"{o.base_rate:.0%} bought, Brier {o.brier:.3f}  [dim](* warming up: ranked by decayed orders)[/]\n"
+    )
+
+
+def _rules_table(summary: Summary) -> Table:
+    table = Table(
+        box=None, title="Crossings by rule", title_justify="left", header_style="dim", pad_edge=False
+    )
+    table.add_column("rule", min_width=20)
+    table.add_column("entered", justify="right")
+    table.add_column("left", justify="right")
+    for rule in sorted(set(summary.entered) | set(summary.left)):
+        table.add_row(rule, f"{summary.entered.get(rule, 0):,}", f"{summary.left.get(rule, 0):,}")
+    withheld = ", ".join(
+        f"{code} {n:,}" for code, n in sorted(summary.withheld.items(), key=lambda kv: -kv[1])
+    )
+    table.add_row("withheld", f"{summary.withheld_crossings:,}", "", style="dim")
+    table.caption = f"withheld because: {withheld}" if withheld else None
+    table.caption_justify = "left"
+    return table
+
+
+def _outcome_text(summary: Summary) -> str:
+    o = summary.outcome
+    if not o.crossed:
+        return f"\nNo {RULE} crossing is old enough to be judged by the {summary.horizon_days} days after it."
+    lift = o.rate / o.base_rate if o.base_rate > 0 else float("nan")
+    return (
+        f"\nOf {o.crossed:,} who crossed into {RULE}, [bold]{o.bought:,} did buy[/] "
+        f"within {summary.horizon_days} days: [bold green]{o.rate:.0%}[/], against {o.base_rate:.0%} of all "
+        f"customers at the same moments ({lift:.1f} times). {o.open:,} are too recent to tell."
+    )
+
+
+def _next_steps(data: str) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold cyan", no_wrap=True)
+    table.add_column(style="dim")
+    table.add_row(
+        f"recompra backtest {data} --format online-retail --horizon 30d", "the same orders, no broker"
+    )
+    table.add_row(
+        "RECOMPRA_CLOCK=events recompra up --broker-port 19092", "the same parts, empty, for your own data"
+    )
+    table.add_row("recompra load FILE --format orders-csv --broker 127.0.0.1:19092", "… load it, elsewhere")
+    table.add_row("recompra tail actions-high-propensity --broker 127.0.0.1:19092", "… and see who crosses")
+    return Group(Text("What to try next", style="bold"), table)
+
+
+def _known(value: Any) -> Any:
+    """Replace nan, which JSON does not have, by None."""
+    if isinstance(value, dict):
+        return {key: _known(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_known(one) for one in value]
+    return None if isinstance(value, float) and value != value else value

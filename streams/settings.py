@@ -1,0 +1,277 @@
+"""Settings: everything that can be set, in one class, with its unit and its default."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from scoring.kinds import Kind
+from streams.durations import Duration, milliseconds, parse_duration
+
+__all__ = ["ENV_PREFIX", "Settings"]
+
+ENV_PREFIX = "RECOMPRA_"
+
+
+def _split(value: Any) -> Any:
+    """Lists come from the environment as text with commas, from a file as lists."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _object(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"is not JSON: {error}") from None
+    return value
+
+
+def _on_off(value: Any) -> Any:
+    """YAML and TOML writers reach for true and false where we say on and off."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+def _address(value: str) -> str:
+    for part in value.split(","):
+        host, colon, port = part.strip().rpartition(":")
+        if not (colon and host and port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError("is not host:port (several are separated by commas)")
+    return value
+
+
+def _kinds(values: tuple[str, ...]) -> tuple[str, ...]:
+    known = {kind.name.lower() for kind in Kind}
+    for value in values:
+        if value not in known:
+            raise ValueError(f"has the unknown kind {value!r}; known are {', '.join(sorted(known))}")
+    return values
+
+
+def _model(value: str) -> str:
+    if value == "newton" or (value.startswith("river:") and value[6:].strip()):
+        return value
+    raise ValueError("is neither 'newton' nor 'river:' followed by a river pipeline")
+
+
+def _existing(value: Path | None) -> Path | None:
+    if value is not None and not value.is_dir():
+        raise ValueError("is not a directory that exists")
+    return value
+
+
+_KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_kinds)]
+
+
+class Settings(BaseSettings):
+    """All settings, frozen once read.
+
+    A value comes, first found, from: an argument, the environment (`RECOMPRA_` and the name in capitals),
+    the TOML file (`RECOMPRA_CONFIG`, else `./recompra.toml` if it is there), the default. Durations are texts
+    with a unit (`30d`, `24h`, `10m`) and become `timedelta`; the `…_ms` properties give whole milliseconds.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value is refused. `streams.settings_sources.load` turns it into a readable `SettingsError`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    # Kafka
+    broker: Annotated[str, AfterValidator(_address)] = Field(
+        "127.0.0.1:9092", description="Kafka bootstrap servers, host:port, several separated by commas"
+    )
+    app_id: str = Field(
+        "recompra",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="application id: consumer group, transactional ids and changelog begin with it",
+    )
+    partitions: int = Field(4, ge=1, le=10_000, description="partitions of each input topic (count)")
+    replication: int = Field(
+        -1,
+        ge=-1,
+        le=32_767,
+        description="replicas of topics that are created (count; -1 = the broker's default)",
+    )
+    exactly_once: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_off)] = Field(
+        "auto",
+        description="one transaction a partition and commit: auto (where the broker has them), on, off",
+    )
+    commit_interval_s: float = Field(1.0, gt=0, le=60, description="longest time between commits (seconds)")
+    session_timeout_s: float = Field(
+        6.0, ge=1, le=300, description="a silent worker loses its partitions after this (seconds)"
+    )
+    fetch_max_bytes: int = Field(52_428_800, ge=1024, description="most that one fetch returns (bytes)")
+    fetch_partition_bytes: int = Field(
+        4_194_304, ge=1024, description="most that one fetch returns of one partition (bytes)"
+    )
+    fetch_max_wait_ms: int = Field(
+        100, ge=1, le=60_000, description="longest wait for records (milliseconds)"
+    )
+    slice_records: int = Field(20_000, ge=1, description="most records handled as one slice (count)")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to talk to the broker"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="SASL mechanism, where security_protocol begins with SASL"
+    )
+    sasl_username: str | None = Field(None, description="SASL user name")
+    sasl_password: SecretStr | None = Field(None, description="SASL password")
+    tls_ca_file: Path | None = Field(None, description="certificate authorities to trust (PEM file)")
+    tls_cert_file: Path | None = Field(None, description="client certificate (PEM file)")
+    tls_key_file: Path | None = Field(None, description="client key (PEM file)")
+    tls_key_password: SecretStr | None = Field(None, description="password of the client key")
+
+    # What is remembered of each customer; fixed once a changelog exists
+    window_days: int = Field(
+        90, ge=1, le=90, description="how far back day counts reach; older events are late (days)"
+    )
+    deduplication_ring: int = Field(
+        32, ge=0, le=4096, description="last message ids kept of each customer to recognise repeats (count)"
+    )
+    orders_ring: int = Field(16, ge=4, le=256, description="last orders kept of each customer (count)")
+    day_ring_kinds: _KindNames = Field(
+        ("page", "product_viewed", "product_added", "order_completed", "email_opened", "email_clicked"),
+        max_length=6,
+        description="kinds of event counted by day over window_days (at most six names)",
+    )
+    hour_ring_kinds: _KindNames = Field(
+        (), max_length=4, description="kinds of event counted by hour (names)"
+    )
+
+    # Time
+    horizon: Duration = Field(
+        parse_duration("30d"), description="a score is the chance to buy within this (duration)"
+    )
+    tick: Duration = Field(
+        parse_duration("1m"), description="what time alone makes true is checked this often (duration)"
+    )
+    allowed_skew: Duration = Field(
+        parse_duration("10m"),
+        description="a timestamp further past its receipt than this is refused (duration)",
+    )
+    clock: Literal["wall", "events"] = Field(
+        "wall",
+        description="what says how old an event is: wall (its receipt), or events (history, demo, backtest)",
+    )
+    max_action_age: Duration = Field(
+        parse_duration("24h"),
+        description="actions for events older at receipt than this are withheld (duration)",
+    )
+
+    # What is published
+    publish_delta: float = Field(
+        0.02, ge=0, le=1, description="a score is published when it moved by this (probability)"
+    )
+    bands: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (0.5, 0.8), max_length=15, description="percentiles that part the bands, increasing (fractions)"
+    )
+    percentile_points: int = Field(
+        101, ge=2, le=10_001, description="points of the table for percentiles (count)"
+    )
+
+    # The model
+    model: Annotated[str, AfterValidator(_model)] = Field(
+        "newton", description="the learner: newton, or river: followed by any river pipeline"
+    )
+    allow_pickled_models: bool = Field(
+        False,
+        description="read river models that come pickled; only where all who write to the topic are trusted",
+    )
+    example_customers: int = Field(
+        50_000, ge=1, description="customers, chosen by hash, who give examples (count)"
+    )
+    warm_up_positives: int = Field(200, ge=1, description="resolved buyers before a model is used (count)")
+    warm_up_negatives: int = Field(
+        200, ge=1, description="resolved non-buyers before a model is used (count)"
+    )
+    calibration_examples: int = Field(
+        3000, ge=100, description="resolved examples that set the intercept (count)"
+    )
+    forgetting_half_life: float = Field(
+        24.0, ge=5, description="after this an example counts half (horizons; not under 5)"
+    )
+    snapshot_every: Duration = Field(
+        parse_duration("1d"), description="event time between model snapshots (duration)"
+    )
+
+    # Rules
+    rules_dir: Annotated[Path | None, AfterValidator(_existing)] = Field(
+        None, description="directory of rule files (default: the shipped rules)"
+    )
+    rule_parameters: Annotated[dict[str, dict[str, float | str]], NoDecode, BeforeValidator(_object)] = Field(
+        {},
+        description='changes to rules by name, as {"cart-abandoned": {"quiet": "2h"}} (JSON or TOML table)',
+    )
+
+    # Addresses, files and logs
+    web_host: str = Field("127.0.0.1", description="address on which /metrics is served")
+    web_port: int = Field(0, ge=0, le=65_535, description="port on which /metrics is served (0 = a free one)")
+    data_dir: Path | None = Field(
+        None, description="where the local Apache Kafka keeps its data (default: no files)"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="what is logged on stderr"
+    )
+
+    @property
+    def horizon_ms(self) -> int:
+        """The horizon in milliseconds."""
+        return milliseconds(self.horizon)
+
+    @property
+    def tick_ms(self) -> int:
+        """The tick in milliseconds."""
+        return milliseconds(self.tick)
+
+    @property
+    def window_ms(self) -> int:
+        """The window in milliseconds."""
+        return self.window_days * 86_400_000
+
+    @property
+    def allowed_skew_ms(self) -> int:
+        """The allowed skew in milliseconds."""
+        return milliseconds(self.allowed_skew)
+
+    @property
+    def max_action_age_ms(self) -> int:
+        """The greatest age of an action's cause in milliseconds."""
+        return milliseconds(self.max_action_age)
+
+    @property
+    def snapshot_every_ms(self) -> int:
+        """Event time between model snapshots in milliseconds."""
+        return milliseconds(self.snapshot_every)
+
+    @model_validator(mode="after")
+    def _check_spans(self) -> Self:
+        for name in ("horizon", "tick", "snapshot_every"):
+            if milliseconds(getattr(self, name)) <= 0:
+                raise ValueError(f"{name}: must be longer than nothing")
+        if list(self.bands) != sorted(set(self.bands)) or not all(0 < edge < 1 for edge in self.bands):
+            raise ValueError("bands: must increase, each above 0 and below 1")
+        if self.commit_interval_s >= self.session_timeout_s:
+            raise ValueError("commit_interval_s: must be shorter than session_timeout_s")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the file (`streams.settings_sources`)."""
+        from streams.settings_sources import toml_source
+
+        return init_settings, env_settings, toml_source(settings_cls)

@@ -1,0 +1,131 @@
+"""Tailing: the records of a topic from a given place on, as they come."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from kafka import KafkaConsumer, TopicPartition
+
+from streams.connection import kafka_python_options, unreachable
+from streams.settings import Settings
+from streams.topics import nearest
+
+__all__ = ["Place", "Record", "UnknownTopicError", "parse_place", "tail"]
+
+Place = Literal["beginning", "latest"] | int
+"""Where to begin: at an end, or at a time in milliseconds since the epoch UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it lies on the topic; `timestamp_ms` is the broker's or the writer's, as the topic is set."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+class UnknownTopicError(LookupError):
+    """The topic is not on the broker; the text names the nearest that is."""
+
+
+def parse_place(text: str) -> Place:
+    """Read `beginning`, `latest` or an ISO 8601 date or time (UTC where no zone is given).
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    if text == "beginning" or text == "latest":
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text[:80]!r} is neither beginning, latest nor a time such as 2011-12-01 or 2011-12-01T09:30:00Z"
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def tail(
+    settings: Settings, topic: str, place: Place, *, limit: int | None = None, follow: bool = True
+) -> Iterator[Record]:
+    """Yield a topic's records as they come, for ever unless `limit` or `follow=False` ends it.
+
+    Reads without a group, so it moves nobody's offsets. Without `follow` it ends at what was the end of
+    each partition when it began.
+
+    Raises
+    ------
+    UnknownTopicError
+        If the topic is not there.
+    BrokerUnreachableError
+        If no broker answers.
+    """
+    from kafka.errors import KafkaError
+
+    try:
+        consumer = KafkaConsumer(
+            **kafka_python_options(settings),
+            group_id=None,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            bootstrap_timeout_ms=10_000,
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+        )
+    except (KafkaError, OSError) as error:
+        raise unreachable(settings, error) from None
+    try:
+        partitions = _assign(consumer, topic, place)
+        ends = None if follow else dict(consumer.end_offsets(partitions))
+        yield from _records(consumer, topic, ends, limit)
+    finally:
+        consumer.close()
+
+
+def _assign(consumer: KafkaConsumer, topic: str, place: Place) -> list[TopicPartition]:
+    known = consumer.topics()
+    if topic not in known:
+        near = nearest(topic, known)
+        advice = f"did you mean {near!r}?" if near else "`recompra topics list` shows what there should be"
+        raise UnknownTopicError(f"there is no topic {topic!r} on this broker; {advice}")
+    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+    consumer.assign(partitions)
+    if place == "beginning":
+        consumer.seek_to_beginning(*partitions)
+    elif place == "latest":
+        consumer.seek_to_end(*partitions)
+    else:
+        ends = consumer.end_offsets(partitions)
+        at = consumer.offsets_for_times(dict.fromkeys(partitions, place))
+        for partition in partitions:
+            hit = at.get(partition)
+            consumer.seek(partition, ends[partition] if hit is None else hit.offset)
+    for (
+        partition
+    ) in partitions:  # seeking to the end is lazy: fix the place before anything is written after it
+        consumer.position(partition)
+    return partitions
+
+
+def _records(
+    consumer: KafkaConsumer, topic: str, ends: dict[TopicPartition, int] | None, limit: int | None
+) -> Iterator[Record]:
+    left = limit
+    while left is None or left > 0:
+        if ends is not None and all(consumer.position(part) >= end for part, end in ends.items()):
+            return
+        polled = consumer.poll(timeout_ms=250, max_records=left or 500)
+        batch = sorted((r for part in polled.values() for r in part), key=lambda r: (r.timestamp, r.offset))
+        for record in batch:
+            if ends is not None and record.offset >= ends[TopicPartition(topic, record.partition)]:
+                continue
+            yield Record(topic, record.partition, record.offset, record.timestamp, record.key, record.value)
+            if left is not None:
+                left -= 1

