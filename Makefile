@@ -1,0 +1,86 @@
+# Every target makes the environment that it needs: nothing but Python 3.11 or later and make is there before.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench soak kafka warm requirements clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+SAY := @printf '\033[1m==> %s\033[0m\n'
+TESTS ?=
+
+help: ## Show this list
+	@echo "recompra: scores each customer's likelihood of buying again, live, from Kafka topics"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-13s %s\n' "$$name" "$$what"; done
+	@echo
+	@echo "Each sets up what it needs in $(VENV). Choose a Python with: make PYTHON_FOR_VENV=/path/to/python3.12 …"
+
+demo: $(VENV)/.demo warm ## Watch a real shop's orders being scored (two minutes)
+	$(SAY) "the demo: a broker in memory, the topics, a worker, a trainer and a year of real orders"
+	@$(VENV)/bin/recompra demo
+
+test: $(VENV)/.dev warm ## Run all tests, those on Apache Kafka too where Java and Maven are
+	@$(PYTHON) -m streams.brokers fetch
+	$(SAY) "tests (a part: make test TESTS=tests/unit)"
+	@$(PYTHON) -m pytest $(TESTS)
+
+check: $(VENV)/.dev ## Check formatting, lint and types
+	$(SAY) "ruff: formatting and lint"
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	$(SAY) "mypy --strict: streams scoring schemas"
+	@$(VENV)/bin/mypy --strict streams scoring schemas
+
+bench: $(VENV)/.bench warm ## Measure speed and quality on this machine (tables, benchmarks/out)
+	@$(PYTHON) -m streams.brokers fetch
+	$(SAY) "throughput beside a naive worker and the ceiling, on the local Apache Kafka"
+	@$(PYTHON) -m benchmarks.throughput
+	$(SAY) "quality of the scores on real shops"
+	@$(PYTHON) -m benchmarks.quality
+
+soak: $(VENV)/.bench warm ## Learn from five million examples and check the numbers at every step
+	$(SAY) "five million examples"
+	@$(PYTHON) -m benchmarks.soak
+
+kafka: $(VENV)/.demo ## Run the local Apache Kafka until Ctrl-C (needs Java 17 and Maven)
+	@$(PYTHON) -m streams.brokers kafka $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir $(DATA))
+
+requirements: ## Pin the newest packages that fit together
+	@test -x .venv-requirements/bin/uv || { $(FIND_PYTHON); "$$python" -m venv .venv-requirements; \
+		.venv-requirements/bin/python -m pip install --quiet uv; }
+	@requirements/update .venv-requirements/bin/uv
+
+clean: ## Remove the environments and caches
+	rm -rf $(VENV) .venv-requirements .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist benchmarks/out
+	find schemas scoring streams tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The first use of the compiled kernel takes half a minute; afterwards it comes from a cache.
+warm: | $(VENV)/.made
+	@if test -f streams/warm.py; then $(PYTHON) -m streams.warm; fi
+
+# A list of packages in the environment: made again only when what it is made from has changed.
+$(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.made
+	$(SAY) "installing the packages of requirements/$*.txt into $(VENV) (some minutes the first time)"
+	@$(PYTHON) -m pip install --require-hashes --requirement requirements/build.txt
+	@$(PYTHON) -m pip install --require-hashes --requirement requirements/$*.txt
+	@$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.made:
+	@$(FIND_PYTHON); \
+		printf '\033[1m==> %s\033[0m\n' "making $(VENV) with $$("$$python" --version)"; \
+		"$$python" -m venv $(VENV)
+	@touch $@
+
+# A name on the path may be a stub that does not run, or a Python without venv: only trying tells.
+define FIND_PYTHON
+python=; for each in $(PYTHON_FOR_VENV) python3.13 python3.12 python3.11 python3 python; do \
+	if "$$each" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+		python=$$each; break; fi; done; \
+if test -z "$$python"; then \
+	echo "recompra needs Python 3.11 or later with its venv module, and none was found" \
+		"(tried $(PYTHON_FOR_VENV) python3.13 python3.12 python3.11 python3)." >&2; \
+	echo "Install one (Debian: apt install python3 python3-venv; macOS: brew install python@3.13)," \
+		"or name one: make PYTHON_FOR_VENV=/path/to/python3.12 …" >&2; \
+	exit 1; fi
+endef
