@@ -10,11 +10,10 @@ from kafka.errors import InvalidConfigurationError, TopicAlreadyExistsError
 
 from schemas.topics import FOREVER, TopicSpec, expand
 from streams.connection import admin_client
+from streams.rule_files import rules_in_force
 from streams.settings import Settings
 
 __all__ = ["Created", "Difference", "Found", "check", "create", "found", "nearest", "rule_names", "wanted"]
-
-SHIPPED_RULES = ("high-propensity", "cart-abandoned", "second-order", "win-back", "browsing-prospect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,14 @@ class Created(NamedTuple):
 
 
 def rule_names(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the rules in force: the shipped ones, or the files of `rules_dir`."""
-    if settings.rules_dir is None:
-        return SHIPPED_RULES
-    return tuple(sorted(file.stem for file in settings.rules_dir.glob("*.y*ml")))
+    """Return the names of the rules in force: the shipped ones, or those in the files of `rules_dir`.
+
+    Raises
+    ------
+    RuleError
+        If a rule cannot be used: its topic must not be made either.
+    """
+    return rules_in_force(settings).names
 
 
 def wanted(settings: Settings, rules: Sequence[str]) -> tuple[TopicSpec, ...]:

@@ -1,13 +1,23 @@
 """Clocks: the moments at which time alone can change a predicate.
 
-A comparison of the time since a kind with a constant changes its answer at a fixed age. The kernel makes a customer
-due when the last event of that kind reaches it, and looks at nobody else.
+A comparison of the time since a kind with a constant changes its answer at a fixed age. The kernel makes a
+customer due when the last event of that kind reaches it, and looks at nobody else.
 """
 
 import math
 
 from scoring.rules.columns import Column, Field, Op
-from scoring.rules.expression import Arithmetic, Compare, Constant, Number, Read, Truth, columns_of, comparisons, truth
+from scoring.rules.expression import (
+    Arithmetic,
+    Compare,
+    Constant,
+    Number,
+    Read,
+    Truth,
+    columns_of,
+    comparisons,
+    truth,
+)
 
 __all__ = ["clocks_of", "daily_of"]
 
@@ -16,10 +26,11 @@ _LATEST_MS = 2**53
 
 
 def clocks_of(node: Truth) -> frozenset[tuple[int, int]]:
-    """The clocks of a predicate: pairs (kind, age in ms), the first age at which a comparison has its new answer.
+    """The clocks of a predicate: pairs (kind, age in ms), the first age at which a comparison has its new
+    answer.
 
-    `>=` and `<` change at the threshold itself, `>` and `<=` one millisecond later. Each comparison counts, also
-    under `not`: what it is joined with may be true at any time.
+    `>=` and `<` change at the threshold itself, `>` and `<=` one millisecond later. Each comparison counts,
+    also under `not`: what it is joined with may be true at any time.
     """
     found: set[tuple[int, int]] = set()
     for comparison in comparisons(node):
@@ -33,7 +44,8 @@ def clocks_of(node: Truth) -> frozenset[tuple[int, int]]:
 
 
 def daily_of(node: Truth) -> tuple[Compare, ...]:
-    """The comparisons that time can change but that have no clock; they are seen at the daily evaluation or an event.
+    """The comparisons that time can change but that have no clock; they are seen at the daily evaluation or
+    an event.
 
     Those are day windows, the hour and the weekday, and times compared with a changing value, such as
     `days_since(order_completed) >= 1.5 * mean_gap_days`. Scores change with time too, at the daily rescoring.
@@ -68,13 +80,16 @@ def _rate(column: Column) -> float:
 def _changes(comparison: Compare, column: Column, age: float) -> list[int]:
     """The whole milliseconds around `age` at which the comparison has another answer than one before.
 
-    Found by asking the comparison itself, so that rounding in `age` can never make a tick one millisecond early.
+    Found by asking the comparison itself, so that rounding in `age` can never make a tick one millisecond
+    early.
     """
     if not 0 <= age < _LATEST_MS:
         return []
     around = range(max(0, int(age) - 3), int(age) + 5)
     answers = [truth(comparison, {column: float(ms)}.__getitem__) for ms in around]
-    return [ms for ms, before, after in zip(around[1:], answers, answers[1:], strict=False) if before != after]
+    return [
+        ms for ms, before, after in zip(around[1:], answers, answers[1:], strict=False) if before != after
+    ]
 
 
 def _difference(comparison: Compare) -> tuple[dict[Column, float], float] | None:
@@ -108,4 +123,3 @@ def _added(
     for column, slope in right[0].items():
         slopes[column] = slopes.get(column, 0.0) + factor * slope
     return {column: slope for column, slope in slopes.items() if slope != 0}, left[1] + factor * right[1]
-

@@ -2,10 +2,11 @@
 
 The kernel fills an array `(m, C)` of them, one row an evaluation point, in the order of `RuleSet.columns`.
 
-**Never.** `SINCE` of something that never happened is NaN, not infinity: a comparison with NaN is False, so that
-`days_since(order_completed) >= 180` does not reach customers who never bought. `not` of it is plain boolean logic:
-`not days_since(order_completed) < 180` is True for them. A field that has no value at a point (`order_number`
-when no order is concerned, `mean_gap_days` before the second order, `percentile` while unknown) is NaN likewise.
+**Never.** `SINCE` of something that never happened is NaN, not infinity: a comparison with NaN is False, so
+that `days_since(order_completed) >= 180` does not reach customers who never bought. `not` of it is plain
+boolean logic: `not days_since(order_completed) < 180` is True for them. A field that has no value at a point
+(`order_number` when no order is concerned, `mean_gap_days` before the second order, `percentile` while
+unknown) is NaN likewise.
 """
 
 from enum import IntEnum
@@ -30,7 +31,9 @@ __all__ = [
 ]
 
 ANY = -1
-"""Pseudo-kind `any`: an event of any kind, also those that others cause (an e-mail delivered, an order shipped)."""
+"""Pseudo-kind `any`: an event of any kind, also those that others cause (an e-mail delivered, an order
+shipped).
+"""
 
 VISITED = -2
 """Pseudo-kind `visited`: an event of any of `VISIT_KINDS`, that is the customer was on the site."""
@@ -53,7 +56,8 @@ VISIT_KINDS: frozenset[Kind] = frozenset(
         Kind.SHARED,
     }
 )
-"""What only someone who is on the site does; orders and e-mail are left out, they also come without a visit."""
+"""What only someone who is on the site does; orders and e-mail are left out, they also come without a visit.
+"""
 
 KINDS: dict[str, int] = {"any": ANY, "visited": VISITED, **{kind.name.lower(): int(kind) for kind in Kind}}
 """The kinds by the name that predicates use."""
@@ -65,7 +69,9 @@ MAX_HOURS = 24
 """The longest hour window, in hours: the length of an hour ring."""
 
 MAX_DAY_KINDS = 6
-"""How many different kinds the rules together may read by the day: each costs a ring of `MAX_DAYS` in every row."""
+"""How many different kinds the rules together may read by the day: each costs a ring of `MAX_DAYS` in every
+row.
+"""
 
 
 class Op(IntEnum):
@@ -78,13 +84,17 @@ class Op(IntEnum):
     """`a` kind: how many events of that kind, ever."""
 
     COUNT_DAYS = 2
-    """`a` kind, `b` = n in 1..MAX_DAYS: how many in the last n UTC days, the day of the point being one of them."""
+    """`a` kind, `b` = n in 1..MAX_DAYS: how many in the last n UTC days, the day of the point being one of
+    them.
+    """
 
     DAYS_WITH = 3
     """`a` kind, `b` = n in 1..MAX_DAYS: on how many of the last n UTC days there was at least one; 0..n."""
 
     COUNT_HOURS = 4
-    """`a` kind, `b` = n in 1..MAX_HOURS: how many in the last n UTC hours, the hour of the point being one of them."""
+    """`a` kind, `b` = n in 1..MAX_HOURS: how many in the last n UTC hours, the hour of the point being one of
+    them.
+    """
 
     FIELD = 5
     """`a` a `Field`: its value."""
@@ -152,7 +162,9 @@ _ANY_LOW = float("-inf")
 
 FIELDS: dict[Field, FieldFacts] = {
     Field.ORDERS: FieldFacts("orders", Unit.COUNT, 0, _ANY_HIGH, "orders completed and not cancelled"),
-    Field.REVENUE: FieldFacts("revenue", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "worth of all orders, less refunds"),
+    Field.REVENUE: FieldFacts(
+        "revenue", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "worth of all orders, less refunds"
+    ),
     Field.AVERAGE_ORDER: FieldFacts("average_order", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "revenue by order"),
     Field.CART_ITEMS: FieldFacts("cart_items", Unit.COUNT, 0, _ANY_HIGH, "pieces in the open cart"),
     Field.CART_VALUE: FieldFacts("cart_value", Unit.MONEY, 0, _ANY_HIGH, "worth of the open cart"),
@@ -160,20 +172,28 @@ FIELDS: dict[Field, FieldFacts] = {
     Field.MEAN_GAP_DAYS: FieldFacts(
         "mean_gap_days", Unit.DAYS, 0, _ANY_HIGH, "mean days between orders; unknown before the second"
     ),
-    Field.VISITED_DAYS: FieldFacts("visited_days", Unit.COUNT, 0, _ANY_HIGH, "days with a visit, ever"),
-    Field.ACTIVE_DAYS: FieldFacts("active_days", Unit.COUNT, 0, _ANY_HIGH, "days with any event, ever"),
+    Field.VISITED_DAYS: FieldFacts(
+        "visited_days", Unit.COUNT, 0, _ANY_HIGH, "days with a visit, of the last 90"
+    ),
+    Field.ACTIVE_DAYS: FieldFacts(
+        "active_days", Unit.COUNT, 0, _ANY_HIGH, "days with any event, of the last 90"
+    ),
     Field.CANCELLED: FieldFacts("cancelled", Unit.COUNT, 0, _ANY_HIGH, "orders cancelled"),
     Field.REFUNDED: FieldFacts("refunded", Unit.COUNT, 0, _ANY_HIGH, "orders refunded"),
     Field.ORDER_VALUE: FieldFacts(
-        "order_value", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "worth of the order that caused this point, else unknown"
+        "order_value",
+        Unit.MONEY,
+        _ANY_LOW,
+        _ANY_HIGH,
+        "worth of the order that caused this point, else unknown",
     ),
     Field.ORDER_NUMBER: FieldFacts(
         "order_number",
         Unit.COUNT,
         0,
         _ANY_HIGH,
-        "rank among the customer's orders (1 = first) of the order that this point is about; 0 once it is cancelled; "
-        "unknown where the point is about no order",
+        "rank among the customer's orders (1 = first) of the order that this point is about; 0 once it is "
+        "cancelled; unknown where the point is about no order",
     ),
     Field.SCORE: FieldFacts("score", Unit.SHARE, 0, 1, "probability of an order within the horizon"),
     Field.PERCENTILE: FieldFacts("percentile", Unit.SHARE, 0, 1, "share of customers with a lower score"),
@@ -181,4 +201,5 @@ FIELDS: dict[Field, FieldFacts] = {
     Field.HOUR: FieldFacts("hour", Unit.HOUR_OF_DAY, 0, 23, "UTC hour of the point, 0 to 23"),
     Field.WEEKDAY: FieldFacts("weekday", Unit.WEEKDAY, 0, 6, "UTC weekday of the point, Monday is 0"),
 }
-"""Facts of every field. SCORE, PERCENTILE and WARMING_UP are filled after scoring, all others by the kernel."""
+"""Facts of every field. SCORE, PERCENTILE and WARMING_UP are filled after scoring, all others by the kernel.
+"""

@@ -2,8 +2,8 @@
 
 Nodes are hashable, so equal parts of different rules are the same key and are computed once (`program`).
 
-The logic is two-valued. A comparison with NaN is False, `!=` included, and `not` turns that into True. A division
-by zero is NaN.
+The logic is two-valued. A comparison with NaN is False, `!=` included, and `not` turns that into True. A
+division by zero is NaN.
 """
 
 import math

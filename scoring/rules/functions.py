@@ -16,8 +16,8 @@ Whole = Callable[[ast.expr, str, int], int]
 def read_call(node: ast.Call, whole: Whole) -> tuple[Number, Unit]:
     """The number that a call stands for, and its unit.
 
-    `whole(node, "days", limit)` reads a window. Raises `Refused` for an unknown function or kind, a missing or
-    superfluous argument, or a window outside its limit.
+    `whole(node, "days", limit)` reads a window. Raises `Refused` for an unknown function or kind, a missing
+    or superfluous argument, or a window outside its limit.
     """
     if not isinstance(node.func, ast.Name):
         raise Refused(node, f"{ast.unparse(node)!r} is not in the language", "call a function by its name")
@@ -61,7 +61,9 @@ def _windows(node: ast.Call, name: str) -> dict[str, ast.expr]:
     given: dict[str, ast.expr] = {}
     for keyword in node.keywords:
         if keyword.arg is None or keyword.arg not in allowed:
-            reason = f"{name} has no argument {keyword.arg!r}" if keyword.arg else f"{name} has no argument '**'"
+            reason = (
+                f"{name} has no argument {keyword.arg!r}" if keyword.arg else f"{name} has no argument '**'"
+            )
             raise Refused(keyword, reason, f"write {FUNCTIONS[name]}")
         given[keyword.arg] = keyword.value
     if allowed and not given:

@@ -23,7 +23,7 @@ _CONTRARY = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 
 class Conflict(NamedTuple):
-    """Where exit does not move away from enter: both lines, as in `>= 0.8` and `< 0.85`, and what is wrong."""
+    """Where exit does not move away from enter: both lines (`>= 0.8` and `< 0.85`) and what is wrong."""
 
     enter: str
     exit: str
@@ -39,15 +39,15 @@ class _Line(NamedTuple):
     """The line alone decides: it stands in no `or` of enter, in no `and` of exit."""
 
 
-def conflict(enter: Truth, exit: Truth) -> Conflict | None:
+def conflict(enter: Truth, leave: Truth) -> Conflict | None:
     """The first conflict between the lines that `enter` and `exit` draw through the same quantity, or None.
 
-    Two cases: `exit` draws its line in the other direction but not beyond that of `enter` (0.8 in, 0.85 out), or in
-    the same direction so that whoever enters leaves at once. Durations may leave at the line where they enter, as
-    time does not go to and fro.
+    Two cases: `exit` draws its line in the other direction but not beyond that of `enter` (0.8 in, 0.85 out),
+    or in the same direction so that whoever enters leaves at once. Durations may leave at the line where they
+    enter, as time does not go to and fro.
     """
     for inner in _lines(enter, positive=True, splitting=AnyOf):
-        for outer in _lines(exit, positive=True, splitting=All):
+        for outer in _lines(leave, positive=True, splitting=All):
             if inner.number != outer.number:
                 continue
             found = _compare(inner, outer)
@@ -69,10 +69,14 @@ def _compare(inner: _Line, outer: _Line) -> Conflict | None:
         return None
     side = "below" if rising else "above"
     remedy = f"write a number {side} {inner.at:g} in exit, or leave exit out to leave at the same line"
-    return Conflict(*texts, f"exit is not {side} enter, so a small change would enter and leave over and over", remedy)
+    return Conflict(
+        *texts, f"exit is not {side} enter, so a small change would enter and leave over and over", remedy
+    )
 
 
-def _lines(node: Truth, *, positive: bool, splitting: type[All] | type[AnyOf], certain: bool = True) -> Iterator[_Line]:
+def _lines(
+    node: Truth, *, positive: bool, splitting: type[All] | type[AnyOf], certain: bool = True
+) -> Iterator[_Line]:
     match node:
         case Always():
             return

@@ -1,9 +1,12 @@
-"""Predicates: text such as `cart_items > 0 and hours_since(visited) >= 1`, checked and turned into an expression.
+"""Predicates: text such as `cart_items > 0 and hours_since(visited) >= 1`, checked and turned into an
+expression.
 
-A small subset of Python's syntax tree is read; nothing of it is ever executed. Allowed are comparisons (chained
-too), and/or/not, + - * /, numbers, `never`, the fields, the parameters of the rule and these functions:
+A small subset of Python's syntax tree is read; nothing of it is ever executed. Allowed are comparisons
+(chained too), and/or/not, + - * /, numbers, `never`, the fields, the parameters of the rule and these
+functions:
 
-- `seconds_since(kind)`, `minutes_since(kind)`, `hours_since(kind)`, `days_since(kind)`: time since the last one;
+- `seconds_since(kind)`, `minutes_since(kind)`, `hours_since(kind)`, `days_since(kind)`: time since the last
+  one;
 - `count(kind, days=n)`, `count(kind, hours=n)`: how many lately; `total(kind)`: how many ever;
 - `days_with(kind, days=n)`: on how many of the last n days.
 """
@@ -13,7 +16,19 @@ import warnings
 from collections.abc import Mapping
 
 from scoring.rules.columns import FIELDS, KINDS, Column, Field, Op, Unit
-from scoring.rules.expression import All, Always, AnyOf, Arithmetic, Compare, Constant, Not, Number, Read, Truth, value
+from scoring.rules.expression import (
+    All,
+    Always,
+    AnyOf,
+    Arithmetic,
+    Compare,
+    Constant,
+    Not,
+    Number,
+    Read,
+    Truth,
+    value,
+)
 from scoring.rules.functions import read_call
 from scoring.rules.refused import Refused
 from scoring.rules.units import check_comparison, product_unit, quotient_unit, sum_unit
@@ -25,7 +40,8 @@ MAX_LENGTH = 2_000
 """The longest predicate, in characters."""
 
 MAX_DEPTH = 60
-"""How deep a predicate may nest: what reads expressions later recurses, and must never meet Python's limit."""
+"""How deep a predicate may nest: what reads expressions later recurses, and must never meet Python's limit.
+"""
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
@@ -79,7 +95,9 @@ def _tree(text: str) -> ast.expr:
     if not text:
         raise PredicateError(text, 1, "the predicate is empty", f"write a comparison, or {NEVER}")
     if len(text) > MAX_LENGTH:
-        raise PredicateError(text[:80], MAX_LENGTH, f"longer than {MAX_LENGTH} characters", "split the rule in two")
+        raise PredicateError(
+            text[:80], MAX_LENGTH, f"longer than {MAX_LENGTH} characters", "split the rule in two"
+        )
     if "#" in text:
         # Its lines are joined, so that a comment would swallow the rest of the predicate.
         raise PredicateError(text, text.index("#") + 1, "a comment stands in the predicate", "put it above")
@@ -90,7 +108,9 @@ def _tree(text: str) -> ast.expr:
     except SyntaxError as error:
         raise PredicateError(text, error.offset or 1, *_syntax_advice(text, error)) from None
     except (SyntaxWarning, ValueError, MemoryError, RecursionError):
-        raise PredicateError(text, 1, "cannot be read as an expression", "check spaces and brackets") from None
+        raise PredicateError(
+            text, 1, "cannot be read as an expression", "check spaces and brackets"
+        ) from None
     _check_depth(text, tree)
     return tree
 
@@ -108,7 +128,9 @@ def _syntax_advice(text: str, error: SyntaxError) -> tuple[str, str]:
     for wrong, right in (("&&", "and"), ("||", "or"), ("<>", "!="), ("=>", ">="), ("=<", "<=")):
         if wrong in text:
             return f"{wrong!r} is not in the language", f"write {right!r}"
-    if "=" in text.replace("==", "").replace(">=", "").replace("<=", "").replace("!=", "").replace("days=", ""):
+    if "=" in text.replace("==", "").replace(">=", "").replace("<=", "").replace("!=", "").replace(
+        "days=", ""
+    ):
         return "'=' does not compare", "write '=='"
     return f"not an expression ({error.msg})", "check the brackets and the words and, or, not"
 
@@ -131,13 +153,17 @@ class _Reader:
             case ast.Name(id=name) if name == NEVER:
                 return Always(False)
             case ast.Constant(value=bool()):
-                raise Refused(node, "True and False are not in the language", f"write a comparison, or {NEVER}")
+                raise Refused(
+                    node, "True and False are not in the language", f"write a comparison, or {NEVER}"
+                )
             case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
                 raise Refused(node, "'&' and '|' are not in the language", "write 'and' or 'or'")
         number, unit = self.number(node)
         if unit is Unit.TRUTH:
             return Compare("!=", number, Constant(0.0))
-        raise Refused(node, f"{UNIT_NAMES[unit]} stands where a condition should", "compare it, as in '... >= 1'")
+        raise Refused(
+            node, f"{UNIT_NAMES[unit]} stands where a condition should", "compare it, as in '... >= 1'"
+        )
 
     def comparison(self, node: ast.Compare) -> Truth:
         parts: list[Truth] = []
@@ -171,7 +197,9 @@ class _Reader:
                 raise Refused(node, "a condition stands where a number should", "check the brackets")
             case ast.Constant(value=str()):
                 raise Refused(node, "text in quotes is not in the language", "write the name without quotes")
-        raise Refused(node, f"{ast.unparse(node)!r} is not in the language", "see the list of fields and functions")
+        raise Refused(
+            node, f"{ast.unparse(node)!r} is not in the language", "see the list of fields and functions"
+        )
 
     def arithmetic_part(self, node: ast.expr) -> tuple[Number, Unit]:
         number, unit = self.number(node)
@@ -216,7 +244,9 @@ class _Reader:
         """A window: a whole number from 1 to `limit`, known when the rule is read."""
         number, _ = self.number(node)
         if not isinstance(number, Constant):
-            raise Refused(node, f"the window in {what} must be a number, not {ast.unparse(node)!r}", "write a number")
+            raise Refused(
+                node, f"the window in {what} must be a number, not {ast.unparse(node)!r}", "write a number"
+            )
         if number.value != int(number.value) or not 1 <= number.value <= limit:
             reason = f"a window of {number.value:g} {what} is not kept"
             raise Refused(node, reason, f"write a whole number of {what} from 1 to {limit}")

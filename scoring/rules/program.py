@@ -87,8 +87,8 @@ class Program:
     def run(self, columns: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which predicates hold for which points.
 
-        `columns` is (m, C), float64, NaN where unknown; the result is (predicates, m), bool. O(m * steps), each step
-        one pass of numpy.
+        `columns` is (m, C), float64, NaN where unknown; the result is (predicates, m), bool. O(m * steps),
+        each step one pass of numpy.
         """
         by_column = np.ascontiguousarray(columns.T)
         values: list[Any] = [*by_column, *(np.asarray(constant) for constant in self._constants)]
@@ -101,7 +101,9 @@ class Program:
         return result
 
     def _place(self, node: Number | Truth) -> int:
-        """The slot that holds the value of `node`, with the steps that lead to it appended where they are new."""
+        """The slot that holds the value of `node`, with the steps that lead to it appended where they are
+        new.
+        """
         match node:
             case Read():
                 return self._slots[node]

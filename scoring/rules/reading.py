@@ -9,13 +9,16 @@ from typing import Any, TypeVar
 
 import yaml
 
+from scoring.rules.measures import measure_ms
 from scoring.rules.rule import ActionClass, Carry, ForEach, Rule, RuleError
 from scoring.rules.words import nearest
 
 __all__ = ["Overrides", "duration_ms", "read_rules"]
 
-Overrides = Mapping[str, Mapping[str, float]]
-"""By rule name, then by parameter: values from the settings in place of the file's defaults."""
+Overrides = Mapping[str, Mapping[str, float | str]]
+"""By rule name, then by parameter: values from the settings in place of the file's defaults, numbers or
+durations.
+"""
 
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -58,7 +61,7 @@ def read_rules(text: str, file: str, overrides: Overrides | None = None) -> list
         line = mark.line + 1 if mark is not None else 1
         reason = f"not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
         raise RuleError("?", "file", file, reason, "check indentation and quotes").at(file, line) from None
-    rules = [_Document(node, file).rule(overrides or {}) for node in documents if node is not None]
+    rules = [_Document(node, file).rule(overrides or {}) for node in documents if not _is_empty(node)]
     if not rules:
         raise RuleError("?", "file", file, "holds no rule", "write a rule, or remove the file").at(file, 1)
     return rules
@@ -70,6 +73,10 @@ def duration_ms(text: str) -> int:
     if match is None:
         raise ValueError(text)
     return round(float(match[1]) * _UNITS_MS[match[2]])
+
+
+def _is_empty(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and not node.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +122,14 @@ class _Document:
         except RuleError as error:
             raise (error if error.file else error.at(self.file, self.line(error.field))) from None
 
-    def error(self, field: str, value: object, reason: str, remedy: str, line: int | None = None) -> RuleError:
+    def error(
+        self, field: str, value: object, reason: str, remedy: str, line: int | None = None
+    ) -> RuleError:
         error = RuleError(self.name, field, value, reason, remedy)
         return error.at(self.file, self.line(field) if line is None else line)
 
     def line(self, field: str) -> int:
-        entry = self.entries.get(field) or self.entries.get(field.split(".")[0])
+        entry = self.entries.get(field) or self.entries.get(field.split(".", maxsplit=1)[0])
         return entry.line if entry else self.first
 
     def mapping(self, node: yaml.Node, what: str) -> dict[str, _Entry]:
@@ -131,7 +140,9 @@ class _Document:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise self.error(what, key.value, "a field's name must be plain text", "write 'field: value'", line)
+                raise self.error(
+                    what, key.value, "a field's name must be plain text", "write 'field: value'", line
+                )
             if key.value in entries:
                 raise self.error(key.value, key.value, "stands twice", "remove one of the two", line)
             entries[key.value] = _Entry(value, line)
@@ -185,29 +196,44 @@ class _Document:
             shown = [str(item.value) for item in entry.node.value]
             raise self.error("carries", shown, "holds something unknown", remedy) from None
 
-    def parameters(self, overrides: Mapping[str, float]) -> dict[str, float]:
+    def parameters(self, overrides: Mapping[str, float | str]) -> dict[str, float]:
         entry = self.entries.get("parameters")
-        defaults: dict[str, float] = {}
+        values: dict[str, float] = {}
         if entry is not None:
             for name, item in self.mapping(entry.node, "parameters").items():
-                defaults[name] = self.parameter(name, item)
-        for name, value in overrides.items():
-            field = f"parameters.{name}"
-            if name not in defaults:
-                known = ", ".join(defaults) or "none"
-                raise self.error(field, value, "the rule has no such parameter", f"declared: {known}")
-            if not math.isfinite(value):
-                raise self.error(field, value, "not a number", "write a number in the settings")
-            defaults[name] = float(value)
-        return defaults
+                values[name] = self.parameter(name, item.node.value, item.line)
+        for name, given in overrides.items():
+            if name not in values:
+                known = ", ".join(values) or "none"
+                raise self.error(
+                    f"parameters.{name}", given, "the rule has no such parameter", f"declared: {known}"
+                )
+            values[name] = self.parameter(name, given, None)
+        return values
 
-    def parameter(self, name: str, item: _Entry) -> float:
-        raw: Any = item.node.value
+    def parameter(self, name: str, given: Any, line: int | None) -> float:
+        """A number, or a duration in the unit in which the predicates read the parameter."""
+        field = f"parameters.{name}"
         try:
-            number = float(raw)
+            number = float(given)
         except (TypeError, ValueError):
-            number = math.nan
+            return self.span(field, name, str(given), line)
         if not math.isfinite(number):
-            field, remedy = f"parameters.{name}", "write a number, the unit is that of the predicate"
-            raise self.error(field, raw, "not a number", remedy, item.line)
+            raise self.error(
+                field, given, "not a number", "write a number, the unit is that of the predicate", line
+            )
         return number
+
+    def span(self, field: str, name: str, text: str, line: int | None) -> float:
+        try:
+            ms = duration_ms(text)
+        except ValueError:
+            remedy = "write a number, the unit is that of the predicate, or a duration, as 2h"
+            raise self.error(field, text, "neither a number nor a duration", remedy, line) from None
+        predicates = [predicate for part in ("enter", "exit") if (predicate := self.text(part)) is not None]
+        measure = measure_ms(name, predicates)
+        if measure is None:
+            raise self.error(
+                field, text, "the predicates do not read it as one unit of time", "write a number", line
+            )
+        return ms / measure

@@ -5,8 +5,10 @@ import ast
 __all__ = ["Refused"]
 
 
-class Refused(Exception):
-    """Raised at a syntax node with the reason and the remedy; `predicate.parse` turns it into a `PredicateError`."""
+class Refused(Exception):  # noqa: N818
+    """Raised at a syntax node with the reason and the remedy; `predicate.parse` turns it into a
+    `PredicateError`.
+    """
 
     def __init__(self, node: ast.AST, reason: str, remedy: str) -> None:
         super().__init__(reason)

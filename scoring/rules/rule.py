@@ -1,4 +1,6 @@
-"""Rule: a named list of customers or of their orders, defined by a predicate; entering and leaving it is told."""
+"""Rule: a named list of customers or of their orders, defined by a predicate; entering and leaving it is
+told.
+"""
 
 import re
 from collections.abc import Mapping
@@ -23,10 +25,11 @@ _SHOWN = 80
 
 
 class RuleError(ValueError):
-    """A rule that cannot be used: where it stands, the field, its value (cut to 80), the reason and the remedy.
+    """A rule that cannot be used: where it stands, the field, its value (cut to 80), the reason and the
+    remedy.
 
-    `line` is that of the file (from 1; 0 where there is no file) and `column` that of the predicate (from 1; 0 where
-    the field is no predicate).
+    `line` is that of the file (from 1; 0 where there is no file) and `column` that of the predicate (from 1;
+    0 where the field is no predicate).
     """
 
     def __init__(
@@ -80,9 +83,9 @@ class Carry(StrEnum):
 class Rule:
     """One rule, checked; `reading` makes it from YAML.
 
-    `enter` and `exit` are predicates (`predicate`), in which the names of `parameters` stand for their values;
-    without `exit` a customer leaves as soon as `enter` does not hold. Where both hold, exit wins. `sentence` may name
-    parameters in braces.
+    `enter` and `exit` are predicates (`predicate`), in which the names of `parameters` stand for their
+    values; without `exit` a customer leaves as soon as `enter` does not hold. Where both hold, exit wins.
+    `sentence` may name parameters in braces.
 
     Raises
     ------
@@ -169,7 +172,9 @@ class Rule:
             name = FIELDS[Field(min(of_order).a)].name
             text = self.enter if name in self.enter else self.exit
             reason = f"{name!r} is known only where an order is concerned"
-            raise RuleError(self.name, "enter" if name in self.enter else "exit", text, reason, "add for_each: order")
+            raise RuleError(
+                self.name, "enter" if name in self.enter else "exit", text, reason, "add for_each: order"
+            )
 
     def _check_parameters_used(self) -> None:
         words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''}"))

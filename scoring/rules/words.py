@@ -5,7 +5,16 @@ from collections.abc import Iterable
 
 from scoring.rules.columns import FIELDS, KINDS, Field, Unit
 
-__all__ = ["FIELD_NAMES", "FUNCTIONS", "NEVER", "RESERVED", "SINCE_UNITS", "UNIT_NAMES", "nearest"]
+__all__ = [
+    "FIELD_NAMES",
+    "FUNCTIONS",
+    "KIND_NAMES",
+    "NEVER",
+    "RESERVED",
+    "SINCE_UNITS",
+    "UNIT_NAMES",
+    "nearest",
+]
 
 NEVER = "never"
 """The predicate that holds for nobody; `exit: never` keeps whoever entered."""
@@ -15,6 +24,9 @@ FIELD_NAMES: dict[str, Field] = {
     "probability": Field.SCORE,
 }
 """Fields by the name that predicates use; `probability` is another name for `score`."""
+
+KIND_NAMES: dict[int, str] = {number: name for name, number in KINDS.items()}
+"""What each kind of event is called in predicates."""
 
 SINCE_UNITS: dict[str, tuple[Unit, float]] = {
     "seconds_since": (Unit.SECONDS, 1_000.0),

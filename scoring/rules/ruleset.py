@@ -1,0 +1,132 @@
+"""Rule set: the rules in force together, evaluated over the same columns in one pass."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.rules.clocks import clocks_of
+from scoring.rules.columns import MAX_DAY_KINDS, Column, Op
+from scoring.rules.expression import Truth, columns_of
+from scoring.rules.program import Program
+from scoring.rules.rule import ForEach, Rule, RuleError
+from scoring.rules.words import KIND_NAMES
+
+__all__ = ["MAX_RULES", "RuleSet"]
+
+MAX_RULES = 64
+"""How many rules there can be: a customer's row keeps one bit a rule for whether they are in its list."""
+
+
+class RuleSet:
+    """Rules in a fixed order, what they read, and when time alone can change their answers.
+
+    Attributes
+    ----------
+    rules
+        (R,) in the order given; the position of a rule is its bit in a customer's row.
+    columns
+        (C,) what predicates read, in the order in which the kernel fills them.
+    clocks
+        Pairs (kind, age in ms), sorted: a customer is looked at again when their last event of that kind
+        reaches that age.
+    for_each
+        (R,) what each list is one of.
+    reads_score
+        (R,) bool: rules that wait until the model has learned enough.
+    program
+        The predicates, first those for entering, then those for leaving.
+
+    Raises
+    ------
+    RuleError
+        If there are more than 64 rules, two of one name, or together they read more kinds by the day than a
+        row has rings for.
+    """
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules: tuple[Rule, ...] = tuple(rules)
+        _check_names(self.rules)
+        _check_day_kinds(self.rules)
+        self.program = Program([rule.entering for rule in self.rules] + [rule.leaving for rule in self.rules])
+        self.columns: tuple[Column, ...] = self.program.columns
+        self.clocks: tuple[tuple[int, int], ...] = tuple(
+            sorted(
+                {
+                    clock
+                    for rule in self.rules
+                    for part in (rule.entering, rule.leaving)
+                    for clock in clocks_of(part)
+                }
+            )
+        )
+        self.for_each: tuple[ForEach, ...] = tuple(rule.for_each for rule in self.rules)
+        self.reads_score: NDArray[np.bool_] = np.array([rule.reads_score for rule in self.rules], np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rules' names, in their order."""
+        return tuple(rule.name for rule in self.rules)
+
+    @property
+    def day_kinds(self) -> frozenset[int]:
+        """The kinds that some rule counts by the day."""
+        return frozenset().union(*map(_day_kinds, self.rules))
+
+    @property
+    def hour_kinds(self) -> frozenset[int]:
+        """The kinds that some rule counts by the hour."""
+        return frozenset(column.a for column in self.columns if column.op is Op.COUNT_HOURS)
+
+    def evaluate(self, columns: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which rules hold for entering and which for leaving at each point: two arrays (R, m), bool.
+
+        `columns` is (m, C), NaN where unknown. Where both hold, leaving wins.
+        """
+        both = self.program.run(columns)
+        return both[: len(self.rules)], both[len(self.rules) :]
+
+    def enters(self, columns: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which rules hold for entering, (R, m); where both are wanted, `evaluate` costs half."""
+        return self.evaluate(columns)[0]
+
+    def leaves(self, columns: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which rules hold for leaving, (R, m)."""
+        return self.evaluate(columns)[1]
+
+
+def _day_kinds(rule: Rule) -> frozenset[int]:
+    return _counted_by_day(rule.entering) | _counted_by_day(rule.leaving)
+
+
+def _counted_by_day(predicate: Truth) -> frozenset[int]:
+    return frozenset(c.a for c in columns_of(predicate) if c.op in (Op.COUNT_DAYS, Op.DAYS_WITH))
+
+
+def _check_names(rules: tuple[Rule, ...]) -> None:
+    seen: set[str] = set()
+    for number, rule in enumerate(rules, 1):
+        if rule.name in seen:
+            raise RuleError(rule.name, "name", rule.name, "stands twice", "give one of the two another name")
+        if number > MAX_RULES:
+            reason = f"is rule {number}, and there can be {MAX_RULES}"
+            raise RuleError(rule.name, "name", rule.name, reason, "remove rules that are no longer used")
+        seen.add(rule.name)
+
+
+def _check_day_kinds(rules: tuple[Rule, ...]) -> None:
+    known: set[int] = set()
+    for rule in rules:
+        new = _day_kinds(rule) - known
+        known |= new
+        if len(known) > MAX_DAY_KINDS:
+            field = "enter" if new & _counted_by_day(rule.entering) else "exit"
+            kinds = ", ".join(sorted(KIND_NAMES[kind] for kind in new))
+            reason = f"counts {kinds} by the day, and the rules together may count {MAX_DAY_KINDS} kinds so"
+            text = rule.enter if field == "enter" else rule.exit
+            raise RuleError(
+                rule.name, field, text, reason, "count a kind that another rule counts, or use total(…)"
+            )

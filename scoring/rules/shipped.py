@@ -1,0 +1,42 @@
+"""Shipped rules: the five that come with the package, one YAML file each."""
+
+from collections.abc import Collection
+from importlib.resources import files
+
+from scoring.rules.reading import Overrides, read_rules
+from scoring.rules.rule import Rule, RuleError
+from scoring.rules.ruleset import RuleSet
+from scoring.rules.words import nearest
+
+__all__ = ["SHIPPED", "shipped"]
+
+SHIPPED: tuple[str, ...] = (
+    "browsing-prospect",
+    "cart-abandoned",
+    "high-propensity",
+    "second-order",
+    "win-back",
+)
+"""Names of the shipped rules, in their order; each is the stem of its file."""
+
+
+def shipped(overrides: Overrides | None = None, only: Collection[str] | None = None) -> RuleSet:
+    """The shipped rules, or those named in `only`, with parameters from the settings.
+
+    Raises
+    ------
+    RuleError
+        If `overrides` or `only` names a rule that is not shipped, or a parameter that its rule does not have.
+    """
+    for field, names in (("rule_parameters", overrides or {}), ("only", only or ())):
+        for name in names:
+            if name not in SHIPPED:
+                raise RuleError(
+                    name, field, name, "is not shipped", f"nearest known: {nearest(name, SHIPPED)!r}"
+                )
+    rules: list[Rule] = []
+    for name in SHIPPED:
+        if only is None or name in only:
+            file = f"{name}.yaml"
+            rules += read_rules(files(__package__).joinpath(file).read_text("utf-8"), file, overrides)
+    return RuleSet(rules)
