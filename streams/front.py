@@ -1,0 +1,146 @@
+"""The front: one web address for a whole instance, with the metrics of all parts and a page about them."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, Self
+
+from schemas.topics import TopicSpec
+from streams.joined_metrics import fetched, joined
+
+__all__ = ["Front", "FrontError", "Instance", "page"]
+
+_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
+_TEXT = "text/plain; charset=utf-8"
+
+
+class FrontError(RuntimeError):
+    """The web address cannot be had, with the reason and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What the page says: the broker, where it keeps its data, and the topics."""
+
+    broker: str
+    kept: str
+    topics: tuple[TopicSpec, ...]
+
+
+class Front:
+    """A small web server in threads of its own; use as a context manager.
+
+    Parameters
+    ----------
+    host, port
+        Where it listens; port 0 takes a free one.
+
+    Attributes
+    ----------
+    parts
+        Address of each part's own metrics, by name, `http://host:port`; may be set at any time.
+    instance
+        What the page describes; None while it starts.
+
+    Raises
+    ------
+    FrontError
+        If the address is taken or is not ours.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.parts: Mapping[str, str] = {}
+        self.instance: Instance | None = None
+        try:
+            self._server = _Server((host, port), _handler(self))
+        except OSError as error:
+            raise FrontError(
+                f"the web address {host}:{port} cannot be had ({error.strerror}); give another --web-port"
+            ) from None
+        self.address = f"http://{host}:{self._server.server_address[1]}"
+        self._thread = Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
+
+    def metrics(self) -> bytes:
+        """Return the metrics of all parts, asked at the same time."""
+        with ThreadPoolExecutor(max(1, len(self.parts))) as pool:
+            return joined(dict(zip(self.parts, pool.map(fetched, self.parts.values()), strict=True)))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def page(instance: Instance | None, parts: Iterable[str]) -> str:
+    """Return the page as HTML; everything that comes from outside is escaped."""
+    if instance is None:
+        return _page("<p>starting</p>")
+    rows = "".join(
+        f"<tr><td><code>{escape(topic.name)}</code><td>{topic.role}<td>{escape(topic.purpose)}"
+        for topic in instance.topics
+    )
+    return _page(
+        f"<p>Kafka broker: <code>{escape(instance.broker)}</code> ({escape(instance.kept)})."
+        f" Parts: {escape(', '.join(parts))}. Metrics, in Prometheus' format:"
+        ' <a href="/metrics">/metrics</a>.</p>'
+        "<p>Send shop events to the input topics, keyed by customer id; read scores and actions from the"
+        " outputs:</p>"
+        f"<pre>recompra load FILE --broker {escape(instance.broker)}\n"
+        f"recompra tail scores --broker {escape(instance.broker)}</pre>"
+        f"<table><tr><th>topic<th>role<th>what it is for{rows}</table>"
+    )
+
+
+def _page(body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>recompra</title>'
+        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}"
+        "pre{background:#8881;padding:.7rem}</style>"
+        f"<h1>recompra</h1>{body}</html>"
+    )
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # A second program on the same port must be refused, not share it.
+    allow_reuse_port = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away in the middle of an answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
+    answers: dict[str, tuple[str, Callable[[], bytes]]] = {
+        "/": (_HTML, lambda: page(front.instance, front.parts).encode()),
+        "/metrics": (_EXPOSITION, front.metrics),
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind, make = answers.get(self.path.partition("?")[0], (_TEXT, None))
+            body = make() if make else b"there are / and /metrics\n"
+            self.send_response(200 if make else 404)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_args: Any) -> None:
+            """Say nothing: scrapes come every few seconds."""
+
+    return Handler
