@@ -9,7 +9,18 @@ from typing import Final
 
 from schemas.refusal import Refusal, shown
 
-__all__ = ["FieldError", "cells", "customer_number", "epoch", "header", "number", "time_ms"]
+__all__ = [
+    "FieldError",
+    "cells",
+    "customer_number",
+    "encodable",
+    "epoch",
+    "header",
+    "number",
+    "rows",
+    "strptime_ms",
+    "time_ms",
+]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
@@ -37,8 +48,9 @@ def cells(line: str, delimiter: str = ",") -> list[str]:
     Raises
     ------
     FieldError
-        If quotes do not close, or the line holds a NUL.
+        If quotes do not close, or the line holds what is no text.
     """
+    encodable(line)
     try:
         row = next(csv.reader((line.rstrip("\r\n"),), delimiter=delimiter, strict=True), [])
     except csv.Error as error:
@@ -46,6 +58,19 @@ def cells(line: str, delimiter: str = ",") -> list[str]:
             Refusal("line", line, f"is not delimited text ({error})", "close the quotes in the line", "malformed")
         ) from None
     return row
+
+
+def encodable(line: str) -> None:
+    """Raise `FieldError` where a line held bytes that are not UTF-8 (read with `surrogateescape`)."""
+    if line.isascii():
+        return
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        remedy = "write the file as UTF-8, for instance with `iconv -f windows-1252 -t utf-8`"
+        raise FieldError(
+            Refusal("line", line, "holds bytes that are not UTF-8", remedy, "encoding")
+        ) from None
 
 
 def header(names: Sequence[str], wanted: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, int]:
