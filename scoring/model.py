@@ -81,7 +81,7 @@ class Example:
     warming_up: bool = False
 
 
-class SnapshotRefused(ValueError):
+class SnapshotRefused(ValueError):  # noqa: N818 - it is the answer, not a fault
     """A snapshot that cannot be used: names the field, the value, the reason and what to do."""
 
     def __init__(self, name: str, value: object, reason: str, remedy: str) -> None:
@@ -230,7 +230,10 @@ def _decode(data: bytes) -> _Wire:
     body = data[start:]
     if zlib.crc32(body).to_bytes(4, "big") != data[len(_MAGIC) : start]:
         raise SnapshotRefused(
-            "checksum", data[len(_MAGIC) : start].hex(), "the bytes were damaged or cut", "use another version"
+            "checksum",
+            data[len(_MAGIC) : start].hex(),
+            "the bytes were damaged or cut",
+            "use another version",
         )
     try:
         wire = msgspec.msgpack.decode(body, type=_Wire)
@@ -256,7 +259,7 @@ def _unpack_scorer(wire: _WireScorer) -> LinearScorer:
 
 @compiled
 def linear_logits(
-    X: FloatArray,  # noqa: N803
+    X: FloatArray,
     mean: FloatArray,
     inv_sd: FloatArray,
     weight: FloatArray,
@@ -274,7 +277,7 @@ def linear_logits(
         out[i] = total
 
 
-def logits(scorer: LinearScorer, X: NDArray[np.floating]) -> FloatArray:  # noqa: N803
+def logits(scorer: LinearScorer, X: NDArray[np.floating]) -> FloatArray:
     """The (m,) log-odds of the rows of `X` (m, F)."""
     rows = np.ascontiguousarray(X, np.float64)
     out = np.empty(len(rows))

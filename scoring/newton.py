@@ -90,11 +90,11 @@ class OnlineNewton(base.Classifier):
         self._clock = np.array([-math.inf, 0.0])  # time of the last example, and the forgetting still owed
 
     def _grow(self, features: int) -> None:
-        """Make room for this many features; those known keep what they learned, the new start at the prior."""
+        """Make room for so many features; those known keep what they learned, the new start at the prior."""
         n = len(self._weight)
         root = np.full(features + 1, 1.0 / math.sqrt(self.prior))
         root[0] = self._root[0]
-        R = np.diag(root)  # noqa: N806
+        R = np.diag(root)
         weight, moments = np.zeros(features + 1), np.zeros((3, features))
         R[:n, :n], weight[:n], moments[:, : n - 1] = self._R, self._weight, self._moments
         self._root, self._R, self._weight, self._moments = root, R, weight, moments
@@ -107,7 +107,7 @@ class OnlineNewton(base.Classifier):
         return self
 
     def learn_rows(
-        self, X: NDArray[np.floating], y: FloatArray, t: FloatArray, w: FloatArray | None = None  # noqa: N803
+        self, X: NDArray[np.floating], y: FloatArray, t: FloatArray, w: FloatArray | None = None
     ) -> FloatArray:
         """Learn the rows of `X` (m, F) in order, with labels `y` (0 or 1) and times `t` (m,) in horizons.
 
@@ -120,7 +120,18 @@ class OnlineNewton(base.Classifier):
         rate = math.log(2.0) / self.half_life
         weights = np.ones(len(rows)) if w is None else w
         _learn(
-            self._R, self._weight, self._root, self._moments, self._clock, rows, y, t, weights, rate, self.clip, out
+            self._R,
+            self._weight,
+            self._root,
+            self._moments,
+            self._clock,
+            rows,
+            y,
+            t,
+            weights,
+            rate,
+            self.clip,
+            out,
         )
         return out
 
@@ -162,7 +173,9 @@ class OnlineNewton(base.Classifier):
 
     # -- river's contract ------------------------------------------------------------------------------
 
-    def learn_one(self, x: dict[Hashable, Any], y: base.typing.ClfTarget, w: float = 1.0, t: float = math.nan) -> None:
+    def learn_one(
+        self, x: dict[Hashable, Any], y: base.typing.ClfTarget, w: float = 1.0, t: float = math.nan
+    ) -> None:
         """Learn one example; `t` is its time in horizons, and without one nothing is forgotten."""
         new = [name for name in x if name not in self._index]
         if new:
@@ -191,12 +204,12 @@ class OnlineNewton(base.Classifier):
 
 @compiled
 def _learn(
-    R: FloatArray,  # noqa: N803
+    R: FloatArray,
     weight: FloatArray,
     root: FloatArray,
     moments: FloatArray,
     clock: FloatArray,
-    X: FloatArray,  # noqa: N803
+    X: FloatArray,
     y: FloatArray,
     t: FloatArray,
     w: FloatArray,

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.compiled import compiled
+
 __all__ = ["Prequential", "Quality", "average_precision", "measure", "month_of", "roc_auc"]
 
 FloatArray = NDArray[np.float64]
@@ -45,7 +47,9 @@ def average_precision(scores: NDArray[np.floating], labels: NDArray[np.generic])
     return _average_precision(negatives, positives)
 
 
-def measure(probabilities: FloatArray, labels: NDArray[np.generic], scores: FloatArray | None = None) -> Quality:
+def measure(
+    probabilities: FloatArray, labels: NDArray[np.generic], scores: FloatArray | None = None
+) -> Quality:
     """All figures of (n,) probabilities, exactly; rank by `scores` where they are finer (log-odds)."""
     p, y = np.asarray(probabilities, np.float64), np.asarray(labels, np.float64)
     negatives, positives = _counts(p if scores is None else scores, labels)
@@ -73,7 +77,9 @@ class Prequential:
         self.months = months
         self._cells: dict[tuple[str, str], _Cell] = {}
 
-    def add(self, segment: str, time_ms: NDArray[np.int64], probabilities: FloatArray, labels: FloatArray) -> None:
+    def add(
+        self, segment: str, time_ms: NDArray[np.int64], probabilities: FloatArray, labels: FloatArray
+    ) -> None:
         """Count outcomes (m,) for a segment: when they were scored, what was served, 0 or 1."""
         month = time_ms.astype("datetime64[ms]").astype("datetime64[M]")
         self._cell("", segment).add(probabilities, labels)
@@ -122,7 +128,7 @@ class _Cell:
         kept = np.clip(p, _LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
         place = (np.log(kept) - np.log1p(-kept) - _LOWEST) * (_BINS / (_HIGHEST - _LOWEST))
         np.add.at(self.counts, (y.astype(np.int64), np.clip(place, 0, _BINS - 1).astype(np.int64)), 1)
-        self.sums += _sums(p, y)
+        _add_sums(p, y, self.sums)
 
     def quality(self) -> Quality:
         return _quality(self.counts[0].astype(np.float64), self.counts[1].astype(np.float64), self.sums)
@@ -138,13 +144,26 @@ class _Cell:
         return cell
 
 
+@compiled
+def _add_sums(p: FloatArray, y: FloatArray, sums: FloatArray) -> None:
+    """Add log loss, squared error, and for each calibration bin count, positives and probability.
+
+    One outcome after the other: the sums are the same to the bit however the outcomes are cut into calls.
+    """
+    for i in range(p.shape[0]):
+        kept = min(max(p[i], _LEAST_PROBABILITY), 1.0 - _LEAST_PROBABILITY)
+        sums[0] -= math.log(kept) if y[i] > 0.0 else math.log1p(-kept)
+        sums[1] += (p[i] - y[i]) ** 2
+        place = 2 + min(int(p[i] * _CALIBRATION_BINS), _CALIBRATION_BINS - 1)
+        sums[place] += 1.0
+        sums[place + _CALIBRATION_BINS] += y[i]
+        sums[place + 2 * _CALIBRATION_BINS] += p[i]
+
+
 def _sums(p: FloatArray, y: FloatArray) -> FloatArray:
-    """Log loss, squared error, and for each calibration bin count, positives and probability."""
-    kept = np.clip(p, _LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
-    loss = -np.sum(np.where(y > 0, np.log(kept), np.log1p(-kept)))
-    bins = np.minimum((p * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
-    each = [np.bincount(bins, v, _CALIBRATION_BINS) for v in (np.ones_like(p), y, p)]
-    return np.concatenate([[loss, np.sum((p - y) ** 2)], *each])
+    sums = np.zeros(2 + 3 * _CALIBRATION_BINS)
+    _add_sums(p, y, sums)
+    return sums
 
 
 def _counts(scores: NDArray[np.floating], labels: NDArray[np.generic]) -> tuple[FloatArray, FloatArray]:
@@ -152,7 +171,8 @@ def _counts(scores: NDArray[np.floating], labels: NDArray[np.generic]) -> tuple[
     y = np.asarray(labels, np.float64)
     _, place = np.unique(scores, return_inverse=True)
     size = int(place.max()) + 1 if len(place) else 0
-    return np.bincount(place, 1.0 - y, size), np.bincount(place, y, size)
+    negatives, positives = np.bincount(place, 1.0 - y, size), np.bincount(place, y, size)
+    return negatives.astype(np.float64), positives.astype(np.float64)
 
 
 def _auc(negatives: FloatArray, positives: FloatArray) -> float:

@@ -10,21 +10,24 @@ __all__ = ["RecentRows", "percentile", "percentiles", "quantile_table", "quantil
 
 FloatArray = NDArray[np.float64]
 
+_LARGEST = 60000.0
+
 
 class RecentRows:
-    """The features of the last `capacity` examples, (capacity, F) float32, in a ring.
+    """The features of the last `capacity` examples, (capacity, F) float16, in a ring.
 
     They are kept rather than their scores, so that the table always belongs to the weights of its snapshot.
+    Half precision (a thousandth) is far below what a rank among so few can tell, and halves a snapshot.
     """
 
     def __init__(self, capacity: int, features: int) -> None:
-        self._ring = np.zeros((capacity, features), np.float32)
+        self._ring = np.zeros((capacity, features), np.float16)
         self.seen = 0
 
     def extend(self, rows: NDArray[np.float32]) -> None:
         """Add the rows (m, F) in order; the oldest leave."""
         capacity = len(self._ring)
-        last = rows[-capacity:]
+        last = np.clip(rows[-capacity:], -_LARGEST, _LARGEST)
         at = (self.seen + len(rows) - len(last) + np.arange(len(last))) % capacity
         self._ring[at] = last
         self.seen += len(rows)
@@ -32,11 +35,17 @@ class RecentRows:
     @property
     def rows(self) -> NDArray[np.float32]:
         """(n, F), in the order of the ring, n at most the capacity."""
-        return self._ring[: self.seen]
+        return self._ring[: self.seen].astype(np.float32)
 
-    @rows.setter
-    def rows(self, rows: NDArray[np.float32]) -> None:
+    def to_bytes(self) -> bytes:
+        """The rows as bytes, in the order of the ring."""
+        return self._ring[: self.seen].astype("<f2").tobytes()
+
+    def restore(self, data: bytes, seen: int) -> None:
+        """Go on from what `to_bytes` gave, after `seen` rows in all."""
+        rows = np.frombuffer(data, "<f2").reshape(-1, self._ring.shape[1])
         self._ring[: len(rows)] = rows
+        self.seen = seen
 
 
 def quantile_table(values: FloatArray, size: int) -> FloatArray:
@@ -78,13 +87,13 @@ def percentile(logit: float, quantiles: FloatArray) -> float:
             high = middle
     top = max(n - 1, 1)
     if low > first:
-        return 0.5 * (first + low - 1) / top
+        return float(0.5 * (first + low - 1) / top)
     if first == 0:
         return 0.0
     if first == n:
         return 1.0
     below = quantiles[first - 1]
-    return (first - 1 + (logit - below) / (quantiles[first] - below)) / top
+    return float((first - 1 + (logit - below) / (quantiles[first] - below)) / top)
 
 
 @compiled

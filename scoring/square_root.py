@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 
 
 @compiled
-def add_row(R: FloatArray, x: FloatArray, start: int) -> None:  # noqa: N803
+def add_row(R: FloatArray, x: FloatArray, start: int) -> None:
     """Add ``x x'`` to the information; `x` (n,) is used up, its first `start` elements are 0. O(n^2)."""
     n = R.shape[0]
     for k in range(start, n):
@@ -38,7 +38,7 @@ def add_row(R: FloatArray, x: FloatArray, start: int) -> None:  # noqa: N803
 
 
 @compiled
-def solve(R: FloatArray, x: FloatArray) -> None:  # noqa: N803
+def solve(R: FloatArray, x: FloatArray) -> None:
     """Replace `x` (n,) by ``(R' R)^-1 x``. O(n^2)."""
     n = R.shape[0]
     for k in range(n):
@@ -69,7 +69,7 @@ def solve(R: FloatArray, x: FloatArray) -> None:  # noqa: N803
 
 
 @compiled
-def forget(R: FloatArray, weight: FloatArray, root: FloatArray, keep: float) -> None:  # noqa: N803
+def forget(R: FloatArray, weight: FloatArray, root: FloatArray, keep: float) -> None:
     """Fade what was learned to the share `keep`, and let the prior (precision ``root**2``) fill the rest.
 
     ``R' R`` becomes ``keep R' R + (1 - keep) diag(root**2)``, and `weight` (n,) goes towards 0 as in the
