@@ -1,0 +1,321 @@
+"""Decoding: the records of one input, as fetched, to the columns that the engine takes.
+
+An event of an unknown name is ignored, whatever else is wrong with it. All others must name who they are
+about, lie under that id as their key, and have a time and amounts that can be; one that does not is refused,
+with the reason, and the rest goes on.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from schemas.events import Event, Properties, text_id
+from schemas.names import CALL_KINDS, kind_name
+from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error
+from scoring.kernel import Events
+from scoring.kinds import Kind
+from scoring.profile import stable_hash
+from scoring.side import CartItem
+from scoring.sides import Detail
+from streams.commit import Record
+from streams.examining import ID_BYTES, UNKNOWN_RECEIPT, Examiner, customer_of, product_of
+from streams.hashing import hashes
+from streams.stamps import UNREADABLE, stamps_ms
+
+__all__ = ["Decoded", "Decoder"]
+
+_BLOCK = 512
+"""Records decoded at once: those beside a bad one are decoded twice."""
+_CACHED = 200_000
+"""Names kept in each cache; it is emptied when full, so that made-up names cannot grow it."""
+_IGNORED = -1
+
+_ORDERS = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
+_STEPS = frozenset({Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED})
+_NAMING = _STEPS | {Kind.PRODUCT_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED}
+_CARRYING = _ORDERS | _STEPS | {Kind.CART_VIEWED}
+"""Kinds that carry a `Detail`."""
+_EXAMINED = _CARRYING | {Kind.TICKET_OPENED, Kind.TICKET_SOLVED, Kind.ALIAS}
+"""Kinds that have amounts or need fields which the columns do not show: each such event is examined."""
+_TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
+
+
+class Decoded(NamedTuple):
+    """What a run of records came to.
+
+    Attributes
+    ----------
+    events
+        Columns of those that can be applied, in order.
+    details
+        By index in `events`: what orders and cart events carry beside the columns.
+    places
+        Index among the records of each event.
+    ignored
+        How many have a name that nothing is known of.
+    refused
+        Index among the records and reason of each that was refused.
+    """
+
+    events: Events
+    details: dict[int, Detail]
+    places: Sequence[int]
+    ignored: int
+    refused: list[tuple[int, Refusal]]
+
+
+class Decoder:
+    """Decodes the records of one partition number.
+
+    Parameters
+    ----------
+    row
+        Gives the engine's row of a customer (`engine.profiles.row`).
+    product
+        Told the number and the id of each product (`engine.product`).
+    allowed_skew_ms
+        How far a timestamp may lie past the broker's receipt.
+    own_clock
+        Whether events are as old as they say at their receipt (history, demo, backtest); otherwise the
+        broker's receipt counts.
+    """
+
+    def __init__(
+        self,
+        row: Callable[[bytes], int],
+        product: Callable[[int, str], None],
+        allowed_skew_ms: int,
+        *,
+        own_clock: bool,
+    ) -> None:
+        self._row = row
+        self._numbers = _Numbers(product)
+        self._kinds = _Kinds()
+        self._examine = Examiner(allowed_skew_ms)
+        self._skew_ms = allowed_skew_ms
+        self._own_clock = own_clock
+        self._decode = msgspec.json.Decoder(Event).decode
+
+    def __call__(self, source: int, records: Sequence[Record]) -> Decoded:
+        """Decode records of one input, in order; about 2.5 µs each, never raises for what they hold."""
+        places, values, refused = self._parsed(records)
+        kinds = self._kinds
+        kind = [
+            kinds[event.event] if event.type == "track" else _CALLS.get(event.type, _IGNORED)
+            for event in values
+        ]
+        ignored = kind.count(_IGNORED)
+        if ignored:
+            keep = [i for i, k in enumerate(kind) if k != _IGNORED]
+            places = [places[i] for i in keep]
+            values = [values[i] for i in keep]
+            kind = [kind[i] for i in keep]
+        if len(values) != len(records):
+            records = [records[i] for i in places]
+        columns = _Columns.of(values, kind, records, self._numbers)
+        bad = self._bad(columns)
+        if bad:
+            refused = sorted([*refused, *((places[i], why) for i, why in bad.items())])
+            places = [place for i, place in enumerate(places) if i not in bad]
+            columns = columns.without(bad)
+        events, details = self._built(source, columns)
+        return Decoded(events, details, places, ignored, refused)
+
+    def _parsed(
+        self, records: Sequence[Record]
+    ) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
+        """Decode in blocks; in a block with a bad record, one by one."""
+        decode = self._decode
+        values: list[Event] = []
+        places: Sequence[int] = range(len(records))
+        refused: list[tuple[int, Refusal]] = []
+        for start in range(0, len(records), _BLOCK):
+            try:
+                values += [decode(record.value) for record in records[start : start + _BLOCK]]  # type: ignore[arg-type]
+            except (*DECODE_ERRORS, TypeError):
+                if not refused:
+                    places = list(range(start))
+                assert isinstance(places, list)
+                for i in range(start, min(start + _BLOCK, len(records))):
+                    payload = records[i].value
+                    try:
+                        values.append(decode(payload))  # type: ignore[arg-type]
+                        places.append(i)
+                    except (*DECODE_ERRORS, TypeError) as error:
+                        refused.append((i, from_validation_error(error, payload)))
+            else:
+                if refused:
+                    assert isinstance(places, list)
+                    places.extend(range(start, min(start + _BLOCK, len(records))))
+        return places, values, refused
+
+    def _bad(self, columns: "_Columns") -> dict[int, Refusal]:
+        """Examine those that look as if something were wrong; most slices have none."""
+        found = {}
+        for i in columns.suspects(self._skew_ms):
+            why = self._examine(
+                columns.values[i],
+                Kind(columns.kind[i]),
+                columns.records[i].key,
+                int(columns.time_ms[i]),
+                int(columns.receipt_ms[i]),
+            )
+            if why is not None:
+                found[i] = why
+        return found
+
+    def _built(self, source: int, c: "_Columns") -> tuple[Events, dict[int, Detail]]:
+        n = len(c.values)
+        row = self._row
+        events = Events.blank(n)
+        events.row[:] = [row(name) for name in c.names]
+        events.time_ms[:] = c.time_ms
+        events.kind[:] = c.kind
+        events.source[:] = source
+        events.offset[:] = [record.offset for record in c.records]
+        events.message[:] = hashes([value.messageId for value in c.values])
+        events.product[:] = c.product
+        unknown = c.receipt_ms == UNKNOWN_RECEIPT
+        events.received_ms[:] = np.where(unknown | self._own_clock, c.time_ms, c.receipt_ms)
+        events.cart_items[:] = -1
+        details = {}
+        for i, kind in enumerate(c.kind):
+            if kind not in _CARRYING:
+                continue
+            said = c.values[i].properties
+            if said is None or (kind == Kind.CART_VIEWED and said.products is None):
+                continue
+            details[i] = _detail(kind, said)
+            if kind in _ORDERS:
+                events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
+        return events, details
+
+
+class _Columns(NamedTuple):
+    """Decoded events of known kinds beside what is derived of them, one element an event in each."""
+
+    values: list[Event]
+    kind: list[int]
+    records: Sequence[Record]
+    names: list[bytes]
+    time_ms: npt.NDArray[np.int64]
+    receipt_ms: npt.NDArray[np.int64]
+    product: list[int]
+
+    @classmethod
+    def of(
+        cls, values: list[Event], kind: list[int], records: Sequence[Record], numbers: "_Numbers"
+    ) -> "_Columns":
+        try:
+            names = [(event.userId or event.anonymousId).encode() for event in values]  # type: ignore[union-attr]
+        except (AttributeError, UnicodeEncodeError):
+            names = [customer_of(event) for event in values]
+        time_ms = stamps_ms([event.timestamp for event in values])
+        receipt_ms = np.array([record.timestamp for record in records], np.int64)
+        number = numbers.of
+        product = [
+            number(event.properties) if k in _NAMING else 0 for event, k in zip(values, kind, strict=True)
+        ]
+        return cls(values, kind, records, names, time_ms, receipt_ms, product)
+
+    def suspects(self, skew_ms: int) -> list[int]:
+        """Those that could be refused; what the columns clear needs no examining."""
+        known = self.receipt_ms != UNKNOWN_RECEIPT
+        found = (self.time_ms == UNREADABLE) | (known & (self.time_ms > self.receipt_ms + skew_ms))
+        keys = [record.key for record in self.records]
+        if keys != self.names or max(map(len, self.names), default=0) > ID_BYTES:
+            found |= [k != name or len(name) > ID_BYTES for k, name in zip(keys, self.names, strict=True)]
+        every = zip(self.kind, self.product, self.values, strict=True)
+        found |= [
+            k in _EXAMINED or (product == 0 and k in _NAMING) or not event.messageId
+            for k, product, event in every
+        ]
+        return np.flatnonzero(found).tolist()
+
+    def without(self, bad: dict[int, Refusal]) -> "_Columns":
+        """The others."""
+        keep = [i for i in range(len(self.values)) if i not in bad]
+        return _Columns(
+            [self.values[i] for i in keep],
+            [self.kind[i] for i in keep],
+            [self.records[i] for i in keep],
+            [self.names[i] for i in keep],
+            self.time_ms[keep],
+            self.receipt_ms[keep],
+            [self.product[i] for i in keep],
+        )
+
+
+class _Kinds(dict[str | None, int]):
+    """The number of the kind by the event name of a track call; -1 for what nothing is known of."""
+
+    def __missing__(self, event: str | None) -> int:
+        kind = _number(kind_name("track", event))
+        if len(self) >= _CACHED:
+            self.clear()
+        self[event] = kind
+        return kind
+
+
+def _number(kind: str | None) -> int:
+    return _IGNORED if kind is None else int(Kind[kind])
+
+
+_CALLS = {call: _number(kind) for call, kind in CALL_KINDS.items()}
+
+
+class _Numbers(dict[str | int | None, int]):
+    """The number of a product by its id, 0 for none and for one too long to keep."""
+
+    def __init__(self, told: Callable[[int, str], None]) -> None:
+        super().__init__()
+        self._told = told
+
+    def of(self, said: Properties | None) -> int:
+        """The number of the product that an event names."""
+        return 0 if said is None else self[said.product_id or said.sku or said.name]
+
+    def __missing__(self, product: str | int | None) -> int:
+        name = text_id(product)
+        try:
+            encoded = b"" if name is None else name.encode()
+        except UnicodeEncodeError:  # a lone surrogate
+            encoded = b""
+        if name is None or not 0 < len(encoded) <= ID_BYTES:
+            return 0
+        number = stable_hash(encoded) or 1
+        if len(self) >= _CACHED:
+            self.clear()
+        self[product] = number
+        self._told(number, name)
+        return number
+
+
+def _detail(kind: int, said: Properties) -> Detail:
+    if kind in _STEPS:
+        quantity = 1.0 if said.quantity is None else said.quantity
+        return Detail("", (CartItem(product_of(said), quantity, said.price or 0.0),))
+    lines = tuple(
+        CartItem(product_of(line), 1.0 if line.quantity is None else line.quantity, line.price or 0.0)
+        for line in said.products or ()
+    )
+    return Detail(text_id(said.order_id) or "", lines)
+
+
+def _order_columns(kind: int, said: Properties) -> tuple[float, float, float]:
+    """Worth, lines and pieces of an order, or of what is taken back of it; never below zero.
+
+    Without a list of products it counts as one line of one piece. The worth is the revenue, else the total,
+    else what the lines add up to.
+    """
+    lines = said.products or ()
+    worth = next((a for a in (said.revenue, said.total, said.value, said.subtotal) if a is not None), None)
+    pieces = [1.0 if line.quantity is None else line.quantity for line in lines]
+    if worth is None:
+        worth = sum(piece * (line.price or 0.0) for piece, line in zip(pieces, lines, strict=True))
+    if kind in _TAKEN_BACK:  # some send what they give back as a negative amount
+        worth, pieces = abs(worth), [abs(piece) for piece in pieces]
+    return max(worth, 0.0), float(max(len(lines), 1)), max(sum(pieces), 0.0) if lines else 1.0

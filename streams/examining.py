@@ -1,0 +1,158 @@
+"""Examining: the plain checks of one decoded event, in order; the first that fails says why it is refused."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.checks import required
+from schemas.events import Event, Product, Properties, text_id
+from schemas.refusal import Refusal, shown
+from schemas.timestamp import from_ms
+from scoring.kinds import Kind
+from streams.stamps import UNREADABLE
+
+__all__ = [
+    "AMOUNT_LIMIT",
+    "ID_BYTES",
+    "PRODUCTS_LIMIT",
+    "UNKNOWN_RECEIPT",
+    "Examiner",
+    "amount_refused",
+    "customer_of",
+    "product_of",
+]
+
+AMOUNT_LIMIT: Final = 1e9
+"""Amounts and quantities beyond this are slips of the sender, and would drown a customer's sums."""
+ID_BYTES: Final = 256
+"""Longest id of a customer, an order or a product, in bytes of UTF-8; each is kept in state."""
+PRODUCTS_LIMIT: Final = 1000
+"""Most products of one order or cart."""
+UNKNOWN_RECEIPT: Final = -1
+"""Kafka's timestamp of a record that has none."""
+
+_ORDERS = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
+_CART_STEPS = frozenset({Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED})
+_NAMING = _CART_STEPS | {Kind.PRODUCT_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED}
+_LISTING = _ORDERS | {Kind.CART_VIEWED}
+_SOLD = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED})
+
+
+def customer_of(event: Event) -> bytes:
+    """Return whose event it is, as its key should say: userId, else anonymousId; empty if nobody's."""
+    found = event.userId or event.anonymousId
+    try:
+        return b"" if not found else (text_id(found) or "").encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Says why a decoded event of a known kind is refused, or None.
+
+    Parameters
+    ----------
+    allowed_skew_ms
+        How far a timestamp may lie past the broker's time of receipt.
+    """
+
+    allowed_skew_ms: int
+
+    def __call__(
+        self, event: Event, kind: Kind, key: bytes | None, time_ms: int, receipt_ms: int
+    ) -> Refusal | None:
+        """Examine one event: what is missing, whose it is, when it was, what it amounts to."""
+        return (
+            required(kind.name, event)
+            or _whose_refused(event, key)
+            or self._time_refused(event, time_ms, receipt_ms)
+            or amount_refused(event.properties, kind)
+        )
+
+    def _time_refused(self, event: Event, time_ms: int, receipt_ms: int) -> Refusal | None:
+        if time_ms == UNREADABLE:
+            remedy = "send ISO 8601 with an offset, such as 2024-05-01T09:30:00.000Z"
+            return Refusal("timestamp", shown(event.timestamp), "is not a time", remedy, "time")
+        if receipt_ms != UNKNOWN_RECEIPT and time_ms > receipt_ms + self.allowed_skew_ms:
+            reason = (
+                f"lies {(time_ms - receipt_ms) // 1000} s after the broker received it, {from_ms(receipt_ms)}"
+            )
+            remedy = f"set the sender's clock; {self.allowed_skew_ms // 1000} s are allowed (allowed_skew)"
+            return Refusal("timestamp", shown(event.timestamp), reason, remedy, "future")
+        return None
+
+
+def _whose_refused(event: Event, key: bytes | None) -> Refusal | None:
+    """A record lies on the partition that its key chose: under another id it would be counted apart."""
+    whose = customer_of(event)
+    field = "userId" if event.userId else "anonymousId"
+    if not whose:
+        return Refusal(field, "", "is not text that UTF-8 can write", "send valid Unicode", "encoding")
+    if len(whose) > ID_BYTES:
+        remedy = f"send ids of at most {ID_BYTES} bytes"
+        return Refusal(field, shown(whose.decode()), f"is {len(whose)} bytes long", remedy, "range")
+    if key is None:
+        remedy = f"send each record with the customer's id ({field}) as its key"
+        return Refusal("key", "", "the record has no key, so that it lies on any partition", remedy, "key")
+    if key != whose:
+        remedy = f"key each record by {field}, so that a customer's records lie on one partition"
+        reason = f"is not {field} ({whose[:80].decode('utf-8', 'ignore')})"
+        return Refusal("key", key[:81].decode("utf-8", "backslashreplace"), reason, remedy, "key")
+    return None
+
+
+def amount_refused(said: Properties | None, kind: Kind) -> Refusal | None:
+    """Return which id is too long or which amount is absurd, of what the kind makes use of."""
+    if said is None:
+        return None
+    field, name = "", ""
+    if kind in _ORDERS:
+        field, name = "order_id", text_id(said.order_id) or ""
+    elif kind in _NAMING:
+        field, name = "product_id", product_of(said)
+    if not _storable(name):
+        remedy = f"send an id of at most {ID_BYTES} bytes of UTF-8"
+        return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", remedy, "range")
+    if said.products is not None and len(said.products) > PRODUCTS_LIMIT:
+        remedy = f"send at most {PRODUCTS_LIMIT} products"
+        return Refusal("properties.products", str(len(said.products)), "are too many", remedy, "range")
+    for field, amount, least in _amounts(said, kind):
+        if amount is not None and not least <= amount <= AMOUNT_LIMIT:
+            remedy = f"send a number from {least:.0f} to {AMOUNT_LIMIT:.0f}"
+            if kind in _SOLD and amount < 0:
+                remedy = "send what is given back as Order Refunded or Order Cancelled"
+            return Refusal(f"properties.{field}", str(amount), "is no amount that can be", remedy, "range")
+    for i, line in enumerate(said.products or () if kind in _LISTING else ()):
+        name = product_of(line)
+        if not _storable(name):
+            field, remedy = f"products[{i}].product_id", f"send an id of at most {ID_BYTES} bytes of UTF-8"
+            return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", remedy, "range")
+    return None
+
+
+def _storable(name: str) -> bool:
+    try:
+        return len(name) <= ID_BYTES and len(name.encode()) <= ID_BYTES
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+
+
+def product_of(said: Properties | Product) -> str:
+    """Return which product is meant: its id, else its SKU, else its name; empty if none is named."""
+    return text_id(said.product_id) or said.sku or said.name or ""
+
+
+def _amounts(said: Properties, kind: Kind) -> Iterator[tuple[str, float | None, float]]:
+    """The amounts that are read of an event of this kind, each with the least it may be."""
+    if kind in _CART_STEPS:
+        yield "price", said.price, 0
+        yield "quantity", said.quantity, 0
+    elif kind in _ORDERS:
+        least = 0 if kind in _SOLD else -AMOUNT_LIMIT
+        for field in ("revenue", "total", "value", "subtotal"):
+            yield field, getattr(said, field), least
+    if kind in _LISTING:
+        for i, line in enumerate(said.products or ()):
+            yield f"products[{i}].price", line.price, -AMOUNT_LIMIT  # discounts are lines below zero
+            yield f"products[{i}].quantity", line.quantity, -AMOUNT_LIMIT

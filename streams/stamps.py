@@ -1,0 +1,97 @@
+"""Stamps: many timestamps at once, to milliseconds."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.timestamp import to_ms
+from scoring.compiled import compiled
+
+__all__ = ["UNREADABLE", "stamps_ms"]
+
+UNREADABLE: Final = -(2**63)
+"""Stands where a text is no time."""
+
+_WIDTH = 24
+"""Of `2024-05-01T09:30:00.000Z`, the form that nearly all have."""
+
+
+def stamps_ms(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return each text's milliseconds since the epoch, `UNREADABLE` where `to_ms` would refuse it.
+
+    About 0.05 µs each in the usual form; 2 µs in others, such as those with another offset than Z.
+    """
+    joined = "".join(texts)
+    if not joined.isascii() or len(joined) != _WIDTH * len(texts) or any(len(t) != _WIDTH for t in texts):
+        joined = "".join([_usual(text) for text in texts])
+    found = np.empty(len(texts), np.int64)
+    _read(np.frombuffer(joined.encode(), np.uint8).reshape(len(texts), _WIDTH), found)
+    for i in np.flatnonzero(found == UNREADABLE).tolist():
+        found[i] = _one(texts[i])
+    return found
+
+
+def _usual(text: str) -> str:
+    """The text in the usual form if it nearly is, else blanks, which cannot be read."""
+    if len(text) == _WIDTH and text.isascii():
+        return text
+    if len(text) == 20 and text.isascii() and text[19] == "Z":
+        return text[:19] + ".000Z"
+    return " " * _WIDTH
+
+
+def _one(text: str) -> int:
+    try:
+        return to_ms(text)
+    except ValueError:
+        return UNREADABLE
+
+
+_PUNCTUATION = np.array([[4, 45], [7, 45], [10, 84], [13, 58], [16, 58], [19, 46], [23, 90]])
+_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+
+
+@compiled
+def _number(text: Any, start: int, stop: int) -> int:
+    """The digits' number; far below zero if one is no digit."""
+    total = 0
+    for k in range(start, stop):
+        digit = int(text[k]) - 48
+        if digit < 0 or digit > 9:
+            return -1_000_000
+        total = total * 10 + digit
+    return total
+
+
+@compiled
+def _read(texts: Any, found: Any) -> None:
+    """Read (n, 24) bytes; what is not exactly in the usual form becomes `UNREADABLE`. O(n)."""
+    for i in range(texts.shape[0]):
+        text = texts[i]
+        found[i] = UNREADABLE
+        formed = True
+        for k in range(_PUNCTUATION.shape[0]):
+            formed = formed and text[_PUNCTUATION[k, 0]] == _PUNCTUATION[k, 1]
+        year = _number(text, 0, 4)
+        month = _number(text, 5, 7)
+        day = _number(text, 8, 10)
+        hour = _number(text, 11, 13)
+        minute = _number(text, 14, 16)
+        second = _number(text, 17, 19)
+        milli = _number(text, 20, 23)
+        if not formed or year < 1 or month < 1 or month > 12 or day < 1 or milli < 0:
+            continue
+        leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        if day > _DAYS[month] + (1 if leap else 0):
+            continue
+        if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
+            continue
+        # Days from civil (H. Hinnant, "chrono-compatible low-level date algorithms").
+        y = year - (1 if month <= 2 else 0)
+        era = y // 400
+        of_era = y - era * 400
+        of_year = (153 * (month + (9 if month <= 2 else -3)) + 2) // 5 + day - 1
+        days = era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+        found[i] = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + milli
