@@ -21,7 +21,7 @@ from schemas.outputs import (
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error, shown
 from schemas.timestamp import to_ms
 
-__all__ = ["STRUCTS", "refused"]
+__all__ = ["STRUCTS", "event_refused", "refused"]
 
 STRUCTS: Final[dict[str, tuple[type[Struct], ...]]] = {
     "segment-event.v1": (Event,),
@@ -56,11 +56,12 @@ def refused(schema: str, payload: bytes) -> Refusal | None:
         except DECODE_ERRORS as error:
             refusal = refusal or from_validation_error(error, payload)
             continue
-        return _event_refused(value) if isinstance(value, Event) else None
+        return event_refused(value) if isinstance(value, Event) else None
     return refusal
 
 
-def _event_refused(event: Event) -> Refusal | None:
+def event_refused(event: Event) -> Refusal | None:
+    """Return why a decoded call cannot be applied (its time, or a field it must have), or None."""
     try:
         to_ms(event.timestamp)
     except ValueError:

@@ -60,16 +60,22 @@ class Adapter(Protocol):
     """Reads one format; see `schemas.adapters.ADAPTERS`.
 
     `options` documents what may be given, by name. Calling it raises `OptionError` at once for an option
-    that is unknown or wrong; lines are then read lazily, with memory for one open order at most.
+    that is unknown or wrong; lines are then read lazily, with memory for a bounded number of open orders.
     """
 
     @property
-    def description(self) -> str: ...
+    def description(self) -> str:
+        """One sentence for the command's help."""
+        ...
 
     @property
-    def options(self) -> Mapping[str, str]: ...
+    def options(self) -> Mapping[str, str]:
+        """What may be given, by name."""
+        ...
 
-    def __call__(self, lines: Iterable[str], *, options: Mapping[str, str]) -> Iterator[Outcome]: ...
+    def __call__(self, lines: Iterable[str], *, options: Mapping[str, str]) -> Iterator[Outcome]:
+        """Yield what each line holds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

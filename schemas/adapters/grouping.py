@@ -12,8 +12,8 @@ __all__ = ["Line", "OpenOrder", "order_events", "orders"]
 MOST_OPEN: Final = 64
 """Orders whose lines may be interleaved; real exports mix a few that were entered at the same time."""
 
-MOST_LINES: Final = 10_000
-"""Lines of one order that are kept."""
+MOST_LINES: Final = 1_000
+"""Lines of one order that are kept: as many as a worker takes."""
 
 MOST_CLOSED: Final = 100_000
 """Ids of finished orders that are remembered, so that stray lines are told of instead of lost."""
@@ -94,7 +94,7 @@ def order_events(
         bought = [item for item in order.items if not _taken_back(item)]
         back = [_positive(item) for item in order.items if _taken_back(item)]
         total = order.said.get("total")
-        if back and not bought or (not back and total is not None and total < 0):
+        if (back and not bought) or (not back and total is not None and total < 0):
             yield _event("Order Refunded", order, back or bought)
             continue
         if bought or not back:

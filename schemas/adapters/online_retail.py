@@ -32,18 +32,18 @@ def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
 
 
 def _lines(lines: Iterable[str]) -> Iterator[Line | BadLine | Skipped]:
-    places: dict[str, int] | None = None
+    places: list[int] = []
     times: tuple[str, int] = ("", 0)
     for line_number, row in rows(lines, ","):
         if isinstance(row, Refusal):
             yield BadLine(line_number, row)
             continue
         try:
-            if places is None:
-                places = header(row, _COLUMNS)
-                order = [places[name] for name, _ in _COLUMNS]
+            if not places:
+                found = header(row, _COLUMNS)
+                places = [found[name] for name, _ in _COLUMNS]
                 continue
-            invoice, product, name, quantity, time, price, customer = _picked(row, order)
+            invoice, product, name, quantity, time, price, customer = _picked(row, places)
             if not customer or customer.isspace():
                 yield Skipped(line_number, "no customer is named")
                 continue
@@ -52,18 +52,16 @@ def _lines(lines: Iterable[str]) -> Iterator[Line | BadLine | Skipped]:
             yield _line(line_number, invoice, product, name, quantity, times[1], price, customer)
         except FieldError as error:
             yield BadLine(line_number, error.refusal)
-            if places is None:
+            if not places:
                 return
 
 
-def _picked(row: Sequence[str], order: Sequence[int]) -> list[str]:
+def _picked(row: Sequence[str], places: Sequence[int]) -> list[str]:
     try:
-        return [row[place] for place in order]
+        return [row[place] for place in places]
     except IndexError:
-        reason = f"has {len(row)} columns, the first line {max(order) + 1} or more"
-        raise FieldError(
-            Refusal("line", ",".join(row), reason, "complete the line", "columns")
-        ) from None
+        reason = f"has {len(row)} columns, the first line {max(places) + 1} or more"
+        raise FieldError(Refusal("line", ",".join(row), reason, "complete the line", "columns")) from None
 
 
 def _line(

@@ -19,7 +19,7 @@ _EVENTS: Final = {
 
 
 def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
-    """Yield one event a line: user, item, category, behaviour, seconds; a first line of names may stand above.
+    """Yield one event a line: user, item, category, behaviour, seconds; a line of names may be first.
 
     A purchase carries no order id: it is an order of its own, named after user, item and time. Prices
     are not told.
