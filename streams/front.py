@@ -12,7 +12,7 @@ from typing import Any, Self
 from schemas.topics import TopicSpec
 from streams.joined_metrics import fetched, joined
 
-__all__ = ["Front", "FrontError", "Instance", "page"]
+__all__ = ["Front", "FrontError", "Page", "html"]
 
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
@@ -24,8 +24,8 @@ class FrontError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """What the page says: the broker, where it keeps its data, and the topics."""
+class Page:
+    """What the front page says: the broker, where it keeps its data, and the topics."""
 
     broker: str
     kept: str
@@ -44,8 +44,8 @@ class Front:
     ----------
     parts
         Address of each part's own metrics, by name, `http://host:port`; may be set at any time.
-    instance
-        What the page describes; None while it starts.
+    page
+        What the page says; None while it starts.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class Front:
 
     def __init__(self, host: str, port: int) -> None:
         self.parts: Mapping[str, str] = {}
-        self.instance: Instance | None = None
+        self.page: Page | None = None
         try:
             self._server = _Server((host, port), _handler(self))
         except OSError as error:
@@ -79,27 +79,27 @@ class Front:
         self._server.server_close()
 
 
-def page(instance: Instance | None, parts: Iterable[str]) -> str:
-    """Return the page as HTML; everything that comes from outside is escaped."""
-    if instance is None:
-        return _page("<p>starting</p>")
+def html(page: Page | None, parts: Iterable[str]) -> str:
+    """Return the page as HTML, even while there is nothing to say yet; what comes from outside is escaped."""
+    if page is None:
+        return _document("<p>starting</p>")
     rows = "".join(
         f"<tr><td><code>{escape(topic.name)}</code><td>{topic.role}<td>{escape(topic.purpose)}"
-        for topic in instance.topics
+        for topic in page.topics
     )
-    return _page(
-        f"<p>Kafka broker: <code>{escape(instance.broker)}</code> ({escape(instance.kept)})."
+    return _document(
+        f"<p>Kafka broker: <code>{escape(page.broker)}</code> ({escape(page.kept)})."
         f" Parts: {escape(', '.join(parts))}. Metrics, in Prometheus' format:"
         ' <a href="/metrics">/metrics</a>.</p>'
         "<p>Send shop events to the input topics, keyed by customer id; read scores and actions from the"
         " outputs:</p>"
-        f"<pre>recompra load FILE --broker {escape(instance.broker)}\n"
-        f"recompra tail scores --broker {escape(instance.broker)}</pre>"
+        f"<pre>recompra load FILE --broker {escape(page.broker)}\n"
+        f"recompra tail scores --broker {escape(page.broker)}</pre>"
         f"<table><tr><th>topic<th>role<th>what it is for{rows}</table>"
     )
 
 
-def _page(body: str) -> str:
+def _document(body: str) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>recompra</title>'
         "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -122,7 +122,7 @@ class _Server(ThreadingHTTPServer):
 
 def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
     answers: dict[str, tuple[str, Callable[[], bytes]]] = {
-        "/": (_HTML, lambda: page(front.instance, front.parts).encode()),
+        "/": (_HTML, lambda: html(front.page, front.parts).encode()),
         "/metrics": (_EXPOSITION, front.metrics),
     }
 

@@ -1,4 +1,4 @@
-"""Interrupts: the first Ctrl-C or SIGTERM asks for an orderly end, a second one hurries it."""
+"""Interrupts: the first Ctrl-C or SIGTERM (or closed terminal) asks for an orderly end, a second hurries."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """While it is entered, SIGINT and SIGTERM raise `KeyboardInterrupt` once and never again.
+    """While it is entered, SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt` once and never again.
 
     So the clean-up that the first one starts runs to its end whatever follows; whatever waits in it looks
     at `hurry`. Only the main thread can enter it.
@@ -30,7 +30,9 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup, or a shell's background job: whoever started us meant it
             self._before[number] = signal.signal(number, self._came)
         return self
 

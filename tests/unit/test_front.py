@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.topics import expand
-from streams.front import Front, FrontError, Instance, page
+from streams.front import Front, FrontError, Page, html
 from streams.joined_metrics import fetched, joined
 
 TOPICS = expand(["win-back"], 4)
@@ -88,13 +88,13 @@ def test_metrics_come_from_the_parts_at_the_moment_of_asking() -> None:
 def test_the_page_says_what_is_there_and_escapes_it() -> None:
     """Broker, parts and topics are on it; markup in a purpose stays text."""
     odd = replace(TOPICS[0], purpose="<script>alert(1)</script>")
-    html = page(Instance("127.0.0.1:1", "in memory <only>", (odd, *TOPICS[1:])), ["worker", "trainer"])
-    assert "<script" not in html
-    assert "&lt;script&gt;" in html
-    assert "in memory &lt;only&gt;" in html
-    assert "worker, trainer" in html
-    assert all(f"<code>{topic.name}</code>" in html for topic in TOPICS)
-    assert "starting" in page(None, [])
+    text = html(Page("127.0.0.1:1", "in memory <only>", (odd, *TOPICS[1:])), ["worker", "trainer"])
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "in memory &lt;only&gt;" in text
+    assert "worker, trainer" in text
+    assert all(f"<code>{topic.name}</code>" in text for topic in TOPICS)
+    assert "starting" in html(None, [])
 
 
 def test_other_paths_are_not_found_and_head_has_no_body() -> None:
