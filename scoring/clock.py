@@ -25,14 +25,19 @@ class Clock:
     behind
         1 for each source that has records not yet read, (N_SOURCES,) int64.
     watermark
-        One element, so that compiled code can move it.
+        The watermark, and when the record was received that moved it there: (2,), so that compiled code can move it.
     """
 
     seen_ms: npt.NDArray[np.int64] = field(default_factory=lambda: np.full(N_SOURCES, NEVER, np.int64))
     behind: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_SOURCES, np.int64))
-    watermark: npt.NDArray[np.int64] = field(default_factory=lambda: np.full(1, NEVER, np.int64))
+    watermark: npt.NDArray[np.int64] = field(default_factory=lambda: np.full(2, NEVER, np.int64))
 
     @property
     def watermark_ms(self) -> int:
         """The watermark, `NEVER` before the first event."""
         return int(self.watermark[0])
+
+    @property
+    def received_ms(self) -> int:
+        """When the record was received that moved the watermark to where it is."""
+        return int(self.watermark[1])

@@ -1,30 +1,49 @@
 """Engine: one partition's scoring, from a run of events to what is told of it and to what must be stored."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.clock import Clock
 from scoring.crossing import Crossings
-from scoring.features import FEATURE_VERSION, GROUPS, N_FEATURES, WARM_UP_WEIGHTS
-from scoring.kernel import DONE, HEAP, LATE, SKIPPED, SWAP, Config, Events, Points, Reading, admit, rebuild, run
-from scoring.kernel import APPLIED, DUPLICATE
+from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES, WARM_UP_WEIGHTS
+from scoring.kernel import (
+    APPLIED,
+    DONE,
+    DUPLICATE,
+    HEAP,
+    LATE,
+    SKIPPED,
+    SWAP,
+    Config,
+    Events,
+    Points,
+    Reading,
+    admit,
+    rebuild,
+    run,
+    score_rows,
+)
 from scoring.kinds import N_KINDS
 from scoring.model import LinearScorer, Snapshot, probabilities
 from scoring.outcome import Outcome, Scores
 from scoring.pending import PendingExamples
 from scoring.profile import DAY_MS, FAR, Layout, Profiles
 from scoring.publish import choose
-from scoring.queue import new_heap, grown
+from scoring.quantiles import percentiles
+from scoring.queue import grown, new_heap
+from scoring.river_model import SlowScorer
 from scoring.rules import RuleSet
 from scoring.rules.columns import Field, Op
 from scoring.sides import Detail, Sides
+from scoring.stored import Meta, Stored
 
 __all__ = ["Counts", "Engine", "EngineSettings"]
 
 GROUP_STARTS = np.array([start for _, start, _ in GROUPS])
+LOG_ORDERS = FEATURES.index("frequency.log_orders")
 ROOM = 8192
 """Evaluation points between two looks at the rules: few enough to stay in the processor's cache."""
 
@@ -75,13 +94,13 @@ class Counts:
 
 
 class Model(NamedTuple):
-    """The model in force, as the kernel wants it."""
+    """The model in force, as the kernel wants it; `slow` scores where it is not linear."""
 
     version: int
     warming_up: bool
     scorer: LinearScorer
-    quantiles: Any
-    snapshot: Snapshot | None
+    quantiles: NDArray[np.float64]
+    slow: SlowScorer | None = None
 
 
 def blank_model() -> Model:
@@ -90,13 +109,35 @@ def blank_model() -> Model:
     for number, value in WARM_UP_WEIGHTS:
         weight[number] = value
     scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
-    return Model(0, True, scorer, np.zeros(0), None)
+    return Model(0, True, scorer, np.zeros(0))
+
+
+def in_force(snapshot: Snapshot) -> Model:
+    """The model of a snapshot; ranks are unknown while it warms up."""
+    blank = blank_model()
+    slow = SlowScorer.of(snapshot) if snapshot.scorer is None else None
+    quantiles = blank.quantiles if snapshot.warming_up else snapshot.quantiles
+    return Model(snapshot.version, snapshot.warming_up, snapshot.scorer or blank.scorer, quantiles, slow)
 
 
 class Engine:
     """One partition's state and arithmetic; no clock, no broker.
 
-    Applying costs about 4 µs an event; a run may be cut anywhere with the same outcome.
+    A run may be cut anywhere with the same outcome. Applying costs a few microseconds an event.
+
+    Parameters
+    ----------
+    settings
+        Sizes, times and limits.
+    rules
+        The lists; a kind that they count by the day or the hour must have a ring in the layout.
+    partition
+        The partition's number, for examples.
+
+    Raises
+    ------
+    ValueError
+        If a rule counts a kind that has no ring.
     """
 
     def __init__(self, settings: EngineSettings, rules: RuleSet, partition: int = 0) -> None:
@@ -110,17 +151,17 @@ class Engine:
         self.model = blank_model()
         self.upcoming: list[Snapshot] = []
         self.config = settings.kernel()
-        self.dirty: set[int] = set()
         self.products: dict[int, str] = {}
-        self.new_products: list[int] = []
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
+        self._stored = Stored(self.profiles, self.sides, self.pending, self.products)
         self._heap = new_heap(4096)
         self._acc = np.zeros(24)
         self._reading = self._read_for(rules, settings.layout)
         self._points = self._room_for(len(rules.columns), settings.layout.views)
         self._limits = np.array([limit for _, limit in settings.bands[1:]])
-        self._filled = [(c, column.a) for c, column in enumerate(rules.columns)
-                        if column.op == Op.FIELD and column.a in (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP)]  # fmt: skip
+        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP)
+        fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
+        self._filled = [(c, which) for c, which in fields if which in served]
 
     @staticmethod
     def _read_for(rules: RuleSet, layout: Layout) -> Reading:
@@ -141,64 +182,78 @@ class Engine:
 
     @staticmethod
     def _room_for(columns: int, views: int) -> Points:
-        ints = [np.zeros(ROOM, np.int64) for _ in range(5)]
-        resolved = [np.zeros(ROOM + 8, np.int64) for _ in range(4)]
-        return Points(*ints, np.zeros((ROOM, N_FEATURES)), np.zeros(ROOM), np.zeros((ROOM, columns)),
-                      np.zeros((ROOM, views), np.uint64), *resolved)  # fmt: skip
+        def ints(n: int) -> NDArray[np.int64]:
+            return np.zeros(n, np.int64)
+
+        spare = ROOM + 8  # one tick may resolve several examples
+        return Points(
+            row=ints(ROOM),
+            time_ms=ints(ROOM),
+            event=ints(ROOM),
+            cause=ints(ROOM),
+            at=ints(ROOM),
+            received_ms=ints(ROOM),
+            X=np.zeros((ROOM, N_FEATURES)),
+            logit=np.zeros(ROOM),
+            columns=np.zeros((ROOM, columns)),
+            viewed=np.zeros((ROOM, views), np.uint64),
+            resolved_row=ints(spare),
+            resolved_made_ms=ints(spare),
+            resolved_label=ints(spare),
+            resolved_ms=ints(spare),
+        )
 
     def product(self, number: int, name: str) -> None:
         """Remember the real id behind a product's number."""
         if number not in self.products:
             self.products[number] = name
-            self.new_products.append(number)
+            self._stored.products.append(number)
 
-    def apply(self, events: Events, details: dict[int, Detail], age_ms: int = 0) -> Outcome:
+    def apply(self, events: Events, details: dict[int, Detail]) -> Outcome:
         """Apply a run of events of one partition in the order of input.
 
         Parameters
         ----------
         events
-            Columns; `status` and `watermark_ms` are filled here.
+            Columns; `status` and `watermark_ms` are filled here, and `cart_items` and `cart_value` where the cart
+            changed. `clock.behind` says which inputs have more to come.
         details
             By index, what orders and cart events carry beside the columns.
-        age_ms
-            How long before their receipt the events happened, for the gate against stale ones.
         """
-        clock = self.clock
-        watermark = admit(self.profiles.rows, events, clock.seen_ms, clock.behind, clock.watermark_ms, self.config.window_ms)
+        clock, rows = self.clock, self.profiles.rows
+        watermark = admit(rows, events, clock.seen_ms, clock.behind, clock.watermark_ms, self.config.window_ms)
         self.sides.begin()
         for i in sorted(details):
-            if events.status[i] in (APPLIED, SKIPPED):
-                self.sides.apply(events, i, details[i])
-        self.dirty.update(events.row.tolist())
-        outcome = self._run(events, watermark, age_ms)
+            self.sides.apply(events, i, details[i])
+        self._stored.rows.update(events.row.tolist())
+        outcome = self._run(events, details, watermark, clock.received_ms)
         tally = np.bincount(events.status, minlength=4)
         self.counts.applied += int(tally[APPLIED] + tally[SKIPPED])
         self.counts.duplicate += int(tally[DUPLICATE])
         self.counts.late += int(tally[LATE])
         return outcome
 
-    def advance(self, watermark_ms: int, age_ms: int = 0) -> Outcome:
-        """Let event time pass up to `watermark_ms` without an event: run the ticks that are due."""
+    def advance(self, watermark_ms: int, received_ms: int) -> Outcome:
+        """Let event time pass up to `watermark_ms` without an event: run the ticks that are due.
+
+        `received_ms` is the time at which that became known, for the gate against stale actions.
+        """
         if watermark_ms <= self.clock.watermark_ms:
             return Outcome()
         self.sides.begin()
-        return self._run(NO_EVENTS, watermark_ms, age_ms)
+        return self._run(NO_EVENTS, {}, watermark_ms, received_ms)
 
-    def _run(self, events: Events, until_ms: int, age_ms: int) -> Outcome:
+    def _run(self, events: Events, details: dict[int, Detail], until_ms: int, received_ms: int) -> Outcome:
         outcome = Outcome()
         i = 0
         while True:
             stop = self.upcoming[0].effective_ms if self.upcoming else FAR
-            if stop <= self.clock.watermark_ms:
-                self._take_effect()
-                continue
             why, i, m, resolved = run(
-                self.profiles.rows, len(self.profiles), events, i, self._heap, self.clock.watermark, until_ms, stop,
-                self.choice, self._points, self.model.scorer, self._reading, self.config, self._acc,
+                self.profiles.rows, len(self.profiles), events, i, self._heap, self.clock.watermark, until_ms,
+                received_ms, stop, self.choice, self._points, self.model.scorer, self._reading, self.config, self._acc,
             )  # fmt: skip
             if m:
-                self._tell(m, events, outcome, age_ms)
+                self._tell(m, events, details, outcome)
             if resolved:
                 self.pending.resolve(self._points, resolved, self.profiles.keys, outcome)
             if why == DONE:
@@ -206,62 +261,110 @@ class Engine:
             if why == HEAP:
                 self._heap = grown(self._heap, 2 * len(self._heap.ms))
             elif why == SWAP:
-                self._take_effect()
+                self.model = in_force(self.upcoming.pop(0))
 
-    def _tell(self, m: int, events: Events, outcome: Outcome, age_ms: int) -> None:
+    def _tell(self, m: int, events: Events, details: dict[int, Detail], outcome: Outcome) -> None:
         """Scores, crossings and examples of `m` evaluation points."""
         points, model = self._points, self.model
         logit = points.logit[:m]
-        if model.snapshot is not None and model.snapshot.scorer is None:
-            logit[:] = self._slow_logits(points.X[:m])
+        if model.slow is not None:
+            logit[:] = model.slow.logits(points.X[:m])
         score = probabilities(logit)
-        percentile = np.full(m, np.nan)
-        if len(model.quantiles):
-            percentile = np.interp(logit, model.quantiles, np.linspace(0.0, 1.0, len(model.quantiles)))
+        percentile = percentiles(logit, model.quantiles)
         rank = np.where(np.isnan(percentile), score, percentile)
         band = np.searchsorted(self._limits, rank, side="right")
         for c, which in self._filled:
             points.columns[:m, c] = (
                 score if which == Field.SCORE else percentile if which == Field.PERCENTILE else float(model.warming_up)
             )
-        crossed, found = self.crossings.find(self.profiles.rows, points, m)
+        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, details)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
-                   self.config.horizon_ms, chosen, previous)  # fmt: skip
+                   self.config.active_ms, chosen, previous)  # fmt: skip
         chosen, previous = chosen[:n], previous[:n]
         ticked = points.row[:m][points.event[:m] < 0]
-        self.dirty.update(ticked.tolist())
-        groups = self._groups(points.X[chosen])
-        outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen], score[chosen],
-                                     percentile[chosen], band[chosen], previous, groups, model.version,
-                                     model.warming_up))  # fmt: skip
+        self._stored.rows.update(ticked.tolist())
+        if n:
+            groups = self._groups(points.X[chosen])
+            outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen],
+                                         score[chosen], percentile[chosen], band[chosen], previous, groups,
+                                         model.version, model.warming_up))  # fmt: skip
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
             for crossing in found:
                 k = place[crossing.point]
-                action = self.crossings.action(crossing, points, outcome.scores[-1], k, self.sides, self.products, age_ms)
-                outcome.actions.append(action)
-        self.pending.make(points, m, score, percentile, model.version, model.warming_up)
+                outcome.actions.append(
+                    self.crossings.action(crossing, points, events, outcome.scores[-1], k, self.sides, self.products)
+                )
+        orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
+        self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up)
 
-    def _groups(self, X: Any) -> Any:  # noqa: N803
+    def _groups(self, X: Any) -> Any:
         scorer = self.model.scorer
         z = np.clip((X - scorer.mean) * scorer.inv_sd, -scorer.clip, scorer.clip) * scorer.weight
         return np.add.reduceat(z, GROUP_STARTS, axis=1)
-
-    def _slow_logits(self, X: Any) -> Any:  # noqa: N803
-        raise NotImplementedError
 
     def swap(self, snapshot: Snapshot) -> None:
         """Use a model from its effective time on; one that is not newer than what is known changes nothing."""
         newest = self.upcoming[-1].version if self.upcoming else self.model.version
         if snapshot.version > newest:
+            self.upcoming = [s for s in self.upcoming if s.effective_ms < snapshot.effective_ms]
             self.upcoming.append(snapshot)
-            self.upcoming.sort(key=lambda s: (s.effective_ms, s.version))
 
-    def _take_effect(self) -> None:
-        snapshot = self.upcoming.pop(0)
-        scorer = snapshot.scorer or blank_model().scorer
-        self.model = Model(snapshot.version, snapshot.warming_up, scorer, snapshot.quantiles, snapshot)
+    def score_at(
+        self, time_ms: int, rows: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Score customers as of a time that lies after all their events, without changing anything.
+
+        Returns
+        -------
+        (rows, score, percentile)
+            (n,) each: those of `rows`, or of everybody seen; percentiles are NaN while unknown.
+        """
+        if rows is None:
+            rows = np.flatnonzero(self.profiles.rows["first_ms"][: len(self.profiles)] <= time_ms)
+        _, logit = self._as_of(time_ms, rows)
+        return rows, probabilities(logit), percentiles(logit, self.model.quantiles)
+
+    def features_at(self, time_ms: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The feature rows (n, F) of customers as of a time that lies after all their events."""
+        return self._as_of(time_ms, rows)[0]
+
+    def _as_of(self, time_ms: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        X, logit = np.zeros((len(rows), N_FEATURES)), np.zeros(len(rows))
+        score_rows(self.profiles.rows, rows, time_ms, self.model.scorer, float(self.config.horizon_ms), X, logit)
+        if self.model.slow is not None and len(rows):
+            logit = self.model.slow.logits(X)
+        return X, logit
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        """Every changelog row that changed since the last call (None: it is gone), the engine's own row last."""
+        clock, counts = self.clock, self.counts
+        meta = Meta(
+            layout=self.profiles.fingerprint,
+            seen_ms=clock.seen_ms.tolist(),
+            behind=clock.behind.tolist(),
+            watermark=clock.watermark.tolist(),
+            choice=self.choice.tolist(),
+            counts=[counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered],
+        )
+        return self._stored.changes(meta)
+
+    def load(self, keys: list[bytes], values: list[bytes | None]) -> None:
+        """Put changelog rows in place, in the order of the changelog; call `restored` after the last.
+
+        Raises
+        ------
+        LayoutMismatchError
+            If a row was written with other ring sizes or another horizon.
+        """
+        meta = self._stored.load(keys, values)
+        if meta is not None:
+            self.clock.seen_ms[:] = meta.seen_ms
+            self.clock.behind[:] = meta.behind
+            self.clock.watermark[:] = meta.watermark
+            self.choice[:] = np.array(meta.choice, np.uint64)
+            self.counts = Counts(*meta.counts)
 
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored and queue what is due."""
@@ -269,10 +372,4 @@ class Engine:
         rebuild(self.profiles.rows, len(self.profiles), self._heap, self._acc, float(self.config.horizon_ms))
 
 
-def _no_events() -> Events:
-    empty: Sequence[Any] = [np.zeros(0, kind) for kind in
-                            ("i8", "i8", "i8", "i8", "i8", "u8", "u8", "f8", "f8", "f8", "i8", "f8", "i8", "i8")]  # fmt: skip
-    return Events(*empty)
-
-
-NO_EVENTS = _no_events()
+NO_EVENTS = Events.blank(0)

@@ -11,11 +11,34 @@ from typing import Any
 from scoring.compiled import compiled
 from scoring.kinds import Kind
 from scoring.orders import (
-    A_EWMA_GAP, A_EWMA_LINES, A_GAPS, A_LAST_GAP, A_LAST_LINES, A_LAST_VALUE, A_MAX_GAP, A_MEAN_GAP,
-    A_MEAN_LOG_GAP, A_MEAN_LOG_VALUE, A_MIN_GAP, A_ORDERS, A_UNIT, A_VAR_GAP, A_VAR_LOG_GAP, A_VAR_LOG_VALUE,
-    A_VISITS, L0, L1, S0, S1, S2, V0, V1, V2, V3,
+    A_EWMA_GAP,
+    A_EWMA_LINES,
+    A_GAPS,
+    A_LAST_GAP,
+    A_LAST_LINES,
+    A_LAST_VALUE,
+    A_MAX_GAP,
+    A_MEAN_GAP,
+    A_MEAN_LOG_GAP,
+    A_MEAN_LOG_VALUE,
+    A_MIN_GAP,
+    A_ORDERS,
+    A_UNIT,
+    A_VAR_GAP,
+    A_VAR_LOG_GAP,
+    A_VAR_LOG_VALUE,
+    A_VISITS,
+    L0,
+    L1,
+    S0,
+    S1,
+    S2,
+    V0,
+    V1,
+    V2,
+    V3,
 )  # fmt: skip
-from scoring.profile import DAY_MS, HOUR_MS, NEVER
+from scoring.profile import DAY_MS, NEVER
 
 __all__ = ["BASELINE", "FEATURES", "FEATURE_VERSION", "GROUPS", "N_FEATURES", "WARM_UP_WEIGHTS", "features"]
 

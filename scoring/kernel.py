@@ -13,10 +13,30 @@ from scoring.orders import add_order, derive, orders_between
 from scoring.profile import DAY_MS, FAR, HOUR_MS, NEVER
 from scoring.readings import read_columns
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
-from scoring.timers import grid_after, next_due, pop, push, schedule
+from scoring.timers import grid_after, next_due, pop, schedule
 from scoring.windows import ring_add, roll
 
-__all__ = ["APPLIED", "DUPLICATE", "LATE", "SKIPPED", "Config", "Events", "Heap", "Points", "Reading", "admit", "run"]
+__all__ = [
+    "APPLIED",
+    "DONE",
+    "DUPLICATE",
+    "EXAMPLE",
+    "FULL",
+    "HEAP",
+    "LATE",
+    "RESCORE",
+    "SKIPPED",
+    "SWAP",
+    "Config",
+    "Events",
+    "Heap",
+    "Points",
+    "Reading",
+    "admit",
+    "rebuild",
+    "run",
+    "score_rows",
+]
 
 Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
@@ -53,8 +73,18 @@ class Events(NamedTuple):
     quantity: Float
     cart_items: Int
     cart_value: Float
+    received_ms: Int
     watermark_ms: Int
     status: Int
+
+    @classmethod
+    def blank(cls, n: int) -> "Events":
+        """Room for `n` events, all zero; `cart_items` is -1, that is not told."""
+        unsigned, real = {"message", "product"}, {"value", "lines", "quantity", "cart_value"}
+        kinds = ("u8" if name in unsigned else "f8" if name in real else "i8" for name in cls._fields)
+        events = cls._make(np.zeros(n, kind) for kind in kinds)
+        events.cart_items[:] = -1
+        return events
 
 
 class Heap(NamedTuple):
@@ -88,13 +118,18 @@ class Config(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C), `viewed` (m, V)."""
+    """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C), `viewed` (m, V).
+
+    `event` is the causing event, -1 for a tick; `at` how many events of the run were applied by then;
+    `received_ms` when the record was received that caused the point or moved the watermark to it.
+    """
 
     row: Int
     time_ms: Int
     event: Int
     cause: Int
     at: Int
+    received_ms: Int
     X: Float
     logit: Float
     columns: Float
@@ -250,37 +285,54 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
         p.revenue += events.value[i]
         rank = float(add_order(p, ms, events.value[i], events.lines[i], events.quantity[i], horizon))
         derive(p, acc, horizon)
-    elif kind == _CANCELLED or kind == _REFUNDED:
+    elif kind in (_CANCELLED, _REFUNDED):
         p.refunded += events.value[i]
         p.cancels[0] += math.exp2(-age)
         p.cancels[1] += math.exp2(-age / 3.0)
+        if kind == _CANCELLED:
+            rank = 0.0
     return rank
 
 
 @compiled
-def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, value: float, rank: float, m: int,
-           points: Any, scorer: Any, reading: Any, horizon: float) -> None:  # fmt: skip
+def _logit(x: Any, scorer: Any) -> float:
+    """The log-odds of one feature row (F,), as `scoring.model.linear_logits` has them."""
+    logit = scorer.intercept
+    for j in range(x.shape[0]):
+        if scorer.weight[j] != 0.0:
+            z = (x[j] - scorer.mean[j]) * scorer.inv_sd[j]
+            logit += scorer.weight[j] * min(max(z, -scorer.clip), scorer.clip)
+    return float(logit)
+
+
+@compiled
+def score_rows(rows: Any, chosen: Any, now: int, scorer: Any, horizon: float, X: Any, logit: Any) -> None:
+    """Write features `X` (n, F) and log-odds `logit` (n,) of the rows `chosen` (n,) as of `now`; the rows stay."""
+    for i in range(chosen.shape[0]):
+        features(rows[chosen[i]], now, horizon, X[i])
+        logit[i] = _logit(X[i], scorer)
+
+
+@compiled
+def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, received: int, value: float, rank: float,
+           m: int, points: Any, scorer: Any, reading: Any, horizon: float) -> None:  # fmt: skip
     """Write evaluation point `m`: features, score and columns as of `now`."""
     points.row[m] = row
     points.time_ms[m] = now
     points.event[m] = event
     points.cause[m] = cause
     points.at[m] = at
+    points.received_ms[m] = received
     x = points.X[m]
     features(p, now, horizon, x)
-    logit = scorer.intercept
-    for j in range(x.shape[0]):
-        if scorer.weight[j] != 0.0:
-            z = (x[j] - scorer.mean[j]) * scorer.inv_sd[j]
-            logit += scorer.weight[j] * min(max(z, -scorer.clip), scorer.clip)
-    points.logit[m] = logit
+    points.logit[m] = _logit(x, scorer)
     read_columns(p, now, reading, horizon, value, rank, points.columns[m])
     for k in range(points.viewed.shape[1]):
         points.viewed[m, k] = p.view_product[k] if k < p.view_n else 0
 
 
 @compiled
-def _chosen(rows: Any, p: Any, choice: Any, limit: int) -> bool:
+def _chosen(p: Any, choice: Any, limit: int) -> bool:
     """Whether the customer gives examples: those with the smallest hashes do, at most about `limit` of them."""
     return bool(p.hash <= choice[0]) and limit > 0
 
@@ -301,8 +353,8 @@ def _enrol(rows: Any, p: Any, choice: Any, known: int, limit: int) -> None:
 
 
 @compiled
-def _tick(rows: Any, row: int, at: int, heap: Any, choice: Any, points: Any, m: int, resolved: int, scorer: Any,
-          reading: Any, config: Any) -> int:  # fmt: skip
+def _tick(rows: Any, row: int, at: int, received: int, heap: Any, choice: Any, points: Any, m: int, resolved: int,
+          scorer: Any, reading: Any, config: Any) -> int:  # fmt: skip
     """Run the tick that row is due for: resolve, make an example, score; return how many labels are resolved."""
     p = rows[row]
     horizon = float(config.horizon_ms)
@@ -322,7 +374,7 @@ def _tick(rows: Any, row: int, at: int, heap: Any, choice: Any, points: Any, m: 
     cause = 0
     if p.example_ms <= due:
         active = now - p.last_ms <= config.active_ms
-        if active and p.pending_n < p.pending_ms.shape[0] and _chosen(rows, p, choice, config.example_customers):
+        if active and p.pending_n < p.pending_ms.shape[0] and _chosen(p, choice, config.example_customers):
             cause |= EXAMPLE
             p.pending_ms[p.pending_n] = due
             p.pending_n += 1
@@ -331,7 +383,7 @@ def _tick(rows: Any, row: int, at: int, heap: Any, choice: Any, points: Any, m: 
     if p.rescore_ms <= due:
         cause |= RESCORE
         p.rescore_ms = grid_after(due, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
-    _point(p, row, now, -1, cause, at, math.nan, math.nan, m, points, scorer, reading, horizon)
+    _point(p, row, now, -1, cause, at, received, math.nan, math.nan, m, points, scorer, reading, horizon)
     p.score = points.logit[m]
     p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
     schedule(p, row, heap)
@@ -339,18 +391,43 @@ def _tick(rows: Any, row: int, at: int, heap: Any, choice: Any, points: Any, m: 
 
 
 @compiled
-def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: Any, until_ms: int, stop_ms: int,
-        choice: Any, points: Any, scorer: Any, reading: Any, config: Any, acc: Any) -> tuple[int, int, int, int]:  # fmt: skip
+def _drain(rows: Any, reach: int, at: int, received: int, heap: Any, choice: Any, points: Any, m: int, resolved: int,
+           scorer: Any, reading: Any, config: Any) -> tuple[bool, int, int]:  # fmt: skip
+    """Run the ticks due up to `reach`, by (time, hash of the customer); whether all are done, and what was written."""
+    room = points.row.shape[0]
+    resolved_room = points.resolved_row.shape[0] - 8
+    while heap.n[0] > 0 and heap.ms[0] <= reach:
+        if m >= room or resolved >= resolved_room:
+            return False, m, resolved
+        first = heap.ms[0]
+        row = pop(heap)
+        p = rows[row]
+        if p.queued_ms != first:
+            continue
+        p.queued_ms = FAR
+        if p.due_ms == first:
+            resolved = _tick(rows, row, at, received, heap, choice, points, m, resolved, scorer, reading, config)
+            m += 1
+        else:
+            schedule(p, row, heap)
+    return True, m, resolved
+
+
+@compiled
+def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: Any, until_ms: int, received_ms: int,
+        stop_ms: int, choice: Any, points: Any, scorer: Any, reading: Any, config: Any,
+        acc: Any) -> tuple[int, int, int, int]:  # fmt: skip
     """Apply events from `start` on, with the ticks between them; then ticks up to `until_ms`.
 
     A tick of any row runs once the watermark has reached it, in order of (time, hash of the customer); a row's own
-    ticks run before its next event, whatever the watermark, so that they do not depend on slices.
+    ticks run before its next event, whatever the watermark, so that they do not depend on slices. `watermark` is
+    (2,): the watermark, and when the record was received that moved it there (`received_ms` for `until_ms`).
 
     Returns
     -------
     (why, event, m, resolved)
         Why it returned, the next event, how many points and resolved labels were written. On `SWAP` the watermark
-        stands at `stop_ms` and all ticks before it are done.
+        stands at `stop_ms` or beyond and all ticks before that are done.
     """
     m = 0
     resolved = 0
@@ -360,62 +437,57 @@ def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: An
     n = events.row.shape[0]
     horizon = float(config.horizon_ms)
     i = start
-    while i <= n:
-        target = max(watermark[0], events.watermark_ms[i] if i < n else until_ms)
-        reach = min(target, stop_ms)
-        while heap.n[0] > 0 and heap.ms[0] <= reach:
-            if m >= room or resolved >= resolved_room:
-                return FULL, i, m, resolved
-            first = heap.ms[0]
-            row = pop(heap)
-            p = rows[row]
-            if p.queued_ms != first:
-                continue
-            p.queued_ms = FAR
-            if p.due_ms <= reach and p.due_ms == first:
-                watermark[0] = max(watermark[0], first)
-                resolved = _tick(rows, row, i, heap, choice, points, m, resolved, scorer, reading, config)
-                m += 1
-            else:
-                schedule(p, row, heap)
-        watermark[0] = max(watermark[0], reach)
-        if target >= stop_ms:
+    while True:
+        # What is due at the present watermark comes before anything moves it: a run that ends here has done the same.
+        reach = min(watermark[0], stop_ms)
+        done, m, resolved = _drain(
+            rows, reach, i, watermark[1], heap, choice, points, m, resolved, scorer, reading, config
+        )
+        if not done:
+            return FULL, i, m, resolved
+        if watermark[0] >= stop_ms:
             return SWAP, i, m, resolved
+        target = events.watermark_ms[i] if i < n else until_ms
+        if target > watermark[0]:
+            watermark[0] = min(target, stop_ms)
+            watermark[1] = events.received_ms[i] if i < n else received_ms
+            continue
         if i >= n:
-            break
+            return DONE, i, m, resolved
         if events.status[i] != APPLIED:
             i += 1
             continue
         row = events.row[i]
         p = rows[row]
         ms = events.time_ms[i]
-        if p.first_ms == NEVER:
-            p.now_ms = ms
-            p.rescore_ms = grid_after(ms, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
-            _enrol(rows, p, choice, known, config.example_customers)
         while p.due_ms <= ms:
             if m >= room or resolved >= resolved_room:
                 return FULL, i, m, resolved
-            resolved = _tick(rows, row, i, heap, choice, points, m, resolved, scorer, reading, config)
+            if heap.n[0] >= heap_room:
+                return HEAP, i, m, resolved
+            resolved = _tick(rows, row, i, watermark[1], heap, choice, points, m, resolved, scorer, reading, config)
             m += 1
         if m >= room:
             return FULL, i, m, resolved
         if heap.n[0] >= heap_room:
             return HEAP, i, m, resolved
+        if p.first_ms == NEVER:
+            p.now_ms = ms
+            p.rescore_ms = grid_after(ms, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
+            _enrol(rows, p, choice, known, config.example_customers)
         rank = _apply(p, events, i, reading, horizon, acc)
         now = max(p.now_ms, p.last_ms)
         p.now_ms = now
         if p.example_ms == FAR:
             phase = int(p.hash % np.uint64(config.example_every_ms))
             p.example_ms = grid_after(now, config.example_every_ms, phase, config.tick_ms)
-        value = events.value[i] if events.kind[i] == _COMPLETED else math.nan
-        _point(p, row, now, i, 0, i, value, rank, m, points, scorer, reading, horizon)
+        value = events.value[i] if rank == rank else math.nan
+        _point(p, row, now, i, 0, i + 1, events.received_ms[i], value, rank, m, points, scorer, reading, horizon)
         p.score = points.logit[m]
         m += 1
         p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
         schedule(p, row, heap)
         i += 1
-    return DONE, i, m, resolved
 
 
 @compiled
@@ -427,7 +499,3 @@ def rebuild(rows: Any, known: int, heap: Any, acc: Any, horizon: float) -> None:
         derive(p, acc, horizon)
         p.queued_ms = FAR
         schedule(p, row, heap)
-
-
-__all__ += ["DONE", "EXAMPLE", "FULL", "HEAP", "RESCORE", "SWAP", "rebuild"]
-_ = push

@@ -121,7 +121,7 @@ def add_order(p: Any, ms: int, value: float, lines: float, quantity: float, hori
     if n == span:
         if place == 0:
             _fold(p, ms, value, lines, quantity, horizon)
-            return rank
+            return int(rank)
         _fold(p, p.ring_ms[0], p.ring_value[0], p.ring_lines[0], p.ring_quantity[0], horizon)
         place -= 1
         for i in range(place):
@@ -140,7 +140,7 @@ def add_order(p: Any, ms: int, value: float, lines: float, quantity: float, hori
     p.ring_value[place] = value
     p.ring_lines[place] = lines
     p.ring_quantity[place] = quantity
-    return rank
+    return int(rank)
 
 
 @compiled

@@ -10,7 +10,18 @@ import numpy.typing as npt
 from scoring.kinds import N_KINDS, N_SOURCES, Kind
 from scoring.rules.columns import ANY, VISITED
 
-__all__ = ["ANY", "DAY_MS", "FAR", "HOUR_MS", "NEVER", "VISITED", "Layout", "LayoutMismatch", "Profiles", "stable_hash"]
+__all__ = [
+    "ANY",
+    "DAY_MS",
+    "FAR",
+    "HOUR_MS",
+    "NEVER",
+    "VISITED",
+    "Layout",
+    "LayoutMismatchError",
+    "Profiles",
+    "stable_hash",
+]
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -27,7 +38,7 @@ def stable_hash(text: bytes) -> int:
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
 
 
-class LayoutMismatch(ValueError):
+class LayoutMismatchError(ValueError):
     """A stored row has another layout than this process was started with."""
 
 
@@ -182,13 +193,13 @@ class Profiles:
 
         Raises
         ------
-        LayoutMismatch
+        LayoutMismatchError
             If a row is not of this layout.
         """
         width = self.stored_bytes
         for key, value in zip(keys, values, strict=True):
             if len(value) != width or int.from_bytes(value[:8], "little") != self.fingerprint:
-                raise LayoutMismatch(
+                raise LayoutMismatchError(
                     f"profile of a customer ({len(key)} bytes of id): {len(value)} bytes stored, "
                     f"{width} expected, or another layout: ring sizes, their kinds and the horizon are "
                     "fixed for the life of a state; start with the former settings, or under another app id"

@@ -43,7 +43,7 @@ def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: f
         result = (now - p.first_ms) / DAY_MS
     elif field == _MEAN_GAP:
         result = p.derived[A_MEAN_GAP] * horizon / DAY_MS if orders > 1.0 else math.nan
-    elif field == _VISITED_DAYS or field == _ACTIVE_DAYS:
+    elif field in (_VISITED_DAYS, _ACTIVE_DAYS):
         slot = day_slot[_VISITED if field == _VISITED_DAYS else _ANY]
         result = float(days_with(p.days, slot, p.day_epoch, now, p.days.shape[1])) if slot >= 0 else math.nan
     elif field == _CANCELLED:

@@ -1,13 +1,11 @@
 """Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
 
-from __future__ import annotations
-
 import msgspec
 
 from scoring.kinds import N_SOURCES
 from scoring.profile import NEVER
 
-__all__ = ["CartItem", "CartStep", "RuleState", "Side"]
+__all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth"]
 
 
 class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=True):
@@ -20,27 +18,41 @@ class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=Tru
 
 
 class CartItem(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What is in the cart of one product; `price` is for one piece."""
+    """One product of a cart or an order; `price` is for one piece."""
 
     product: str
     quantity: float
     price: float
 
 
+class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One crossing as it was told: its cause (source and offset, -1 for a tick), its number, whether it was sent."""
+
+    ms: int
+    source: int
+    offset: int
+    number: int
+    sent: bool
+
+
 class RuleState(msgspec.Struct, array_like=True, gc=False):
-    """What one rule did with one customer (or one object): crossings so far, and the last one that was sent."""
+    """What one rule did with one customer: crossings so far, the last few, and when one was last sent.
+
+    `lately` lets a crossing that is computed again after a crash have the number that it had.
+    `contributions` are those of the groups of features at the last crossing.
+    """
 
     crossings: int = 0
-    entered_ms: int = NEVER
+    entry_sent: bool = False
     sent_ms: int = NEVER
-    sent: bool = False
     contributions: tuple[float, ...] = ()
+    lately: tuple[Crossed, ...] = ()
 
 
 class Side(msgspec.Struct, array_like=True):
     """The side record of one customer.
 
-    Every part is bounded by the limits given to `add_cart_step` and `remember_order`.
+    Every part is bounded by the limits given to `add_cart_step`, `remember_order` and `open_object`.
 
     Attributes
     ----------
@@ -52,6 +64,10 @@ class Side(msgspec.Struct, array_like=True):
         Steps since the cart was last emptied, sorted, so that their order of arrival does not matter.
     emptied_ms
         When an order last emptied the cart; earlier steps are void.
+    rules
+        By rule name.
+    objects
+        By rule name: the orders (or other objects) that are in the list, each with whether entering was sent.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -59,7 +75,7 @@ class Side(msgspec.Struct, array_like=True):
     cart: tuple[CartStep, ...] = ()
     emptied_ms: int = NEVER
     rules: dict[str, RuleState] = msgspec.field(default_factory=dict)
-    objects: dict[str, list[tuple[str, int]]] = msgspec.field(default_factory=dict)
+    objects: dict[str, dict[str, bool]] = msgspec.field(default_factory=dict)
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
@@ -81,6 +97,13 @@ class Side(msgspec.Struct, array_like=True):
         if len(self.orders) > limit:
             del self.orders[next(iter(self.orders))]
         return True
+
+    def open_object(self, rule: str, object_id: str, sent: bool, limit: int) -> None:
+        """Put an object in a rule's list; the oldest beyond `limit` is no longer watched."""
+        inside = self.objects.setdefault(rule, {})
+        inside[object_id] = sent
+        if len(inside) > limit:
+            del inside[next(iter(inside))]
 
 
 def cart_items(cart: tuple[CartStep, ...]) -> list[CartItem]:

@@ -45,7 +45,7 @@ def next_due(p: Any, now: int, clocks: Any, hourly: bool, horizon_ms: int, tick:
                 due = min(due, tick_up(at, tick))
     if hourly and p.hour_epoch >= now // 3_600_000 - p.hours.shape[1]:
         due = min(due, tick_up((now // 3_600_000 + 1) * 3_600_000, tick))
-    return due
+    return int(due)
 
 
 @compiled

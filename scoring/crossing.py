@@ -1,0 +1,245 @@
+"""Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scoring.compiled import compiled
+from scoring.kernel import Events, Points
+from scoring.outcome import Action, Scores
+from scoring.rules import Rule, RuleSet
+from scoring.rules.rule import Carry, ForEach
+from scoring.side import Crossed, RuleState, Side
+from scoring.sides import Detail, Sides
+
+__all__ = ["GATES", "Crossing", "Crossings"]
+
+GATES = ("replay", "stale", "warming_up", "cooldown", "entry_withheld")
+"""Reason codes, in the order in which they are asked; the last is that of leaving what was entered unseen."""
+
+_REMEMBERED = 8
+"""Crossings of one rule and customer whose numbers are kept, for records that are read again after a crash."""
+
+
+class Crossing(NamedTuple):
+    """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`."""
+
+    point: int
+    rule: int
+    object: str | None
+    entered: bool
+
+
+@compiled
+def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, after: Any) -> int:
+    """Follow each customer through the points (m,) in order: the rules crossed at each, and those it is in afterwards.
+
+    `enter` and `leave` are bit masks, one bit a rule. Where both hold, leaving wins. Returns how many points crossed.
+    """
+    n = 0
+    for i in range(m):
+        p = rows[points.row[i]]
+        inside = (p.inside | enter[i]) & ~leave[i]
+        changed[i] = inside ^ p.inside
+        if changed[i] != np.uint64(0):
+            n += 1
+            p.inside = inside
+            after[i] = inside
+    return n
+
+
+class Crossings:
+    """Finds crossings and asks the gates.
+
+    Parameters
+    ----------
+    rules
+        At most 64, as a row keeps one bit for each.
+    max_action_age_ms
+        An action for a moment that lies further than this before the receipt of its cause is `stale`; None: never.
+    replay
+        Whether everything is withheld, because the input was lived through before.
+    """
+
+    def __init__(self, rules: RuleSet, max_action_age_ms: int | None, replay: bool) -> None:
+        self._rules = rules
+        self._max_age_ms = max_action_age_ms
+        self._replay = replay
+        of_order = [rule.for_each is ForEach.ORDER for rule in rules.rules]
+        self._customer_rules = np.flatnonzero(~np.array(of_order, np.bool_))
+        self._order_rules = np.flatnonzero(np.array(of_order, np.bool_)).tolist()
+        bits = np.zeros(len(of_order), np.uint64)
+        bits[self._customer_rules] = np.uint64(1) << self._customer_rules.astype(np.uint64)
+        self._bits = bits
+
+    def find(
+        self, rows: Any, points: Points, m: int, sides: Sides, details: dict[int, Detail]
+    ) -> tuple[Any, list[Crossing]]:
+        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order."""
+        if not self._rules.rules:
+            return np.zeros(m, np.bool_), []
+        columns = points.columns[:m]
+        entering, leaving = self._rules.enters(columns), self._rules.leaves(columns)
+        changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
+        found: list[Crossing] = []
+        if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
+            for i in np.flatnonzero(changed).tolist():
+                bits, inside = int(changed[i]), int(after[i])
+                numbers = self._customer_rules.tolist()
+                found += [Crossing(i, r, None, bool(inside >> r & 1)) for r in numbers if bits >> r & 1]
+        crossed = changed != 0
+        if self._order_rules and details:
+            objects = self._objects(points, m, entering, leaving, sides, details)
+            for crossing in objects:
+                crossed[crossing.point] = True
+            found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
+        return crossed, found
+
+    def _masks(self, holds: Any) -> Any:
+        """(R, m) bool as (m,) bit masks of the rules for customers."""
+        mask = np.zeros(holds.shape[1], np.uint64)
+        for r in self._customer_rules.tolist():
+            mask |= np.where(holds[r], self._bits[r], np.uint64(0))
+        return mask
+
+    def _objects(
+        self, points: Points, m: int, entering: Any, leaving: Any, sides: Sides, details: dict[int, Detail]
+    ) -> list[Crossing]:
+        """The rules for each order are asked at the points that an order event caused."""
+        found = []
+        for i in range(m) if len(details) * 4 > m else _points_of(points, m, details):
+            detail = details.get(int(points.event[i]))
+            if detail is None or not detail.object_id:
+                continue
+            side = sides.find(int(points.row[i]))
+            for r in self._order_rules:
+                rule = self._rules.rules[r]
+                listed = side is not None and detail.object_id in side.objects.get(rule.name, {})
+                if entering[r, i] and not leaving[r, i] and not listed:
+                    sides.touch(int(points.row[i])).open_object(
+                        rule.name, detail.object_id, False, sides.objects_watched
+                    )
+                    found.append(Crossing(i, r, detail.object_id, True))
+                elif leaving[r, i] and listed:
+                    found.append(Crossing(i, r, detail.object_id, False))
+        return found
+
+    def action(
+        self,
+        crossing: Crossing,
+        points: Points,
+        events: Events,
+        scores: Scores,
+        k: int,
+        sides: Sides,
+        products: dict[int, str],
+    ) -> Action:
+        """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
+        i, rule = crossing.point, self._rules.rules[crossing.rule]
+        row, time_ms = int(points.row[i]), int(points.time_ms[i])
+        side = sides.touch(row)
+        groups = tuple(scores.groups[k].tolist())
+        state = side.rules.setdefault(rule.name, RuleState())
+        event = int(points.event[i])
+        cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
+        before = next((c for c in state.lately if (c.ms, c.source, c.offset) == cause), None)
+        age_ms = int(points.received_ms[i]) - time_ms
+        withheld = self._gates(rule, crossing, side, state, time_ms, age_ms, before, scores.warming_up)
+        if crossing.object is not None:
+            number = 1 if crossing.entered else 2
+        elif before is not None:
+            number = before.number
+        else:
+            number = state.crossings = state.crossings + 1
+            sent = crossing.entered and not withheld
+            state.lately = (*state.lately, Crossed(*cause, number, sent))[-_REMEMBERED:]
+        changes = None
+        if state.contributions and len(state.contributions) == len(groups):
+            changes = tuple(now - then for now, then in zip(groups, state.contributions, strict=True))
+        self._remember(rule, crossing, side, state, time_ms, groups, not withheld)
+        viewed = [products[n] for n in points.viewed[i].tolist() if n in products]
+        carries = rule.carries
+        return Action(
+            rule=rule.name,
+            rule_version=rule.version,
+            action_class=str(rule.action_class),
+            row=row,
+            time_ms=time_ms,
+            event=event,
+            entered=crossing.entered,
+            number=number,
+            object=crossing.object,
+            score=float(scores.score[k]),
+            percentile=float(scores.percentile[k]),
+            band=int(scores.band[k]),
+            previous=float(scores.previous[k]),
+            groups=groups,
+            changes=changes,
+            products=viewed if Carry.PRODUCTS in carries else [],
+            cart=sides.cart_at(row, int(points.at[i])) if Carry.CART in carries else [],
+            model_version=scores.model_version,
+            warming_up=scores.warming_up,
+            expires_ms=None if rule.expires_after_ms is None else time_ms + rule.expires_after_ms,
+            audience=rule.audience,
+            withheld=withheld,
+        )
+
+    def _gates(
+        self,
+        rule: Rule,
+        crossing: Crossing,
+        side: Side,
+        state: RuleState,
+        time_ms: int,
+        age_ms: int,
+        before: Crossed | None,
+        warming_up: bool,
+    ) -> tuple[str, ...]:
+        """The codes of the gates that are shut, in their order; none: the action is published.
+
+        Leaving is told to whoever was told of entering, however old it is: it only says that something ends.
+        """
+        reasons = ["replay"] if self._replay else []
+        if not crossing.entered:
+            if crossing.object is None:
+                was_sent = state.entry_sent
+            else:
+                was_sent = side.objects.get(rule.name, {}).get(crossing.object, False)
+            return (*reasons, *(() if was_sent else ("entry_withheld",)))
+        if self._max_age_ms is not None and age_ms > self._max_age_ms:
+            reasons.append("stale")
+        if warming_up and rule.reads_score:
+            reasons.append("warming_up")
+        resent = before is not None and before.sent
+        if rule.cooldown_ms and time_ms - state.sent_ms < rule.cooldown_ms and not resent:
+            reasons.append("cooldown")
+        return tuple(reasons)
+
+    @staticmethod
+    def _remember(
+        rule: Rule,
+        crossing: Crossing,
+        side: Side,
+        state: RuleState,
+        time_ms: int,
+        groups: tuple[float, ...],
+        sent: bool,
+    ) -> None:
+        state.contributions = groups
+        if crossing.object is not None:
+            if crossing.entered:
+                side.objects[rule.name][crossing.object] = sent
+            else:
+                del side.objects[rule.name][crossing.object]
+                if not side.objects[rule.name]:
+                    del side.objects[rule.name]
+        else:
+            state.entry_sent = crossing.entered and sent
+        if crossing.entered and sent:
+            state.sent_ms = time_ms
+
+
+def _points_of(points: Points, m: int, details: dict[int, Detail]) -> list[int]:
+    """The points that events with details caused."""
+    wanted = np.fromiter(details, np.int64, len(details))
+    return np.flatnonzero(np.isin(points.event[:m], wanted)).tolist()

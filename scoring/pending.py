@@ -1,0 +1,109 @@
+"""Pending examples: what was known of a customer at a moment, kept until the horizon has passed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from scoring.features import BASELINE
+from scoring.kernel import EXAMPLE, Points
+from scoring.model import Example
+from scoring.outcome import Outcome
+
+__all__ = ["PendingExamples"]
+
+
+class _Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    features: bytes  # float32, little-endian
+    orders: int
+    probability: float
+    percentile: float
+    model_version: int
+    warming_up: bool
+    feature_version: str
+
+
+class PendingExamples:
+    """Examples that wait, encoded, by row and the time they were made; about 0.5 KB each.
+
+    They stay outside the profile rows: only customers chosen by hash give any, and at most five wait for each.
+    """
+
+    def __init__(self, horizon_ms: int, feature_version: str, partition: int) -> None:
+        self._horizon_ms = horizon_ms
+        self._feature_version = feature_version
+        self._partition = partition
+        self._waiting: dict[tuple[int, int], bytes] = {}
+        self._dirty: dict[tuple[int, int], None] = {}
+        self._decoder = msgspec.msgpack.Decoder(_Waiting)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def make(
+        self, points: Points, m: int, score: Any, percentile: Any, orders: Any, version: int, warming_up: bool
+    ) -> None:
+        """Keep an example for each of the first `m` points that the kernel chose, with what was served (m,)."""
+        for i in np.flatnonzero(points.cause[:m] & EXAMPLE).tolist():
+            key = int(points.row[i]), int(points.time_ms[i])
+            self._waiting[key] = msgspec.msgpack.encode(
+                _Waiting(
+                    points.X[i].astype("<f4").tobytes(),
+                    int(orders[i]),
+                    float(score[i]),
+                    float(percentile[i]),
+                    version,
+                    warming_up,
+                    self._feature_version,
+                )
+            )
+            self._dirty[key] = None
+
+    def resolve(self, points: Points, count: int, keys: Sequence[bytes], outcome: Outcome) -> None:
+        """Give the examples whose horizon has passed, each with its label, and let go of them.
+
+        One made by other features (an older release, before a restart) is dropped: no model could learn from it.
+        """
+        for i in range(count):
+            key = int(points.resolved_row[i]), int(points.resolved_made_ms[i])
+            value = self._waiting.pop(key, None)
+            if value is None:
+                continue
+            self._dirty[key] = None
+            waiting = self._decoder.decode(value)
+            if waiting.feature_version != self._feature_version:
+                continue
+            customer = keys[key[0]].decode("utf-8", "surrogatepass")
+            features = np.frombuffer(waiting.features, "<f4").astype(np.float32)
+            outcome.examples.append(
+                Example(
+                    id=f"{customer}/{key[1]}",
+                    customer=customer,
+                    made_ms=key[1],
+                    resolved_ms=int(points.resolved_ms[i]),
+                    label=bool(points.resolved_label[i]),
+                    features=features,
+                    baseline=float(features[BASELINE]),
+                    orders=waiting.orders,
+                    partition=self._partition,
+                    feature_version=waiting.feature_version,
+                    probability=waiting.probability,
+                    percentile=None if waiting.percentile != waiting.percentile else waiting.percentile,
+                    model_version=waiting.model_version,
+                    warming_up=waiting.warming_up,
+                )
+            )
+
+    def changes(self) -> list[tuple[int, int, bytes | None]]:
+        """What was made (bytes) or let go of (None) since the last call: row, time made, value."""
+        changed = [(row, ms, self._waiting.get((row, ms))) for row, ms in self._dirty]
+        self._dirty.clear()
+        return changed
+
+    def load(self, row: int, made_ms: int, value: bytes | None) -> None:
+        """Put a stored example in place; None removes it."""
+        if value is None:
+            self._waiting.pop((row, made_ms), None)
+        else:
+            self._waiting[row, made_ms] = value

@@ -1,0 +1,121 @@
+"""Sides: the side records of one partition's customers, and what order and cart events do to them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from scoring.kernel import APPLIED, DUPLICATE, Events
+from scoring.kinds import Kind
+from scoring.profile import stable_hash
+from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
+
+__all__ = ["Detail", "Sides"]
+
+_ADDED, _REMOVED = int(Kind.PRODUCT_ADDED), int(Kind.PRODUCT_REMOVED)
+_COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
+
+
+class Detail(NamedTuple):
+    """What an order or cart event says beside the columns: the order's id, the lines."""
+
+    object_id: str = ""
+    items: tuple[CartItem, ...] = ()
+
+
+class Sides:
+    """Side records by row; a customer who never bought nor filled a cart nor crossed a line has none.
+
+    Parameters
+    ----------
+    cart_steps
+        Changes of an open cart that are kept, the last ones.
+    orders_remembered
+        Order ids by which a repeated order is recognised, for each customer.
+    objects_watched
+        Objects (orders) that each rule keeps in the list of one customer.
+    """
+
+    def __init__(self, cart_steps: int, orders_remembered: int, objects_watched: int = 64) -> None:
+        self._cart_steps = cart_steps
+        self._orders_remembered = orders_remembered
+        self.objects_watched = objects_watched
+        self._by_row: dict[int, Side] = {}
+        self._dirty: set[int] = set()
+        self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
+        self._decoder = msgspec.msgpack.Decoder(Side)
+
+    def __len__(self) -> int:
+        return len(self._by_row)
+
+    def begin(self) -> None:
+        """Forget the carts of the last run."""
+        self._carts.clear()
+
+    def find(self, row: int) -> Side | None:
+        """The customer's side record, None if there is none."""
+        return self._by_row.get(row)
+
+    def touch(self, row: int) -> Side:
+        """The customer's side record, to be changed and stored; a new one if there was none."""
+        side = self._by_row.get(row)
+        if side is None:
+            side = self._by_row[row] = Side()
+        self._dirty.add(row)
+        return side
+
+    def apply(self, events: Events, i: int, detail: Detail) -> None:
+        """Apply event `i` of a run, which counts: order ids, then the cart; fill `events.cart_items` and the value.
+
+        An order whose id is known gets the status `DUPLICATE`. What is already here by its offset (a record read
+        again after a crash) changes nothing. O(steps of the cart).
+        """
+        if events.status[i] != APPLIED:
+            return
+        row, kind, source = int(events.row[i]), int(events.kind[i]), int(events.source[i])
+        offset, ms = int(events.offset[i]), int(events.time_ms[i])
+        side = self.touch(row)
+        known = offset <= side.applied[source]
+        if not known:
+            side.applied[source] = offset
+        if kind in (_COMPLETED, _CANCELLED) and detail.object_id:
+            name = f"{kind}:{detail.object_id}".encode("utf-8", "surrogatepass")
+            if not side.remember_order(stable_hash(name), source, offset, self._orders_remembered):
+                events.status[i] = DUPLICATE
+                return
+        if kind in (_ADDED, _REMOVED, _COMPLETED):
+            if not known:
+                self._change_cart(side, row, i, kind, ms, detail.items)
+            events.cart_items[i], events.cart_value[i] = cart_worth(side.cart)
+
+    def _change_cart(self, side: Side, row: int, i: int, kind: int, ms: int, items: Sequence[CartItem]) -> None:
+        self._carts.setdefault(row, [(-1, side.cart)])
+        if kind == _COMPLETED:
+            side.empty_cart(ms)
+        else:
+            sign = 1.0 if kind == _ADDED else -1.0
+            for item in items:
+                side.add_cart_step(CartStep(ms, item.product, sign * item.quantity, item.price), self._cart_steps)
+        self._carts[row].append((i, side.cart))
+
+    def cart_at(self, row: int, applied: int) -> list[CartItem]:
+        """What was in the cart when the first `applied` events of the run had been applied."""
+        versions = self._carts.get(row)
+        if versions is None:
+            side = self._by_row.get(row)
+            return [] if side is None else cart_items(side.cart)
+        return cart_items(next(cart for index, cart in reversed(versions) if index < applied))
+
+    def changes(self) -> list[tuple[int, bytes]]:
+        """The records changed since the last call, by row, as bytes."""
+        encode = msgspec.msgpack.encode
+        changed = [(row, encode(self._by_row[row])) for row in sorted(self._dirty)]
+        self._dirty.clear()
+        return changed
+
+    def load(self, row: int, value: bytes | None) -> None:
+        """Put a stored record in place; None removes it."""
+        if value is None:
+            self._by_row.pop(row, None)
+        else:
+            self._by_row[row] = self._decoder.decode(value)
