@@ -34,6 +34,9 @@ OUTSIDE = frozenset({CONFIG_VARIABLE, ENV_PREFIX + "CACHE"})
 """Names under our prefix that say where files are and so are no settings themselves."""
 
 _SHOWN_CHARACTERS = 80
+_MASK = "********"
+_LIKE_SECRETS = ("pas", "pwd", "secret", "token", "credential", "key")
+"""Parts of names whose values are not shown even where no setting has the name: it may be a misspelt secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,10 @@ def is_secret(name: str) -> bool:
 
 
 def shown(name: str, settings: Settings) -> Any:
-    """Return a setting's value as JSON can hold it; a secret that is set is `********`."""
+    """Return a setting's value as JSON can hold it; a secret that is set is eight stars."""
     value = getattr(settings, name)
     if isinstance(value, SecretStr):
-        return "********"
+        return _MASK
     return settings.model_dump(mode="json", include={name})[name]
 
 
@@ -162,7 +165,7 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[BadSetting]:
             variable.removeprefix(ENV_PREFIX).lower(),
             variable,
             "environment",
-            "********" if "PASSWORD" in variable else cut(value),
+            _MASK if _like_secret(variable) else cut(value),
             "no setting has this name",
             _nearest(variable, known, "unset it"),
         )
@@ -177,7 +180,7 @@ def _unknown_keys(values: Mapping[str, Any], file: Path | None) -> list[BadSetti
             name,
             ENV_PREFIX + name.upper(),
             str(file),
-            "********" if "password" in name.lower() else cut(value),
+            _MASK if _like_secret(name) else cut(value),
             "no setting has this name",
             _nearest(name, set(Settings.model_fields), "remove it"),
         )
@@ -193,13 +196,18 @@ def _refused(item: Any, origins: Mapping[str, Origin], file: Path | None) -> Bad
         reason = reason.partition(": ")[2]
     field = Settings.model_fields[name]
     origin: str = origins[name]
-    value = "********" if is_secret(name) else cut(item["input"] if item["loc"] else "(see reason)")
     default = field.get_default()
+    given = item["input"] if item["loc"] else item["input"].get(name, default)
+    value = _MASK if is_secret(name) else cut(given)
     example = format_duration(default) if hasattr(default, "total_seconds") else default
     remedy = f"it is: {field.description}" + ("" if default is None else f"; the default is {example}")
     return BadSetting(
         name, ENV_PREFIX + name.upper(), str(file) if origin == "file" else origin, value, reason, remedy
     )
+
+
+def _like_secret(name: str) -> bool:
+    return any(part in name.lower() for part in _LIKE_SECRETS)
 
 
 def _nearest(name: str, known: set[str], otherwise: str) -> str:

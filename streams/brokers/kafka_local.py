@@ -1,6 +1,7 @@
 """The local Apache Kafka: one node in KRaft mode, with transactions and data on disk."""
 
 import base64
+import os
 import subprocess
 import tempfile
 import uuid
@@ -91,6 +92,8 @@ class KafkaLocal(BrokerProcess):
             raise BrokerError(
                 f"the data directory {self.data_dir} cannot be made: {error.strerror}"
             ) from None
+        if not os.access(self.data_dir, os.W_OK | os.X_OK):
+            raise BrokerError(f"the data directory {self.data_dir} cannot be written to; give another")
         super().start()
 
     def __exit__(

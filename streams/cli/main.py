@@ -14,29 +14,34 @@ from streams.cli.exits import EXIT_CODES, told
 __all__ = ["main"]
 
 _COMMANDS = {
-    "demo": "streams.cli.demo",
-    "up": "streams.cli.up",
-    "load": "streams.cli.load",
-    "tail": "streams.cli.tail",
-    "backtest": "streams.cli.backtest",
-    "worker": "streams.cli.worker",
-    "trainer": "streams.cli.trainer",
-    "topics": "streams.cli.topics",
-    "settings": "streams.cli.settings",
+    "demo": "Watch a real shop's orders being scored.",
+    "up": "Run everything here: broker, topics, worker, trainer.",
+    "load": "Send files of events to the topics.",
+    "tail": "Show the records of a topic as they come.",
+    "backtest": "Score a history of yours, without Kafka.",
+    "worker": "Run a worker beside a Kafka of yours.",
+    "trainer": "Run the trainer beside a Kafka of yours.",
+    "topics": "List, create or check the topics.",
+    "settings": "Show all settings and where each comes from.",
 }
-"""In the order in which a newcomer meets them; each module has a click command of the same name."""
+"""In the order in which a newcomer meets them; `streams.cli.NAME` has the click command of each."""
 
 
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands whose modules are there."""
-        return [name for name, module in _COMMANDS.items() if importlib.util.find_spec(module)]
+        return [name for name in _COMMANDS if importlib.util.find_spec(f"streams.cli.{name}")]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name]) for name in self.list_commands(ctx)])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if there is none of this name."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name])
+        module = importlib.import_module(f"streams.cli.{cmd_name}")
         command = getattr(module, cmd_name, None) or getattr(module, "command", None)
         assert isinstance(command, click.Command), f"{module.__name__} has no click command {cmd_name!r}"
         return command
@@ -52,7 +57,7 @@ class _Lazy(click.Group):
         except click.UsageError as error:
             near = nearest(args[0], self.list_commands(ctx)) if args else None
             if near:
-                error.message = f"{error.message.rstrip('.')} Did you mean {near!r}?"
+                error.message = f"{error.message.rstrip('.')}. Did you mean {near!r}?"
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
