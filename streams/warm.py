@@ -1,0 +1,67 @@
+"""Warming up: compile the kernel once, before anything waits for it. `python -m streams.warm`
+
+numba keeps what it compiled beside the modules; a later start takes it from there in a second.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from scoring.engine import Engine, EngineSettings
+from scoring.features import N_FEATURES
+from scoring.kernel import Events
+from scoring.kinds import Kind
+from scoring.newton import OnlineNewton
+from scoring.profile import DAY_MS
+from scoring.quantiles import percentiles
+from scoring.rules import shipped
+from scoring.sides import Detail
+
+__all__ = ["main", "warm"]
+
+_NOON = 1_700_000_000_000
+
+
+def warm(said: Callable[[str], None] = lambda _what: None) -> None:
+    """Run every compiled function once, on two made-up events. Half a minute the first time, then a second."""
+    said("the kernel")
+    engine = Engine(EngineSettings(), shipped())
+    events = Events.blank(2)
+    events.row[:] = engine.profiles.row(b"warm-up")
+    events.offset[:] = (0, 1)
+    events.message[:] = (1, 2)
+    events.time_ms[:] = events.received_ms[:] = (_NOON, _NOON + DAY_MS)
+    events.kind[:] = (Kind.PRODUCT_VIEWED, Kind.ORDER_COMPLETED)
+    engine.apply(events, {1: Detail("order")})
+    said("what a restart needs")
+    stored = engine.changes()
+    again = Engine(EngineSettings(), shipped())
+    again.load([key for key, _ in stored], [value for _, value in stored])
+    again.restored()
+    again.score_at(_NOON + 2 * DAY_MS)
+    said("the learner")
+    learner = OnlineNewton(half_life=5.0).start(N_FEATURES)
+    X = np.ones((2, N_FEATURES), np.float32)
+    learner.learn_rows(X, np.array([0.0, 1.0]), np.array([0.0, 100.0]))
+    percentiles(np.array([0.0]), np.array([0.0, 1.0]))
+
+
+def main() -> None:
+    """Warm up with a progress bar on standard error."""
+    columns = (TextColumn("compiling {task.description}, once"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("…", total=3)
+        first = True
+
+        def said(what: str) -> None:
+            nonlocal first
+            progress.update(task, description=what, advance=0 if first else 1)
+            first = False
+
+        warm(said)
+
+
+if __name__ == "__main__":
+    main()
