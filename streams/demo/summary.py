@@ -1,5 +1,6 @@
 """The summary: what the run showed, in figures that come from the topics."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,14 +50,21 @@ class Summary:
     withheld_crossings: int
     outcome: Outcome
     prospects_judged: int
+    accounts: dict[str, int]
+    """What became of the records: as many as were produced, if nothing was lost or counted twice."""
+
+    @property
+    def accounted(self) -> bool:
+        """Whether every record produced has exactly one outcome."""
+        return sum(self.accounts.values()) == self.orders + self.clicks
 
 
-def summarise(progress: Progress, watched: Watched, seed: int, horizon_days: int) -> Summary:
-    """Sum a run up from what a subscriber of its topics has read."""
+def summarise(
+    progress: Progress, watched: Watched, accounts: Mapping[str, int], seed: int, horizon_days: int
+) -> Summary:
+    """Sum a run up from what a subscriber of its topics has read; `accounts` counts records by outcome."""
     day_ms = 86_400_000
-    outcome = crossed_and_bought(
-        watched.crossings, RULE, watched.orders, progress.now_ms, horizon_days * day_ms
-    )
+    outcome = crossed_and_bought(watched.crossings, RULE, watched.orders, progress.now_ms, horizon_days * day_ms)
     return Summary(
         seed=seed,
         seconds=progress.elapsed_s,
@@ -72,6 +80,7 @@ def summarise(progress: Progress, watched: Watched, seed: int, horizon_days: int
         withheld_crossings=watched.withheld_crossings,
         outcome=outcome,
         prospects_judged=watched.prospects_judged,
+        accounts=dict(accounts),
     )
 
 
@@ -80,10 +89,9 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     record: dict[str, Any] = _known(asdict(summary))
     record["outcome"]["rate"] = _known(summary.outcome.rate)
     record["outcome"]["rule"] = RULE
+    record["accounted"] = summary.accounted
     record["clicks_are_synthetic"] = True
-    record["quality_is_of"] = (
-        "customers with at least one real order, scored before the orders that judge them"
-    )
+    record["quality_is_of"] = "customers with at least one real order, scored before the orders that judge them"
     return record
 
 
@@ -97,7 +105,8 @@ def render(summary: Summary, plot: str | None, data: str) -> RenderableType:
         quality_table(summary.months, f"Quality by month (bought within {summary.horizon_days} days?)"),
         _overall_line(summary),
         _rules_table(summary),
-        Text.from_markup(_outcome_text(summary) + "\n"),
+        Text.from_markup(_outcome_text(summary)),
+        Text.from_markup(_accounts_text(summary) + "\n"),
     ]
     if plot:
         parts.append(Text.from_markup(f"plot saved: [bold]{plot}[/]\n"))
@@ -131,17 +140,13 @@ def _overall_line(summary: Summary) -> Text:
 
 
 def _rules_table(summary: Summary) -> Table:
-    table = Table(
-        box=None, title="Crossings by rule", title_justify="left", header_style="dim", pad_edge=False
-    )
+    table = Table(box=None, title="Crossings by rule", title_justify="left", header_style="dim", pad_edge=False)
     table.add_column("rule", min_width=20)
     table.add_column("entered", justify="right")
     table.add_column("left", justify="right")
     for rule in sorted(set(summary.entered) | set(summary.left)):
         table.add_row(rule, f"{summary.entered.get(rule, 0):,}", f"{summary.left.get(rule, 0):,}")
-    withheld = ", ".join(
-        f"{code} {n:,}" for code, n in sorted(summary.withheld.items(), key=lambda kv: -kv[1])
-    )
+    withheld = ", ".join(f"{code} {n:,}" for code, n in sorted(summary.withheld.items(), key=lambda kv: -kv[1]))
     table.add_row("withheld", f"{summary.withheld_crossings:,}", "", style="dim")
     table.caption = f"withheld because: {withheld}" if withheld else None
     table.caption_justify = "left"
@@ -160,16 +165,20 @@ def _outcome_text(summary: Summary) -> str:
     )
 
 
+def _accounts_text(summary: Summary) -> str:
+    became = ", ".join(f"{count:,} {name.replace('_', '-')}" for name, count in summary.accounts.items() if count)
+    produced = f"{summary.orders + summary.clicks:,}"
+    if summary.accounted:
+        return f"Of {produced} records produced, every one is accounted for: {became or 'none'}."
+    return f"[bold red]Of {produced} records produced, not all are accounted for once:[/] {became or 'none'}."
+
+
 def _next_steps(data: str) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column(style="dim")
-    table.add_row(
-        f"recompra backtest {data} --format online-retail --horizon 30d", "the same orders, no broker"
-    )
-    table.add_row(
-        "RECOMPRA_CLOCK=events recompra up --broker-port 19092", "the same parts, empty, for your own data"
-    )
+    table.add_row(f"recompra backtest {data} --format online-retail --horizon 30d", "the same orders, no broker")
+    table.add_row("RECOMPRA_CLOCK=events recompra up --broker-port 19092", "the same parts, empty, for your own data")
     table.add_row("recompra load FILE --format orders-csv --broker 127.0.0.1:19092", "… load it, elsewhere")
     table.add_row("recompra tail actions-high-propensity --broker 127.0.0.1:19092", "… and see who crosses")
     return Group(Text("What to try next", style="bold"), table)

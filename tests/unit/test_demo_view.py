@@ -89,9 +89,7 @@ def watched() -> Watched:
         seen.observe("scores", score("17850", i, i / 10))
     seen.observe("actions-high-propensity", action("17850", 3))
     seen.observe("actions-high-propensity", action("13047", 4))
-    seen.observe(
-        "actions-cart-abandoned", action("visitor-14950-03", 5, "cart-abandoned", score=None, reasons=[])
-    )
+    seen.observe("actions-cart-abandoned", action("visitor-14950-03", 5, "cart-abandoned", score=None, reasons=[]))
     seen.observe("actions-withheld", action("13047", 6, withheld=["warming_up", "cooldown"]))
     seen.observe("models", model(1, 0, True))
     seen.observe("models", model(2, 31, False))
@@ -104,9 +102,7 @@ def watched() -> Watched:
 
 
 def progress() -> Progress:
-    return Progress(
-        START, START + 90 * DAY_MS, START + 60 * DAY_MS, "scoring", 300, 700, 2000, 900, 50, START
-    )
+    return Progress(START, START + 90 * DAY_MS, START + 60 * DAY_MS, "scoring", 300, 700, 2000, 900, 50, START)
 
 
 def drawn(renderable: Any, width: int = 120) -> str:
@@ -121,7 +117,7 @@ def test_everything_renders_before_anything_has_happened(width: int, tmp_path: P
     empty = Watched()
     assert "synthetic clicks" in " ".join(drawn(screen(Progress(), empty), width).split())
     assert "no score judged yet" in plain_line(Progress(), empty)
-    summary = summarise(Progress(), empty, 1, 30)
+    summary = summarise(Progress(), empty, {}, 1, 30)
     assert drawn(render(summary, None, "orders.csv.gz"), width)
     json.dumps(summary_json(summary), allow_nan=False)
     if width == 60:
@@ -142,15 +138,24 @@ def test_the_screen_says_who_crossed_and_why() -> None:
 
 def test_the_summary_counts_what_was_on_the_topics(tmp_path: Path) -> None:
     """Crossings by rule, what was withheld, and who bought afterwards come from the records read."""
-    summary = summarise(progress(), watched(), 7, 30)
+    summary = summarise(progress(), watched(), {"applied": 990, "late": 10}, 7, 30)
     assert summary.entered == {"high-propensity": 2, "cart-abandoned": 1}
     assert summary.withheld == {"warming_up": 1, "cooldown": 1}
     assert (summary.outcome.crossed, summary.outcome.bought) == (2, 1)
     text = " ".join(drawn(render(summary, "plot.png", "orders.csv.gz"), 150).split())
     assert "Of 2 who crossed into high-propensity, 1 did buy within 30 days: 50%" in text
     assert "recompra backtest orders.csv.gz" in text
+    assert "Of 1,000 records produced, every one is accounted for: 990 applied, 10 late." in text
     save_plot(tmp_path / "plot.png", summary, watched())
     assert (tmp_path / "plot.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("applied", [989, 991])
+def test_a_record_lost_or_counted_twice_shows(applied: int) -> None:
+    """One too few or too many among the outcomes, and the summary says so."""
+    summary = summarise(progress(), watched(), {"applied": applied, "late": 10}, 7, 30)
+    assert summary_json(summary)["accounted"] is False
+    assert "not all are accounted for once" in drawn(render(summary, None, "orders.csv.gz"), 150)
 
 
 def test_quality_is_of_real_customers_only() -> None:

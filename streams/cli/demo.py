@@ -1,0 +1,181 @@
+"""`recompra demo`: a real shop's year through the whole pipeline, in two minutes."""
+
+import asyncio
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from streams.brokers.embedded import EmbeddedBroker
+from streams.children import ChildError
+from streams.cli.exits import FAILURE
+from streams.cli.options import json_option, print_json
+from streams.demo.plan import Plan, plan
+from streams.demo.progress import Progress
+from streams.demo.run import DemoStalledError, Run
+from streams.demo.source import DATA
+from streams.demo.summary import Summary, render, summarise, summary_json
+from streams.demo.view import LABEL, plain_line, screen
+from streams.demo.watched import Watched
+from streams.instance import Instance, started
+from streams.interrupts import Interrupts
+from streams.settings_sources import Loaded, load
+
+__all__ = ["demo"]
+
+_PLOT = Path("recompra-demo.png")
+_LINE_EVERY_S = 2.0
+_PICTURE_WIDTH = 130
+
+
+def _writable(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and not os.access(value if value.exists() else value.parent, os.W_OK):
+        raise click.BadParameter(f"{value} cannot be written")
+    return value
+
+
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the synthetic clicks.")
+@click.option(
+    "--plot", type=_file, default=_PLOT, show_default=True, callback=_writable, metavar="FILE",
+    help="Where the plot is saved.",
+)  # fmt: skip
+@click.option("--days", type=click.IntRange(1), metavar="N", help="Only the first N days.  [default: all 374]")
+@click.option(
+    "--svg", type=_file, callback=_writable, metavar="FILE",
+    help="Save the last screen and the summary as a picture, too.",
+)  # fmt: skip
+@json_option
+def demo(seed: int, plot: Path, days: int | None, svg: Path | None, as_json: bool) -> None:
+    """Watch a real shop's orders being scored, live, by a model that learns from nothing.
+
+    A year of real orders (Online Retail, UCI: 18,532 orders of 4,338 customers) and a synthetic
+    clickstream, labelled as such and drawn from each customer's past only, go through Kafka topics on an
+    embedded broker. Scores move, crossings of five rules appear on the actions-* topics, and what the
+    scores were worth is told month by month, once it is known who bought. Takes up to two minutes.
+
+    \b
+    Examples:
+      recompra demo
+      recompra demo --days 120 --json
+    """
+    with Interrupts() as interrupts:
+        try:
+            summary = _demo(seed, plot, days, svg, as_json, interrupts)
+        except KeyboardInterrupt:
+            click.echo("stopped before the end", err=True)
+            raise SystemExit(FAILURE) from None
+        except (ChildError, DemoStalledError) as error:
+            click.echo(f"Error: {error}", err=True)
+            raise SystemExit(FAILURE) from None
+    if not summary.accounted:
+        raise SystemExit(FAILURE)
+
+
+def _demo(seed: int, plot: Path, days: int | None, svg: Path | None, as_json: bool, interrupts: Interrupts) -> Summary:
+    from streams.demo.plot import save_plot  # a second of imports, and the first thing to fail if it is not installed
+
+    broker = EmbeddedBroker()
+    loaded = _settings(broker.address)
+    progress, watched = Progress(), Watched()
+    with ThreadPoolExecutor(1) as pool, _view(progress, watched) as (say, show):
+        planned = pool.submit(plan, seed, days)  # read while the parts start, which are other processes
+        with started(broker, loaded, interrupts, say=say) as instance:
+            say("reading the orders")
+            run = _run(loaded, instance, planned.result(), progress, watched, show)
+            with asyncio.Runner() as runner:
+                runner.run(run.run())
+    horizon_days = loaded.settings.horizon_ms // 86_400_000
+    summary = summarise(progress, watched, run.standing.outcomes(), seed, horizon_days)
+    save_plot(plot, summary, watched)
+    final = render(summary, str(plot), _shown(DATA))
+    if as_json:
+        print_json({**summary_json(summary), "plot": str(plot)})
+    else:
+        Console().print(final)
+    if svg:
+        picture = Console(record=True, width=_PICTURE_WIDTH, file=io.StringIO(), force_terminal=True)
+        picture.print(screen(progress, watched), final, sep="\n\n")
+        picture.save_svg(str(svg), title="recompra demo")
+    return summary
+
+
+def _settings(broker: str) -> Loaded:
+    """Settings of the demo: the events' own clock, and steps short enough that a year passes in a minute."""
+    return load(
+        broker=broker,
+        security_protocol="PLAINTEXT",
+        app_id="recompra-demo",
+        horizon="30d",
+        clock="events",
+        commit_interval_s=0.2,
+        snapshot_every="2d",
+    )
+
+
+def _run(
+    loaded: Loaded, instance: Instance, planned: Plan, progress: Progress, watched: Watched, show: Callable[[], None]
+) -> Run:
+    progress.start_ms, progress.end_ms, progress.total = planned.start_ms, planned.end_ms, planned.total
+    return Run(
+        loaded.settings,
+        instance.topics,
+        planned,
+        check=instance.check,
+        show=show,
+        progress=progress,
+        watched=watched,
+    )
+
+
+@contextmanager
+def _view(progress: Progress, watched: Watched) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
+    """Give what tells a step and what shows the state: a screen on a terminal, else a line now and then."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.print(LABEL, soft_wrap=True)
+        yield lambda text: click.echo(text, err=True), _lines(progress, watched)
+        return
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+
+        def show() -> None:
+            live.update(screen(progress, watched), refresh=True)
+
+        def say(text: str) -> None:
+            progress.phase = text
+            show()
+
+        yield say, show
+
+
+def _lines(progress: Progress, watched: Watched) -> Callable[[], None]:
+    told_s = -_LINE_EVERY_S
+
+    def show() -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if now_s - told_s >= _LINE_EVERY_S or progress.phase == "done":
+            told_s = now_s
+            click.echo(plain_line(progress, watched), err=True)
+            sys.stderr.flush()
+
+    return show
+
+
+def _shown(path: Path) -> str:
+    """Return a path as short as it can be typed from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
