@@ -280,7 +280,7 @@ class Engine:
         crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, details)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
-                   self.config.active_ms, chosen, previous)  # fmt: skip
+                   self.config.horizon_ms, chosen, previous)  # fmt: skip
         chosen, previous = chosen[:n], previous[:n]
         ticked = points.row[:m][points.event[:m] < 0]
         self._stored.rows.update(ticked.tolist())

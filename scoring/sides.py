@@ -40,28 +40,30 @@ class Sides:
         self._cart_steps = cart_steps
         self._orders_remembered = orders_remembered
         self.objects_watched = objects_watched
-        self._by_row: dict[int, Side] = {}
-        self._dirty: set[int] = set()
+        self._by_row: dict[int, bytes] = {}
+        self._open: dict[int, Side] = {}
         self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
         self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
-        return len(self._by_row)
+        return len(self._by_row.keys() | self._open.keys())
 
     def begin(self) -> None:
         """Forget the carts of the last run."""
         self._carts.clear()
 
     def find(self, row: int) -> Side | None:
-        """The customer's side record, None if there is none."""
-        return self._by_row.get(row)
+        """The customer's side record, to be read only; None if there is none."""
+        side = self._open.get(row)
+        if side is None and (stored := self._by_row.get(row)) is not None:
+            return self._decoder.decode(stored)
+        return side
 
     def touch(self, row: int) -> Side:
         """The customer's side record, to be changed and stored; a new one if there was none."""
-        side = self._by_row.get(row)
+        side = self._open.get(row)
         if side is None:
-            side = self._by_row[row] = Side()
-        self._dirty.add(row)
+            side = self._open[row] = self.find(row) or Side()
         return side
 
     def apply(self, events: Events, i: int, detail: Detail) -> None:
@@ -102,15 +104,16 @@ class Sides:
         """What was in the cart when the first `applied` events of the run had been applied."""
         versions = self._carts.get(row)
         if versions is None:
-            side = self._by_row.get(row)
+            side = self.find(row)
             return [] if side is None else cart_items(side.cart)
         return cart_items(next(cart for index, cart in reversed(versions) if index < applied))
 
     def changes(self) -> list[tuple[int, bytes]]:
-        """The records changed since the last call, by row, as bytes."""
+        """The records changed since the last call, by row, as bytes; between calls they are kept in that small form."""
         encode = msgspec.msgpack.encode
-        changed = [(row, encode(self._by_row[row])) for row in sorted(self._dirty)]
-        self._dirty.clear()
+        changed = [(row, encode(side)) for row, side in self._open.items()]
+        self._by_row.update(changed)
+        self._open.clear()
         return changed
 
     def load(self, row: int, value: bytes | None) -> None:
@@ -118,4 +121,4 @@ class Sides:
         if value is None:
             self._by_row.pop(row, None)
         else:
-            self._by_row[row] = self._decoder.decode(value)
+            self._by_row[row] = value
