@@ -106,9 +106,7 @@ def from_validation_error(error: BaseException, payload: bytes | None) -> Refusa
     try:
         return _explained(error, payload)
     except Exception:  # noqa: BLE001 - a refusal that raised would stop the partition for one bad record.
-        return Refusal(
-            "$", _start(payload), f"cannot be read ({type(error).__name__})", "send valid JSON", "malformed"
-        )
+        return Refusal("$", _start(payload), f"cannot be read ({type(error).__name__})", "send valid JSON", "malformed")
 
 
 def _explained(error: BaseException, payload: bytes) -> Refusal:
@@ -128,9 +126,7 @@ def _explained(error: BaseException, payload: bytes) -> Refusal:
     if expected := _EXPECTED.match(what):
         return _wrong_type(expected[1], expected[2], path or "$", payload)
     if path is not None:
-        return Refusal(
-            path, _value_at(path, payload), _lowered(what), "send a value within the range", "range"
-        )
+        return Refusal(path, _value_at(path, payload), _lowered(what), "send a value within the range", "range")
     return _malformed(what, payload)
 
 

@@ -124,9 +124,7 @@ def expand(rules: Sequence[str], partitions: int) -> tuple[TopicSpec, ...]:
         for fill in fills:
             name = _PLACE.sub(fill, spec.name)
             if not _LEGAL.fullmatch(name):
-                raise TopicError(
-                    f"rule {fill!r}: {name!r} cannot be a topic's name; use a-z, 0-9 and hyphens"
-                )
+                raise TopicError(f"rule {fill!r}: {name!r} cannot be a topic's name; use a-z, 0-9 and hyphens")
             concrete.append(replace(spec, name=name, partitions=count, each=()))
     _distinct(concrete)
     return tuple(concrete)
@@ -192,9 +190,7 @@ def _only_known(file: str, raw: dict[Any, Any]) -> None:
             raise TopicError(f"{file}.yaml: {field}: is required and absent; add it")
     for field in raw:
         if field not in (*_FIELDS, "each"):
-            raise TopicError(
-                f"{file}.yaml: {field}: is not a known field; known are {', '.join(_FIELDS)}, each"
-            )
+            raise TopicError(f"{file}.yaml: {field}: is not a known field; known are {', '.join(_FIELDS)}, each")
 
 
 def _text(file: str, raw: dict[Any, Any], field: str, among: Sequence[str] | None) -> str:
@@ -217,9 +213,7 @@ def _partitions(file: str, value: object) -> int | None:
     if value == "inputs":
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _wrong(
-            file, "partitions", value, "write a count of at least 1, or `inputs` for as many as they have"
-        )
+        raise _wrong(file, "partitions", value, "write a count of at least 1, or `inputs` for as many as they have")
     return value
 
 
@@ -240,7 +234,5 @@ def _distinct(specs: Iterable[TopicSpec]) -> None:
     seen: dict[str, str] = {}
     for spec in specs:
         if spec.name in seen:
-            raise TopicError(
-                f"two topics are named {spec.name} ({seen[spec.name]}.yaml and {spec.file}.yaml)"
-            )
+            raise TopicError(f"two topics are named {spec.name} ({seen[spec.name]}.yaml and {spec.file}.yaml)")
         seen[spec.name] = spec.file

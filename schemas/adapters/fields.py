@@ -55,9 +55,7 @@ def cells(line: str, delimiter: str = ",") -> list[str]:
         row = next(csv.reader((line.rstrip("\r\n"),), delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise FieldError(
-            Refusal(
-                "line", line, f"is not delimited text ({error})", "close the quotes in the line", "malformed"
-            )
+            Refusal("line", line, f"is not delimited text ({error})", "close the quotes in the line", "malformed")
         ) from None
     return row
 
@@ -70,9 +68,7 @@ def encodable(line: str) -> None:
         line.encode()
     except UnicodeEncodeError:
         remedy = "write the file as UTF-8, for instance with `iconv -f windows-1252 -t utf-8`"
-        raise FieldError(
-            Refusal("line", line, "holds bytes that are not UTF-8", remedy, "encoding")
-        ) from None
+        raise FieldError(Refusal("line", line, "holds bytes that are not UTF-8", remedy, "encoding")) from None
 
 
 def header(names: Sequence[str], wanted: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, int]:
@@ -112,9 +108,7 @@ def number(field: str, text: str) -> float:
     plain = text.strip()
     value = float(plain) if len(plain) <= 40 and _NUMBER.fullmatch(plain) else float("nan")
     if not isfinite(value):
-        raise FieldError(
-            Refusal(field, text, "is not a number", "write digits with a decimal point", "number")
-        )
+        raise FieldError(Refusal(field, text, "is not a number", "write digits with a decimal point", "number"))
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 

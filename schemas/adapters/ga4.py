@@ -86,15 +86,11 @@ def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
 def _events(line_number: int, row: Mapping[str, Any]) -> Iterator[Canonical | Skipped]:
     name = row.get("event_name")
     if not isinstance(name, str) or not name:
-        raise FieldError(
-            Refusal("event_name", shown(name), "is no name of an event", "export event_name", "missing")
-        )
+        raise FieldError(Refusal("event_name", shown(name), "is no name of an event", "export event_name", "missing"))
     if name not in _PER_ITEM and name not in _WHOLE and name != "page_view":
         yield Skipped(line_number, f"{name[:40]} events are not used")
         return
-    customer = Customer(
-        identity("user_id", row.get("user_id")), identity("user_pseudo_id", row.get("user_pseudo_id"))
-    )
+    customer = Customer(identity("user_id", row.get("user_id")), identity("user_pseudo_id", row.get("user_pseudo_id")))
     if not customer.key:
         yield Skipped(line_number, "no user and no visitor is named (consent was not given)")
         return
@@ -108,9 +104,7 @@ def _events(line_number: int, row: Mapping[str, Any]) -> Iterator[Canonical | Sk
         yield call("page", customer, when, {"properties": properties}, message_id)
     elif name in _PER_ITEM:
         if not items:
-            raise FieldError(
-                Refusal("items", "", f"{name} names no item", "export the column items", "missing")
-            )
+            raise FieldError(Refusal("items", "", f"{name} names no item", "export the column items", "missing"))
         for place, item in enumerate(items):
             own_id = message_id if place == 0 else f"{message_id}-{place}"
             yield track(_PER_ITEM[name], customer, when, item, own_id)
@@ -175,9 +169,7 @@ def _item(item: Mapping[str, Any]) -> dict[str, Any]:
     item_id = identity("items.item_id", item.get("item_id"))
     name = identity("items.item_name", item.get("item_name"))
     if item_id is None and name is None:
-        raise FieldError(
-            Refusal("items.item_id", "", "is required and absent", "send item_id or item_name", "missing")
-        )
+        raise FieldError(Refusal("items.item_id", "", "is required and absent", "send item_id or item_name", "missing"))
     said = {
         "product_id": item_id,
         "name": name,

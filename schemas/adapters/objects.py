@@ -11,6 +11,9 @@ from schemas.refusal import Refusal, from_validation_error, shown
 
 __all__ = ["finite", "identity", "is_blank", "json_object", "objects", "pieces"]
 
+_DEEP = 250
+"""Fewer brackets than this cannot be nested too deeply."""
+
 
 def objects(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
     """Yield line numbers and objects, or the refusal of a line; empty lines are passed over."""
@@ -37,6 +40,8 @@ def json_object(line: str, *, first: bool = False) -> dict[str, Any]:
         value = orjson.loads(text)
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise FieldError(_malformed(error, text)) from None
+    if text.count("{") + text.count("[") >= _DEEP:
+        _writable(value, text)
     if not isinstance(value, dict):
         raise FieldError(Refusal("$", text, "is not an object", "write one JSON object a line", "type"))
     return value
@@ -100,6 +105,14 @@ def pieces(field: str, value: Any) -> list[Mapping[str, Any]]:
             Refusal(field, shown(value), "is not a list of objects", "send a list, or leave it out", "type")
         )
     return value
+
+
+def _writable(value: Any, text: str) -> None:
+    """Refuse what can be read and not be written again: orjson stops at 254 levels."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        raise FieldError(Refusal("$", text, "is nested too deeply", "send flatter JSON", "depth")) from None
 
 
 def _malformed(error: BaseException, text: str) -> Refusal:

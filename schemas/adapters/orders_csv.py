@@ -25,7 +25,7 @@ __all__ = ["ORDERS_CSV"]
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "customer": ("customer_id", "customer", "user_id", "userId", "email", "customer email"),
     "time": ("time", "created_at", "order_date", "ordered_at", "date", "timestamp", "invoice date"),
-    "order": ("order_id", "order", "order number", "order_no", "invoice", "invoice_no", "name"),
+    "order": ("order_id", "order", "order number", "order_no", "invoice", "invoice_no"),
     "total": ("total", "order_total", "revenue", "grand total"),
     "product": ("product_id", "sku", "lineitem sku", "item_id", "product", "stock code"),
     "product-name": ("product_name", "lineitem name", "item_name", "title", "description"),
@@ -77,7 +77,10 @@ def _lines(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Line | 
 
 
 def _places(names: list[str], options: Mapping[str, str]) -> dict[str, int]:
-    """Columns that an option names must be there; of the others only customer and time."""
+    """Columns that an option names must be there; of the others only customer and time.
+
+    A column that was given one meaning gets no other by its name.
+    """
     wanted: list[tuple[str, tuple[str, ...]]]
     wanted = [(column, (options[column],)) for column in _COLUMNS if options[column]]
     wanted += [(column, _COLUMNS[column]) for column in _REQUIRED if not options[column]]
@@ -86,9 +89,11 @@ def _places(names: list[str], options: Mapping[str, str]) -> dict[str, int]:
         if column in places:
             continue
         try:
-            places |= header(names, [(column, aliases)])
+            found = header(names, [(column, aliases)])
         except FieldError:
             continue
+        if found[column] not in places.values():
+            places |= found
     return places
 
 
@@ -151,8 +156,7 @@ def check(options: Mapping[str, str]) -> None:
     delimiter = _delimiter(options)
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise OptionError(
-            f"option delimiter: {options['delimiter'][:80]!r} is not one character, "
-            "nor tab, comma, semicolon, pipe"
+            f"option delimiter: {options['delimiter'][:80]!r} is not one character, nor tab, comma, semicolon, pipe"
         )
     pattern = options["time-pattern"]
     if pattern == "iso" or pattern in _EPOCHS:

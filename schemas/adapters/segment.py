@@ -45,9 +45,7 @@ def _call(line: str, *, first: bool) -> Canonical:
     for field in _IDS:
         # Whole numbers past 64 bits come out of the parser as floats and would go in as another id.
         if isinstance(value.get(field), float):
-            raise FieldError(
-                Refusal(field, str(value[field]), "is too large a number", "send it as text", "range")
-            )
+            raise FieldError(Refusal(field, str(value[field]), "is too large a number", "send it as text", "range"))
     topic = topic_name(kind_name(event.type, event.event))
     return Canonical(topic, customer_id(event) or "", to_ms(event.timestamp), value)
 

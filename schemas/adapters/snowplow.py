@@ -142,9 +142,7 @@ def _classic_order(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _product(entity: Mapping[str, Any]) -> dict[str, Any]:
     product_id = identity("product.id", entity.get("id"))
     if product_id is None:
-        raise FieldError(
-            Refusal("product.id", "", "is required and absent", "give each product its id", "missing")
-        )
+        raise FieldError(Refusal("product.id", "", "is required and absent", "give each product its id", "missing"))
     return _without_none(
         product_id=product_id,
         name=_text(entity.get("name")),
@@ -169,9 +167,7 @@ def _time(fields: Mapping[str, Any]) -> int:
         value = fields.get(name)
         if not is_blank(value):
             return time_ms(name, value if isinstance(value, str) else shown(value))
-    raise FieldError(
-        Refusal("derived_tstamp", "", "is required and absent", "export derived_tstamp", "missing")
-    )
+    raise FieldError(Refusal("derived_tstamp", "", "is required and absent", "export derived_tstamp", "missing"))
 
 
 def _text(value: Any) -> str | None:
@@ -191,9 +187,7 @@ SNOWPLOW: Final = Format(
     name="snowplow",
     description="Snowplow enriched events with e-commerce entities: JSON of the analytics SDKs, or TSV",
     reader=read,
-    options={
-        "visitor": "who an unknown visitor is: domain_userid or network_userid  [default: domain_userid]"
-    },
+    options={"visitor": "who an unknown visitor is: domain_userid or network_userid  [default: domain_userid]"},
     defaults={"visitor": "domain_userid"},
     check=check,
 )

@@ -127,7 +127,5 @@ def _entity_name(described: Mapping[str, Any]) -> str | None:
 
 def _object(field: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise FieldError(
-            Refusal(field, shown(value), "is not an object", "export the event's own data", "type")
-        )
+        raise FieldError(Refusal(field, shown(value), "is not an object", "export the event's own data", "type"))
     return value

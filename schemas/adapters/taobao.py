@@ -52,9 +52,7 @@ def _event(row: list[str]) -> Canonical:
     when = epoch("timestamp", seconds, per_second=1)
     product = {"product_id": item, "category": category, "quantity": 1}
     if behaviour == "buy":
-        return track(
-            name, Customer(user), when, {"order_id": f"{user}-{item}-{seconds}", "products": [product]}
-        )
+        return track(name, Customer(user), when, {"order_id": f"{user}-{item}-{seconds}", "products": [product]})
     return track(name, Customer(user), when, product)
 
 

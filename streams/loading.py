@@ -1,0 +1,272 @@
+"""Loading: the events of files, produced to the input topics as any client would produce them."""
+
+import asyncio
+import heapq
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import orjson
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.partitioner import murmur2
+
+from schemas.adapters.canonical import BadLine, Canonical
+from schemas.adapters.options import Format
+from schemas.refusal import Refusal
+from streams.connection import aiokafka_options, unreachable
+from streams.files import LineFile, UnreadableError
+from streams.handover import Handover
+from streams.pace import Pace
+from streams.settings import Settings
+from streams.topics import found
+
+__all__ = ["INPUTS", "Bad", "Loaded", "Ready", "TopicsMissingError", "events_of", "load", "partition_of"]
+
+INPUTS: Final = ("clickstream", "orders", "customers")
+"""The topics that events are loaded to."""
+
+_BATCH_BYTES: Final = 256 * 1024
+_RECORD_BYTES: Final = 1_000_000
+"""What a broker takes at most by default, less some room for the frame."""
+_IN_FLIGHT: Final = 64
+"""Batches that wait for their acknowledgement; with their size it bounds the memory."""
+_LINGER_S: Final = 0.1
+_REASONS: Final = 1_000
+"""Distinct reasons for skipping that are counted apart."""
+
+
+class TopicsMissingError(LookupError):
+    """Input topics are not on the broker; the text names them and the remedy."""
+
+
+class Ready(NamedTuple):
+    """One event as it is produced; `time_ms` is its event time."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    time_ms: int
+
+
+class Bad(NamedTuple):
+    """A line that could not be read."""
+
+    file: str
+    line_number: int
+    refusal: Refusal
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What became of the files' lines: events acknowledged by topic, lines skipped by reason, bad lines."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    lines: int = 0
+    bad: int = 0
+    idempotent: bool = True
+
+
+def events_of(
+    files: Sequence[LineFile],
+    reader: Format,
+    options: Mapping[str, str],
+    loaded: Loaded,
+    on_bad: Callable[[Bad], None],
+    *,
+    by_time: bool = False,
+) -> Iterator[Ready]:
+    """Yield the events of files, one file after the other; what else they hold is counted and told.
+
+    With `by_time` the files, each of which should be in order, are merged by event time.
+
+    Raises
+    ------
+    OptionError
+        At once, if an option is unknown or wrong.
+    """
+    reader((), options=options)
+    each = [_events(file, reader, options, loaded, on_bad) for file in files]
+    if by_time:
+        return heapq.merge(*each, key=lambda event: event.time_ms)
+    return (event for events in each for event in events)
+
+
+def _events(
+    file: LineFile,
+    reader: Format,
+    options: Mapping[str, str],
+    loaded: Loaded,
+    on_bad: Callable[[Bad], None],
+) -> Iterator[Ready]:
+    def bad(line_number: int, refusal: Refusal) -> None:
+        loaded.bad += 1
+        on_bad(Bad(file.name, line_number, refusal))
+
+    try:
+        for outcome in reader(file, options=options):
+            if isinstance(outcome, Canonical):
+                value = orjson.dumps(outcome.value)
+                if len(value) <= _RECORD_BYTES:
+                    yield Ready(outcome.topic, outcome.key.encode(), value, outcome.time_ms)
+                    continue
+                remedy = f"send events of at most {_RECORD_BYTES:,} bytes"
+                refusal = Refusal("$", f"{len(value):,} bytes", "is too large", remedy, "range")
+                # The line is the one read last; an order's first line may be further up.
+                bad(file.line_number, refusal)
+            elif isinstance(outcome, BadLine):
+                bad(outcome.line_number, outcome.refusal)
+            elif outcome.why in loaded.skipped or len(loaded.skipped) < _REASONS:
+                loaded.skipped[outcome.why] += 1
+            else:
+                loaded.skipped["other reasons"] += 1
+    except UnreadableError as error:
+        refusal = Refusal("file", "", str(error), "check that the file is whole", "unreadable")
+        bad(file.line_number + 1, refusal)
+    finally:
+        loaded.lines += file.line_number
+
+
+def load(
+    settings: Settings,
+    events: Iterable[Ready],
+    loaded: Loaded,
+    pace: Pace | None = None,
+) -> None:
+    """Produce events, each keyed by its customer and placed as Kafka's own clients place it.
+
+    The producer is idempotent where the broker can: a retry repeats nothing. About 4 µs an event beside
+    reading it. `loaded.events` counts what the broker has acknowledged.
+
+    Raises
+    ------
+    TopicsMissingError
+        If an input topic is not there.
+    BrokerUnreachableError
+        If no broker answers.
+    KafkaError
+        If the broker refuses the events; those before may be there.
+    """
+    partitions = {topic.name: topic.partitions for topic in found(settings, INPUTS)}
+    missing = [name for name in INPUTS if name not in partitions]
+    if missing:
+        raise TopicsMissingError(
+            f"{settings.broker} has no topic {', '.join(missing)}; "
+            f"create them with `recompra topics create --broker {settings.broker}`"
+        )
+    asyncio.run(_load(settings, events, loaded, pace, partitions))
+
+
+async def _load(
+    settings: Settings,
+    events: Iterable[Ready],
+    loaded: Loaded,
+    pace: Pace | None,
+    partitions: Mapping[str, int],
+) -> None:
+    producer, loaded.idempotent = await _started(settings)
+    batches = _Batches(producer, partitions, loaded)
+    reading = Handover(events)
+    start = time.monotonic()
+    try:
+        while (taken := await reading.take(_LINGER_S)) is not None:
+            for event in taken:
+                if pace is not None:
+                    wait = start + pace.due_s(event.time_ms) - time.monotonic()
+                    if wait > _TICK_S:
+                        await batches.flush()
+                        await asyncio.sleep(wait)
+                await batches.add(event)
+            await batches.flush(older_than_s=_LINGER_S)
+        await batches.flush()
+    finally:
+        reading.stop()
+        await batches.settled()
+        await producer.stop()
+
+
+_TICK_S: Final = 0.01
+"""Shorter waits are made up for by the next longer one: a sleep takes about a millisecond itself."""
+
+
+async def _started(settings: Settings) -> tuple[Any, bool]:
+    """Return a started producer, and whether it is idempotent."""
+    from aiokafka import AIOKafkaProducer
+
+    options = {**aiokafka_options(settings), "max_batch_size": _BATCH_BYTES, "acks": "all"}
+    for idempotent in (True, False):
+        producer = AIOKafkaProducer(**options, enable_idempotence=idempotent)
+        try:
+            await producer.start()
+        except KafkaConnectionError as error:
+            await producer.stop()
+            raise unreachable(settings, error) from None
+        except KafkaError:
+            # The embedded broker gives no producer ids to this client.
+            await producer.stop()
+            if not idempotent:
+                raise
+        else:
+            return producer, idempotent
+    raise AssertionError  # the last attempt has returned or raised
+
+
+class _Batches:
+    """Ready-made batches by partition: fifteen times cheaper than one `send` a record."""
+
+    def __init__(self, producer: Any, partitions: Mapping[str, int], loaded: Loaded) -> None:
+        self._producer = producer
+        self._partitions = partitions
+        self._loaded = loaded
+        self._open: dict[tuple[str, int], Any] = {}
+        self._sent: deque[tuple[str, int, Any]] = deque()
+        self._flushed_s = time.monotonic()
+
+    async def add(self, event: Ready) -> None:
+        topic, key, value, _ = event
+        place = (topic, partition_of(key, self._partitions[topic]))
+        batch = self._open.get(place)
+        if batch is not None and batch.append(key=key, value=value, timestamp=None) is not None:
+            return
+        if batch is not None:
+            await self._send(place)
+        batch = self._open[place] = self._producer.create_batch()
+        batch.append(key=key, value=value, timestamp=None)
+
+    async def flush(self, older_than_s: float = 0.0) -> None:
+        """Send what is collected, unless the last flush was less than so many seconds ago."""
+        now = time.monotonic()
+        if now - self._flushed_s < older_than_s:
+            return
+        self._flushed_s = now
+        for place in list(self._open):
+            await self._send(place)
+
+    async def settled(self) -> None:
+        """Wait until all that was sent is acknowledged."""
+        while self._sent:
+            await self._acknowledged()
+
+    async def _send(self, place: tuple[str, int]) -> None:
+        batch = self._open.pop(place)
+        count = batch.record_count()
+        batch.close()
+        topic, partition = place
+        future = await self._producer.send_batch(batch, topic, partition=partition)
+        self._sent.append((topic, count, future))
+        while len(self._sent) > _IN_FLIGHT or (self._sent and self._sent[0][2].done()):
+            await self._acknowledged()
+
+    async def _acknowledged(self) -> None:
+        topic, count, future = self._sent.popleft()
+        await future
+        self._loaded.events[topic] += count
+
+
+@lru_cache(maxsize=65_536)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition that Kafka's own clients choose for a key (murmur2)."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
