@@ -223,10 +223,11 @@ class Learner:
             if mine.any():
                 self.quality.add(segment, made[mine], served[mine], labels[mine])
 
-    def snapshot(self, effective_ms: int, learned_ms: int) -> Snapshot:
+    def snapshot(self, effective_ms: int, learned_ms: int, *, keep_state: bool = True) -> Snapshot:
         """Take the next version of the model, complete up to `learned_ms`, in force from `effective_ms`.
 
-        Examples resolved by `learned_ms` that come after this are skipped: the snapshot's word holds.
+        Examples resolved by `learned_ms` that come after this are skipped: the snapshot's word holds. Without
+        `keep_state` it is for scoring only, and costs 1 ms instead of 20.
 
         Raises
         ------
@@ -256,7 +257,7 @@ class Learner:
             examples_seen=self.seen,
             positives=self.positives,
             last_example=self._last[1],
-            state=self._state(),
+            state=self._state() if keep_state else b"",
             pickled=pickled,
             metrics=self.metrics(),
         )
