@@ -1,13 +1,32 @@
 """Compilation: one typed name for numba's decorator, so that the rest of the core stays typed."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., object])
 
+_FILES: dict[int, frozenset[str]] = {}
+"""By identity of the compiled function: the files that its machine code comes from, its callees' among them."""
+
 
 def compiled(function: F) -> F:
-    """Compile `function` to machine code at its first call, and keep it on disk for the next start."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    """Compile `function` to machine code at its first call, and keep it on disk for the next start.
+
+    What was kept is used for as long as the files of the function and of all compiled functions that it calls are
+    what they were: numba itself looks at the first only, and would go on with old code of the others.
+    """
+    made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    code = function.__code__
+    called = (_FILES.get(id(function.__globals__.get(name)), frozenset()) for name in code.co_names)
+    files = _FILES[id(made)] = frozenset({code.co_filename}).union(*called)
+    if hasattr(made, "_cache"):  # not where NUMBA_DISABLE_JIT is set
+        made._cache._cache_file._source_stamp = _stamp(files)
+    return cast(F, made)
+
+
+def _stamp(files: frozenset[str]) -> tuple[tuple[str, int, int], ...]:
+    told = ((file, Path(file).stat()) for file in sorted(files))
+    return tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in told)

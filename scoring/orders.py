@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from scoring.compiled import compiled
 from scoring.profile import NEVER
 
@@ -101,10 +103,14 @@ def _fold(p: Any, ms: int, value: float, lines: float, quantity: float, horizon:
 
 @compiled
 def add_order(p: Any, ms: int, value: float, lines: float, quantity: float, horizon: float) -> int:
-    """Put an order in its place in the ring (by time, then value, then lines); return its rank, from 1.
+    """Put an order in its place in the ring (by time, value, lines and quantity); return its rank, from 1.
 
     The ring is a function of the set of orders, whatever order they come in, for as long as none has left it.
     """
+    # Compared as they are stored, in single precision: otherwise equal orders would take places by arrival.
+    value = float(np.float32(value))
+    lines = float(np.float32(lines))
+    quantity = float(np.float32(quantity))
     span = p.ring_ms.shape[0]
     n = p.ring_n
     place = n
@@ -114,7 +120,10 @@ def add_order(p: Any, ms: int, value: float, lines: float, quantity: float, hori
             break
         if before == ms:
             worth = p.ring_value[place - 1]
-            if worth < value or (worth == value and p.ring_lines[place - 1] <= lines):
+            filled = p.ring_lines[place - 1]
+            if worth < value or (worth == value and filled < lines):
+                break
+            if worth == value and filled == lines and p.ring_quantity[place - 1] <= quantity:
                 break
         place -= 1
     rank = p.fold_orders + place + 1
@@ -200,4 +209,4 @@ def orders_between(p: Any, after_ms: int, until_ms: int) -> int:
     for i in range(p.ring_n):
         if after_ms < p.ring_ms[i] <= until_ms:
             n += 1
-    return n
+    return int(n)

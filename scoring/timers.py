@@ -15,17 +15,17 @@ __all__ = ["grid_after", "next_due", "pop", "push", "schedule", "tick_up"]
 @compiled
 def tick_up(ms: int, tick: int) -> int:
     """`ms`, rounded up to the tick."""
-    return -(-ms // tick) * tick
+    return int(-(-ms // tick) * tick)
 
 
 @compiled
 def grid_after(ms: int, every: int, phase: int, tick: int) -> int:
     """The first tick later than `ms` of the grid `phase + k * every`, a grid rounded up to ticks."""
     shift = phase % every
-    at = tick_up((ms - shift) // every * every + shift, tick)
-    while at <= ms:
-        at = tick_up(at - at % tick + every, tick)
-    return at
+    base = (ms - shift) // every * every + shift
+    while tick_up(base, tick) <= ms:
+        base += every
+    return tick_up(base, tick)
 
 
 @compiled

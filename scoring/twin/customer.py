@@ -1,0 +1,110 @@
+"""A customer as the twin sees them: the list of their events, and questions about it."""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from scoring.kinds import Kind
+from scoring.profile import FAR
+from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
+from scoring.twin.orders import Order, Orders
+
+__all__ = ["DAY_MS", "HOUR_MS", "Customer", "Event"]
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+
+class Event(NamedTuple):
+    """One event of a customer; `cart_items` is -1 where the event says nothing of the cart."""
+
+    customer: bytes
+    time_ms: int
+    kind: int
+    source: int
+    offset: int
+    message: int
+    product: int = 0
+    value: float = 0.0
+    lines: float = 0.0
+    quantity: float = 0.0
+    cart_items: int = -1
+    cart_value: float = 0.0
+    received_ms: int = 0
+
+    def is_of(self, kind: int) -> bool:
+        """Whether the event is of a kind or pseudo-kind."""
+        return kind == ANY or kind == self.kind or (kind == VISITED and self.kind in VISIT_KINDS)
+
+
+@dataclass
+class Customer:
+    """Everything that was applied of one customer, in the order of arrival, and when they are due next.
+
+    `orders_kept` is the length of the ring of orders, `views_kept` that of the list of viewed products.
+    """
+
+    hash: int
+    orders_kept: int
+    views_kept: int
+    offsets: dict[int, int] = field(default_factory=dict)
+    messages: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    orders: Orders = field(default_factory=Orders)
+    now_ms: int = 0
+    rescore_ms: int = FAR
+    example_ms: int = FAR
+    due_ms: int = FAR
+    pending: list[int] = field(default_factory=list)
+
+    def apply(self, event: Event) -> int | None:
+        """Remember an event; the rank of the order where it is one, 0 where an order is cancelled."""
+        self.events.append(event)
+        if event.kind == Kind.ORDER_COMPLETED:
+            order = Order.of(event.time_ms, event.value, event.lines, event.quantity)
+            return self.orders.add(order, self.orders_kept)
+        return 0 if event.kind == Kind.ORDER_CANCELLED else None
+
+    def of(self, *kinds: int) -> list[Event]:
+        """The events of any of the kinds."""
+        return [event for event in self.events if any(event.is_of(kind) for kind in kinds)]
+
+    def first_ms(self) -> int:
+        """When the customer was first seen."""
+        return min(event.time_ms for event in self.events)
+
+    def last_ms(self, kind: int = ANY) -> int | None:
+        """When the last event of a kind happened, None if there was never one."""
+        return max((event.time_ms for event in self.of(kind)), default=None)
+
+    def decayed(self, now_ms: int, half_life_ms: float, *kinds: int) -> float:
+        """Each event of the kinds counts one half after a half-life, a quarter after two …"""
+        return math.fsum(2.0 ** (-(now_ms - e.time_ms) / half_life_ms) for e in self.of(*kinds))
+
+    def count(self, kind: int, now_ms: int, bucket_ms: int, n: int) -> int:
+        """Events of a kind in the last `n` UTC days or hours, that of `now_ms` being one of them."""
+        return len([event for event in self.of(kind) if event.time_ms // bucket_ms > now_ms // bucket_ms - n])
+
+    def days_with(self, kind: int, now_ms: int, n: int) -> int:
+        """On how many of the last `n` UTC days there was an event of a kind."""
+        days = {event.time_ms // DAY_MS for event in self.of(kind)}
+        return len([day for day in days if day > now_ms // DAY_MS - n])
+
+    def cart(self) -> tuple[int, float]:
+        """What the last event that told of the cart said: pieces and worth."""
+        told = [event for event in self.events if event.cart_items >= 0]
+        return (told[-1].cart_items, told[-1].cart_value) if told else (0, 0.0)
+
+    def revenue(self) -> float:
+        """Worth of all orders, less what was refunded or cancelled."""
+        back = self.of(Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED)
+        return sum(e.value for e in self.of(Kind.ORDER_COMPLETED)) - sum(e.value for e in back)
+
+    def viewed(self) -> list[int]:
+        """The products viewed last, newest first."""
+        last: dict[int, int] = {}
+        for event in self.of(Kind.PRODUCT_VIEWED):
+            if event.product:
+                last[event.product] = max(last.get(event.product, event.time_ms), event.time_ms)
+        newest = sorted(last, key=lambda product: (last[product], product), reverse=True)
+        return newest[: self.views_kept]

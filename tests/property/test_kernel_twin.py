@@ -1,0 +1,150 @@
+"""The compiled kernel is held equal to its plain twin."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies.event_streams import DAY_MS, HOUR_MS, columns_of, streams
+
+from scoring.clock import Clock
+from scoring.features import FEATURES, N_FEATURES
+from scoring.kernel import DONE, Config, Points, Reading, admit, run
+from scoring.kinds import N_KINDS, Kind
+from scoring.model import LinearScorer
+from scoring.profile import FAR, NEVER, Layout, Profiles
+from scoring.queue import new_heap
+from scoring.rules.columns import ANY, FIELDS, VISITED, Column, Op
+from scoring.twin import Customer, Event, Partition
+
+ROOM = 20_000
+LAYOUT = Layout(
+    orders=4, messages=4, views=3, day_kinds=(VISITED, Kind.PRODUCT_VIEWED), hour_kinds=(Kind.PRODUCT_VIEWED,)
+)
+COLUMNS = (
+    *(Column(Op.SINCE, kind) for kind in (ANY, VISITED, Kind.PRODUCT_ADDED, Kind.ORDER_COMPLETED)),
+    *(Column(Op.TOTAL, kind) for kind in (ANY, VISITED, Kind.PRODUCT_VIEWED)),
+    *(Column(Op.COUNT_DAYS, kind, n) for kind in (VISITED, Kind.PRODUCT_VIEWED) for n in (1, 14, 90)),
+    *(Column(Op.DAYS_WITH, VISITED, n) for n in (1, 14, 90)),
+    *(Column(Op.COUNT_HOURS, Kind.PRODUCT_VIEWED, n) for n in (1, 24)),
+    *(Column(Op.FIELD, field) for field in FIELDS),
+)
+CLOCKS = ((int(Kind.PRODUCT_ADDED), HOUR_MS), (int(Kind.ORDER_COMPLETED), 5 * DAY_MS), (ANY, 90_500))
+
+POINTS = Points(
+    *(np.zeros(ROOM, np.int64) for _ in range(6)),
+    np.zeros((ROOM, N_FEATURES)),
+    np.zeros(ROOM),
+    np.zeros((ROOM, len(COLUMNS))),
+    np.zeros((ROOM, LAYOUT.views), np.uint64),
+    *(np.zeros(ROOM + 8, np.int64) for _ in range(4)),
+)  # fmt: skip
+SCORER = LinearScorer(np.full(N_FEATURES, 0.1), np.full(N_FEATURES, 2.0), np.linspace(-1, 1, N_FEATURES), 0.3, 4.0)
+
+
+def config_of(horizon_ms: int, tick_ms: int = 60_000, example_customers: int = 2) -> Config:
+    """A kernel with a short window, so that some events are late, and few customers that give examples."""
+    every = max(horizon_ms * 7 // 30 // tick_ms, 1) * tick_ms
+    return Config(horizon_ms, tick_ms, 15 * DAY_MS, every, 3 * horizon_ms, example_customers)
+
+
+def compare(
+    events: Sequence[Event], config: Config, behind: frozenset[int] = frozenset(), layout: Layout = LAYOUT
+) -> None:
+    """Run kernel and twin over the same events, ending with two quiet days; assert that they agree throughout."""
+    until = max(event.time_ms for event in events) + 2 * DAY_MS
+    twin = Partition(layout, config, COLUMNS, CLOCKS, behind=behind)
+    twin.apply(events)
+    twin.advance(until, until)
+
+    profiles = Profiles(layout)
+    table = columns_of(events, {name: profiles.row(name) for name in twin.customers})
+    clock, watermark = Clock(), np.array([NEVER, 0])
+    clock.behind[list(behind)] = 1
+    admit(profiles.rows, table, clock.seen_ms, clock.behind, NEVER, config.window_ms)
+    slots = [np.full(N_KINDS, -1, np.int64) for _ in range(2)]
+    for slot, kinds in zip(slots, (layout.day_kinds, layout.hour_kinds), strict=True):
+        slot[list(kinds)] = np.arange(len(kinds))
+    reading = Reading(np.array(COLUMNS, np.int64), np.array(CLOCKS, np.int64), *slots, True)
+    choice = np.array([2**64 - 1, 0, 0], np.uint64)
+    why, _, m, resolved = run(
+        profiles.rows, len(profiles), table, 0, new_heap(ROOM), watermark, until, until, FAR, choice, POINTS, SCORER,
+        reading, config, np.zeros(24),
+    )  # fmt: skip
+    assert why == DONE
+    assert table.status.tolist() == twin.statuses
+    _compare_points(twin, m, profiles.keys)
+    labels = POINTS.resolved_row, POINTS.resolved_made_ms, POINTS.resolved_label, POINTS.resolved_ms
+    told = [
+        (profiles.keys[row], made, bool(label), ms)
+        for row, made, label, ms in zip(*(column[:resolved].tolist() for column in labels), strict=True)
+    ]
+    assert told == [tuple(each) for each in twin.resolved]
+    for name, customer in twin.customers.items():
+        _compare_row(profiles.rows[profiles.index[name]], customer, layout)
+
+
+def _compare_points(twin: Partition, m: int, keys: list[bytes]) -> None:
+    assert [keys[row] for row in POINTS.row[:m]] == [point.customer for point in twin.points]
+    assert POINTS.time_ms[:m].tolist() == [point.time_ms for point in twin.points]
+    assert POINTS.event[:m].tolist() == [-1 if point.event is None else point.event for point in twin.points]
+    assert POINTS.cause[:m].tolist() == [point.cause for point in twin.points]
+    assert POINTS.received_ms[:m].tolist() == [point.received_ms for point in twin.points]
+    for i, point in enumerate(twin.points):
+        expected = np.array([point.features[name] for name in FEATURES])
+        assert len(point.features) == len(FEATURES)
+        _close(POINTS.X[i], expected, FEATURES)
+        _close(POINTS.columns[i], np.array(point.columns), COLUMNS)
+        z = np.clip((expected - SCORER.mean) * SCORER.inv_sd, -SCORER.clip, SCORER.clip)
+        assert POINTS.logit[i] == pytest.approx(SCORER.intercept + z @ SCORER.weight, abs=1e-8)
+        assert [number for number in POINTS.viewed[i].tolist() if number] == point.viewed
+
+
+def _close(found: np.ndarray, expected: np.ndarray, names: Sequence[object]) -> None:
+    same = np.isclose(found, expected, rtol=1e-9, atol=1e-9, equal_nan=True)
+    assert same.all(), [(names[j], found[j], expected[j]) for j in np.flatnonzero(~same)]
+
+
+def _compare_row(row: np.void, customer: Customer, layout: Layout) -> None:
+    """What a row holds is what the events say."""
+    offsets = [customer.offsets.get(source, -1) for source in range(3)]
+    assert row["applied"].tolist() == offsets
+    if not customer.events:
+        assert row["due_ms"] == FAR
+        return
+    for field in ("now_ms", "due_ms", "rescore_ms", "example_ms"):
+        assert row[field] == getattr(customer, field), field
+    assert row["pending_ms"][: row["pending_n"]].tolist() == customer.pending
+    assert row["first_ms"] == customer.first_ms()
+    assert row["last_ms"] == customer.last_ms()
+    for kind in (*Kind, ANY, VISITED):
+        last = customer.last_ms(kind)
+        assert row["last_kind"][kind] == (NEVER if last is None else last)
+        assert row["total"][kind] == len(customer.of(kind))
+    for slot, kind in enumerate(layout.day_kinds):
+        _compare_ring(row["days"][slot], customer, kind, DAY_MS)
+    for slot, kind in enumerate(layout.hour_kinds):
+        _compare_ring(row["hours"][slot], customer, kind, HOUR_MS)
+    ring = row["ring_ms"][: row["ring_n"]].tolist(), row["ring_value"][: row["ring_n"]].tolist()
+    assert ring == ([o.time_ms for o in customer.orders.ring], [o.value for o in customer.orders.ring])
+    assert row["fold_orders"] == len(customer.orders.left)
+
+
+def _compare_ring(ring: np.ndarray, customer: Customer, kind: int, bucket_ms: int) -> None:
+    """The ring holds what happened in its span, and nothing that is older."""
+    newest = customer.last_ms()
+    assert newest is not None
+    held: dict[int, int] = {}
+    for event in customer.of(kind):
+        bucket = event.time_ms // bucket_ms
+        if bucket > newest // bucket_ms - len(ring):
+            held[bucket % len(ring)] = held.get(bucket % len(ring), 0) + 1
+    assert {slot: int(n) for slot, n in enumerate(ring) if n} == held
+
+
+@settings(max_examples=40)
+@given(events=streams(most=30), horizon_days=st.sampled_from((1, 6, 30)), tick_ms=st.sampled_from((60_000, 7_000)))
+def test_kernel_equals_twin(events: list[Event], horizon_days: int, tick_ms: int) -> None:
+    """Statuses, points, features, columns, labels, counts, rings and due times are those of the plain twin."""
+    compare(events, config_of(horizon_days * DAY_MS, tick_ms))

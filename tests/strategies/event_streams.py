@@ -1,0 +1,85 @@
+"""Generated streams of events: mixed kinds, several customers, out of order, repeated, late, on three topics."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import strategies as st
+
+from scoring.kernel import Events
+from scoring.kinds import Kind
+from scoring.twin import Event
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+START_MS = 1_700_000_000_000
+CUSTOMERS = tuple(f"customer-{number}".encode() for number in range(5))
+
+_ORDERS = (Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED)
+_CLICKS = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_VIEWED, Kind.PAGE, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED,
+           Kind.WISHLIST_ADDED, Kind.CHECKOUT_STARTED, Kind.CART_VIEWED)  # fmt: skip
+_OTHERS = (Kind.IDENTIFY, Kind.EMAIL_OPENED, Kind.UNSUBSCRIBED)
+_SOURCES = ((0, _CLICKS), (0, _CLICKS), (1, _ORDERS), (2, _OTHERS))
+
+_STEPS_MS = st.one_of(
+    st.integers(0, 5_000),
+    st.integers(0, 3 * HOUR_MS),
+    st.integers(0, 12 * DAY_MS),
+    st.sampled_from((0, 1, HOUR_MS, DAY_MS)),
+)
+_AMOUNTS = st.one_of(st.integers(0, 20_000).map(lambda cents: cents / 100), st.sampled_from((0.0, 0.1, 19.99)))
+
+
+@st.composite
+def streams(
+    draw: st.DrawFn, least: int = 1, most: int = 40, customers: Sequence[bytes] = CUSTOMERS, back_ms: int = 20 * DAY_MS
+) -> list[Event]:
+    """Events in the order of input: time moves on by small and large steps, and single events come `back_ms` late."""
+    events: list[Event] = []
+    clock = START_MS + draw(st.integers(0, DAY_MS))
+    offsets = [0, 0, 0]
+    for _ in range(draw(st.integers(least, most))):
+        if events and draw(st.integers(0, 9)) == 0:
+            source = events[draw(st.integers(0, len(events) - 1))].source
+            again = [event for event in events if event.source == source]
+            chosen = again[draw(st.integers(0, len(again) - 1))]
+            events.append(chosen if draw(st.booleans()) else chosen._replace(offset=_next(offsets, source)))
+            continue
+        clock += draw(_STEPS_MS)
+        source, kinds = draw(st.sampled_from(_SOURCES))
+        kind = draw(st.sampled_from(kinds))
+        behind = draw(st.one_of(st.just(0), st.integers(0, HOUR_MS), st.integers(0, back_ms)))
+        in_cart = draw(st.integers(0, 3)) if source == 0 and kind != Kind.PAGE else -1
+        ordered = source == 1
+        events.append(
+            Event(
+                customer=draw(st.sampled_from(customers)),
+                time_ms=clock - behind,
+                kind=int(kind),
+                source=source,
+                offset=_next(offsets, source),
+                message=len(events) + 1,
+                product=draw(st.integers(0, 6)) if kind == Kind.PRODUCT_VIEWED else 0,
+                value=draw(_AMOUNTS) if ordered else 0.0,
+                lines=float(draw(st.integers(1, 4))) if ordered else 0.0,
+                quantity=float(draw(st.integers(1, 9))) if ordered else 0.0,
+                cart_items=in_cart,
+                cart_value=in_cart * 9.5 if in_cart > 0 else 0.0,
+                received_ms=clock,
+            )
+        )
+    return events
+
+
+def columns_of(events: Sequence[Event], rows: dict[bytes, int]) -> Events:
+    """The events as the kernel wants them: a column each."""
+    table = Events.blank(len(events))
+    for i, event in enumerate(events):
+        table.row[i] = rows[event.customer]
+        for name in Event._fields[1:]:
+            getattr(table, name)[i] = np.uint64(event.message) if name == "message" else getattr(event, name)
+    return table
+
+
+def _next(offsets: list[int], source: int) -> int:
+    offsets[source] += 1
+    return offsets[source] - 1
