@@ -1,6 +1,7 @@
 """Where settings come from: the environment and a TOML file, read with an error that tells what to do."""
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -139,11 +140,16 @@ def environment_of(settings: Settings, origins: Mapping[str, Origin]) -> dict[st
     for name, origin in origins.items():
         value = getattr(settings, name)
         if origin == "argument" and value is not None:
-            text = value.get_secret_value() if isinstance(value, SecretStr) else shown(name, settings)
-            variables[ENV_PREFIX + name.upper()] = (
-                ",".join(map(str, text)) if isinstance(text, list) else str(text)
-            )
+            plain = value.get_secret_value() if isinstance(value, SecretStr) else shown(name, settings)
+            variables[ENV_PREFIX + name.upper()] = _as_variable(plain)
     return variables
+
+
+def _as_variable(value: Any) -> str:
+    """Text that the environment's source reads as this value: lists with commas, tables as JSON."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def _read(file: Path | None) -> dict[str, Any]:

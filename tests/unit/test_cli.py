@@ -1,0 +1,128 @@
+"""The command line: what help lists, what a misspelling is told, and the exit codes."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+from kafka.errors import TopicAuthorizationFailedError
+
+from schemas.topics import TopicError
+from streams import __version__
+from streams.brokers.process import BrokerError, free_port
+from streams.cli import exits
+from streams.cli.main import _COMMANDS, main
+from streams.settings_sources import BadSetting, SettingsError
+
+COMMANDS = [name for name in _COMMANDS if importlib.util.find_spec(f"streams.cli.{name}")]
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, list(arguments))
+    return done.exit_code, done.output
+
+
+def test_help_lists_every_command_in_a_line() -> None:
+    """`--help` names each command with a whole sentence, and the exit codes."""
+    code, said = run("--help")
+    assert code == 0
+    for name in COMMANDS:
+        assert f"{name} " in said
+        assert _COMMANDS[name] in said
+    assert "Exit codes: 0 done, 1 failed, 2 wrong usage" in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    """Each command has a help text with an example, and `-h` is `--help`."""
+    code, said = run(name, "-h")
+    assert code == 0, said
+    assert f"recompra {name}" in said
+
+
+def test_help_imports_no_command() -> None:
+    """`--help` answers without importing the commands' modules and the heavy packages behind them."""
+    program = "import sys; from streams.cli.main import main; main(['--help'], standalone_mode=False); "
+    program += "print([name for name in ('faust', 'numba', 'river', 'matplotlib') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("topcis", "topics"), ("setings", "settings"), ("tial", "tail")]
+)
+def test_a_misspelt_command_is_told_the_nearest(wrong: str, meant: str) -> None:
+    """A misspelt command ends with exit code 2 and the name that was meant."""
+    code, said = run(wrong)
+    assert code == exits.USAGE
+    assert f"No such command {wrong!r}. Did you mean {meant!r}?" in said
+
+
+def test_a_misspelt_option_is_told_the_nearest() -> None:
+    """A misspelt option ends with exit code 2 and the option that was meant."""
+    code, said = run("tail", "scores", "--limt", "3")
+    assert code == exits.USAGE
+    assert "--limit" in said
+
+
+def test_version() -> None:
+    """`--version` prints the version of the distribution."""
+    assert run("--version") == (0, f"recompra, version {__version__}\n")
+
+
+def test_wrong_settings_end_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused setting ends every command with exit code 2, before it connects."""
+    monkeypatch.setenv("RECOMPRA_HORIZON", "soon")
+    for arguments in (["topics", "check"], ["tail", "scores"], ["settings"]):
+        code, said = run(*arguments)
+        assert (code, "is not a duration" in said) == (exits.USAGE, True), said
+
+
+def test_nobody_answering_ends_with_1() -> None:
+    """No broker at the address is told with the address and what to do, and ends with exit code 1."""
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.connection._PATIENCE_MS", 300)
+        code, said = run("topics", "check", "--broker", address)
+    assert code == exits.FAILURE
+    assert f"no broker answers at {address}" in said
+    assert "--broker" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BrokerError("x"), exits.FAILURE),
+        (TopicError("x"), exits.FAILURE),
+        (TopicAuthorizationFailedError("x"), exits.FAILURE),
+        (SettingsError((BadSetting("a", "A", "b", "c", "d", "e"),)), exits.USAGE),
+    ],
+)
+def test_errors_that_a_person_can_mend_are_told(error: Exception, code: int) -> None:
+    """They become a sentence and an exit code instead of a traceback."""
+    with pytest.raises(click.ClickException) as told, exits.told():
+        raise error
+    assert told.value.exit_code == code
+
+
+def test_faults_of_the_program_keep_their_traceback() -> None:
+    """An error that only a programmer can mend is not hidden."""
+    with pytest.raises(ZeroDivisionError), exits.told():
+        raise ZeroDivisionError
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """`main` sets up logging for a process; the tests' process keeps its own."""
+    import logging
+
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    levels = {name: logging.getLogger(name).level for name in ("kafka", "aiokafka")}
+    yield
+    root.handlers[:], root.level = handlers, level
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
