@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from scoring.kinds import Kind
+from scoring.rules.columns import KINDS
 from streams.durations import Duration, milliseconds, parse_duration
 
 __all__ = ["ENV_PREFIX", "Settings"]
@@ -45,10 +45,9 @@ def _address(value: str) -> str:
 
 
 def _kinds(values: tuple[str, ...]) -> tuple[str, ...]:
-    known = {kind.name.lower() for kind in Kind}
     for value in values:
-        if value not in known:
-            raise ValueError(f"has the unknown kind {value!r}; known are {', '.join(sorted(known))}")
+        if value not in KINDS:
+            raise ValueError(f"has the unknown kind {value!r}; known are {', '.join(sorted(KINDS))}")
     return values
 
 
@@ -134,16 +133,20 @@ class Settings(BaseSettings):
         90, ge=1, le=90, description="how far back day counts reach; older events are late (days)"
     )
     deduplication_ring: int = Field(
-        32, ge=0, le=4096, description="last message ids kept of each customer to recognise repeats (count)"
+        32, ge=1, le=1024, description="last message ids kept of each customer to recognise repeats (count)"
     )
-    orders_ring: int = Field(16, ge=4, le=256, description="last orders kept of each customer (count)")
+    orders_ring: int = Field(16, ge=4, le=64, description="last orders kept of each customer (count)")
     day_ring_kinds: _KindNames = Field(
-        ("page", "product_viewed", "product_added", "order_completed", "email_opened", "email_clicked"),
+        ("visited", "product_viewed", "product_added"),
+        min_length=1,
         max_length=6,
-        description="kinds of event counted by day over window_days (at most six names)",
+        description="kinds of event counted by day over window_days, `visited` and `any` too (one to six names)",
     )
     hour_ring_kinds: _KindNames = Field(
-        (), max_length=4, description="kinds of event counted by hour (names)"
+        ("product_viewed",),
+        min_length=1,
+        max_length=4,
+        description="kinds of event counted by hour over a day (one to four names)",
     )
 
     # Time
@@ -168,7 +171,7 @@ class Settings(BaseSettings):
 
     # What is published
     publish_delta: float = Field(
-        0.02, ge=0, le=1, description="a score is published when it moved by this (probability)"
+        0.02, gt=0, lt=1, description="a score is published when it moved by this (probability)"
     )
     bands: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
         (0.5, 0.8), max_length=15, description="percentiles that part the bands, increasing (fractions)"
@@ -256,6 +259,8 @@ class Settings(BaseSettings):
         for name in ("horizon", "tick", "snapshot_every"):
             if milliseconds(getattr(self, name)) <= 0:
                 raise ValueError(f"{name}: must be longer than nothing")
+        if self.tick_ms < 1000:
+            raise ValueError("tick: must be at least a second")
         if list(self.bands) != sorted(set(self.bands)) or not all(0 < edge < 1 for edge in self.bands):
             raise ValueError("bands: must increase, each above 0 and below 1")
         if self.commit_interval_s >= self.session_timeout_s:
