@@ -1,0 +1,119 @@
+"""The engine: models take effect in event time, examples wait for the whole horizon, state comes back."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scoring.engine import Engine, EngineSettings
+from scoring.kinds import Kind
+from scoring.profile import DAY_MS, LayoutMismatchError
+from scoring.rules import RuleSet
+from tests.unit.core.shop import SMALL, START, Shop, rule, snapshot
+
+NONE = RuleSet([])
+
+
+def test_a_model_takes_effect_at_its_time() -> None:
+    """Scores before the effective time come from the former model, those from it on from the new one."""
+    shop = Shop(NONE)
+    shop.engine.swap(snapshot(1, effective_h=50))
+    versions = [
+        shop.does(hour, Kind.ORDER_COMPLETED, order=str(hour)).outcomes[-1].scores[-1].model_version
+        for hour in (1, 30, 60)
+    ]
+    assert versions == [0, 0, 1]
+
+
+def test_models_late_twice_or_out_of_order_change_nothing() -> None:
+    """A version that is not newer than what is known is left aside; one that is late holds at once."""
+    shop = Shop(NONE).does(10, Kind.PAGE)
+    for version, effective_h in ((3, 2), (3, 2), (2, 50), (1, 1)):
+        shop.engine.swap(snapshot(version, effective_h))
+    shop.does(60, Kind.PAGE)
+    assert shop.engine.model.version == 3
+    assert shop.engine.upcoming == []
+
+
+def test_an_example_is_given_with_its_label_after_the_whole_horizon() -> None:
+    """Examples are made on a timer and come out when H has passed, labelled by the orders within it."""
+    shop = Shop(NONE, EngineSettings(layout=SMALL)).does(0, Kind.ORDER_COMPLETED, order="a")
+    shop.does(24 * 20, Kind.ORDER_COMPLETED, order="b").until(24 * 70)
+    examples = [example for outcome in shop.outcomes for example in outcome.examples]
+    assert len(examples) >= 4
+    bought = START + 20 * DAY_MS
+    for example in examples:
+        assert example.resolved_ms == example.made_ms + 30 * DAY_MS
+        assert example.label == (example.made_ms < bought <= example.resolved_ms)
+        assert example.made_ms <= START + 70 * DAY_MS
+    assert {example.label for example in examples} == {True, False}
+    assert examples[0].orders == 1
+
+
+def test_only_so_many_customers_give_examples() -> None:
+    """Beyond the cap, customers with the smallest hashes are kept, and no more than the cap."""
+    shop = Shop(NONE, EngineSettings(layout=SMALL, example_customers=8))
+    for i in range(64):
+        shop.does(i / 100, Kind.PAGE, f"c{i}")
+    shop.until(24 * 8)
+    with_examples = {row for row, _ in shop.engine.pending._waiting}
+    assert 1 <= len(with_examples) <= 8
+
+
+def test_a_score_is_told_when_it_moves_and_once_a_day() -> None:
+    """A customer who does nothing more is told of once a day for as long as the horizon, then no more."""
+    shop = Shop(NONE, EngineSettings(layout=SMALL, publish_delta=0.5)).does(0, Kind.PAGE).until(24 * 60)
+    told = sum(len(scores.row) for outcome in shop.outcomes[1:] for scores in outcome.scores)
+    assert 29 <= told <= 31
+
+
+def test_state_comes_back_as_it_was() -> None:
+    """An engine loaded from what was stored goes on exactly as the one that never stopped."""
+    shop = Shop(rule("{name: seen, sentence: Seen twice., enter: total(page) >= 2}"))
+    shop.engine.swap(snapshot())
+    shop.does(0, Kind.PRODUCT_ADDED, item="hat").does(1, Kind.ORDER_COMPLETED, order="a").does(2, Kind.PAGE).until(
+        24 * 20
+    )
+    again = shop.restarted()
+    again.engine.swap(snapshot())
+    for one in (shop, again):
+        one.actions.clear()
+        one.does(24 * 21, Kind.PAGE, message="p").does(24 * 22, Kind.ORDER_COMPLETED, order="a").until(24 * 60)
+    assert shop.actions == again.actions
+    assert shop.engine.counts == again.engine.counts
+    first, second = (dict(one.engine.changes()) for one in (shop, again))
+    assert first == second
+
+
+def test_a_foreign_layout_is_refused() -> None:
+    """State written with other ring sizes stops the start, with what to do."""
+    stored = Shop(NONE).does(0, Kind.PAGE).engine.changes()
+    other = Engine(EngineSettings(), NONE)
+    with pytest.raises(LayoutMismatchError, match="former settings"):
+        other.load([key for key, _ in stored], [value for _, value in stored])
+
+
+def test_a_rule_that_counts_what_has_no_ring_is_refused() -> None:
+    """A window over a kind that the layout keeps no ring of is an error at start."""
+    with pytest.raises(ValueError, match="day_kinds"):
+        Engine(EngineSettings(), rule("{name: x, sentence: Searches., enter: 'count(searched, days=3) >= 1'}"))
+
+
+def test_scoring_as_of_a_time_changes_nothing() -> None:
+    """`score_at` gives everybody's score at a cutoff and leaves the state alone."""
+    shop = Shop(NONE).does(0, Kind.ORDER_COMPLETED, order="a").does(1, Kind.PAGE, "bob")
+    shop.engine.changes()
+    before = shop.engine.profiles.rows.tobytes()
+    rows, score, percentile = shop.engine.score_at(START + 10 * DAY_MS)
+    assert shop.engine.profiles.rows.tobytes() == before
+    assert [shop.engine.profiles.keys[row] for row in rows] == [b"ann", b"bob"]
+    assert score[0] > score[1]
+    assert all(math.isnan(p) for p in percentile)
+
+
+def test_nothing_is_a_number_that_is_none() -> None:
+    """Whatever order events come in, features stay finite."""
+    shop = Shop(NONE).does(500, Kind.ORDER_COMPLETED, order="a").does(1, Kind.ORDER_COMPLETED, order="b", price=0.0)
+    shop.does(400, Kind.ORDER_CANCELLED, order="a", price=1e9)
+    rows = np.arange(1)
+    assert np.isfinite(shop.engine.features_at(START + 600 * 3_600_000, rows)).all()
