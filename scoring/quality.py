@@ -47,9 +47,7 @@ def average_precision(scores: NDArray[np.floating], labels: NDArray[np.generic])
     return _average_precision(negatives, positives)
 
 
-def measure(
-    probabilities: FloatArray, labels: NDArray[np.generic], scores: FloatArray | None = None
-) -> Quality:
+def measure(probabilities: FloatArray, labels: NDArray[np.generic], scores: FloatArray | None = None) -> Quality:
     """All figures of (n,) probabilities, exactly; rank by `scores` where they are finer (log-odds)."""
     p, y = np.asarray(probabilities, np.float64), np.asarray(labels, np.float64)
     negatives, positives = _counts(p if scores is None else scores, labels)
@@ -77,9 +75,7 @@ class Prequential:
         self.months = months
         self._cells: dict[tuple[str, str], _Cell] = {}
 
-    def add(
-        self, segment: str, time_ms: NDArray[np.int64], probabilities: FloatArray, labels: FloatArray
-    ) -> None:
+    def add(self, segment: str, time_ms: NDArray[np.int64], probabilities: FloatArray, labels: FloatArray) -> None:
         """Count outcomes (m,) for a segment: when they were scored, what was served, 0 or 1."""
         month = time_ms.astype("datetime64[ms]").astype("datetime64[M]")
         self._cell("", segment).add(probabilities, labels)
@@ -97,6 +93,11 @@ class Prequential:
     def by_month(self, segment: str) -> dict[str, Quality]:
         """The figures of a segment for each month kept, oldest first."""
         return {m: self._cells[m, s].quality() for m, s in sorted(self._cells) if m and s == segment}
+
+    def reliability(self, segment: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """For each tenth of the probability: (10,) counts, buyers, and the sum of the probabilities."""
+        count, bought, promised = self._cells.get(("", segment), _Cell()).sums[2:].reshape(3, _CALIBRATION_BINS)
+        return count.copy(), bought.copy(), promised.copy()
 
     def segments(self) -> list[str]:
         """The segments that have been counted."""

@@ -77,9 +77,7 @@ class History:
         return Run(records, places)
 
 
-def merged(
-    decoded: Sequence[Decoded], places: Sequence[Sequence[int]]
-) -> tuple[Events, dict[int, Detail]]:
+def merged(decoded: Sequence[Decoded], places: Sequence[Sequence[int]]) -> tuple[Events, dict[int, Detail]]:
     """Put what was decoded source by source back into one order, by the places of the records."""
     if len(decoded) == 1:
         return decoded[0].events, decoded[0].details
