@@ -150,7 +150,7 @@ def _view(progress: Progress, watched: Watched) -> Iterator[tuple[Callable[[str]
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
         def show() -> None:
-            live.update(screen(progress, watched), refresh=True)
+            live.update(screen(progress, watched, console.size), refresh=True)
 
         def say(text: str) -> None:
             progress.phase = text

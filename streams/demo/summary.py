@@ -174,14 +174,20 @@ def _accounts_text(summary: Summary) -> str:
 
 
 def _next_steps(data: str) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold cyan", no_wrap=True)
-    table.add_column(style="dim")
-    table.add_row(f"recompra backtest {data} --format online-retail --horizon 30d", "the same orders, no broker")
-    table.add_row("RECOMPRA_CLOCK=events recompra up --broker-port 19092", "the same parts, empty, for your own data")
-    table.add_row("recompra load FILE --format orders-csv --broker 127.0.0.1:19092", "… load it, elsewhere")
-    table.add_row("recompra tail actions-high-propensity --broker 127.0.0.1:19092", "… and see who crosses")
-    return Group(Text("What to try next", style="bold"), table)
+    """Commands that can be copied from a terminal of 80 columns."""
+    steps = [
+        (
+            "the same orders without a broker",
+            f"recompra backtest {data} \\\n      --format online-retail --horizon 30d",
+        ),
+        ("the same parts, empty, for your own data", "RECOMPRA_CLOCK=events recompra up --broker-port 19092"),
+        ("load it, in another terminal", "recompra load FILE --format orders-csv --broker 127.0.0.1:19092"),
+        ("and see who crosses", "recompra tail actions-high-propensity --broker 127.0.0.1:19092"),
+    ]
+    lines = [Text("What to try next", style="bold")]
+    for what, command in steps:
+        lines += [Text(f"  # {what}", style="dim"), Text(f"  {command}", style="cyan")]
+    return Group(*lines)
 
 
 def _known(value: Any) -> Any:

@@ -13,12 +13,14 @@ from streams.demo.judged import MonthQuality, quality_by_month
 from streams.demo.progress import Progress
 from streams.demo.watched import Crossing, Mover, Watched
 
-__all__ = ["LABEL", "day", "plain_line", "quality_table", "reasons", "screen", "sparkline"]
+__all__ = ["FULL", "LABEL", "day", "plain_line", "quality_table", "reasons", "screen", "sparkline"]
 
 LABEL = "real orders (Online Retail, UCI) and [bold magenta]synthetic clicks[/], on the events' own clock"
 _BARS = "▁▂▃▄▅▆▇█"
-_MOVERS = 8
-_CROSSINGS = 9
+FULL = (120, 32)
+"""Columns and lines in which everything has its place; on fewer, less is shown."""
+_HEADER_LINES = 4
+_THREE_PANELS, _ALL_FIGURES = 120, 80
 _RULE_COLOURS = {
     "high-propensity": "green",
     "cart-abandoned": "yellow",
@@ -28,16 +30,27 @@ _RULE_COLOURS = {
 }
 
 
-def screen(progress: Progress, watched: Watched) -> RenderableType:
-    """Draw the whole view. It renders on empty data too; about 5 ms."""
+def screen(progress: Progress, watched: Watched, size: tuple[int, int] = FULL) -> RenderableType:
+    """Draw the whole view into `size` columns and lines. It renders on empty data too; about 5 ms."""
+    columns, lines = size
+    lower_lines = 12 if lines >= FULL[1] else 8
+    upper_lines = max(6, min(16, lines - _HEADER_LINES - lower_lines))
     upper = Table.grid(expand=True, padding=(0, 1))
-    for ratio in (30, 37, 33):
+    panels = [
+        _flow(progress, watched, upper_lines),
+        _quality(watched, upper_lines, all_figures=columns >= _ALL_FIGURES),
+    ]
+    ratios = [30, 37]
+    if columns >= _THREE_PANELS:
+        panels.append(_movers(watched, upper_lines))
+        ratios.append(33)
+    for ratio in ratios:
         upper.add_column(ratio=ratio)
-    upper.add_row(_flow(progress, watched), _quality(watched), _movers(watched))
+    upper.add_row(*panels)
     lower = Table.grid(expand=True, padding=(0, 1))
     lower.add_column(ratio=68)
     lower.add_column(ratio=32)
-    lower.add_row(_crossings(watched), _counts(watched))
+    lower.add_row(_crossings(watched, lower_lines), _counts(watched, lower_lines))
     return Group(_header(progress), upper, lower)
 
 
@@ -71,25 +84,30 @@ def reasons(crossing: Crossing) -> str:
     return ", ".join(parts)
 
 
-def quality_table(months: list[MonthQuality], title: str | None = None) -> Table:
+def quality_table(months: list[MonthQuality], title: str | None = None, *, all_figures: bool = True) -> Table:
     """Quality by month; a month that was ranked by decayed orders alone is marked."""
     table = Table(
-        box=None, expand=True, title=title, title_justify="left", header_style="dim", pad_edge=False
+        box=None,
+        expand=True,
+        title=title,
+        title_justify="left",
+        header_style="dim",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("month")
-    for name in ("scores", "bought", "AUC", "AP", "Brier"):
+    table.add_column("month", min_width=8)
+    for name in ("scores", "bought", "AUC", "AP", "Brier")[: 5 if all_figures else 3]:
         table.add_column(name, justify="right")
     for month in months:
-        style = "dim" if month.warming_up else ""
-        table.add_row(
-            month.month + ("*" if month.warming_up else " "),
+        cells: list[str | Text] = [
             f"{month.scores:,}",
             _number(month.base_rate, ".0%"),
             Text(_number(month.auc), style="bold" if not month.warming_up else ""),
             _number(month.average_precision),
             _number(month.brier),
-            style=style,
-        )
+        ]
+        name = month.month + ("*" if month.warming_up else " ")
+        table.add_row(name, *cells[: 5 if all_figures else 3], style="dim" if month.warming_up else "")
     return table
 
 
@@ -107,8 +125,10 @@ def _header(progress: Progress) -> RenderableType:
         ProgressBar(total=1.0, completed=progress.done),
         f"{progress.done:.0%}  {progress.elapsed_s:.0f} s",
     )
+    label = Text.from_markup(LABEL)
+    label.no_wrap, label.overflow = True, "ellipsis"
     return Panel(
-        Group(Text.from_markup(LABEL), line),
+        Group(label, line),
         title=f"[bold]recompra demo[/] · {progress.phase}",
         title_align="left",
         border_style="blue",
@@ -128,7 +148,7 @@ def _panel(content: RenderableType, title: str, height: int) -> Panel:
     )
 
 
-def _flow(progress: Progress, watched: Watched) -> Panel:
+def _flow(progress: Progress, watched: Watched, lines: int) -> Panel:
     table = Table.grid(expand=True)
     table.add_column(style="dim")
     table.add_column(justify="right")
@@ -148,27 +168,30 @@ def _flow(progress: Progress, watched: Watched) -> Panel:
     ]
     for row in rows:
         table.add_row(*row)
-    return _panel(table, "flow", 16)
+    return _panel(table, "flow", lines)
 
 
-def _quality(watched: Watched) -> Panel:
+def _quality(watched: Watched, lines: int, *, all_figures: bool) -> Panel:
     months = quality_by_month(watched.judged)
-    note = Text(
-        "customers with real orders only; judged 30 days on\n* warming up: ranked by orders", style="dim"
-    )
-    content = quality_table(months[-10:]) if months else Text("the first scores are judged after 30 days")
-    return _panel(Group(content, note) if len(months) <= 10 else content, "quality as it learns", 16)
+    if not months:
+        return _panel(Text("the first scores are judged after 30 days"), "quality as it learns", lines)
+    note = Text("customers with real orders only; judged 30 days on\n* warming up: ranked by orders", style="dim")
+    room = lines - 3  # without the border and the heading
+    roomy = room > 10
+    table = quality_table(months[-(room - 3 if roomy else room) :], all_figures=all_figures)
+    content = Group(table, note) if roomy else table
+    return _panel(content, "quality as it learns", lines)
 
 
-def _movers(watched: Watched) -> Panel:
+def _movers(watched: Watched, lines: int) -> Panel:
     table = Table.grid(expand=True, padding=(0, 1))
     table.add_column()
     table.add_column(ratio=1, no_wrap=True, overflow="crop")
     table.add_column(justify="right")
-    for mover in watched.shown_movers(_MOVERS):
+    for mover in watched.shown_movers(lines - 4):
         table.add_row(mover.customer, _trace(mover), f"{mover.percentiles[-1]:.0%}")
     note = Text("percentile among all customers, newest right", style="dim")
-    return _panel(Group(table, note), "scores moving", 16)
+    return _panel(Group(table, note), "scores moving", lines)
 
 
 def _trace(mover: Mover) -> Text:
@@ -176,14 +199,14 @@ def _trace(mover: Mover) -> Text:
     return Text(sparkline(list(mover.percentiles)[-22:]), style=colour)
 
 
-def _crossings(watched: Watched) -> Panel:
+def _crossings(watched: Watched, lines: int) -> Panel:
     table = Table(box=None, expand=True, header_style="dim", pad_edge=False)
     table.add_column("date", no_wrap=True)
     table.add_column("customer", no_wrap=True)
     table.add_column("entered", no_wrap=True)
     table.add_column("score", justify="right")
     table.add_column("because (change in log-odds)", ratio=1, no_wrap=True, overflow="ellipsis")
-    for crossing in list(watched.latest)[-_CROSSINGS:][::-1]:
+    for crossing in list(watched.latest)[::-1][: lines - 3]:
         colour = _RULE_COLOURS.get(crossing.rule, "white")
         table.add_row(
             day(crossing.time_ms),
@@ -192,10 +215,10 @@ def _crossings(watched: Watched) -> Panel:
             "—" if crossing.score is None else f"{crossing.score:.2f}",
             reasons(crossing),
         )
-    return _panel(table, "latest crossings (actions-*)", 12)
+    return _panel(table, "latest crossings (actions-*)", lines)
 
 
-def _counts(watched: Watched) -> Panel:
+def _counts(watched: Watched, lines: int) -> Panel:
     table = Table(box=None, expand=True, header_style="dim", pad_edge=False)
     table.add_column("rule")
     table.add_column("entered", justify="right")
@@ -204,4 +227,4 @@ def _counts(watched: Watched) -> Panel:
         colour = _RULE_COLOURS.get(rule, "white")
         table.add_row(Text(rule, style=colour), f"{watched.entered[rule]:,}", f"{watched.left[rule]:,}")
     reasons_text = ", ".join(f"{code} {count:,}" for code, count in watched.withheld.most_common(4)) or "none"
-    return _panel(Group(table, Text(f"withheld: {reasons_text}", style="dim")), "by rule", 12)
+    return _panel(Group(table, Text(f"withheld: {reasons_text}", style="dim")), "by rule", lines)

@@ -125,6 +125,20 @@ def test_everything_renders_before_anything_has_happened(width: int, tmp_path: P
         assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (104, 30), (120, 32), (200, 60)])
+def test_the_screen_fits_the_terminal(size: tuple[int, int]) -> None:
+    """On a small terminal less is shown, and never more lines than it has; the newest crossing is always there."""
+    seen = watched()
+    for i in range(40):
+        seen.observe("actions-win-back", action(f"c{i}", 10 + i / 40, "win-back"))
+    for i in range(300):
+        seen.observe("examples", example(i, 0.9 - 0.002 * i, i % 3 == 0))
+    text = drawn(screen(progress(), seen, size), size[0])
+    assert len(text.splitlines()) <= size[1]
+    assert "c39" in text
+    assert "2011-10" in text
+
+
 def test_the_screen_says_who_crossed_and_why() -> None:
     """The latest crossings show customer, rule and what moved the score most, largest first."""
     text = drawn(screen(progress(), watched()), 150)

@@ -1,0 +1,34 @@
+"""`recompra demo`, short, from its start to its summary."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+def test_the_demo_ends_by_itself_with_a_summary(tmp_path: Path) -> None:
+    """Fifty days through broker, worker and trainer: every record is accounted for and the plot is there."""
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.cli", "demo", "--days", "50", "--json", "--plot", "plot.png"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["accounted"] is True
+    assert summary["accounts"]["applied"] == summary["orders"] + summary["clicks"]
+    assert summary["orders"] > 1_000
+    assert summary["entered"]["second-order"] > 20
+    assert summary["entered"]["cart-abandoned"] > 20
+    assert summary["entered"]["browsing-prospect"] > 20
+    december = summary["months"][0]
+    assert december["month"] == "2010-12"
+    assert december["scores"] > 200
+    assert 0.5 < december["auc"] < 0.9
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
