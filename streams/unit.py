@@ -1,0 +1,332 @@
+"""Unit: one partition number, that is its three inputs and the engine that they feed.
+
+It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothing itself.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from scoring.engine import Counts, Engine, EngineSettings
+from scoring.kernel import LATE
+from scoring.kinds import N_SOURCES
+from scoring.model import Snapshot
+from scoring.profile import NEVER
+from scoring.rules import RuleSet
+from streams.commit import Record, Taken
+from streams.decoding import Decoder
+from streams.outbox import INPUTS, Outbox
+from streams.waiting import Run, Waiting
+
+__all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitOptions", "UnitStatus"]
+
+log = logging.getLogger(__name__)
+
+UNIT_KEY: Final = b"u"
+"""Key of the unit's own changelog row, beside the engine's (`scoring.stored`)."""
+RUN_EVENTS: Final = 8192
+"""Most events applied at once, so that other partitions and the heartbeat get their turn."""
+TICKS_AT_ONCE: Final = 60
+"""Most ticks that quiet time runs at once."""
+
+
+class StateLostError(RuntimeError):
+    """The group's offsets are ahead of the state: what lies between would be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOptions:
+    """What all units of a worker share.
+
+    Parameters
+    ----------
+    engine, rules
+        Settings of the engine, and the lists.
+    allowed_skew_ms
+        How far a timestamp may lie past its receipt, and how near to it counts as live.
+    own_clock
+        Whether time is the events' own; the watermark then never advances by itself.
+    slice_records
+        Records of one input that may wait before no more is asked for.
+    """
+
+    engine: EngineSettings
+    rules: RuleSet
+    allowed_skew_ms: int
+    own_clock: bool
+    slice_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStatus:
+    """Figures of a unit; times in ms, None before the first event."""
+
+    pending: int
+    watermark_ms: int | None
+    counts: Counts
+    waiting: tuple[int, ...]
+    behind: tuple[bool, ...]
+    customers: int
+    model_version: int
+    warming_up: bool
+
+
+class _Meta(msgspec.Struct, array_like=True):
+    """The unit's own row."""
+
+    next: list[int]
+    sequence: int
+    told_ms: int
+    live: tuple[int, int] | None
+
+
+class Unit:
+    """The state of one partition number: see `streams.commit.UnitState` for what is asked of it.
+
+    Parameters
+    ----------
+    partition
+        Its number.
+    options
+        What all units share.
+    loaded
+        The models that are known so far, in order of version.
+    """
+
+    def __init__(self, partition: int, options: UnitOptions, loaded: Sequence[Snapshot] = ()) -> None:
+        self.partition = partition
+        self._options = options
+        self.engine = Engine(options.engine, options.rules, partition)
+        self._decode = Decoder(
+            self.engine.profiles.row,
+            self.engine.product,
+            options.allowed_skew_ms,
+            own_clock=options.own_clock,
+        )
+        self.outbox = Outbox(
+            partition,
+            options.engine.layout.horizon_ms,
+            [name for name, _ in options.engine.bands],
+            self.engine.profiles.keys,
+            replay=options.engine.replay,
+        )
+        self._waiting = Waiting()
+        self._caught_up = [False] * N_SOURCES
+        self._next = [0] * N_SOURCES
+        self._moved: set[int] = set()
+        self._sequence = 0
+        self._told_ms = NEVER
+        self._live: tuple[int, int] | None = None
+        self._touched = 0
+        self._counts: list[tuple[int, int]] = []
+        self._ticks: list[tuple[int, int]] = []
+        self._read = 0
+        self._models = list(loaded)
+        self._restored_rows = 0
+
+    # ---- reading
+
+    def offer(self, source: int, records: Sequence[Record], end_offset: int) -> None:
+        """Take fetched records of one input, the next in order."""
+        self._waiting.add(source, records, self._decode(source, records))
+        self._caught_up[source] = records[-1].offset + 1 >= end_offset
+
+    def idle(self, source: int, position: int, end_offset: int) -> None:
+        """Learn that nothing lies between what was offered and `position`."""
+        self._caught_up[source] = position >= end_offset
+
+    def wants(self, source: int) -> bool:
+        """Whether more of this input may be offered; the one that is ahead in event time waits, full."""
+        return self._waiting.count[source] < self._options.slice_records
+
+    # ---- applying
+
+    def pump(self, now_ms: int) -> bool:
+        """Apply some of what waits; True if there is more to do at once.
+
+        When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
+        the last record was received, if that record was about its own time.
+        """
+        behind = [source for source in range(N_SOURCES) if not self._caught_up[source]]
+        run = self._waiting.next_run(behind, RUN_EVENTS) if len(self._waiting) else None
+        if run is not None:
+            self._apply(run, behind)
+            return len(self._waiting) > 0
+        if not behind and not len(self._waiting):
+            return self._pass_time(now_ms)
+        return False
+
+    def _apply(self, run: Run, behind: Sequence[int]) -> None:
+        engine = self.engine
+        engine.clock.behind[:] = 0
+        engine.clock.behind[list(behind)] = 1
+        for source, record, refusal in run.refused:
+            self.outbox.refuse(source, record, refusal)
+        if len(run.causes):
+            outcome = engine.apply(run.events, run.details)
+            self.outbox.tell(outcome, run.causes, self._told_ms)
+            for i in np.flatnonzero(run.events.status == LATE).tolist():
+                self.outbox.late(*run.causes[i])
+            self._note_live(run)
+        engine.counts.ignored += run.ignored
+        engine.counts.dead_lettered += len(run.refused)
+        read = sum(count for _, count in run.counts)
+        self._counts += run.counts
+        self._read += read
+        self._touched += read
+        for source, offset in run.next.items():
+            self._next[source] = offset
+            self._moved.add(source)
+
+    def _note_live(self, run: Run) -> None:
+        """Remember when the newest record was received, and the watermark then, if it was about that time."""
+        if self._options.own_clock:
+            return
+        events = run.events
+        newest = int(events.received_ms.argmax())
+        received_ms = int(events.received_ms[newest])
+        near = abs(received_ms - int(events.time_ms[newest])) <= self._options.allowed_skew_ms
+        self._live = (self.engine.clock.watermark_ms, received_ms) if near else None
+
+    def _pass_time(self, now_ms: int) -> bool:
+        if self._live is None:
+            return False
+        tick, (watermark_ms, received_ms) = self._options.engine.tick_ms, self._live
+        at = self.engine.clock.watermark_ms
+        target = (watermark_ms + now_ms - received_ms) // tick * tick
+        if target <= at:
+            return False
+        step = min(target, (at // tick + TICKS_AT_ONCE) * tick)
+        outcome = self.engine.advance(step, now_ms)
+        self.outbox.tell(outcome, (), self._told_ms)
+        self._ticks.append((self._read, step))
+        self._touched += 1
+        return step < target
+
+    # ---- writing
+
+    def take(self) -> Taken | None:
+        """Give what is to be written since the last call; None if nothing changed."""
+        if not self._touched:
+            return None
+        watermark_ms = self.engine.clock.watermark_ms
+        if watermark_ms > self._told_ms and watermark_ms != NEVER:
+            self._told_ms = watermark_ms
+            self.outbox.watermark(watermark_ms)
+        self._sequence += 1
+        self.outbox.put("progress", str(self.partition).encode(), self._progress())
+        meta = _Meta(self._next, self._sequence, self._told_ms, self._live)
+        rows = [*self.engine.changes(), (UNIT_KEY, msgspec.msgpack.encode(meta))]
+        taken = Taken(self.outbox.drain(), rows, {source: self._next[source] for source in self._moved})
+        self._moved.clear()
+        self._counts, self._ticks = [], []
+        self._read = self._touched = 0
+        return taken
+
+    def _progress(self) -> dict[str, Any]:
+        counts, watermark_ms = self.engine.counts, self.engine.clock.watermark_ms
+        return {
+            "partition": self.partition,
+            "sequence": self._sequence,
+            "watermark_ms": None if watermark_ms == NEVER else watermark_ms,
+            "offsets": {INPUTS[source]: self._next[source] for source in range(N_SOURCES)},
+            "runs": _merged(self._counts),
+            "ticks": self._ticks,
+            "model_version": self.engine.model.version,
+            "rules": [f"{rule.name}@{rule.version}" for rule in self._options.rules.rules],
+            "counters": {
+                "read": counts.total(),
+                "applied": counts.applied,
+                "duplicate": counts.duplicate,
+                "late": counts.late,
+                "ignored": counts.ignored,
+                "dead_lettered": counts.dead_lettered,
+            },
+        }
+
+    # ---- restoring
+
+    def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Put changelog rows in place, in order."""
+        rows = [(key, value) for key, value in zip(keys, values, strict=True) if key[:1] != UNIT_KEY]
+        for key, value in zip(keys, values, strict=True):
+            if key == UNIT_KEY and value is not None:
+                meta = msgspec.msgpack.decode(value, type=_Meta)
+                self._next, self._sequence = meta.next, meta.sequence
+                self._told_ms, self._live = meta.told_ms, meta.live
+        self.engine.load([key for key, _ in rows], [value for _, value in rows])
+        self._restored_rows += len(keys)
+
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
+        """Finish the restore; return the next offset to read of each input.
+
+        What the rows say holds: without transactions they are written before the offsets, so that the
+        committed offsets may lag.
+
+        Raises
+        ------
+        StateLostError
+            If the committed offsets are ahead of the state.
+        """
+        for source, offset in committed.items():
+            if offset > self._next[source]:
+                raise StateLostError(
+                    f"partition {self.partition}: {INPUTS[source]} is committed up to {offset}, but the changelog's "
+                    f"state only holds what lies before {self._next[source]}; restore the changelog topic, or "
+                    "start under another app_id to read everything anew"
+                )
+        self.engine.restored()
+        self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
+        for snapshot in self._models:
+            self.engine.swap(snapshot)
+        return {source: self._next[source] for source in range(N_SOURCES)}
+
+    def swap_model(self, snapshot: Snapshot) -> None:
+        """Use a model from its effective time on."""
+        self.engine.swap(snapshot)
+
+    # ---- figures
+
+    def status(self) -> UnitStatus:
+        """Figures as of now; O(1)."""
+        engine = self.engine
+        watermark_ms = engine.clock.watermark_ms
+        return UnitStatus(
+            pending=len(self.outbox) + self._touched,
+            watermark_ms=None if watermark_ms == NEVER else watermark_ms,
+            counts=engine.counts,
+            waiting=tuple(self._waiting.count),
+            behind=tuple(not caught_up for caught_up in self._caught_up),
+            customers=len(engine.profiles),
+            model_version=engine.model.version,
+            warming_up=engine.model.warming_up,
+        )
+
+    @property
+    def restored_rows(self) -> int:
+        """Changelog rows that were read to restore it."""
+        return self._restored_rows
+
+    def told(self) -> Counter[tuple[str, ...]]:
+        """What was told since the last call, by kind (`Outbox.told`)."""
+        told, self.outbox.told = self.outbox.told, Counter()
+        return told
+
+
+def _merged(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Runs of one input in a row as one."""
+    merged: list[tuple[int, int]] = []
+    for source, count in counts:
+        if merged and merged[-1][0] == source:
+            merged[-1] = (source, merged[-1][1] + count)
+        else:
+            merged.append((source, count))
+    return merged
+
+
+Build = Callable[[int], Unit]

@@ -1,0 +1,250 @@
+"""Waiting: decoded records of a partition's three inputs that are not yet applied, and which come next.
+
+Inputs are merged by event time. Within an input the order of the records holds, so an event counts as no
+earlier than those before it.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.refusal import Refusal
+from scoring.kernel import Events
+from scoring.kinds import N_SOURCES
+from scoring.profile import FAR, NEVER
+from scoring.sides import Detail
+from streams.commit import Record
+from streams.decoding import Decoded
+
+__all__ = ["Run", "Waiting"]
+
+Int = npt.NDArray[np.int64]
+
+
+class Run(NamedTuple):
+    """Events to apply at once, in order, and what else was read with them.
+
+    Attributes
+    ----------
+    events, details
+        As the engine takes them.
+    causes
+        Input and record of each event.
+    refused
+        Input, record and reason of each refused record.
+    ignored
+        Records of unknown names.
+    counts
+        (input, number of records) in the order in which they were read.
+    next
+        The next offset to read of each input that was read from.
+    """
+
+    events: Events
+    details: dict[int, Detail]
+    causes: Sequence[tuple[int, Record]]
+    refused: list[tuple[int, Record, Refusal]]
+    ignored: int
+    counts: list[tuple[int, int]]
+    next: dict[int, int]
+
+
+class _Piece:
+    """A fetched slice, decoded; `done` events of it are applied, and `read` records."""
+
+    __slots__ = ("decoded", "done", "keys", "places", "read", "records")
+
+    def __init__(self, records: Sequence[Record], decoded: Decoded, front_ms: int) -> None:
+        self.records = records
+        self.decoded = decoded
+        places, times = decoded.places, decoded.events.time_ms
+        self.places: Int = np.arange(len(places)) if isinstance(places, range) else np.array(places, np.int64)
+        self.keys: Int = np.maximum(np.maximum.accumulate(times), front_ms) if len(times) else times
+        self.done = 0
+        self.read = 0
+
+
+class _Share(NamedTuple):
+    """Events [start, stop) of one piece of one input."""
+
+    source: int
+    piece: _Piece
+    start: int
+    stop: int
+
+
+class Causes(Sequence[tuple[int, Record]]):
+    """Input and record of each event of a run, looked up when asked for: few are."""
+
+    def __init__(self, shares: list[_Share], order: Int | None) -> None:
+        self._shares = shares
+        self._order = order
+        self._starts = [0, *accumulate(share.stop - share.start for share in shares)]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    @overload
+    def __getitem__(self, i: int) -> tuple[int, Record]: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[tuple[int, Record]]: ...
+    def __getitem__(self, i: int | slice) -> tuple[int, Record] | Sequence[tuple[int, Record]]:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        place = i if self._order is None else int(self._order[i])
+        which = bisect_right(self._starts, place) - 1
+        source, piece, start, _ = self._shares[which]
+        return source, piece.records[int(piece.places[start + place - self._starts[which]])]
+
+
+class Waiting:
+    """What waits of each input, bounded by whoever adds to it.
+
+    Attributes
+    ----------
+    front_ms
+        Newest event time of each input, of what was added so far.
+    count
+        Records that wait, of each input.
+    """
+
+    def __init__(self) -> None:
+        self.front_ms = [NEVER] * N_SOURCES
+        self.count = [0] * N_SOURCES
+        self._pieces: list[deque[_Piece]] = [deque() for _ in range(N_SOURCES)]
+
+    def __len__(self) -> int:
+        return sum(self.count)
+
+    def add(self, source: int, records: Sequence[Record], decoded: Decoded) -> None:
+        """Add a slice of one input, the next in order."""
+        piece = _Piece(records, decoded, self.front_ms[source])
+        if len(piece.keys):
+            self.front_ms[source] = int(piece.keys[-1])
+        self._pieces[source].append(piece)
+        self.count[source] += len(records)
+
+    def next_run(self, behind: Sequence[int], limit: int) -> Run | None:
+        """Take what comes next by event time, at most about `limit` events; None if nothing may be taken.
+
+        Parameters
+        ----------
+        behind
+            Inputs that have more than what is here: what is later than the newest of any of these waits,
+            since something earlier may still come.
+        """
+        until = min((self.front_ms[source] for source in behind), default=FAR)
+        shares = self._shares(until, limit)
+        keys = np.concatenate([s.piece.keys[s.start : s.stop] for s in shares]) if shares else np.zeros(0, np.int64)
+        order: Int | None = None
+        if len({share.source for share in shares}) > 1:
+            order = np.argsort(keys, kind="stable")
+            if len(order) > limit:
+                shares, order = _cut(shares, order, limit)
+        return self._taken(shares, order)
+
+    def _shares(self, until: int, limit: int) -> list[_Share]:
+        """The first events of each input up to a time, at most `limit` of each."""
+        shares = []
+        for source, pieces in enumerate(self._pieces):
+            room = limit
+            for piece in pieces:
+                last = int(np.searchsorted(piece.keys, until, side="right"))
+                stop = min(last, piece.done + room)
+                if stop > piece.done:
+                    shares.append(_Share(source, piece, piece.done, stop))
+                    room -= stop - piece.done
+                if stop < len(piece.keys):
+                    break
+        return shares
+
+    def _taken(self, shares: list[_Share], order: Int | None) -> Run | None:
+        events, details = _joined(shares, order)
+        counts = _counts(shares, events.source, order)
+        causes = Causes(shares, order)
+        refused: list[tuple[int, Record, Refusal]] = []
+        nexts: dict[int, int] = {}
+        read = 0
+        for share in shares:
+            share.piece.done = share.stop
+        for source, pieces in enumerate(self._pieces):
+            of_source = 0
+            while pieces:
+                piece = pieces[0]
+                stop = _read_up_to(piece)
+                if stop > piece.read:
+                    bad = piece.decoded.refused
+                    refused += [(source, piece.records[i], why) for i, why in bad if piece.read <= i < stop]
+                    of_source += stop - piece.read
+                    nexts[source] = piece.records[stop - 1].offset + 1
+                    piece.read = stop
+                if stop < len(piece.records):
+                    break
+                pieces.popleft()
+            self.count[source] -= of_source
+            read += of_source
+            extra = of_source - sum(n for s, n in counts if s == source)
+            if extra:  # behind the last event, or in a slice without any
+                counts.append((source, extra))
+        if not read:
+            return None
+        ignored = read - len(causes) - len(refused)
+        return Run(events, details, causes, refused, ignored, counts, nexts)
+
+
+def _read_up_to(piece: _Piece) -> int:
+    """How many records are read once `done` events are applied: all before the next event."""
+    if piece.done == len(piece.keys):
+        return len(piece.records)
+    return int(piece.places[piece.done]) if piece.done else piece.read
+
+
+def _counts(shares: list[_Share], source: Int, order: Int | None) -> list[tuple[int, int]]:
+    """How many records are read of which input, in turn; each event with those before it that are none."""
+    if not shares:
+        return []
+    weights = np.concatenate([np.diff(s.piece.places[s.start : s.stop], prepend=s.piece.read - 1) for s in shares])
+    if order is not None:
+        weights = weights[order]
+    starts = np.flatnonzero(np.diff(source, prepend=-1))
+    return list(zip(source[starts].tolist(), np.add.reduceat(weights, starts).tolist(), strict=True))
+
+
+def _cut(shares: list[_Share], order: Int, limit: int) -> tuple[list[_Share], Int]:
+    """The first `limit` of the merged events, as shares again."""
+    lengths = np.array([share.stop - share.start for share in shares])
+    which = np.repeat(np.arange(len(shares)), lengths)
+    kept = np.bincount(which[order[:limit]], minlength=len(shares)).tolist()
+    cut = [s._replace(stop=s.start + n) for s, n in zip(shares, kept, strict=True) if n]
+    again = np.concatenate([s.piece.keys[s.start : s.stop] for s in cut])
+    return cut, np.argsort(again, kind="stable")
+
+
+def _joined(shares: list[_Share], order: Int | None) -> tuple[Events, dict[int, Detail]]:
+    """The columns of several shares as one, in order; details follow."""
+    if not shares:
+        return Events.blank(0), {}
+    details: dict[int, Detail] = {}
+    base = 0
+    for share in shares:
+        for i, detail in share.piece.decoded.details.items():
+            if share.start <= i < share.stop:
+                details[base + i - share.start] = detail
+        base += share.stop - share.start
+    columns = []
+    for parts in zip(*(share.piece.decoded.events for share in shares), strict=True):
+        sliced = [part[share.start : share.stop] for part, share in zip(parts, shares, strict=True)]
+        columns.append(np.concatenate(sliced) if len(sliced) > 1 else sliced[0].copy())
+    if order is not None:
+        columns = [column[order] for column in columns]
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        details = {int(place[i]): detail for i, detail in details.items()}
+    return Events._make(columns), details
