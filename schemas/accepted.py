@@ -49,15 +49,16 @@ def refused(schema: str, payload: bytes) -> Refusal | None:
     KeyError
         If no schema has that name.
     """
-    refusal: Refusal | None = None
+    refusals: list[Refusal] = []
     for struct in STRUCTS[schema]:
         try:
             value: Any = msgspec.json.decode(payload, type=struct)
         except DECODE_ERRORS as error:
-            refusal = refusal or from_validation_error(error, payload)
+            refusals.append(from_validation_error(error, payload))
             continue
         return event_refused(value) if isinstance(value, Event) else None
-    return refusal
+    # Of several kinds of value it is the one whose type fits that has more to say.
+    return next((refusal for refusal in refusals if refusal.field != "type"), refusals[0])
 
 
 def event_refused(event: Event) -> Refusal | None:

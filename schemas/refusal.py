@@ -19,6 +19,9 @@ DECODE_ERRORS: Final = (MsgspecError, UnicodeDecodeError, RecursionError, Memory
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _MISSING: Final = re.compile(r"missing required field `([^`]*)`")
 _EXPECTED: Final = re.compile(r"^Expected `([^`]*)`, got `([^`]*)`")
+_UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
+_LEAST: Final = re.compile(r"^Expected `(?:str|array)` of length >= 1$")
+_FORM: Final = re.compile(r"^Expected `str` matching regex '(.*)'$")
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 _WORDS: Final = {
@@ -125,8 +128,11 @@ def _explained(error: BaseException, payload: bytes) -> Refusal:
         return Refusal(field, "", "is required and absent", f"add {missing[1]}", "missing")
     if expected := _EXPECTED.match(what):
         return _wrong_type(expected[1], expected[2], path or "$", payload)
+    if unknown := _UNKNOWN.search(what):
+        field = f"{path}.{unknown[1]}" if path else unknown[1]
+        return Refusal(field, _value_at(field, payload), "is not a known field", "leave it out", "unknown")
     if path is not None:
-        return Refusal(path, _value_at(path, payload), _lowered(what), "send a value within the range", "range")
+        return _out_of_range(what, path, payload)
     return _malformed(what, payload)
 
 
@@ -136,6 +142,21 @@ def _wrong_type(expected: str, got: str, path: str, payload: bytes) -> Refusal:
     remedy = f"send {wanted}" + (", or leave the field out" if "null" in expected else "")
     reason = f"expected {wanted}, got {_WORDS.get(got, got)}"
     return Refusal(path, _value_at(path, payload), reason, remedy, "type")
+
+
+def _out_of_range(what: str, path: str, payload: bytes) -> Refusal:
+    value = _value_at(path, payload)
+    if _LEAST.match(what):
+        return Refusal(path, value, "is empty", "send at least one character or item", "range")
+    if form := _FORM.match(what):
+        remedy = "send text of the form " + form[1].replace("\\\\", "\\")
+        return Refusal(path, value, "does not have the right form", remedy, "range")
+    if what.startswith("Invalid enum value"):
+        return Refusal(path, value, "is not one of the allowed values", "see the schema for them", "range")
+    plain = _lowered(what)
+    for kind, words in _WORDS.items():
+        plain = plain.replace(f"`{kind}`", words)
+    return Refusal(path, value, plain, "send a value within the range", "range")
 
 
 def _malformed(what: str, payload: bytes) -> Refusal:
