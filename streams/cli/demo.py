@@ -116,10 +116,11 @@ def _settings(broker: str) -> Loaded:
     return load(
         broker=broker,
         security_protocol="PLAINTEXT",
+        exactly_once="off",  # the embedded broker takes transactions and does not hold them
         app_id="recompra-demo",
         horizon="30d",
         clock="events",
-        commit_interval_s=0.2,
+        commit_interval_s=0.4,
         snapshot_every="2d",
     )
 

@@ -23,9 +23,7 @@ _port = click.IntRange(1, 65_535)
 
 
 @click.command()
-@click.option(
-    "--broker-port", type=_port, metavar="P", help="Where Kafka clients connect.  [default: a free port]"
-)
+@click.option("--broker-port", type=_port, metavar="P", help="Where Kafka clients connect.  [default: a free port]")
 @click.option("--web-port", type=_port, metavar="P", help="Where the metrics are.  [default: a free port]")
 @click.option(
     "--data-dir",
@@ -64,16 +62,18 @@ def up(broker_port: int | None, web_port: int | None, data_dir: Path | None) -> 
             raise SystemExit(FAILURE) from None
 
 
-def _run(
-    broker_port: int | None, web_port: int | None, data_dir: Path | None, interrupts: Interrupts
-) -> None:
+def _run(broker_port: int | None, web_port: int | None, data_dir: Path | None, interrupts: Interrupts) -> None:
     before = load(web_port=web_port, data_dir=data_dir).settings
     broker = _broker(broker_port, before.data_dir)
-    loaded = load(broker=broker.address, web_port=web_port)
+    loaded = load(
+        broker=broker.address,
+        security_protocol="PLAINTEXT",
+        # The embedded broker takes transactions and does not hold them.
+        exactly_once="off" if before.data_dir is None else None,
+        web_port=web_port,
+    )
     with Front(before.web_host, before.web_port) as front:
-        kept = (
-            NOTICE if before.data_dir is None else f"local Apache Kafka, data in {before.data_dir.resolve()}"
-        )
+        kept = NOTICE if before.data_dir is None else f"local Apache Kafka, data in {before.data_dir.resolve()}"
         _say(kept)
         with started(broker, loaded, interrupts, say=_say, told=_part_said) as instance:
             front.page = Page(broker.address, kept, instance.topics)

@@ -9,9 +9,9 @@ from streams.demo.watched import Watched
 
 __all__ = ["MODEL_AHEAD_MS", "WORKER_AHEAD_MS", "HoldBack"]
 
-WORKER_AHEAD_MS = 2 * DAY_MS
+WORKER_AHEAD_MS = 4 * DAY_MS
 """Beyond what every partition has passed."""
-MODEL_AHEAD_MS = 6 * DAY_MS
+MODEL_AHEAD_MS = 8 * DAY_MS
 """Beyond the newest model: the horizon is 30 days, so one that is a few days old is a good one."""
 
 
