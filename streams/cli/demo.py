@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from streams.children import ChildError
 from streams.cli.exits import FAILURE
 from streams.cli.options import json_option, print_json
 from streams.demo.plan import Plan, plan
+from streams.demo.plot import save_plot
 from streams.demo.progress import Progress
 from streams.demo.run import DemoStalledError, Run
 from streams.demo.source import DATA
@@ -84,8 +86,8 @@ def demo(seed: int, plot: Path, days: int | None, svg: Path | None, as_json: boo
 
 
 def _demo(seed: int, plot: Path, days: int | None, svg: Path | None, as_json: bool, interrupts: Interrupts) -> Summary:
-    from streams.demo.plot import save_plot  # a second of imports, and the first thing to fail if it is not installed
-
+    if find_spec("matplotlib") is None:  # better now than after two minutes
+        raise click.ClickException("the plot needs matplotlib: pip install 'recompra[demo]'")
     broker = EmbeddedBroker()
     loaded = _settings(broker.address)
     progress, watched = Progress(), Watched()
