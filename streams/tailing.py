@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Literal
 
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.connection import kafka_python_options, unreachable
+from streams.ends import ends
 from streams.settings import Settings
 from streams.topics import nearest
 
 __all__ = ["Place", "Record", "UnknownTopicError", "parse_place", "tail"]
 
 Place = Literal["beginning", "latest"] | int
-"""Where to begin: at an end, or at a time in milliseconds since the epoch UTC."""
+"""Where to begin: at an end, or at a time in milliseconds since the epoch UTC, earlier records left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,10 @@ def parse_place(text: str) -> Place:
     ValueError
         If it is none of these.
     """
-    if text == "beginning" or text == "latest":
-        return text
+    if text == "beginning":
+        return "beginning"
+    if text == "latest":
+        return "latest"
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -82,14 +86,17 @@ def tail(
     except (KafkaError, OSError) as error:
         raise unreachable(settings, error) from None
     try:
-        partitions = _assign(consumer, topic, place)
-        ends = None if follow else dict(consumer.end_offsets(partitions))
-        yield from _records(consumer, topic, ends, limit)
+        there = _assign(consumer, topic, place)
+        records = _records(consumer, topic, None if follow else there)
+        if isinstance(place, int):  # the embedded broker finds the batch of a time, not the record in it
+            records = (record for record in records if record.timestamp_ms >= place)
+        yield from islice(records, limit)
     finally:
         consumer.close()
 
 
-def _assign(consumer: KafkaConsumer, topic: str, place: Place) -> list[TopicPartition]:
+def _assign(consumer: KafkaConsumer, topic: str, place: Place) -> dict[TopicPartition, int]:
+    """Put the consumer at the place and return the end of each partition."""
     known = consumer.topics()
     if topic not in known:
         near = nearest(topic, known)
@@ -97,35 +104,22 @@ def _assign(consumer: KafkaConsumer, topic: str, place: Place) -> list[TopicPart
         raise UnknownTopicError(f"there is no topic {topic!r} on this broker; {advice}")
     partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
     consumer.assign(partitions)
-    if place == "beginning":
-        consumer.seek_to_beginning(*partitions)
-    elif place == "latest":
-        consumer.seek_to_end(*partitions)
-    else:
-        ends = consumer.end_offsets(partitions)
-        at = consumer.offsets_for_times(dict.fromkeys(partitions, place))
-        for partition in partitions:
-            hit = at.get(partition)
-            consumer.seek(partition, ends[partition] if hit is None else hit.offset)
-    for (
-        partition
-    ) in partitions:  # seeking to the end is lazy: fix the place before anything is written after it
-        consumer.position(partition)
-    return partitions
+    there = ends(consumer, partitions)
+    at = consumer.offsets_for_times(dict.fromkeys(partitions, place)) if isinstance(place, int) else {}
+    first = consumer.beginning_offsets(partitions) if place == "beginning" else {}
+    for partition in partitions:
+        hit = at.get(partition)
+        consumer.seek(partition, first.get(partition, there[partition] if hit is None else hit.offset))
+    return there
 
 
 def _records(
-    consumer: KafkaConsumer, topic: str, ends: dict[TopicPartition, int] | None, limit: int | None
+    consumer: KafkaConsumer, topic: str, until: dict[TopicPartition, int] | None
 ) -> Iterator[Record]:
-    left = limit
-    while left is None or left > 0:
-        if ends is not None and all(consumer.position(part) >= end for part, end in ends.items()):
-            return
-        polled = consumer.poll(timeout_ms=250, max_records=left or 500)
+    while until is None or any(consumer.position(part) < end for part, end in until.items()):
+        polled = consumer.poll(timeout_ms=250)
         batch = sorted((r for part in polled.values() for r in part), key=lambda r: (r.timestamp, r.offset))
         for record in batch:
-            if ends is not None and record.offset >= ends[TopicPartition(topic, record.partition)]:
+            if until is not None and record.offset >= until[TopicPartition(topic, record.partition)]:
                 continue
             yield Record(topic, record.partition, record.offset, record.timestamp, record.key, record.value)
-            if left is not None:
-                left -= 1

@@ -1,0 +1,38 @@
+"""Ends: the offset after a partition's last record, as a fetch says it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from kafka import KafkaConsumer, TopicPartition
+
+__all__ = ["ends"]
+
+_POLLS: Final = 40
+_POLL_MS: Final = 250
+_WHOLE_BATCH: Final = 1_000_000
+"""More records than a batch holds."""
+
+
+def ends(consumer: KafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return the end of each partition; moves the positions of a consumer that these are assigned to.
+
+    Asked for its ends, Apache Kafka answers rightly. The embedded broker answers with the *first* offset of
+    the last batch plus one, which is short where a batch holds several records. What a fetch of that batch
+    brings is right on both, so the last batch is fetched.
+    """
+    told: dict[TopicPartition, int] = dict(consumer.end_offsets(partitions))
+    first = consumer.beginning_offsets(partitions)
+    filled = [partition for partition in partitions if told[partition] > first[partition]]
+    for partition in partitions:
+        if partition in filled:
+            consumer.seek(partition, told[partition] - 1)
+        else:
+            consumer.pause(partition)
+    for _ in range(_POLLS):
+        # A fetch may bring no record (the last thing written was a transaction's marker), but always a mark.
+        if all(consumer.highwater(partition) is not None for partition in filled):
+            break
+        for partition, records in consumer.poll(timeout_ms=_POLL_MS, max_records=_WHOLE_BATCH).items():
+            told[partition] = max(told[partition], records[-1].offset + 1)
+    consumer.resume(*partitions)
+    return told

@@ -1,0 +1,103 @@
+"""Brokers of this machine, really started: they accept, stop, and Apache Kafka keeps what it was given."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer
+
+from streams.brokers.embedded import EmbeddedBroker
+from streams.brokers.kafka_local import KafkaLocal
+from streams.brokers.process import BrokerError, free_port
+from streams.settings_sources import load
+from streams.tailing import tail
+from streams.topics import create, found, wanted
+
+
+def send(address: str, topic: str, *values: bytes) -> None:
+    with KafkaProducer(bootstrap_servers=address) as producer:
+        for value in values:
+            producer.send(topic, value, key=b"anna")
+        producer.flush(10)
+
+
+def read(address: str, topic: str) -> list[bytes | None]:
+    records = tail(load(broker=address).settings, topic, "beginning", follow=False)
+    return [record.value for record in records]
+
+
+@pytest.mark.broker
+def test_the_embedded_broker_starts_empty_and_ends() -> None:
+    """It accepts on a loopback port, takes records, and a second start on its port is refused."""
+    with EmbeddedBroker() as broker:
+        assert broker.accepts()
+        assert broker.address == f"127.0.0.1:{broker.port}"
+        settings = load(broker=broker.address).settings
+        assert found(settings) == ()
+        create(settings, wanted(settings, ()))
+        send(broker.address, "orders", b"1", b"2")
+        assert read(broker.address, "orders") == [b"1", b"2"]
+        with pytest.raises(BrokerError, match="is not free"):
+            EmbeddedBroker(broker.port).start()
+        broker.start()  # once more is nothing
+        pid = broker.pid
+    assert not broker.accepts()
+    assert not broker.running
+    assert not Path(f"/proc/{pid}/cmdline").exists() or sys.platform != "linux"
+
+
+@pytest.mark.broker
+def test_the_embedded_broker_forgets_when_it_stops() -> None:
+    """A restart on the same port is a new, empty broker: it is in memory only, as its notice says."""
+    with EmbeddedBroker() as broker:
+        settings = load(broker=broker.address).settings
+        create(settings, wanted(settings, ()))
+        port = broker.port
+        broker.restart()
+        assert broker.port == port
+        assert found(settings) == ()
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_local_kafka_keeps_what_it_was_given(kafka_available: None, tmp_path: Path) -> None:
+    """Topics and acknowledged records outlive kill -9, a restart and another process on the same directory."""
+    with KafkaLocal(data_dir=tmp_path / "made" / "here", quiet=True) as kafka:
+        settings = load(broker=kafka.address).settings
+        specs = [spec for spec in wanted(settings, ()) if spec.name == "orders"]
+        create(settings, specs)
+        send(kafka.address, "orders", b"1")
+        kafka.kill()
+        assert not kafka.accepts()
+        kafka.start()
+        send(kafka.address, "orders", b"2")
+    with KafkaLocal(data_dir=tmp_path / "made" / "here", quiet=True) as kafka:
+        assert read(kafka.address, "orders") == [b"1", b"2"]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_kafka_in_the_foreground(kafka_available: None, tmp_path: Path) -> None:
+    """`make kafka` prints the address alone on standard output and ends with Ctrl-C, exit code 0."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "streams.brokers",
+        "kafka",
+        "--port",
+        str(port),
+        "--data-dir",
+        str(tmp_path),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"127.0.0.1:{port}\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+            assert process.stdout.read() == ""
+        finally:
+            process.kill()
