@@ -1,5 +1,6 @@
 """Engine: one partition's scoring, from a run of events to what is told of it and to what must be stored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,7 +23,8 @@ from scoring.kernel import (
     Points,
     Reading,
     admit,
-    rebuild,
+    derive_rows,
+    reschedule,
     run,
     score_rows,
 )
@@ -37,6 +39,7 @@ from scoring.queue import grown, new_heap
 from scoring.river_model import SlowScorer
 from scoring.rules import RuleSet
 from scoring.rules.columns import Field, Op
+from scoring.rules.slots import Slots
 from scoring.sides import Detail, Sides
 from scoring.stored import Meta, Stored
 
@@ -141,24 +144,37 @@ class Engine:
     """
 
     def __init__(self, settings: EngineSettings, rules: RuleSet, partition: int = 0) -> None:
-        self.settings, self.rules, self.partition = settings, rules, partition
+        self.settings, self.partition = settings, partition
         self.profiles = Profiles(settings.layout)
         self.clock = Clock()
         self.counts = Counts()
         self.sides = Sides(settings.cart_steps, settings.orders_remembered)
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
-        self.crossings = Crossings(rules, settings.max_action_age_ms, settings.replay)
         self.model = blank_model()
         self.upcoming: list[Snapshot] = []
+        self.upcoming_rules: list[tuple[int, RuleSet]] = []
         self.config = settings.kernel()
         self.products: dict[int, str] = {}
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
         self._stored = Stored(self.profiles, self.sides, self.pending, self.products)
         self._heap = new_heap(4096)
         self._acc = np.zeros(24)
-        self._reading = self._read_for(rules, settings.layout)
-        self._points = self._room_for(len(rules.columns), settings.layout.views)
         self._limits = np.array([limit for _, limit in settings.bands[1:]])
+        self._slots = Slots()
+        self._use(rules)
+
+    def _use(self, rules: RuleSet) -> None:
+        """Evaluate these rules from now on; who is in the list of a rule that stays is still in it."""
+        layout = self.settings.layout
+        self._reading = self._read_for(rules, layout)
+        slots, cleared = self._slots.assign(rules.names)
+        if cleared:
+            inside = self.profiles.rows["inside"]
+            self._stored.rows.update(np.flatnonzero(inside & np.uint64(cleared)).tolist())
+            inside &= ~np.uint64(cleared)
+        self.rules = rules
+        self.crossings = Crossings(rules, slots, self.settings.max_action_age_ms, self.settings.replay)
+        self._points = self._room_for(len(rules.columns), layout.views)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
         self._filled = [(c, which) for c, which in fields if which in served]
@@ -247,7 +263,10 @@ class Engine:
         outcome = Outcome()
         i = 0
         while True:
-            stop = self.upcoming[0].effective_ms if self.upcoming else FAR
+            stop = min(
+                self.upcoming[0].effective_ms if self.upcoming else FAR,
+                self.upcoming_rules[0][0] if self.upcoming_rules else FAR,
+            )
             why, i, m, resolved = run(
                 self.profiles.rows, len(self.profiles), events, i, self._heap, self.clock.watermark, until_ms,
                 received_ms, stop, self.choice, self._points, self.model.scorer, self._reading, self.config, self._acc,
@@ -261,7 +280,7 @@ class Engine:
             if why == HEAP:
                 self._heap = grown(self._heap, 2 * len(self._heap.ms))
             elif why == SWAP:
-                self.model = in_force(self.upcoming.pop(0))
+                self._take_effect(stop)
 
     def _tell(self, m: int, events: Events, details: dict[int, Detail], outcome: Outcome) -> None:
         """Scores, crossings and examples of `m` evaluation points."""
@@ -280,7 +299,7 @@ class Engine:
         crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, details)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
-                   self.config.horizon_ms, chosen, previous)  # fmt: skip
+                   chosen, previous)  # fmt: skip
         chosen, previous = chosen[:n], previous[:n]
         ticked = points.row[:m][points.event[:m] < 0]
         self._stored.rows.update(ticked.tolist())
@@ -310,6 +329,34 @@ class Engine:
         if snapshot.version > newest:
             self.upcoming = [s for s in self.upcoming if s.effective_ms < snapshot.effective_ms]
             self.upcoming.append(snapshot)
+
+    def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
+        """Use each rule set from its time on; the last one whose time has passed, at once.
+
+        `timeline` is in order of time and holds everything known (`scoring.rules.book`): a later call replaces what
+        was planned, so that it does not matter how often or in which order versions were told.
+
+        Raises
+        ------
+        ValueError
+            If a rule counts a kind that has no ring; what was planned stays.
+        """
+        for _, rules in timeline:
+            self._read_for(rules, self.settings.layout)
+        now = self.clock.watermark_ms
+        past = [rules for at, rules in timeline if at <= now]
+        planned = [(at, rules) for at, rules in timeline if at > now]
+        if past and past[-1].rules != self.rules.rules:
+            planned.insert(0, (now, past[-1]))
+        self.upcoming_rules = planned
+
+    def _take_effect(self, at_ms: int) -> None:
+        """Use the rules and the model whose time has come."""
+        if self.upcoming_rules and self.upcoming_rules[0][0] <= at_ms:
+            self._use(self.upcoming_rules.pop(0)[1])
+            self._schedule()
+        if self.upcoming and self.upcoming[0].effective_ms <= at_ms:
+            self.model = in_force(self.upcoming.pop(0))
 
     def score_at(
         self, time_ms: int, rows: NDArray[np.int64] | None = None
@@ -347,6 +394,7 @@ class Engine:
             watermark=clock.watermark.tolist(),
             choice=self.choice.tolist(),
             counts=[counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered],
+            slots=self._slots.names,
         )
         return self._stored.changes(meta)
 
@@ -365,11 +413,20 @@ class Engine:
             self.clock.watermark[:] = meta.watermark
             self.choice[:] = np.array(meta.choice, np.uint64)
             self.counts = Counts(*meta.counts)
+            self._slots = Slots(meta.slots)
 
     def restored(self) -> None:
-        """After rows were loaded: derive what is not stored and queue what is due."""
-        self._heap = grown(new_heap(4096), 4 * len(self.profiles) + 4096)
-        rebuild(self.profiles.rows, len(self.profiles), self._heap, self._acc, float(self.config.horizon_ms))
+        """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""
+        known = len(self.profiles)
+        derive_rows(self.profiles.rows, known, self._acc, float(self.config.horizon_ms))
+        self._use(self.rules)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """Queue every row anew for when time alone can next change anything under the rules in force."""
+        known = len(self.profiles)
+        self._heap = grown(new_heap(0), 4 * known + 4096)
+        reschedule(self.profiles.rows, known, self._heap, self._reading, self.config)
 
 
 NO_EVENTS = Events.blank(0)

@@ -17,6 +17,7 @@ from scoring.timers import grid_after, next_due, pop, schedule
 from scoring.windows import ring_add, roll
 
 __all__ = [
+    "ACTIVE",
     "APPLIED",
     "DONE",
     "DUPLICATE",
@@ -33,7 +34,8 @@ __all__ = [
     "Points",
     "Reading",
     "admit",
-    "rebuild",
+    "derive_rows",
+    "reschedule",
     "run",
     "score_rows",
 ]
@@ -45,8 +47,8 @@ Unsigned = npt.NDArray[np.uint64]
 APPLIED, DUPLICATE, LATE, SKIPPED = 0, 1, 2, 3
 """What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied."""
 
-EXAMPLE, RESCORE = 1, 2
-"""Bits of a point's cause: an example is made here, the daily score is taken here."""
+EXAMPLE, RESCORE, ACTIVE = 1, 2, 4
+"""Bits of a point's cause: an example is made here, the daily score is taken here, of one seen within the horizon."""
 
 DONE, FULL, SWAP, HEAP = 0, 1, 2, 3
 """Why the kernel returned: all events applied, no room for points, a new model takes effect, no room in the heap."""
@@ -382,6 +384,8 @@ def _tick(rows: Any, row: int, at: int, received: int, heap: Any, choice: Any, p
         p.example_ms = grid_after(due, config.example_every_ms, phase, config.tick_ms) if active else FAR
     if p.rescore_ms <= due:
         cause |= RESCORE
+        if now - p.last_ms <= config.horizon_ms:
+            cause |= ACTIVE
         p.rescore_ms = grid_after(due, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
     _point(p, row, now, -1, cause, at, received, math.nan, math.nan, m, points, scorer, reading, horizon)
     p.score = points.logit[m]
@@ -491,11 +495,18 @@ def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: An
 
 
 @compiled
-def rebuild(rows: Any, known: int, heap: Any, acc: Any, horizon: float) -> None:
-    """After a restore: derive what is not stored, and queue every row for when it is due."""
-    heap.n[0] = 0
+def derive_rows(rows: Any, known: int, acc: Any, horizon: float) -> None:
+    """After a restore: derive what is not stored."""
+    for row in range(known):
+        derive(rows[row], acc, horizon)
+
+
+@compiled
+def reschedule(rows: Any, known: int, heap: Any, reading: Any, config: Any) -> None:
+    """Queue every row in an empty heap for its next tick, as the rules in force have it. O(n log n)."""
     for row in range(known):
         p = rows[row]
-        derive(p, acc, horizon)
         p.queued_ms = FAR
+        if p.first_ms != NEVER:
+            p.due_ms = next_due(p, p.now_ms, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
         schedule(p, row, heap)

@@ -73,7 +73,11 @@ class Customer:
         """When the customer was first seen."""
         return min(event.time_ms for event in self.events)
 
-    def last_ms(self, kind: int = ANY) -> int | None:
+    def last_seen_ms(self) -> int:
+        """When the newest event happened."""
+        return max(event.time_ms for event in self.events)
+
+    def last_ms(self, kind: int) -> int | None:
         """When the last event of a kind happened, None if there was never one."""
         return max((event.time_ms for event in self.of(kind)), default=None)
 

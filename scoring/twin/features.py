@@ -77,9 +77,7 @@ def features(customer: Customer, now_ms: int, horizon_ms: int) -> dict[str, floa
         last = customer.last_ms(kind)
         ago = _NONE_AT_ALL if last is None else (now_ms - last) / H
         x[f"{group}.recency"] = math.log(min(ago, 20.0) + 0.03)
-    last_ms = customer.last_ms()
-    assert last_ms is not None
-    x["activity.recency"] = math.log(min((now_ms - last_ms) / H, 50.0) + 0.03)
+    x["activity.recency"] = math.log(min((now_ms - customer.last_seen_ms()) / H, 50.0) + 0.03)
     return x | _clock(now_ms, horizon_ms)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scoring.kernel import APPLIED, DUPLICATE, EXAMPLE, LATE, RESCORE, SKIPPED, Config
+from scoring.kernel import ACTIVE, APPLIED, DUPLICATE, EXAMPLE, LATE, RESCORE, SKIPPED, Config
 from scoring.profile import FAR, NEVER, Layout, stable_hash
 from scoring.rules.columns import Column, Op
 from scoring.twin.columns import read
@@ -126,14 +126,15 @@ class Partition:
             self.resolved.append(Resolved(name, made, bought, due))
         cause = 0
         if customer.example_ms <= due:
-            last_ms = customer.last_ms()
-            active = last_ms is not None and due - last_ms <= self.config.active_ms
+            active = due - customer.last_seen_ms() <= self.config.active_ms
             if active and len(customer.pending) < self.layout.pending and self._gives_examples(customer):
                 cause |= EXAMPLE
                 customer.pending.append(due)
             customer.example_ms = self._grid(due, self.config.example_every_ms, customer) if active else FAR
         if customer.rescore_ms <= due:
             cause |= RESCORE
+            if due - customer.last_seen_ms() <= self.config.horizon_ms:
+                cause |= ACTIVE
             customer.rescore_ms = self._grid(due, DAY_MS, customer)
         self._point(name, customer, None, cause, self.received_ms, math.nan, math.nan)
 
@@ -163,11 +164,9 @@ class Partition:
             last = customer.last_ms(kind)
             if last is not None and last + age_ms > now:
                 moments.append(last + age_ms)
-        if any(column.op is Op.COUNT_HOURS for column in self.columns):
-            last = customer.last_ms()
-            assert last is not None
-            if last // HOUR_MS >= now // HOUR_MS - self.layout.hours:
-                moments.append((now // HOUR_MS + 1) * HOUR_MS)
+        hourly = any(column.op is Op.COUNT_HOURS for column in self.columns)
+        if hourly and customer.last_seen_ms() // HOUR_MS >= now // HOUR_MS - self.layout.hours:
+            moments.append((now // HOUR_MS + 1) * HOUR_MS)
         return min(self._up(moment) for moment in moments)
 
     def _grid(self, after_ms: int, every_ms: int, customer: Customer) -> int:

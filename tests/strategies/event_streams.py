@@ -18,6 +18,7 @@ _ORDERS = (Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kin
 _CLICKS = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_VIEWED, Kind.PAGE, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED,
            Kind.WISHLIST_ADDED, Kind.CHECKOUT_STARTED, Kind.CART_VIEWED)  # fmt: skip
 _OTHERS = (Kind.IDENTIFY, Kind.EMAIL_OPENED, Kind.UNSUBSCRIBED)
+_OF_A_PRODUCT = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED)
 _SOURCES = ((0, _CLICKS), (0, _CLICKS), (1, _ORDERS), (2, _OTHERS))
 
 _STEPS_MS = st.one_of(
@@ -58,7 +59,8 @@ def streams(
                 source=source,
                 offset=_next(offsets, source),
                 message=len(events) + 1,
-                product=draw(st.integers(0, 6)) if kind == Kind.PRODUCT_VIEWED else 0,
+                # Of an order, the number of the order: some are told twice, or cancelled.
+                product=draw(st.integers(1, 6)) if kind in _OF_A_PRODUCT or ordered else 0,
                 value=draw(_AMOUNTS) if ordered else 0.0,
                 lines=float(draw(st.integers(1, 4))) if ordered else 0.0,
                 quantity=float(draw(st.integers(1, 9))) if ordered else 0.0,

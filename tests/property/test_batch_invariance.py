@@ -1,0 +1,85 @@
+"""However a partition's input is cut into runs, outputs and state are the same to the byte."""
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies.engines import Told, feed, held, let_pass, new_engine, restored
+from strategies.event_streams import DAY_MS, streams
+
+from scoring.twin import Event
+
+CUTS = st.lists(st.integers(0, 40), max_size=8)
+
+
+def told_in_runs(events: list[Event], cuts: list[int]) -> tuple[Told, dict[bytes, bytes]]:
+    """What is told, and held at the end, when the input is cut at `cuts`; two quiet days come after it."""
+    engine, told, rows = new_engine(), Told(), {}
+    edges = sorted({0, *(cut for cut in cuts if cut < len(events)), len(events)})
+    for start, end in pairwise(edges):
+        feed(engine, events[start:end], told)
+        rows = held(engine, rows)
+    let_pass(engine, max(event.time_ms for event in events) + 2 * DAY_MS, told)
+    return told, held(engine, rows)
+
+
+@settings(max_examples=150)
+@given(events=streams(), cuts=CUTS)
+def test_cuts_change_nothing(events: list[Event], cuts: list[int]) -> None:
+    """One run, and the same input in any pieces: the same scores, actions, examples and changelog, to the byte."""
+    whole, whole_rows = told_in_runs(events, [])
+    pieces, pieces_rows = told_in_runs(events, cuts)
+    assert pieces.scores == whole.scores
+    assert pieces.actions == whole.actions
+    assert pieces.examples == whole.examples
+    assert pieces_rows == whole_rows
+
+
+@settings(max_examples=100)
+@given(events=streams(), cuts=CUTS)
+def test_event_by_event_is_the_same(events: list[Event], cuts: list[int]) -> None:
+    """A run an event tells and holds the same as any other pieces."""
+    single, single_rows = told_in_runs(events, list(range(len(events))))
+    pieces, pieces_rows = told_in_runs(events, cuts)
+    assert (single, single_rows) == (pieces, pieces_rows)
+
+
+@settings(max_examples=150)
+@given(events=streams(least=2), data=st.data())
+def test_restored_continues_as_if_never_stopped(events: list[Event], data: st.DataObject) -> None:
+    """Stop anywhere, load what was stored into a new engine, go on: it tells and holds what the first one does.
+
+    The model that was in force is given to the new engine, as a worker does at start.
+    """
+    stop = data.draw(st.integers(1, len(events) - 1))
+    commit = data.draw(st.integers(1, stop))
+    until = max(event.time_ms for event in events) + 2 * DAY_MS
+    first = new_engine()
+    feed(first, events[:commit])
+    rows = held(first)
+    if commit < stop:
+        feed(first, events[commit:stop])
+        rows = held(first, rows)
+    second = restored(rows)
+
+    told_first = let_pass(first, until, feed(first, events[stop:]))
+    told_second = let_pass(second, until, feed(second, events[stop:]))
+    assert told_second == told_first
+    assert held(second, rows) == held(first, rows)
+
+
+@settings(max_examples=100)
+@given(events=streams(least=2), data=st.data())
+def test_records_read_again_change_nothing(events: list[Event], data: st.DataObject) -> None:
+    """After a crash the records since any earlier offset are read again: nothing is told twice, no row is changed."""
+    stop = data.draw(st.integers(1, len(events)))
+    again = data.draw(st.integers(0, stop - 1))
+    engine = new_engine()
+    feed(engine, events[:stop])
+    rows = held(engine)
+    told = feed(engine, events[again:stop])
+    after = held(engine, rows)
+    assert told == Told()
+    assert {key: value for key, value in after.items() if key != b"m"} == {
+        key: value for key, value in rows.items() if key != b"m"
+    }

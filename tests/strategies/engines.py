@@ -1,0 +1,150 @@
+"""Engines over generated streams: what they tell and what they hold, in a form that can be compared."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from strategies.event_streams import DAY_MS, START_MS, columns_of
+
+from scoring.engine import Engine, EngineSettings
+from scoring.features import FEATURE_VERSION, N_FEATURES
+from scoring.kinds import Kind
+from scoring.model import Example, LinearScorer, Snapshot
+from scoring.outcome import Action, Outcome, Scores
+from scoring.profile import Layout
+from scoring.rules import Rule, RuleSet, shipped
+from scoring.side import CartItem
+from scoring.sides import Detail
+from scoring.twin import Event
+
+HORIZON_MS = 3 * DAY_MS
+SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3)
+RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
+RULES = RuleSet((*shipped({"win-back": {"quiet": 4}, "browsing-prospect": {"visits": 2}}).rules, RESTLESS))
+SNAPSHOT = Snapshot(
+    version=1,
+    effective_ms=START_MS + 2 * DAY_MS,
+    feature_version=FEATURE_VERSION,
+    horizon_ms=HORIZON_MS,
+    warming_up=False,
+    scorer=LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), np.linspace(-0.4, 0.4, N_FEATURES), 0.1, 5.0),
+    quantiles=np.linspace(-4.0, 4.0, 101),
+)
+"""A model that takes effect two days after the start and gives every percentile."""
+
+
+@dataclass
+class Told:
+    """All that an engine told, in order; what is numbered by the run is named by customer and message instead."""
+
+    scores: list[tuple[Any, ...]] = field(default_factory=list)
+    actions: list[tuple[Any, ...]] = field(default_factory=list)
+    examples: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def add(self, outcome: Outcome, engine: Engine, events: Sequence[Event]) -> None:
+        """Append an outcome of a run of `events`."""
+        keys = engine.profiles.keys
+        for scores in outcome.scores:
+            self.scores += _score_tuples(scores, keys, events)
+        self.actions += [_action_tuple(action, keys, events) for action in outcome.actions]
+        self.examples += [_example_tuple(example) for example in outcome.examples]
+
+
+def new_engine(snapshots: Iterable[Snapshot] = (SNAPSHOT,), settings: EngineSettings = SETTINGS) -> Engine:
+    """An engine that knows of the snapshots from the start."""
+    engine = Engine(settings, RULES)
+    for snapshot in snapshots:
+        engine.swap(snapshot)
+    return engine
+
+
+def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> Told:
+    """Apply events as one run."""
+    told = told or Told()
+    rows = {event.customer: engine.profiles.row(event.customer) for event in events}
+    for event in events:
+        if event.product:
+            engine.product(event.product, _product(event))
+    told.add(engine.apply(columns_of(events, rows), details_of(events)), engine, events)
+    return told
+
+
+def let_pass(engine: Engine, until_ms: int, told: Told) -> Told:
+    """Let event time pass without an event."""
+    told.add(engine.advance(until_ms, until_ms), engine, ())
+    return told
+
+
+def details_of(events: Sequence[Event]) -> dict[int, Detail]:
+    """By index, what cart and order events carry: `product` numbers the product, or the order."""
+    details = {}
+    for i, event in enumerate(events):
+        if event.source == 1:
+            details[i] = Detail(f"order-{event.product}", (CartItem("p1", event.quantity, event.value),))
+        elif event.kind in (Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED):
+            details[i] = Detail("", (CartItem(_product(event), 1.0 + event.message % 2, 9.5),))
+    return details
+
+
+def held(engine: Engine, before: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
+    """The changelog as a compacted topic has it, after what `changes` adds to it now."""
+    rows = dict(before or {})
+    for key, value in engine.changes():
+        if value is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = value
+    return rows
+
+
+def restored(rows: dict[bytes, bytes], snapshots: Iterable[Snapshot] = (SNAPSHOT,)) -> Engine:
+    """A new engine with the state of the rows, in whatever order compaction left them."""
+    engine = new_engine(snapshots)
+    keys = sorted(rows, key=lambda key: (len(rows[key]), key))
+    engine.load(keys, [rows[key] for key in keys])
+    engine.restored()
+    return engine
+
+
+def _product(event: Event) -> str:
+    return f"p{event.product}"
+
+
+def _cause(event: int, events: Sequence[Event]) -> tuple[int, int] | None:
+    return None if event < 0 else (events[event].source, events[event].offset)
+
+
+def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) -> list[tuple[Any, ...]]:
+    columns = scores.time_ms, scores.row, scores.event, scores.score, scores.percentile, scores.band, scores.previous
+    return [
+        (time_ms, keys[row], _cause(event, events), *map(_bits, (score, percentile, float(band), previous)),
+         tuple(map(_bits, scores.groups[k])), scores.model_version, scores.warming_up)
+        for k, (time_ms, row, event, score, percentile, band, previous)
+        in enumerate(zip(*(column.tolist() for column in columns), strict=True))
+    ]  # fmt: skip
+
+
+def _action_tuple(action: Action, keys: list[bytes], events: Sequence[Event]) -> tuple[Any, ...]:
+    values = {each.name: getattr(action, each.name) for each in fields(action)}
+    values["row"], values["event"] = keys[action.row], _cause(action.event, events)
+    first = ("time_ms", "row", "rule", "object", "entered", "number", "withheld")
+    rest = [name for name in values if name not in first]
+    return tuple(_plain(values[name]) for name in (*first, *rest))
+
+
+def _example_tuple(example: Example) -> tuple[Any, ...]:
+    values = [getattr(example, each.name) for each in fields(example) if each.name != "features"]
+    first = (example.made_ms, example.resolved_ms, example.customer, example.label)
+    return (*first, *map(_plain, values), example.features.tobytes())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return _bits(value)
+    return tuple(_plain(each) for each in value) if isinstance(value, list | tuple) else value
+
+
+def _bits(value: float) -> str:
+    # Equal to the bit, and NaN equal to itself.
+    return float(value).hex()
