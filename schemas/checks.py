@@ -35,7 +35,7 @@ def required(kind_name: str | None, event: Event) -> Refusal | None:
     """
     if not event.messageId:
         return Refusal("messageId", "", "is empty", "give each call an id of its own", "missing")
-    if event.userId in _NOBODY and event.anonymousId in _NOBODY:
+    if not event.userId and not event.anonymousId:
         return Refusal("userId", "", "nobody is named", "send userId, or anonymousId for a visitor", "missing")
     check = _CHECKS.get(kind_name) if kind_name is not None else None
     return None if check is None else check(event)

@@ -92,5 +92,9 @@ def text_id(value: str | int | None) -> str | None:
 
 
 def customer_id(event: Event) -> str | None:
-    """Return whose event it is: `userId`, else `anonymousId`, else None."""
-    return text_id(event.userId) or text_id(event.anonymousId)
+    """Return whose event it is: `userId`, else `anonymousId`, else None.
+
+    The number 0 names nobody: trackers send it for visitors who are not signed in, and all of them would
+    become one customer.
+    """
+    return text_id(event.userId or event.anonymousId)

@@ -15,6 +15,8 @@ PATTERN: Final = (
 _ACCEPTED: Final = re.compile(PATTERN)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
+_FIRST_MS: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MS
+_LAST_MS: Final = 253_402_300_799_999
 
 
 def to_ms(text: str) -> int:
@@ -23,11 +25,15 @@ def to_ms(text: str) -> int:
     Raises
     ------
     ValueError
-        If the text is not in the accepted form, or names a day that the calendar lacks.
+        If the text is not in the accepted form, names a day that the calendar lacks, or lies outside the
+        years 1 to 9999 in UTC, where `from_ms` could not write it.
     """
     if text.endswith("\n") or _ACCEPTED.match(text) is None:
         raise ValueError(f"not an ISO 8601 time with an offset: {text[:80]!r}")
-    return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MS
+    found = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MS
+    if not _FIRST_MS <= found <= _LAST_MS:
+        raise ValueError(f"outside the years 1 to 9999: {text[:80]!r}")
+    return found
 
 
 def from_ms(time_ms: int) -> str:
