@@ -103,10 +103,7 @@ class Decoder:
         """Decode records of one input, in order; about 2.5 µs each, never raises for what they hold."""
         places, values, refused = self._parsed(records)
         kinds = self._kinds
-        kind = [
-            kinds[event.event] if event.type == "track" else _CALLS.get(event.type, _IGNORED)
-            for event in values
-        ]
+        kind = [kinds[event.event] if event.type == "track" else _CALLS.get(event.type, _IGNORED) for event in values]
         ignored = kind.count(_IGNORED)
         if ignored:
             keep = [i for i, k in enumerate(kind) if k != _IGNORED]
@@ -124,9 +121,7 @@ class Decoder:
         events, details = self._built(source, columns)
         return Decoded(events, details, places, ignored, refused)
 
-    def _parsed(
-        self, records: Sequence[Record]
-    ) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
+    def _parsed(self, records: Sequence[Record]) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
         """Decode in blocks; in a block with a bad record, one by one."""
         decode = self._decode
         values: list[Event] = []
@@ -206,9 +201,7 @@ class _Columns(NamedTuple):
     product: list[int]
 
     @classmethod
-    def of(
-        cls, values: list[Event], kind: list[int], records: Sequence[Record], numbers: "_Numbers"
-    ) -> "_Columns":
+    def of(cls, values: list[Event], kind: list[int], records: Sequence[Record], numbers: "_Numbers") -> "_Columns":
         try:
             names = [(event.userId or event.anonymousId).encode() for event in values]  # type: ignore[union-attr]
         except (AttributeError, UnicodeEncodeError):
@@ -216,9 +209,7 @@ class _Columns(NamedTuple):
         time_ms = stamps_ms([event.timestamp for event in values])
         receipt_ms = np.array([record.timestamp for record in records], np.int64)
         number = numbers.of
-        product = [
-            number(event.properties) if k in _NAMING else 0 for event, k in zip(values, kind, strict=True)
-        ]
+        product = [number(event.properties) if k in _NAMING else 0 for event, k in zip(values, kind, strict=True)]
         return cls(values, kind, records, names, time_ms, receipt_ms, product)
 
     def suspects(self, skew_ms: int) -> list[int]:
@@ -227,12 +218,14 @@ class _Columns(NamedTuple):
         found = (self.time_ms == UNREADABLE) | (known & (self.time_ms > self.receipt_ms + skew_ms))
         keys = [record.key for record in self.records]
         if keys != self.names or max(map(len, self.names), default=0) > ID_BYTES:
-            found |= [k != name or len(name) > ID_BYTES for k, name in zip(keys, self.names, strict=True)]
+            whose = zip(keys, self.names, strict=True)
+            found |= np.array([k != name or len(name) > ID_BYTES for k, name in whose], np.bool_)
         every = zip(self.kind, self.product, self.values, strict=True)
-        found |= [
-            k in _EXAMINED or (product == 0 and k in _NAMING) or not event.messageId
-            for k, product, event in every
-        ]
+        # Said to be boolean: of no events at all numpy would make an array of floats.
+        found |= np.array(
+            [k in _EXAMINED or (product == 0 and k in _NAMING) or not event.messageId for k, product, event in every],
+            np.bool_,
+        )
         return np.flatnonzero(found).tolist()
 
     def without(self, bad: dict[int, Refusal]) -> "_Columns":
