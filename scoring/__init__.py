@@ -1,1 +1,4 @@
-"""The pure core: arithmetic over events, with time as an argument. It imports no Kafka client, reads no clock, opens no socket."""
+"""The core: profiles, features, labels, model, rules and gates as arithmetic.
+
+No Kafka, no wall clock, no files, no logging.
+"""

@@ -1,5 +1,6 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,22 +56,21 @@ class Crossings:
     ----------
     rules
         At most 64, as a row keeps one bit for each.
+    slots
+        The bit of each rule.
     max_action_age_ms
         An action for a moment that lies further than this before the receipt of its cause is `stale`; None: never.
     replay
         Whether everything is withheld, because the input was lived through before.
     """
 
-    def __init__(self, rules: RuleSet, max_action_age_ms: int | None, replay: bool) -> None:
+    def __init__(self, rules: RuleSet, slots: Sequence[int], max_action_age_ms: int | None, replay: bool) -> None:
         self._rules = rules
         self._max_age_ms = max_action_age_ms
         self._replay = replay
-        of_order = [rule.for_each is ForEach.ORDER for rule in rules.rules]
-        self._customer_rules = np.flatnonzero(~np.array(of_order, np.bool_))
-        self._order_rules = np.flatnonzero(np.array(of_order, np.bool_)).tolist()
-        bits = np.zeros(len(of_order), np.uint64)
-        bits[self._customer_rules] = np.uint64(1) << self._customer_rules.astype(np.uint64)
-        self._bits = bits
+        numbered = list(enumerate(zip(rules.rules, slots, strict=True)))
+        self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is not ForEach.ORDER]
+        self._of_order = [r for r, (rule, _) in numbered if rule.for_each is ForEach.ORDER]
 
     def find(
         self, rows: Any, points: Points, m: int, sides: Sides, details: dict[int, Detail]
@@ -79,16 +79,16 @@ class Crossings:
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
         columns = points.columns[:m]
-        entering, leaving = self._rules.enters(columns), self._rules.leaves(columns)
+        entering, leaving = self._rules.evaluate(columns)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
         if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])
-                numbers = self._customer_rules.tolist()
-                found += [Crossing(i, r, None, bool(inside >> r & 1)) for r in numbers if bits >> r & 1]
+                crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
+                found += [Crossing(i, r, None, bool(inside >> slot & 1)) for r, slot in crossed_here]
         crossed = changed != 0
-        if self._order_rules and details:
+        if self._of_order and details:
             objects = self._objects(points, m, entering, leaving, sides, details)
             for crossing in objects:
                 crossed[crossing.point] = True
@@ -98,8 +98,8 @@ class Crossings:
     def _masks(self, holds: Any) -> Any:
         """(R, m) bool as (m,) bit masks of the rules for customers."""
         mask = np.zeros(holds.shape[1], np.uint64)
-        for r in self._customer_rules.tolist():
-            mask |= np.where(holds[r], self._bits[r], np.uint64(0))
+        for r, slot in self._of_customer:
+            mask |= holds[r].astype(np.uint64) << np.uint64(slot)
         return mask
 
     def _objects(
@@ -112,7 +112,7 @@ class Crossings:
             if detail is None or not detail.object_id:
                 continue
             side = sides.find(int(points.row[i]))
-            for r in self._order_rules:
+            for r in self._of_order:
                 rule = self._rules.rules[r]
                 listed = side is not None and detail.object_id in side.objects.get(rule.name, {})
                 if entering[r, i] and not leaving[r, i] and not listed:

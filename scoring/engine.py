@@ -1,15 +1,16 @@
 """Engine: one partition's scoring, from a run of events to what is told of it and to what must be stored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.clock import Clock
 from scoring.crossing import Crossings
-from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES, WARM_UP_WEIGHTS
+from scoring.engine_settings import Counts, EngineSettings
+from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
+from scoring.in_force import blank_model, in_force
 from scoring.kernel import (
     APPLIED,
     DONE,
@@ -18,7 +19,6 @@ from scoring.kernel import (
     LATE,
     SKIPPED,
     SWAP,
-    Config,
     Events,
     Points,
     Reading,
@@ -29,14 +29,13 @@ from scoring.kernel import (
     score_rows,
 )
 from scoring.kinds import N_KINDS
-from scoring.model import LinearScorer, Snapshot, probabilities
+from scoring.model import Snapshot, probabilities
 from scoring.outcome import Outcome, Scores
 from scoring.pending import PendingExamples
-from scoring.profile import DAY_MS, FAR, Layout, Profiles
+from scoring.profile import FAR, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
-from scoring.river_model import SlowScorer
 from scoring.rules import RuleSet
 from scoring.rules.columns import Field, Op
 from scoring.rules.slots import Slots
@@ -49,78 +48,6 @@ GROUP_STARTS = np.array([start for _, start, _ in GROUPS])
 LOG_ORDERS = FEATURES.index("frequency.log_orders")
 ROOM = 8192
 """Evaluation points between two looks at the rules: few enough to stay in the processor's cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """What the engine is told; times in ms."""
-
-    layout: Layout = field(default_factory=Layout)
-    tick_ms: int = 60_000
-    window_ms: int = 90 * DAY_MS
-    example_customers: int = 50_000
-    publish_delta: float = 0.02
-    bands: tuple[tuple[str, float], ...] = (("low", 0.0), ("medium", 0.5), ("high", 0.8))
-    active_horizons: float = 3.0
-    max_action_age_ms: int | None = DAY_MS
-    cart_steps: int = 100
-    orders_remembered: int = 1024
-    replay: bool = False
-
-    def __post_init__(self) -> None:
-        if self.tick_ms < 1000:
-            raise ValueError(f"tick_ms: {self.tick_ms} is under a second; give at least 1000")
-        if not 0 < self.publish_delta < 1:
-            raise ValueError(f"publish_delta: {self.publish_delta} is outside (0, 1)")
-
-    def kernel(self) -> Config:
-        """The scalars that the kernel reads."""
-        horizon = self.layout.horizon_ms
-        every = max(horizon * 7 // 30 // self.tick_ms, 1) * self.tick_ms
-        return Config(horizon, self.tick_ms, self.window_ms, every, int(self.active_horizons * horizon),
-                      self.example_customers)  # fmt: skip
-
-
-@dataclass(slots=True)
-class Counts:
-    """What became of every record read; they always add up to the records read."""
-
-    applied: int = 0
-    duplicate: int = 0
-    late: int = 0
-    ignored: int = 0
-    dead_lettered: int = 0
-
-    def total(self) -> int:
-        """All records read."""
-        return self.applied + self.duplicate + self.late + self.ignored + self.dead_lettered
-
-
-class Model(NamedTuple):
-    """The model in force, as the kernel wants it; `slow` scores where it is not linear."""
-
-    version: int
-    warming_up: bool
-    scorer: LinearScorer
-    quantiles: NDArray[np.float64]
-    slow: SlowScorer | None = None
-
-
-def blank_model() -> Model:
-    """What scores until the first snapshot: decayed orders, no percentiles."""
-    weight = np.zeros(N_FEATURES)
-    for number, value in WARM_UP_WEIGHTS:
-        weight[number] = value
-    scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
-    return Model(0, True, scorer, np.zeros(0))
-
-
-def in_force(snapshot: Snapshot) -> Model:
-    """The model of a snapshot; ranks are unknown while it warms up."""
-    blank = blank_model()
-    slow = SlowScorer.of(snapshot) if snapshot.scorer is None else None
-    quantiles = blank.quantiles if snapshot.warming_up else snapshot.quantiles
-    return Model(snapshot.version, snapshot.warming_up, snapshot.scorer or blank.scorer, quantiles, slow)
 
 
 class Engine:

@@ -23,6 +23,7 @@ class Meta(msgspec.Struct, array_like=True):
     watermark: list[int]
     choice: list[int]
     counts: list[int]
+    slots: list[str]
 
 
 class Stored:

@@ -1,0 +1,39 @@
+"""The model in force: a snapshot as the kernel reads it, or the warm-up ranking before there is one."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.features import N_FEATURES, WARM_UP_WEIGHTS
+from scoring.model import LinearScorer, Snapshot
+from scoring.river_model import SlowScorer
+
+__all__ = ["Model", "blank_model", "in_force"]
+
+
+class Model(NamedTuple):
+    """The model in force, as the kernel wants it; `slow` scores where it is not linear."""
+
+    version: int
+    warming_up: bool
+    scorer: LinearScorer
+    quantiles: NDArray[np.float64]
+    slow: SlowScorer | None = None
+
+
+def blank_model() -> Model:
+    """What scores until the first snapshot: decayed orders, no percentiles."""
+    weight = np.zeros(N_FEATURES)
+    for number, value in WARM_UP_WEIGHTS:
+        weight[number] = value
+    scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
+    return Model(0, True, scorer, np.zeros(0))
+
+
+def in_force(snapshot: Snapshot) -> Model:
+    """The model of a snapshot; ranks are unknown while it warms up."""
+    blank = blank_model()
+    slow = SlowScorer.of(snapshot) if snapshot.scorer is None else None
+    quantiles = blank.quantiles if snapshot.warming_up else snapshot.quantiles
+    return Model(snapshot.version, snapshot.warming_up, snapshot.scorer or blank.scorer, quantiles, slow)

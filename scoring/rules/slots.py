@@ -1,0 +1,46 @@
+"""Slots: which bit of a customer's row says that they are in which rule's list, for as long as the state lives."""
+
+from collections.abc import Sequence
+
+from scoring.rules.rule import RuleError
+from scoring.rules.ruleset import MAX_RULES
+
+__all__ = ["Slots"]
+
+
+class Slots:
+    """Rule names by bit; a name keeps its bit while other rules come and go.
+
+    Attributes
+    ----------
+    names
+        By bit, at most 64; stored with the state.
+    """
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.names = list(names)
+
+    def assign(self, rules: Sequence[str]) -> tuple[list[int], int]:
+        """The bits of these rules, and the mask of bits that another rule had and that must be cleared in every row.
+
+        Bits never used are given first; only when there are none left, those of rules no longer in force.
+
+        Raises
+        ------
+        RuleError
+            If there are more than 64 rules.
+        """
+        if len(rules) > MAX_RULES:
+            reason = f"is rule {MAX_RULES + 1}, and there can be {MAX_RULES}"
+            raise RuleError(rules[MAX_RULES], "name", rules[MAX_RULES], reason, "remove rules that are no longer used")
+        cleared = 0
+        for name in rules:
+            if name in self.names:
+                continue
+            if len(self.names) < MAX_RULES:
+                self.names.append(name)
+                continue
+            bit = next(i for i, old in enumerate(self.names) if old not in rules)
+            self.names[bit] = name
+            cleared |= 1 << bit
+        return [self.names.index(name) for name in rules], cleared

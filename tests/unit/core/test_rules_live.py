@@ -1,0 +1,95 @@
+"""Rules that change while the engine runs: bits, versions, and when each takes effect."""
+
+import itertools
+
+import pytest
+
+from scoring.kinds import Kind
+from scoring.profile import HOUR_MS
+from scoring.rules import Rule, RuleSet
+from scoring.rules.book import RuleBook
+from scoring.rules.slots import Slots
+from tests.unit.core.shop import START, Shop
+
+
+def seen(times: int, version: int = 1, name: str = "seen") -> Rule:
+    """A rule for who was seen so often."""
+    return Rule(name=name, version=version, sentence="Seen.", enter=f"total(page) >= {times}")
+
+
+def test_a_rule_keeps_its_bit_while_others_come_and_go() -> None:
+    """Bits never used are given first; a rule that comes back has its own."""
+    slots = Slots()
+    assert slots.assign(["a", "b"]) == ([0, 1], 0)
+    assert slots.assign(["b", "c"]) == ([1, 2], 0)
+    assert slots.assign(["a", "c"]) == ([0, 2], 0)
+
+
+def test_a_bit_given_to_another_rule_is_cleared() -> None:
+    """When all 64 are used, a bit of a rule no longer in force is given away, and said to be cleared."""
+    slots = Slots([f"r{i}" for i in range(64)])
+    kept = [f"r{i}" for i in range(64) if i != 5]
+    bits, cleared = slots.assign([*kept, "new"])
+    assert bits[-1] == 5
+    assert cleared == 1 << 5
+
+
+def test_versions_told_in_any_order_or_twice_are_one_timeline() -> None:
+    """What is in force is a function of the set of versions."""
+    told = [(seen(3, 2), 20), (seen(5, 3), 10), (seen(2, 1, "other"), 15), (seen(3, 2), 20)]
+    timelines = []
+    for order in itertools.permutations(told):
+        book = RuleBook([seen(1)])
+        for rule, at in order:
+            book.add(rule, at)
+        timelines.append([(at, [(r.name, r.version) for r in rules.rules]) for at, rules in book.timeline()])
+    assert all(timeline == timelines[0] for timeline in timelines)
+    assert timelines[0][-1] == (20, [("other", 1), ("seen", 3)])  # version 3 stands although 2 comes later in time
+
+
+def test_a_version_takes_effect_at_its_time() -> None:
+    """Before the time the former version decides, from it on the new one, and the action names its version."""
+    shop = Shop(RuleSet([seen(99)]))
+    book = RuleBook([seen(99)])
+    book.add(seen(2, version=2), START + 10 * HOUR_MS)
+    shop.engine.plan_rules(book.timeline())
+    shop.does(1, Kind.PAGE).does(2, Kind.PAGE).does(3, Kind.PAGE)
+    assert shop.told() == []
+    shop.does(11, Kind.PAGE)
+    assert [(action.rule_version, action.entered) for action in shop.actions] == [(2, True)]
+
+
+def test_a_version_that_comes_late_holds_at_once() -> None:
+    """A version whose time has passed is used from the next event on, once, however often it is told."""
+    shop = Shop(RuleSet([seen(99)])).does(20, Kind.PAGE).does(21, Kind.PAGE)
+    book = RuleBook([seen(99)])
+    book.add(seen(2, version=2), START + 10 * HOUR_MS)
+    for _ in range(3):
+        shop.engine.plan_rules(book.timeline())
+    shop.does(22, Kind.PAGE).does(23, Kind.PAGE)
+    assert [action.time_ms for action in shop.actions] == [START + 22 * HOUR_MS]
+
+
+def test_who_is_in_a_list_stays_in_it_when_rules_change() -> None:
+    """A new version or another rule does not tell of entering anew, also across a restart."""
+    shop = Shop(RuleSet([seen(1)])).does(0, Kind.PAGE)
+    book = RuleBook([seen(1), seen(50, name="a-first-by-name")])
+    book.add(seen(2, version=2), START + HOUR_MS)
+    shop.engine.plan_rules(book.timeline())
+    shop.does(2, Kind.PAGE)
+    again = shop.restarted()
+    again.engine.plan_rules(book.timeline())
+    again.does(3, Kind.PAGE)
+    assert [action.rule for action in shop.actions] == ["seen"]
+    assert again.actions == []
+
+
+def test_a_rule_without_a_ring_is_refused_and_the_plan_stays() -> None:
+    """A version that counts what no ring is kept of changes nothing."""
+    shop = Shop(RuleSet([seen(1)]))
+    bad = Rule(name="seen", version=2, sentence="Searches.", enter="count(searched, days=3) >= 1")
+    book = RuleBook([seen(1)])
+    book.add(bad, START)
+    with pytest.raises(ValueError, match="no ring"):
+        shop.engine.plan_rules(book.timeline())
+    assert shop.does(1, Kind.PAGE).told() == [("seen", "ann", "entered", "")]
