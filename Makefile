@@ -54,9 +54,9 @@ clean: ## Remove the environments and caches
 	rm -rf $(VENV) .venv-requirements .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist benchmarks/out
 	find schemas scoring streams tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-# The first use of the compiled kernel takes half a minute; afterwards it comes from a cache.
 warm: | $(VENV)/.made
-	@if test -f streams/warm.py; then $(PYTHON) -m streams.warm; fi
+	$(SAY) "the kernel: compiled once, in half a minute; afterwards taken from the cache"
+	@$(PYTHON) -m streams.warm
 
 # A list of packages in the environment: made again only when what it is made from has changed.
 $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.made
