@@ -63,7 +63,7 @@ class AcknowledgedClient:
     async def begin(self, partition: int) -> None:
         """Make sure that the partition is ours, by committing once more what is committed."""
         async with translated():
-            await self._group.commit(partition, self._committed[partition])
+            await self._group.commit_offsets(partition, self._committed[partition])
 
     async def send_outputs(self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         """See `streams.commit.BrokerClient`."""
@@ -82,7 +82,7 @@ class AcknowledgedClient:
     async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:
         """See `streams.commit.BrokerClient`."""
         async with translated():
-            await self._group.commit(partition, offsets)
+            await self._group.commit_offsets(partition, offsets)
         self._committed[partition].update(offsets)
 
     async def end(self, partition: int) -> None:

@@ -1,16 +1,14 @@
 """Engine settings: what the engine of each partition is told, from the settings of all."""
 
-from pathlib import Path
-
 from scoring.engine import EngineSettings
 from scoring.profile import Layout
-from scoring.rules import RuleSet, shipped
+from scoring.rules import RuleSet
 from scoring.rules.columns import KINDS
-from scoring.rules.reading import read_rules
+from streams.rule_files import rules_in_force
 from streams.settings import ENV_PREFIX, Settings
 from streams.settings_sources import BadSetting, SettingsError
 
-__all__ = ["BAND_NAMES", "engine_settings", "rules_in_force"]
+__all__ = ["BAND_NAMES", "checked_rules", "engine_settings"]
 
 BAND_NAMES = {1: ("all",), 2: ("low", "high"), 3: ("low", "medium", "high")}
 """Names of bands, by how many there are; more are numbered."""
@@ -42,8 +40,8 @@ def _bands(edges: tuple[float, ...]) -> tuple[tuple[str, float], ...]:
     return tuple(zip(names, (0.0, *edges), strict=True))
 
 
-def rules_in_force(settings: Settings) -> RuleSet:
-    """Return the rules that the settings name, with their parameters, checked against the rings of a row.
+def checked_rules(settings: Settings) -> RuleSet:
+    """Return the rules in force, once it is sure that a row has the rings that they count in.
 
     Raises
     ------
@@ -52,23 +50,25 @@ def rules_in_force(settings: Settings) -> RuleSet:
     RuleError
         If a rule cannot be used.
     """
-    rules = shipped(settings.rule_parameters) if settings.rules_dir is None else _read(settings)
+    rules = rules_in_force(settings)
     numbers = {number: name for name, number in KINDS.items()}
     kept = (
         ("day_ring_kinds", rules.day_kinds, settings.day_ring_kinds),
         ("hour_ring_kinds", rules.hour_kinds, settings.hour_ring_kinds),
     )
-    for field, counted, names in kept:
-        for missing in sorted(numbers[kind] for kind in counted if numbers[kind] not in names):
-            said, remedy = "a rule counts a kind that no ring is kept of", f"add {missing}"
-            variable = ENV_PREFIX + field.upper()
-            raise SettingsError((BadSetting(field, variable, "settings", ",".join(names), said, remedy),))
+    problems = [
+        BadSetting(
+            field,
+            ENV_PREFIX + field.upper(),
+            "settings",
+            ",".join(names),
+            f"a rule counts {numbers[kind]}, which has no ring",
+            f"add {numbers[kind]}",
+        )
+        for field, counted, names in kept
+        for kind in sorted(counted)
+        if numbers[kind] not in names
+    ]
+    if problems:
+        raise SettingsError(tuple(problems))
     return rules
-
-
-def _read(settings: Settings) -> RuleSet:
-    assert settings.rules_dir is not None
-    rules = []
-    for file in sorted(Path(settings.rules_dir).glob("*.y*ml")):
-        rules += read_rules(file.read_text("utf-8"), file.name, settings.rule_parameters)
-    return RuleSet(rules)

@@ -12,7 +12,7 @@ class Group(Protocol):
     async def committed(self, partition: int) -> Mapping[int, int]:
         """Return the committed offset of each input, -1 where there is none."""
 
-    async def commit(self, partition: int, offsets: Mapping[int, int]) -> None:
+    async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:
         """Commit offsets as a member.
 
         Raises

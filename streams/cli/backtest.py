@@ -23,7 +23,7 @@ from streams.backtest.summary import as_data, render
 from streams.cli.exits import BAD_LINES, FAILURE, USAGE
 from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
 from streams.cli.options import json_option, print_json
-from streams.engine_settings import engine_settings, rules_in_force
+from streams.engine_settings import checked_rules, engine_settings
 from streams.files import LineFile
 from streams.learning import learner_config
 from streams.loading import Bad, Loaded, events_of
@@ -165,7 +165,7 @@ def monthly(first_ms: int, last_ms: int) -> tuple[int, ...]:
 
 def _prepared(settings: Settings) -> Backtest:
     try:
-        engine = Engine(engine_settings(settings), rules_in_force(settings))
+        engine = Engine(engine_settings(settings), checked_rules(settings))
         learner = Learner(learner_config(settings))
     except (RuleError, ValueError) as error:
         click.echo(f"Error: {error}", err=True)

@@ -1,0 +1,161 @@
+"""Figures: what the worker knows of itself, brought to its metrics, and served."""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any, cast
+
+from faust.types import TP
+from prometheus_client import start_http_server
+
+from streams.binding import Binding
+from streams.clock import now_ms
+from streams.commit import BrokerClient, Taken
+from streams.metrics import Metrics
+from streams.outbox import INPUTS
+from streams.settings import Settings
+from streams.unit import Unit
+
+__all__ = ["Figures", "Timed"]
+
+_OUTCOMES = ("applied", "duplicate", "late", "ignored", "dead_lettered")
+_EVERY_S = 1.0
+
+
+class Timed:
+    """A broker client, with commits and restores measured; what is not measured is passed through."""
+
+    def __init__(self, client: BrokerClient, metrics: Metrics) -> None:
+        self._client = client
+        self._metrics = metrics
+        self._begun: dict[int, float] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def restore(self, partition: int, sink: Any) -> None:
+        """Count the rows and the time."""
+
+        def counting(keys: Any, values: Any) -> None:
+            self._metrics.restored_rows.inc(len(keys))
+            sink(keys, values)
+
+        start = time.perf_counter()
+        await self._client.restore(partition, counting)
+        self._metrics.restore_seconds.inc(time.perf_counter() - start)
+
+    async def begin(self, partition: int) -> None:
+        """Start the clock."""
+        self._begun[partition] = time.perf_counter()
+        await self._client.begin(partition)
+
+    async def end(self, partition: int) -> None:
+        """Stop the clock."""
+        await self._client.end(partition)
+        self._metrics.commits.observe(time.perf_counter() - self._begun.pop(partition))
+
+    async def close(self) -> None:
+        """Close the client, if it has to be."""
+        close = getattr(self._client, "close", None)
+        if close is not None:
+            await close()
+
+
+class Figures:
+    """Keeps a worker's metrics up to date and serves them at the web address of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.metrics = Metrics()
+        server, _ = start_http_server(settings.web_port, addr=settings.web_host, registry=self.metrics.registry)
+        self._server = server
+        self.address = f"http://{settings.web_host}:{self._server.server_port}"
+        self._counted: dict[int, Counter[str]] = {}
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def timed(self, client: BrokerClient) -> Timed:
+        """Return the client, with the time that its transactions and restores take measured."""
+        return Timed(client, self.metrics)
+
+    async def keep(self, binding: Binding) -> None:
+        """Bring the gauges up to date every second, for ever."""
+        while True:
+            self._look(binding)
+            await asyncio.sleep(_EVERY_S)
+
+    def _look(self, binding: Binding) -> None:
+        metrics = self.metrics
+        units = binding.protocol.units()
+        metrics.partitions.set(len(units))
+        held = {partition for partition, _ in units}
+        for partition in set(self._counted) - held:
+            self._forget(partition)
+        for partition, unit in units:
+            self._counted.setdefault(partition, Counter(_counts(cast(Unit, unit))))
+            self._gauges(binding, partition, cast(Unit, unit))
+
+    def _gauges(self, binding: Binding, partition: int, unit: Unit) -> None:
+        metrics, label, status = self.metrics, str(partition), unit.status()
+        metrics.customers.labels(label).set(status.customers)
+        metrics.model_version.labels(label).set(status.model_version)
+        metrics.warming_up.labels(label).set(status.warming_up)
+        if status.watermark_ms is not None:
+            metrics.watermark.labels(label).set(status.watermark_ms / 1000)
+            metrics.freshness.labels(label).set(max(now_ms() - status.watermark_ms, 0) / 1000)
+        for source, topic in enumerate(INPUTS):
+            place = binding.consumer.thread.place(TP(topic, partition))
+            if place is not None:
+                lag = max(place[1] - place[0], 0) + status.waiting[source]
+                metrics.lag.labels(topic, label).set(lag)
+
+    def _forget(self, partition: int) -> None:
+        """Another worker tells of it now."""
+        del self._counted[partition]
+        label = str(partition)
+        metrics = self.metrics
+        for gauge in (
+            metrics.customers,
+            metrics.model_version,
+            metrics.warming_up,
+            metrics.watermark,
+            metrics.freshness,
+        ):
+            gauge.remove_by_labels({"partition": label})
+        metrics.lag.remove_by_labels({"partition": label})
+
+    def written(self, binding: Binding, partition: int, taken: Taken) -> None:
+        """Count what a commit wrote."""
+        metrics, label = self.metrics, str(partition)
+        metrics.committed_rows.inc(len(taken.rows))
+        metrics.committed_bytes.inc(sum(len(value) for _, value in taken.rows if value is not None))
+        unit = dict(binding.protocol.units()).get(partition)
+        if unit is None:
+            return
+        counts = Counter(_counts(cast(Unit, unit)))
+        before = self._counted.get(partition, Counter())
+        for outcome in _OUTCOMES:
+            metrics.events.labels(label, outcome).inc(max(counts[outcome] - before[outcome], 0))
+        self._counted[partition] = counts
+        for what, count in cast(Unit, unit).told().items():
+            self._told(what, count)
+
+    def _told(self, what: tuple[str, ...], count: int) -> None:
+        metrics = self.metrics
+        if what[0] == "scores":
+            metrics.scores.inc(count)
+        elif what[0] == "examples":
+            metrics.examples.inc(count)
+        elif what[0] == "crossing":
+            metrics.crossings.labels(*what[1:]).inc(count)
+        elif what[0] == "withheld":
+            metrics.withheld.labels(*what[1:]).inc(count)
+        elif what[0] == "refused":
+            metrics.refused.labels(*what[1:]).inc(count)
+
+
+def _counts(unit: Unit) -> dict[str, int]:
+    counts = unit.status().counts
+    return {outcome: getattr(counts, outcome) for outcome in _OUTCOMES}

@@ -1,0 +1,84 @@
+"""Metrics of a worker: every one declared here, once; none carries a customer's id."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+__all__ = ["Metrics"]
+
+_COMMIT_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """The metrics of one worker, in a registry of their own. Partition numbers are labels, as they are few."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        self.events = Counter(
+            "recompra_events",
+            "Records read, by partition and what became of them: the five always add up to those read.",
+            ["partition", "outcome"],
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "recompra_lag_records",
+            "Records of an input that are on the broker and not yet applied.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.watermark = Gauge(
+            "recompra_watermark_seconds",
+            "How far in event time a partition has come (seconds since the epoch).",
+            ["partition"],
+            registry=registry,
+        )
+        self.freshness = Gauge(
+            "recompra_freshness_seconds",
+            "Age of the newest event applied, by the wall clock.",
+            ["partition"],
+            registry=registry,
+        )
+        self.customers = Gauge("recompra_customers", "Customers in state.", ["partition"], registry=registry)
+        self.partitions = Gauge("recompra_partitions", "Partitions that this worker reads.", registry=registry)
+        self.scores = Counter("recompra_scores", "Scores published.", registry=registry)
+        self.examples = Counter("recompra_examples", "Resolved examples published.", registry=registry)
+        self.crossings = Counter(
+            "recompra_crossings", "Crossings of a rule, withheld ones too.", ["rule", "crossing"], registry=registry
+        )
+        self.withheld = Counter(
+            "recompra_crossings_withheld",
+            "Reasons for which crossings were withheld; one may have several.",
+            ["rule", "reason"],
+            registry=registry,
+        )
+        self.refused = Counter(
+            "recompra_dead_letters",
+            "Records refused, by input and code of the reason.",
+            ["topic", "code"],
+            registry=registry,
+        )
+        self.commits = Histogram(
+            "recompra_commit_duration_seconds", "Time that a commit takes.", buckets=_COMMIT_S, registry=registry
+        )
+        self.committed_rows = Counter("recompra_changelog_rows", "Changelog rows written.", registry=registry)
+        self.committed_bytes = Counter(
+            "recompra_changelog_bytes", "Bytes of changelog rows written.", registry=registry
+        )
+        self.failed_commits = Counter(
+            "recompra_commits_failed", "Commits that failed; the state is then read anew.", registry=registry
+        )
+        self.restored_rows = Counter(
+            "recompra_restored_rows", "Changelog rows read to restore state.", registry=registry
+        )
+        self.restore_seconds = Counter(
+            "recompra_restore_seconds", "Time spent on acquiring partitions, restore included.", registry=registry
+        )
+        self.model_version = Gauge(
+            "recompra_model_version", "Version of the model in force.", ["partition"], registry=registry
+        )
+        self.warming_up = Gauge(
+            "recompra_model_warming_up", "1 while the model has not learned enough.", ["partition"], registry=registry
+        )
+        self.models_refused = Counter("recompra_models_refused", "Snapshots that could not be used.", registry=registry)
+        self.exactly_once = Gauge("recompra_exactly_once", "1 where commits are transactions.", registry=registry)

@@ -1,0 +1,216 @@
+"""Worker: everything of one scoring process, from its start to its orderly end."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from aiokafka.errors import KafkaError
+from faust.app.base import App
+
+from scoring.model import Snapshot
+from scoring.rules import RuleSet
+from streams.acknowledged import AcknowledgedClient
+from streams.app import faust_app
+from streams.binding import Binding
+from streams.clock import now_ms
+from streams.commit import BrokerClient, Taken
+from streams.connection import unreachable
+from streams.engine_settings import checked_rules, engine_settings
+from streams.figures import Figures, Timed
+from streams.group import Group
+from streams.models import Models
+from streams.settings import Settings
+from streams.topics import check, found, wanted
+from streams.transactions import TransactionalClient, have_transactions
+from streams.unit import Unit, UnitOptions
+
+__all__ = ["TopicsMissingError", "TransactionsMissingError", "WorkerFailedError", "run_worker"]
+
+log = logging.getLogger(__name__)
+
+
+class TopicsMissingError(RuntimeError):
+    """Topics that the worker needs are not on the broker, or have other partitions."""
+
+
+class TransactionsMissingError(RuntimeError):
+    """Exactly once is asked for, and the broker has no transactions."""
+
+
+class WorkerFailedError(RuntimeError):
+    """The worker cannot go on; the cause is what happened."""
+
+
+def run_worker(settings: Settings, say: Callable[[str], None], ready: Callable[[str], None]) -> None:
+    """Score until SIGINT or SIGTERM, then commit and leave the group.
+
+    Parameters
+    ----------
+    say
+        Told what a person should know at the start.
+    ready
+        Told, once, where the metrics are, when every partition that is ours is being read.
+
+    Raises
+    ------
+    TopicsMissingError, TransactionsMissingError
+        Before anything is read.
+    BrokerUnreachableError
+        If no broker answers at the start.
+    WorkerFailedError
+        If the state cannot be restored, or something else ends the worker.
+    SettingsError, RuleError
+        If settings and rules do not fit.
+    """
+    rules = checked_rules(settings)
+    _check_topics(settings, rules)
+    say("deletion requests on `deletions` are not read yet")
+    asyncio.run(_Worker(settings, rules, say, ready).run())
+
+
+def _check_topics(settings: Settings, rules: RuleSet) -> None:
+    specs = wanted(settings, rules.names)
+    there = found(settings, [spec.name for spec in specs])
+    wrong = [d for d in check(specs, there) if d.what in ("topic", "partitions")]
+    missing = [d.topic for d in wrong if d.what == "topic"]
+    if missing:
+        raise TopicsMissingError(
+            f"topics are missing on {settings.broker}: {', '.join(missing)}; run "
+            f"`recompra topics create --broker {settings.broker}`"
+        )
+    if wrong:
+        told = "; ".join(f"{d.topic} has {d.found} partitions, not {d.wanted}: {d.remedy}" for d in wrong)
+        raise TopicsMissingError(told)
+
+
+@dataclass(slots=True)
+class _Worker:
+    settings: Settings
+    rules: RuleSet
+    say: Callable[[str], None]
+    ready: Callable[[str], None]
+    figures: Figures = field(init=False)
+    models: Models = field(init=False)
+    binding: Binding = field(init=False)
+    client: Timed | None = field(init=False, default=None)
+    over: asyncio.Event = field(init=False)
+    failure: BaseException | None = field(init=False, default=None)
+    tasks: list[asyncio.Task[Any]] = field(init=False, default_factory=list)
+
+    async def run(self) -> None:
+        settings = self.settings
+        self.over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.over.set)
+        self.figures = Figures(settings)
+        transactional = await self._transactional()
+        self.figures.metrics.exactly_once.set(transactional)
+        self.models = Models(settings, self._found, lambda _: self.figures.metrics.models_refused.inc())
+        options = self._options()
+        make = TransactionalClient if transactional else AcknowledgedClient
+
+        def client(group: Group) -> BrokerClient:
+            self.client = self.figures.timed(make(settings, group))
+            return cast(BrokerClient, self.client)
+
+        self.binding = Binding(
+            client,
+            lambda partition: Unit(partition, options, self.models.in_order()),
+            now_ms,
+            self._written,
+            self._failed,
+        )
+        try:
+            await self.models.start()
+        except (KafkaError, OSError) as error:
+            raise unreachable(settings, error) from None
+        await self._serve(faust_app(settings, self.binding))
+
+    async def _transactional(self) -> bool:
+        if self.settings.exactly_once == "off":
+            return False
+        if await have_transactions(self.settings):
+            return True
+        if self.settings.exactly_once == "on":
+            raise TransactionsMissingError(
+                f"exactly_once is on, and the broker at {self.settings.broker} has no transactions; set it to auto "
+                "or off for at least once, with ids by which repeats are told"
+            )
+        self.say("the broker has no transactions: outputs may be repeated after a crash, with the same ids")
+        return False
+
+    def _options(self) -> UnitOptions:
+        settings = self.settings
+        return UnitOptions(
+            engine=engine_settings(settings),
+            rules=self.rules,
+            allowed_skew_ms=settings.allowed_skew_ms,
+            own_clock=settings.clock == "events",
+            slice_records=settings.slice_records,
+        )
+
+    async def _serve(self, app: App) -> None:
+        self.tasks = [
+            asyncio.create_task(self.models.follow()),
+            asyncio.create_task(self.binding.pump_for_ever()),
+            asyncio.create_task(self._say_ready()),
+            asyncio.create_task(self._watch(app)),
+            asyncio.create_task(self.figures.keep(self.binding)),
+        ]
+        for task in self.tasks:
+            task.add_done_callback(self._task_ended)
+        starting = asyncio.create_task(app.start())
+        starting.add_done_callback(self._task_ended)
+        await self.over.wait()
+        await self._stop(app, starting)
+        if self.failure is not None:
+            raise WorkerFailedError(str(self.failure) or repr(self.failure)) from self.failure
+
+    async def _stop(self, app: App, starting: asyncio.Task[Any]) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.binding.close(), 30)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(app.stop(), 20)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await self.binding.released()
+        if self.client is not None:
+            await self.client.close()
+        await self.models.stop()
+        self.figures.close()
+
+    async def _say_ready(self) -> None:
+        await self.binding.ready.wait()
+        self.ready(self.figures.address)
+
+    async def _watch(self, app: App) -> None:
+        """See when Faust has ended by itself."""
+        while not (app.should_stop or app.crashed):  # noqa: ASYNC110 - two flags that others set
+            await asyncio.sleep(0.2)
+        self._failed(app.crash_reason or RuntimeError("the stream has stopped by itself"))
+
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        if self.failure is None and not self.over.is_set():
+            log.error("the worker ends: %s", error, exc_info=error)
+            self.failure = error
+        self.over.set()
+
+    def _found(self, snapshot: Snapshot) -> None:
+        if self.client is not None:
+            for unit in self.binding.protocol.restored():
+                unit.swap_model(snapshot)
+
+    def _written(self, partition: int, taken: Taken) -> None:
+        self.figures.written(self.binding, partition, taken)
