@@ -166,7 +166,7 @@ FIELDS: dict[Field, FieldFacts] = {
         "revenue", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "worth of all orders, less refunds"
     ),
     Field.AVERAGE_ORDER: FieldFacts("average_order", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "revenue by order"),
-    Field.CART_ITEMS: FieldFacts("cart_items", Unit.COUNT, 0, _ANY_HIGH, "pieces in the open cart"),
+    Field.CART_ITEMS: FieldFacts("cart_items", Unit.COUNT, 0, _ANY_HIGH, "products in the open cart"),
     Field.CART_VALUE: FieldFacts("cart_value", Unit.MONEY, 0, _ANY_HIGH, "worth of the open cart"),
     Field.TENURE_DAYS: FieldFacts("tenure_days", Unit.DAYS, 0, _ANY_HIGH, "days since first seen"),
     Field.MEAN_GAP_DAYS: FieldFacts(

@@ -2,19 +2,24 @@
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strategies.engines import Told, feed, held, let_pass, new_engine, restored
 from strategies.event_streams import DAY_MS, streams
 
+from scoring.engine import Engine
+from scoring.kernel import Events
+from scoring.outcome import Outcome
+from scoring.sides import Detail
 from scoring.twin import Event
 
 CUTS = st.lists(st.integers(0, 40), max_size=8)
 
 
-def told_in_runs(events: list[Event], cuts: list[int]) -> tuple[Told, dict[bytes, bytes]]:
+def told_in_runs(events: list[Event], cuts: list[int], kind: type[Engine] = Engine) -> tuple[Told, dict[bytes, bytes]]:
     """What is told, and held at the end, when the input is cut at `cuts`; two quiet days come after it."""
-    engine, told, rows = new_engine(), Told(), {}
+    engine, told, rows = new_engine(kind=kind), Told(), {}
     edges = sorted({0, *(cut for cut in cuts if cut < len(events)), len(events)})
     for start, end in pairwise(edges):
         feed(engine, events[start:end], told)
@@ -44,17 +49,10 @@ def test_event_by_event_is_the_same(events: list[Event], cuts: list[int]) -> Non
     assert (single, single_rows) == (pieces, pieces_rows)
 
 
-@settings(max_examples=150)
-@given(events=streams(least=2), data=st.data())
-def test_restored_continues_as_if_never_stopped(events: list[Event], data: st.DataObject) -> None:
-    """Stop anywhere, load what was stored into a new engine, go on: it tells and holds what the first one does.
-
-    The model that was in force is given to the new engine, as a worker does at start.
-    """
-    stop = data.draw(st.integers(1, len(events) - 1))
-    commit = data.draw(st.integers(1, stop))
+def assert_continues(events: list[Event], commit: int, stop: int, kind: type[Engine] = Engine) -> None:
+    """Stored after `commit` and after `stop` events, loaded into a new engine: both go on alike to the end."""
     until = max(event.time_ms for event in events) + 2 * DAY_MS
-    first = new_engine()
+    first = new_engine(kind=kind)
     feed(first, events[:commit])
     rows = held(first)
     if commit < stop:
@@ -66,6 +64,17 @@ def test_restored_continues_as_if_never_stopped(events: list[Event], data: st.Da
     told_second = let_pass(second, until, feed(second, events[stop:]))
     assert told_second == told_first
     assert held(second, rows) == held(first, rows)
+
+
+@settings(max_examples=150)
+@given(events=streams(least=2), data=st.data())
+def test_restored_continues_as_if_never_stopped(events: list[Event], data: st.DataObject) -> None:
+    """Stop anywhere, load what was stored into a new engine, go on: it tells and holds what the first one does.
+
+    The model that was in force is given to the new engine, as a worker does at start.
+    """
+    stop = data.draw(st.integers(1, len(events) - 1))
+    assert_continues(events, data.draw(st.integers(1, stop)), stop)
 
 
 @settings(max_examples=100)
@@ -83,3 +92,47 @@ def test_records_read_again_change_nothing(events: list[Event], data: st.DataObj
     assert {key: value for key, value in after.items() if key != b"m"} == {
         key: value for key, value in rows.items() if key != b"m"
     }
+
+
+class Hasty(Engine):
+    """A broken engine: it lets time pass to the last event of a run before it applies the first."""
+
+    def apply(self, events: Events, details: dict[int, Detail]) -> Outcome:
+        """Let time pass first."""
+        early = self.advance(int(events.time_ms.max()), int(events.received_ms.max()))
+        outcome = super().apply(events, details)
+        return Outcome(
+            early.scores + outcome.scores, early.actions + outcome.actions, early.examples + outcome.examples
+        )
+
+
+class Forgetful(Engine):
+    """A broken engine: what it stores lacks the side records."""
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        """All but the side records."""
+        return [(key, value) for key, value in super().changes() if key[:1] != b"s"]
+
+
+def test_an_engine_that_looks_ahead_is_found() -> None:
+    """The check of cuts fails for an engine that lets a run's last event act on its first."""
+
+    @settings(max_examples=100, database=None, phases=[Phase.generate])
+    @given(events=streams(least=4), cuts=CUTS)
+    def broken(events: list[Event], cuts: list[int]) -> None:
+        assert told_in_runs(events, [], Hasty) == told_in_runs(events, cuts, Hasty)
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        broken()
+
+
+def test_an_engine_that_stores_too_little_is_found() -> None:
+    """The check of restoring fails for an engine whose changelog lacks the side records."""
+
+    @settings(max_examples=100, database=None, phases=[Phase.generate])
+    @given(events=streams(least=4))
+    def broken(events: list[Event]) -> None:
+        assert_continues(events, len(events) // 2, len(events) // 2, Forgetful)
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        broken()

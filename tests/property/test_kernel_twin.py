@@ -1,10 +1,11 @@
 """The compiled kernel is held equal to its plain twin."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strategies.event_streams import DAY_MS, HOUR_MS, columns_of, streams
 
@@ -91,6 +92,9 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes]) -> None:
     assert POINTS.event[:m].tolist() == [-1 if point.event is None else point.event for point in twin.points]
     assert POINTS.cause[:m].tolist() == [point.cause for point in twin.points]
     assert POINTS.received_ms[:m].tolist() == [point.received_ms for point in twin.points]
+    assert np.isfinite(POINTS.X[:m]).all()
+    ages = [c for c, column in enumerate(COLUMNS) if column.op is Op.SINCE]
+    assert not (POINTS.columns[:m, ages] < 0).any()
     for i, point in enumerate(twin.points):
         expected = np.array([point.features[name] for name in FEATURES])
         assert len(point.features) == len(FEATURES)
@@ -147,3 +151,42 @@ def _compare_ring(ring: np.ndarray, customer: Customer, kind: int, bucket_ms: in
 def test_kernel_equals_twin(events: list[Event], horizon_days: int, tick_ms: int) -> None:
     """Statuses, points, features, columns, labels, counts, rings and due times are those of the plain twin."""
     compare(events, config_of(horizon_days * DAY_MS, tick_ms))
+
+
+@settings(max_examples=20)
+@given(events=streams(most=20), data=st.data())
+def test_no_age_is_negative_whatever_order_events_come_in(events: list[Event], data: st.DataObject) -> None:
+    """Also when days come in any order: ages are at least 0, features finite, and both those of the twin."""
+    config = config_of(6 * DAY_MS)._replace(window_ms=900 * DAY_MS)
+    compare(data.draw(st.permutations(events)), config)
+
+
+@settings(max_examples=20)
+@given(events=streams(most=20), behind=st.sets(st.integers(0, 2), min_size=1, max_size=2))
+def test_kernel_equals_twin_while_topics_are_behind(events: list[Event], behind: set[int]) -> None:
+    """The watermark is then that of the topic furthest behind, for ticks and for what is late."""
+    compare(events, config_of(6 * DAY_MS), frozenset(behind))
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("count", lambda customer, kind, now, bucket, n: _count(customer, kind, now, bucket, n + 1)),
+        ("decayed", lambda customer, now, half_life, *kinds: _decayed(customer, now, half_life * 1.001, *kinds)),
+        ("viewed", lambda customer: sorted(_viewed(customer))),
+    ],
+)
+def test_a_kernel_that_differs_is_found(monkeypatch: pytest.MonkeyPatch, name: str, broken: Callable[..., Any]) -> None:
+    """The comparison fails where one of the two counts a day too many, forgets too slowly or mixes up the order."""
+    monkeypatch.setattr(Customer, name, broken)
+
+    @settings(max_examples=40, database=None, phases=[Phase.generate])
+    @given(events=streams(least=15, most=20))
+    def comparison(events: list[Event]) -> None:
+        compare(events, config_of(6 * DAY_MS))
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        comparison()
+
+
+_count, _decayed, _viewed = Customer.count, Customer.decayed, Customer.viewed

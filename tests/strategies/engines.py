@@ -21,7 +21,8 @@ from scoring.twin import Event
 HORIZON_MS = 3 * DAY_MS
 SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
-RULES = RuleSet((*shipped({"win-back": {"quiet": 4}, "browsing-prospect": {"visits": 2}}).rules, RESTLESS))
+LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
+RULES = RuleSet((*shipped({"win-back": {"quiet": 4}, "browsing-prospect": {"visits": 2}}).rules, RESTLESS, LIKELY))
 SNAPSHOT = Snapshot(
     version=1,
     effective_ms=START_MS + 2 * DAY_MS,
@@ -51,9 +52,9 @@ class Told:
         self.examples += [_example_tuple(example) for example in outcome.examples]
 
 
-def new_engine(snapshots: Iterable[Snapshot] = (SNAPSHOT,), settings: EngineSettings = SETTINGS) -> Engine:
+def new_engine(snapshots: Iterable[Snapshot] = (SNAPSHOT,), kind: type[Engine] = Engine) -> Engine:
     """An engine that knows of the snapshots from the start."""
-    engine = Engine(settings, RULES)
+    engine = kind(SETTINGS, RULES)
     for snapshot in snapshots:
         engine.swap(snapshot)
     return engine
@@ -66,7 +67,9 @@ def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> T
     for event in events:
         if event.product:
             engine.product(event.product, _product(event))
-    told.add(engine.apply(columns_of(events, rows), details_of(events)), engine, events)
+    # What is in the cart is the engine's to say.
+    table = columns_of([event._replace(cart_items=-1, cart_value=0.0) for event in events], rows)
+    told.add(engine.apply(table, details_of(events)), engine, events)
     return told
 
 

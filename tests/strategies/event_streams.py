@@ -82,6 +82,29 @@ def columns_of(events: Sequence[Event], rows: dict[bytes, int]) -> Events:
     return table
 
 
+def each_told_once(events: Sequence[Event]) -> list[Event]:
+    """The events, every message once and every order with a number of its own."""
+    once = {(event.source, event.message): event for event in events}
+    return [
+        event._replace(product=number + 1, offset=number) if event.source == 1 else event._replace(offset=number)
+        for number, event in enumerate(once.values())
+    ]
+
+
+def after(events: Sequence[Event], earlier: Sequence[Event]) -> list[Event]:
+    """The events, moved behind others: later than all of them, with new offsets and messages."""
+    shift = max(event.time_ms for event in earlier) + 1 - min(event.time_ms for event in events)
+    return [
+        event._replace(
+            time_ms=event.time_ms + shift,
+            received_ms=event.received_ms + shift,
+            offset=event.offset + 1_000,
+            message=event.message + 1_000,
+        )
+        for event in events
+    ]
+
+
 def _next(offsets: list[int], source: int) -> int:
     offsets[source] += 1
     return offsets[source] - 1
