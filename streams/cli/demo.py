@@ -35,7 +35,7 @@ __all__ = ["demo"]
 
 _PLOT = Path("recompra-demo.png")
 _LINE_EVERY_S = 2.0
-_PICTURE_WIDTH = 130
+_PIPE_WIDTH, _PICTURE_WIDTH = 100, 120
 
 
 def _writable(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
@@ -105,7 +105,8 @@ def _demo(seed: int, plot: Path, days: int | None, svg: Path | None, as_json: bo
     if as_json:
         print_json({**summary_json(summary), "plot": str(plot)})
     else:
-        Console().print(final)
+        console = Console()
+        Console(width=console.width if console.is_terminal else _PIPE_WIDTH).print(final)
     if svg:
         picture = Console(record=True, width=_PICTURE_WIDTH, file=io.StringIO(), force_terminal=True)
         picture.print(screen(progress, watched), final, sep="\n\n")

@@ -101,4 +101,4 @@ def _say(text: str) -> None:
 
 
 def _part_said(name: str, line: str) -> None:
-    click.echo(f"{name}: {line}", err=True)
+    _say(line if line.startswith(f"{name}: ") else f"{name}: {line}")

@@ -178,7 +178,7 @@ def _next_steps(data: str) -> RenderableType:
     steps = [
         (
             "the same orders without a broker",
-            f"recompra backtest {data} \\\n      --format online-retail --horizon 30d",
+            f"recompra backtest \\\n      {data} \\\n      --format online-retail --horizon 30d",
         ),
         ("the same parts, empty, for your own data", "RECOMPRA_CLOCK=events recompra up --broker-port 19092"),
         ("load it, in another terminal", "recompra load FILE --format orders-csv --broker 127.0.0.1:19092"),
