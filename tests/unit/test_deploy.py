@@ -1,0 +1,158 @@
+"""What is deployed: only the loopback is open, every file named is there, every metric named exists."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from streams.cli.main import _COMMANDS
+from streams.metrics import Metrics
+from streams.settings import ENV_PREFIX, Settings
+from streams.trainer_metrics import TrainerMetrics
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSITION = yaml.safe_load((ROOT / "docker-compose.kafka.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSITION["services"]
+DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/recompra.json").read_text())
+ALERTS = [
+    rule
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+MONITORING = (ROOT / "docs/monitoring.md").read_text()
+
+
+def exposed() -> set[str]:
+    """The names that a worker and a trainer expose, a histogram's three included."""
+    names = set()
+    for registry in (Metrics().registry, TrainerMetrics().registry):
+        for family in registry.collect():
+            if family.type == "counter":
+                names.add(f"{family.name}_total")
+            elif family.type == "histogram":
+                names |= {family.name, *(f"{family.name}_{part}" for part in ("bucket", "sum", "count"))}
+            else:
+                names.add(family.name)
+    return names
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"\brecompra_[a-z_]+", text))
+
+
+EXPRESSIONS = {f"alert {rule['alert']}": rule["expr"] for rule in ALERTS} | {
+    f"panel {panel['title']} {target['refId']}": target["expr"]
+    for panel in PANELS
+    for target in panel["targets"]
+}
+
+
+@pytest.mark.parametrize("where", EXPRESSIONS)
+def test_every_metric_that_is_asked_for_exists(where: str) -> None:
+    """An alert or a panel on a metric that nobody exposes would stay silent for ever."""
+    asked = named(EXPRESSIONS[where])
+    assert asked, "asks for none of ours"
+    assert asked <= exposed()
+
+
+def test_every_metric_is_explained() -> None:
+    """`docs/monitoring.md` names every metric, and none that does not exist."""
+    told = named(MONITORING)
+    wanted = {re.sub("_(bucket|sum|count)$", "", name) for name in exposed()}
+    assert told == wanted
+
+
+def test_every_alert_is_explained() -> None:
+    """`docs/monitoring.md` says of every alert what to do, and each says so itself."""
+    assert set(re.findall(r"`(Recompra[A-Za-z]+)`", MONITORING)) == {rule["alert"] for rule in ALERTS}
+    for rule in ALERTS:
+        assert set(rule["annotations"]) == {"summary", "action"}, rule["alert"]
+
+
+def test_panels_do_not_overlap() -> None:
+    """Every panel has its own place on the dashboard's grid of 24 columns, and its own id."""
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    sources = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text())
+    assert {panel["datasource"]["uid"] for panel in PANELS} == {sources["datasources"][0]["uid"]}
+
+
+def test_nothing_is_open_beyond_the_loopback() -> None:
+    """Every published port of the composition is bound to 127.0.0.1."""
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(published) == 3
+    assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in published)
+
+
+def test_images_are_pinned() -> None:
+    """No image of others is `latest`, and Apache Kafka is the version that the tests run against."""
+    pom = (ROOT / "deploy/kafka-local/pom.xml").read_text()
+    version = re.search(r"kafka_2\.13</artifactId>\s*<version>([^<]+)", pom)
+    assert version is not None
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version[1]}"
+    for service in SERVICES.values():
+        assert service["image"] == "recompra" or re.search(r":v?\d+\.\d+", service["image"])
+
+
+def test_parts_are_told_settings_that_exist() -> None:
+    """The variables and commands of our containers are settings and commands of the program."""
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    for name in ("topics", "worker", "trainer"):
+        assert set(SERVICES[name]["environment"]) <= known
+        assert SERVICES[name]["command"][0] in _COMMANDS
+        assert importlib.util.find_spec(f"streams.cli.{SERVICES[name]['command'][0]}")
+    port = SERVICES["worker"]["environment"]["RECOMPRA_WEB_PORT"]
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    targets = [place for job in scraped["scrape_configs"] for place in job["dns_sd_configs"]]
+    assert {(place["names"][0], str(place["port"])) for place in targets} == {
+        ("worker", port),
+        ("trainer", port),
+    }
+
+
+def test_services_wait_for_services_that_are_there() -> None:
+    """What a service waits for is in the composition, with a health check where its health is waited for."""
+    for service in SERVICES.values():
+        waits = service.get("depends_on", {})
+        for name in waits:
+            assert name in SERVICES
+            if isinstance(waits, dict) and waits[name]["condition"] == "service_healthy":
+                assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_files_that_are_mounted_or_copied_exist() -> None:
+    """Every file that the composition mounts and the image copies is in the repository, and not ignored."""
+    mounted = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    files = [ROOT / path for path in mounted if path.startswith("./")]
+    assert len(files) == 4
+    image = (ROOT / SERVICES["worker"]["build"]["dockerfile"]).read_text()
+    copied = [
+        path for line in re.findall(r"^COPY (?!--)(.*) \S+$", image, re.MULTILINE) for path in line.split(" ")
+    ]
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert len(copied) > 5
+    for path in copied:
+        files.append(ROOT / path)
+        assert any(one == path or one.startswith(f"{path}/") for one in kept), path
+    assert [str(file) for file in files if not file.exists()] == []
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    """The last stage of the image names a user of its own."""
+    last = (ROOT / "deploy/Dockerfile").read_text().split("\nFROM ")[-1]
+    assert re.search(r"^USER recompra$", last, re.MULTILINE)
