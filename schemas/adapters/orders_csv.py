@@ -1,7 +1,7 @@
 """Orders CSV: any shop's orders as delimited text; options say what the columns are called."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -161,7 +161,7 @@ def check(options: Mapping[str, str]) -> None:
     pattern = options["time-pattern"]
     if pattern == "iso" or pattern in _EPOCHS:
         return
-    sample = datetime(2001, 12, 31, 23, 58, 59)  # noqa: DTZ001 - only tries the pattern
+    sample = datetime(2001, 12, 31, 23, 58, 59, tzinfo=UTC)
     try:
         same = datetime.strptime(sample.strftime(pattern), pattern).date() == sample.date()  # noqa: DTZ007
     except ValueError:
