@@ -111,6 +111,10 @@ class Snapshot:
         A river model that is not linear, pickled; b"" otherwise.
     resume_offset
         Where a trainer that resumes from here starts to read the examples; -1 means from the beginning.
+    read_offset
+        Offset of the record at which it was taken: only from there on is what is read again complete.
+    watermarks
+        How far each partition had come by then, by its number.
     """
 
     version: int
@@ -127,6 +131,8 @@ class Snapshot:
     state: bytes = b""
     pickled: bytes = b""
     resume_offset: int = -1
+    read_offset: int = -1
+    watermarks: Mapping[int, int] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
@@ -146,15 +152,15 @@ class Snapshot:
             state=self.state,
             pickled=self.pickled,
             resume_offset=self.resume_offset,
+            read_offset=self.read_offset,
+            watermarks=dict(sorted(self.watermarks.items())),
             metrics=dict(self.metrics),
         )
         body = msgspec.msgpack.encode(wire)
         return _MAGIC + zlib.crc32(body).to_bytes(4, "big") + body
 
     @classmethod
-    def from_bytes(
-        cls, data: bytes, *, feature_version: str | None = None, allow_pickle: bool = False
-    ) -> "Snapshot":
+    def from_bytes(cls, data: bytes, *, feature_version: str | None = None, allow_pickle: bool = False) -> "Snapshot":
         """Read what `to_bytes` wrote.
 
         Raises
@@ -193,6 +199,8 @@ class Snapshot:
             state=wire.state,
             pickled=wire.pickled,
             resume_offset=wire.resume_offset,
+            read_offset=wire.read_offset,
+            watermarks=wire.watermarks,
             metrics=wire.metrics,
         )
 
@@ -218,6 +226,8 @@ class _Wire(msgspec.Struct):
     state: bytes
     pickled: bytes
     resume_offset: int
+    read_offset: int
+    watermarks: dict[int, int]
     metrics: dict[str, float]
 
 

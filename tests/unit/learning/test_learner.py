@@ -115,7 +115,7 @@ def test_percentiles_are_even_over_recent_examples() -> None:
     """A tenth of the recent examples stands below each decile of the snapshot's table."""
     learner = taught(EXAMPLES)
     snapshot = learner.snapshot(END, END)
-    shown = logits(snapshot.scorer, np.array([e.features for e in EXAMPLES]))  # type: ignore[arg-type]
+    shown = logits(snapshot.scorer, np.array([e.features for e in EXAMPLES[-1000:]]))  # type: ignore[arg-type]
     below = (shown[:, None] < snapshot.quantiles[[10, 50, 90]]).mean(axis=0)
     assert below == pytest.approx([0.1, 0.5, 0.9], abs=0.01)
 
