@@ -43,7 +43,7 @@ def ga4(name: str, micros: int) -> str:
 SAMPLES: dict[str, list[str]] = {
     "segment": [
         '{"messageId":"m1","timestamp":"2024-05-01T09:30:00Z","userId":"u","type":"page"}',
-        '{"messageId":"m2","timestamp":"2024-05-01T09:31:00Z","userId":7,"event":"Order Completed","properties":{"order_id":5}}',
+        '{"messageId":"m2","timestamp":"2024-05-01T09:31:00Z","userId":7,"type":"track","event":"Cart Viewed"}',
         '{"messageId":"m3","timestamp":"2024-05-01T09:31:00Z","anonymousId":"a","type":"track","event":"New Thing"}',
     ],
     "orders-csv": [
