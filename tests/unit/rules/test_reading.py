@@ -1,0 +1,150 @@
+"""Reading rules: each mistake is told with file, line, rule, field, value, reason and remedy."""
+
+import pytest
+
+from scoring.rules import Rule, RuleError, read_rules
+from scoring.rules.reading import duration_ms
+from scoring.rules.rule import ActionClass, Carry, ForEach
+
+FULL = """\
+# A comment first.
+name: quiet-cart
+version: 3
+sentence: Left a cart of {worth} or more for {quiet} hours.
+parameters:
+  quiet: 90m
+  worth: 20
+enter: cart_value >= worth and hours_since(product_added) >= quiet
+exit: cart_value < 10
+action_class: service
+cooldown: 1.5d
+expires_after: 2h
+priority: 70
+carries: [cart, reasons]
+audience: yes
+"""
+SOME, LEAST = "some-rule", "parameters.least"
+NEEDED = "name: some-rule\nsentence: Who is in it.\nenter: orders > 0\n"
+
+
+def test_a_rule_is_read_whole() -> None:
+    """Every field of a file arrives in the rule, parameters in its sentence too."""
+    [rule] = read_rules(FULL, "quiet-cart.yaml")
+    assert (rule.name, rule.version, rule.priority, rule.audience) == ("quiet-cart", 3, 70, True)
+    assert rule.sentence == "Left a cart of 20 or more for 1.5 hours."
+    assert dict(rule.parameters) == {"quiet": 1.5, "worth": 20.0}
+    assert (rule.action_class, rule.for_each) == (ActionClass.SERVICE, ForEach.NONE)
+    assert (rule.cooldown_ms, rule.expires_after_ms) == (129_600_000, 7_200_000)
+    assert rule.carries == (Carry.CART, Carry.REASONS)
+
+
+def test_what_is_not_written_has_its_default() -> None:
+    """Name, sentence and enter are enough; whoever no longer meets enter leaves."""
+    [rule] = read_rules(NEEDED, "some.yaml")
+    same = Rule(name="some-rule", sentence="Who is in it.", enter="orders > 0")
+    assert rule == same
+    assert (rule.version, rule.cooldown_ms, rule.expires_after_ms, rule.carries) == (1, 0, None, ())
+
+
+def test_a_file_may_hold_several_rules() -> None:
+    """One YAML document a rule, in their order; an empty document is none."""
+    text = NEEDED + "---\n---\n" + NEEDED.replace("some-rule", "other-rule")
+    assert [rule.name for rule in read_rules(text, "rules.yaml")] == ["some-rule", "other-rule"]
+
+
+@pytest.mark.parametrize(
+    ("given", "quiet"), [(2, 2.0), (0.5, 0.5), ("3", 3.0), ("2h", 2.0), ("45m", 0.75), ("1d", 24.0), ("1w", 168.0)]
+)
+def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
+    """A number takes the predicate's unit; a duration is turned into it."""
+    [rule] = read_rules(FULL, "quiet-cart.yaml", {"quiet-cart": {"quiet": given}, "other": {"x": 1}})
+    assert rule.parameters["quiet"] == quiet
+    assert rule.parameters["worth"] == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "rule", "field", "value", "reason", "remedy"),
+    [
+        ("", 1, "?", "file", "some.yaml", "holds no rule", "write a rule"),
+        ("name: [", 1, "?", "file", "some.yaml", "not YAML", "indentation"),
+        ("- a\n- b\n", 1, "?", "rule", "", "not a mapping", "field: value"),
+        (NEEDED + "nam: x\n", 4, SOME, "nam", "nam", "unknown field", "'name'"),
+        (NEEDED + "enter: orders > 1\n", 4, "?", "enter", "enter", "stands twice", "remove one"),
+        ("name: some-rule\nenter: orders > 0\n", 1, SOME, "sentence", "", "missing", "add 'sentence"),
+        (NEEDED.replace(SOME, "Some Rule"), 1, "Some Rule", "name", "Some Rule", "lower-kebab", "win-back"),
+        (NEEDED + "version: one\n", 4, SOME, "version", "one", "not a whole number", "as 1"),
+        (NEEDED + "version: 0\n", 4, SOME, "version", "0", "count from 1", "1 or more"),
+        (NEEDED + "cooldown: 7\n", 4, SOME, "cooldown", "7", "not a duration", "7d"),
+        (NEEDED + "expires_after: 0d\n", 4, SOME, "expires_after", "0", "not positive", "3d"),
+        (NEEDED + "audience: maybe\n", 4, SOME, "audience", "maybe", "neither true nor false", "true or false"),
+        (NEEDED + "for_each: shop\n", 4, SOME, "for_each", "shop", "not known", "order, product"),
+        (NEEDED + "action_class: advert\n", 4, SOME, "action_class", "advert", "not known", "marketing, service"),
+        (NEEDED + "carries: cart\n", 4, SOME, "carries", "cart", "not a list", "[reasons, cart]"),
+        (NEEDED + "carries: [card]\n", 4, SOME, "carries", "['card']", "holds something unknown", "cart"),
+        (NEEDED + "carries:\n  - [cart]\n", 4, SOME, "carries", "[", "holds something unknown", "cart"),
+        (NEEDED + "exit:\n  a: 1\n", 4, SOME, "exit", "…", "single value", "on one line"),
+        (NEEDED + "exit: orders >= 0\n", 4, SOME, "exit", "orders >= 0", "leave at once", "turn"),
+        (NEEDED.replace("orders", "oders"), 3, SOME, "enter", "oders > 0", "unknown feature 'oders'", "'orders'"),
+        (NEEDED + "parameters:\n  least: many\n", 5, SOME, LEAST, "many", "neither a number", "2h"),
+        (NEEDED + "parameters:\n  least: 2h\n", 5, SOME, LEAST, "2h", "one unit of time", "number"),
+        (NEEDED + "parameters:\n  least: .nan\n", 5, SOME, LEAST, ".nan", "number", "number"),
+        (NEEDED + "parameters:\n  least: 2\n", 4, SOME, LEAST, "2", "not used", "remove it"),
+        (NEEDED + "parameters:\n  orders: 2\n", 4, SOME, "parameters.orders", "orders", "has a meaning", "another"),
+        (NEEDED.replace("in it", "{it}"), 2, SOME, "sentence", "Who is {it}.", "unknown parameter 'it'", "braces"),
+        (NEEDED.replace("orders", "order_number"), 3, SOME, "enter", "order_number", "an order is concerned", "order"),
+    ],
+)  # fmt: skip
+def test_each_mistake_names_its_place(
+    text: str, line: int, rule: str, field: str, value: str, reason: str, remedy: str
+) -> None:
+    """File, line, rule, field, value, what is wrong and what to write instead."""
+    with pytest.raises(RuleError) as caught:
+        read_rules(text, "some.yaml")
+    error = caught.value
+    assert (error.file, error.line, error.rule, error.field) == ("some.yaml", line, rule, field), error
+    assert value in error.value, error
+    assert reason in error.reason, error
+    assert remedy in error.remedy, error
+    assert f"some.yaml line {line}: rule {rule}, {field}" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "field", "reason"),
+    [
+        ({"quit": 1}, "parameters.quit", "no such parameter"),
+        ({"quiet": float("nan")}, "parameters.quiet", "not a number"),
+        ({"quiet": "soon"}, "parameters.quiet", "neither a number nor a duration"),
+        ({"worth": "2h"}, "parameters.worth", "one unit of time"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(overrides: dict[str, float | str], field: str, reason: str) -> None:
+    """A parameter that the rule has not, and a value that it cannot have, are named with the rule."""
+    with pytest.raises(RuleError) as caught:
+        read_rules(FULL, "quiet-cart.yaml", {"quiet-cart": overrides})
+    assert (caught.value.rule, caught.value.field) == ("quiet-cart", field)
+    assert reason in caught.value.reason
+
+
+def test_a_long_value_is_cut() -> None:
+    """An error shows 80 characters of a value, those around the place that is wrong."""
+    enter = " and ".join(["orders > 1"] * 30 + ["oders > 1"])
+    with pytest.raises(RuleError) as caught:
+        read_rules(NEEDED.replace("orders > 0", enter), "some.yaml")
+    assert len(caught.value.value) <= 80
+    assert "oders" in caught.value.value.replace("orders", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [("90s", 90_000), ("30m", 1_800_000), ("1.5h", 5_400_000), ("7d", 604_800_000), ("2 w", 1_209_600_000)],
+)
+def test_durations(text: str, ms: int) -> None:
+    """A number and one of s, m, h, d, w."""
+    assert duration_ms(text) == ms
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "-1d", "1y", "1h30m", "1e3s"])
+def test_other_durations_are_refused(text: str) -> None:
+    """A bare number could be anything; neither signs nor sums are read."""
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        duration_ms(text)
