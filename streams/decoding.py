@@ -16,7 +16,7 @@ from schemas.events import Event, Properties, text_id
 from schemas.names import CALL_KINDS, kind_name
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error
 from scoring.kernel import Events
-from scoring.kinds import Kind
+from scoring.kinds import N_KINDS, Kind
 from scoring.profile import stable_hash
 from scoring.side import CartItem
 from scoring.sides import Detail
@@ -27,8 +27,9 @@ from streams.stamps import UNREADABLE, stamps_ms
 
 __all__ = ["Decoded", "Decoder"]
 
-_BLOCK = 512
-"""Records decoded at once: those beside a bad one are decoded twice."""
+_BLOCK = 384
+"""Records decoded at once and reduced to columns before the next: their objects then stay in the processor's cache,
+which halves the cost. Those beside a bad record are decoded twice."""
 _CACHED = 200_000
 """Names kept in each cache; it is emptied when full, so that made-up names cannot grow it."""
 _IGNORED = -1
@@ -40,6 +41,9 @@ _CARRYING = _ORDERS | _STEPS | {Kind.CART_VIEWED}
 """Kinds that carry a `Detail`."""
 _EXAMINED = _CARRYING | {Kind.TICKET_OPENED, Kind.TICKET_SOLVED, Kind.ALIAS}
 """Kinds that have amounts or need fields which the columns do not show: each such event is examined."""
+_IS_NAMING, _IS_CARRYING, _IS_EXAMINED = (
+    np.array([kind in kinds for kind in range(N_KINDS)]) for kinds in (_NAMING, _CARRYING, _EXAMINED)
+)
 _TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 
 
@@ -100,7 +104,11 @@ class Decoder:
         self._decode = msgspec.json.Decoder(Event).decode
 
     def __call__(self, source: int, records: Sequence[Record]) -> Decoded:
-        """Decode records of one input, in order; about 2.5 µs each, never raises for what they hold."""
+        """Decode records of one input, in order; about 2 µs each, never raises for what they hold."""
+        blocks = [self._block(source, records[i : i + _BLOCK]) for i in range(0, len(records), _BLOCK)]
+        return _joined(blocks) if len(blocks) != 1 else blocks[0]
+
+    def _block(self, source: int, records: Sequence[Record]) -> Decoded:
         places, values, refused = self._parsed(records)
         kinds = self._kinds
         kind = [kinds[event.event] if event.type == "track" else _CALLS.get(event.type, _IGNORED) for event in values]
@@ -122,29 +130,18 @@ class Decoder:
         return Decoded(events, details, places, ignored, refused)
 
     def _parsed(self, records: Sequence[Record]) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
-        """Decode in blocks; in a block with a bad record, one by one."""
+        """Decode all at once; where one is bad, one by one."""
         decode = self._decode
-        values: list[Event] = []
-        places: Sequence[int] = range(len(records))
-        refused: list[tuple[int, Refusal]] = []
-        for start in range(0, len(records), _BLOCK):
+        try:
+            return range(len(records)), [decode(record.value) for record in records], []  # type: ignore[arg-type]
+        except (*DECODE_ERRORS, TypeError):
+            values, places, refused = [], [], []
+        for i, record in enumerate(records):
             try:
-                values += [decode(record.value) for record in records[start : start + _BLOCK]]  # type: ignore[arg-type]
-            except (*DECODE_ERRORS, TypeError):
-                if not refused:
-                    places = list(range(start))
-                assert isinstance(places, list)
-                for i in range(start, min(start + _BLOCK, len(records))):
-                    payload = records[i].value
-                    try:
-                        values.append(decode(payload))  # type: ignore[arg-type]
-                        places.append(i)
-                    except (*DECODE_ERRORS, TypeError) as error:
-                        refused.append((i, from_validation_error(error, payload)))
-            else:
-                if refused:
-                    assert isinstance(places, list)
-                    places.extend(range(start, min(start + _BLOCK, len(records))))
+                values.append(decode(record.value))  # type: ignore[arg-type]
+                places.append(i)
+            except (*DECODE_ERRORS, TypeError) as error:
+                refused.append((i, from_validation_error(error, record.value)))
         return places, values, refused
 
     def _bad(self, columns: "_Columns") -> dict[int, Refusal]:
@@ -164,23 +161,20 @@ class Decoder:
 
     def _built(self, source: int, c: "_Columns") -> tuple[Events, dict[int, Detail]]:
         n = len(c.values)
-        row = self._row
         events = Events.blank(n)
-        events.row[:] = [row(name) for name in c.names]
+        events.row[:] = list(map(self._row, c.names))
         events.time_ms[:] = c.time_ms
         events.kind[:] = c.kind
         events.source[:] = source
-        events.offset[:] = [record.offset for record in c.records]
-        events.message[:] = hashes([value.messageId for value in c.values])
+        events.offset[:] = _offsets(c.records)
+        events.message[:] = hashes(c.messages)
         events.product[:] = c.product
         unknown = c.receipt_ms == UNKNOWN_RECEIPT
         events.received_ms[:] = np.where(unknown | self._own_clock, c.time_ms, c.receipt_ms)
         events.cart_items[:] = -1
         details = {}
-        for i, kind in enumerate(c.kind):
-            if kind not in _CARRYING:
-                continue
-            said = c.values[i].properties
+        for i in np.flatnonzero(_IS_CARRYING[c.kind]).tolist():
+            kind, said = int(c.kind[i]), c.values[i].properties
             if said is None or (kind == Kind.CART_VIEWED and said.products is None):
                 continue
             details[i] = _detail(kind, said)
@@ -189,43 +183,81 @@ class Decoder:
         return events, details
 
 
+def _joined(blocks: Sequence[Decoded]) -> Decoded:
+    """Consecutive blocks as one: `places` and `refused` count on, over what each block read."""
+    details: dict[int, Detail] = {}
+    refused: list[tuple[int, Refusal]] = []
+    places: list[int] = []
+    events = read = ignored = 0
+    for block in blocks:
+        details |= {events + i: detail for i, detail in block.details.items()}
+        refused += [(read + i, why) for i, why in block.refused]
+        places += [read + place for place in block.places]
+        events += len(block.places)
+        read += len(block.places) + block.ignored + len(block.refused)
+        ignored += block.ignored
+    columns = zip(*(block.events for block in blocks), strict=True)
+    joined = Events._make(map(np.concatenate, columns)) if blocks else Events.blank(0)
+    return Decoded(joined, details, range(read) if events == read else places, ignored, refused)
+
+
+def _offsets(records: Sequence[Record]) -> Sequence[int]:
+    """They increase, so between a first and a last that lie n - 1 apart there is no choice."""
+    n = len(records)
+    if n and records[-1].offset - records[0].offset == n - 1:
+        return range(records[0].offset, records[0].offset + n)
+    return [record.offset for record in records]
+
+
 class _Columns(NamedTuple):
-    """Decoded events of known kinds beside what is derived of them, one element an event in each."""
+    """Decoded events of known kinds beside what is derived of them, one element an event in each.
+
+    `names` are the customers: the very list `keys` where each event lies under its customer's id, as it should.
+    """
 
     values: list[Event]
-    kind: list[int]
+    messages: list[str]
+    kind: npt.NDArray[np.int64]
     records: Sequence[Record]
+    keys: list[bytes | None]
     names: list[bytes]
     time_ms: npt.NDArray[np.int64]
     receipt_ms: npt.NDArray[np.int64]
-    product: list[int]
+    product: npt.NDArray[np.uint64]
 
     @classmethod
     def of(cls, values: list[Event], kind: list[int], records: Sequence[Record], numbers: "_Numbers") -> "_Columns":
-        try:
-            names = [(event.userId or event.anonymousId).encode() for event in values]  # type: ignore[union-attr]
-        except (AttributeError, UnicodeEncodeError):
-            names = [customer_of(event) for event in values]
+        keys = [record.key for record in records]
         time_ms = stamps_ms([event.timestamp for event in values])
         receipt_ms = np.array([record.timestamp for record in records], np.int64)
-        number = numbers.of
-        product = [number(event.properties) if k in _NAMING else 0 for event, k in zip(values, kind, strict=True)]
-        return cls(values, kind, records, names, time_ms, receipt_ms, product)
+        product = [
+            numbers[said.product_id or said.sku or said.name]
+            if k in _NAMING and (said := event.properties) is not None
+            else 0
+            for event, k in zip(values, kind, strict=True)
+        ]
+        return cls(
+            values,
+            [event.messageId for event in values],
+            np.array(kind, np.int64),
+            records,
+            keys,
+            _names(keys, values),
+            time_ms,
+            receipt_ms,
+            np.array(product, np.uint64),
+        )
 
     def suspects(self, skew_ms: int) -> list[int]:
         """Those that could be refused; what the columns clear needs no examining."""
         known = self.receipt_ms != UNKNOWN_RECEIPT
         found = (self.time_ms == UNREADABLE) | (known & (self.time_ms > self.receipt_ms + skew_ms))
-        keys = [record.key for record in self.records]
-        if keys != self.names or max(map(len, self.names), default=0) > ID_BYTES:
-            whose = zip(keys, self.names, strict=True)
-            found |= np.array([k != name or len(name) > ID_BYTES for k, name in whose], np.bool_)
-        every = zip(self.kind, self.product, self.values, strict=True)
-        # Said to be boolean: of no events at all numpy would make an array of floats.
-        found |= np.array(
-            [k in _EXAMINED or (product == 0 and k in _NAMING) or not event.messageId for k, product, event in every],
-            np.bool_,
-        )
+        found |= _IS_EXAMINED[self.kind] | (_IS_NAMING[self.kind] & (self.product == 0))
+        if self.names is not self.keys:
+            whose = zip(self.keys, self.names, strict=True)
+            found |= np.array([k != name or not 0 < len(name) <= ID_BYTES for k, name in whose], np.bool_)
+        if "" in self.messages:
+            found |= np.array([message == "" for message in self.messages], np.bool_)
         return np.flatnonzero(found).tolist()
 
     def without(self, bad: dict[int, Refusal]) -> "_Columns":
@@ -233,13 +265,30 @@ class _Columns(NamedTuple):
         keep = [i for i in range(len(self.values)) if i not in bad]
         return _Columns(
             [self.values[i] for i in keep],
-            [self.kind[i] for i in keep],
+            [self.messages[i] for i in keep],
+            self.kind[keep],
             [self.records[i] for i in keep],
+            [self.keys[i] for i in keep],
             [self.names[i] for i in keep],
             self.time_ms[keep],
             self.receipt_ms[keep],
-            [self.product[i] for i in keep],
+            self.product[keep],
         )
+
+
+def _names(keys: list[bytes | None], values: list[Event]) -> list[bytes]:
+    """Whose each event is; the very list of keys where all are as they should be, which is known in one look."""
+    try:
+        joined = b"\0".join(keys)  # type: ignore[arg-type]
+        named = "\0".join([event.userId or event.anonymousId for event in values])  # type: ignore[misc]
+        same = joined == named.encode() and joined.count(b"\0") == max(len(keys) - 1, 0)
+    except (TypeError, UnicodeEncodeError):  # no key, no name, a number, a lone surrogate
+        same = False
+    if same:
+        lengths = list(map(len, keys))  # type: ignore[arg-type]
+        if lengths and min(lengths) > 0 and max(lengths) <= ID_BYTES:
+            return keys  # type: ignore[return-value]
+    return [customer_of(event) for event in values]
 
 
 class _Kinds(dict[str | None, int]):
@@ -266,10 +315,6 @@ class _Numbers(dict[str | int | None, int]):
     def __init__(self, told: Callable[[int, str], None]) -> None:
         super().__init__()
         self._told = told
-
-    def of(self, said: Properties | None) -> int:
-        """The number of the product that an event names."""
-        return 0 if said is None else self[said.product_id or said.sku or said.name]
 
     def __missing__(self, product: str | int | None) -> int:
         name = text_id(product)
