@@ -1,0 +1,51 @@
+"""Rule files: a directory of one's own in place of the shipped rules."""
+
+from pathlib import Path
+
+import pytest
+
+from scoring.rules import RuleError, shipped
+from streams.rule_files import read_directory, rules_in_force
+from streams.settings import Settings
+from streams.topics import rule_names
+
+ONE = "name: one\nsentence: Bought at least {least} times.\nparameters: {least: 3}\nenter: orders >= least\n"
+
+
+def test_without_a_directory_the_shipped_rules_are_in_force() -> None:
+    """Also with parameters from the settings, and the topics are made for the same names."""
+    settings = Settings(rule_parameters={"cart-abandoned": {"quiet": "2h"}})
+    rules = rules_in_force(settings)
+    assert rules.names == shipped().names == rule_names(settings)
+    assert rules.rules[1].parameters["quiet"] == 2.0
+
+
+def test_a_directory_takes_their_place(tmp_path: Path) -> None:
+    """Every file that ends in .yaml or .yml, by name; what is in it counts, not what the file is called."""
+    (tmp_path / "b.yml").write_text(ONE)
+    (tmp_path / "a.yaml").write_text(ONE.replace("name: one", "name: two") + "---\n" + ONE.replace("one", "three"))
+    (tmp_path / "notes.txt").write_text("not a rule")
+    settings = Settings(rules_dir=tmp_path, rule_parameters={"one": {"least": 7}})
+    rules = rules_in_force(settings)
+    assert rules.names == rule_names(settings) == ("two", "three", "one")
+    assert [rule.parameters["least"] for rule in rules.rules] == [3, 3, 7]
+
+
+@pytest.mark.parametrize(
+    ("files", "overrides", "message"),
+    [
+        ({}, {}, "holds no rule file"),
+        ({"a.yaml": ONE, "b.yaml": ONE}, {}, "rule one, name 'one': stands twice"),
+        ({"a.yaml": ONE}, {"on": {"least": 3}}, "nearest known: 'one'"),
+        ({"a.yaml": ONE.replace("orders", "oders")}, {}, "a.yaml line 4: rule one, enter"),
+        ({"a.yaml": b"\xff\xfe"}, {}, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    tmp_path: Path, files: dict[str, str | bytes], overrides: dict[str, dict[str, float]], message: str
+) -> None:
+    """No rule at all, two of one name, settings for a rule that is not there, a mistake in a file, no text."""
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RuleError, match=message):
+        read_directory(tmp_path, overrides)
