@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scoring.compiled import compiled
-from scoring.kernel import Events, Points
+from scoring.kernel import AUTOMATED, Events, Points
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
 from scoring.rules.rule import Carry, ForEach
@@ -15,7 +15,7 @@ from scoring.sides import Detail, Sides
 
 __all__ = ["GATES", "Crossing", "Crossings"]
 
-GATES = ("replay", "stale", "warming_up", "cooldown", "entry_withheld")
+GATES = ("replay", "stale", "automated", "warming_up", "cooldown", "entry_withheld")
 """Reason codes, in the order in which they are asked; the last is that of leaving what was entered unseen."""
 
 _REMEMBERED = 8
@@ -144,7 +144,8 @@ class Crossings:
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
         before = next((c for c in state.lately if (c.ms, c.source, c.offset) == cause), None)
         age_ms = int(points.received_ms[i]) - time_ms
-        withheld = self._gates(rule, crossing, side, state, time_ms, age_ms, before, scores.warming_up)
+        automated = bool(points.cause[i] & AUTOMATED)
+        withheld = self._gates(rule, crossing, side, state, time_ms, age_ms, automated, before, scores.warming_up)
         if crossing.object is not None:
             number = 1 if crossing.entered else 2
         elif before is not None:
@@ -192,6 +193,7 @@ class Crossings:
         state: RuleState,
         time_ms: int,
         age_ms: int,
+        automated: bool,
         before: Crossed | None,
         warming_up: bool,
     ) -> tuple[str, ...]:
@@ -208,6 +210,8 @@ class Crossings:
             return (*reasons, *(() if was_sent else ("entry_withheld",)))
         if self._max_age_ms is not None and age_ms > self._max_age_ms:
             reasons.append("stale")
+        if automated:
+            reasons.append("automated")
         if warming_up and rule.reads_score:
             reasons.append("warming_up")
         resent = before is not None and before.sent

@@ -10,7 +10,11 @@ __all__ = ["Counts", "EngineSettings"]
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What the engine is told; times in ms."""
+    """What the engine is told; times in ms.
+
+    A customer with more than `automated_per_hour` events in a UTC hour is taken for a machine until an hour after it
+    calms: counted and scored, but no example and no action comes of it.
+    """
 
     layout: Layout = field(default_factory=Layout)
     tick_ms: int = 60_000
@@ -22,11 +26,14 @@ class EngineSettings:
     max_action_age_ms: int | None = DAY_MS
     cart_steps: int = 100
     orders_remembered: int = 1024
+    automated_per_hour: int = 1000
     replay: bool = False
 
     def __post_init__(self) -> None:
         if self.tick_ms < 1000:
             raise ValueError(f"tick_ms: {self.tick_ms} is under a second; give at least 1000")
+        if not 1 <= self.automated_per_hour < 65_535:
+            raise ValueError(f"automated_per_hour: {self.automated_per_hour} is outside [1, 65534]")
         if not 0 < self.publish_delta < 1:
             raise ValueError(f"publish_delta: {self.publish_delta} is outside (0, 1)")
 
@@ -35,7 +42,7 @@ class EngineSettings:
         horizon = self.layout.horizon_ms
         every = max(horizon * 7 // 30 // self.tick_ms, 1) * self.tick_ms
         return Config(horizon, self.tick_ms, self.window_ms, every, int(self.active_horizons * horizon),
-                      self.example_customers)  # fmt: skip
+                      self.example_customers, self.automated_per_hour)  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from scoring.windows import ring_add, roll
 __all__ = [
     "ACTIVE",
     "APPLIED",
+    "AUTOMATED",
     "DONE",
     "DUPLICATE",
     "EXAMPLE",
@@ -28,6 +29,7 @@ __all__ = [
     "RESCORE",
     "SKIPPED",
     "SWAP",
+    "UNTAUGHT",
     "Config",
     "Events",
     "Heap",
@@ -47,8 +49,12 @@ Unsigned = npt.NDArray[np.uint64]
 APPLIED, DUPLICATE, LATE, SKIPPED = 0, 1, 2, 3
 """What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied."""
 
-EXAMPLE, RESCORE, ACTIVE = 1, 2, 4
-"""Bits of a point's cause: an example is made here, the daily score is taken here, of one seen within the horizon."""
+EXAMPLE, RESCORE, ACTIVE, AUTOMATED = 1, 2, 4, 8
+"""Bits of a point's cause: an example is made here, the daily score is taken here, of one seen within the horizon;
+the customer is a machine by the number of events."""
+
+UNTAUGHT = -1
+"""The label of an example that nothing is to be learned from: its customer is a machine."""
 
 DONE, FULL, SWAP, HEAP = 0, 1, 2, 3
 """Why the kernel returned: all events applied, no room for points, a new model takes effect, no room in the heap."""
@@ -117,6 +123,7 @@ class Config(NamedTuple):
     example_every_ms: int
     active_ms: int
     example_customers: int
+    automated_per_hour: int
 
 
 class Points(NamedTuple):
@@ -246,8 +253,10 @@ def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
     p.first_ms = ms if p.first_ms == NEVER else min(p.first_ms, ms)
     hour = ms // HOUR_MS
     day = ms // DAY_MS
+    roll(p.busy, p.hour_epoch, hour)
     p.hour_epoch = roll(p.hours, p.hour_epoch, hour)
     p.day_epoch = roll(p.days, p.day_epoch, day)
+    ring_add(p.busy, 0, p.hour_epoch, hour)
     for which in range(3):
         slot = kind
         if which == 1:
@@ -334,6 +343,16 @@ def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, received
 
 
 @compiled
+def _automated(p: Any, now: int, per_hour: int) -> bool:
+    """Whether there were more events in this UTC hour or the one before than a person makes."""
+    hour = now // HOUR_MS
+    for bucket in range(hour - 1, hour + 1):
+        if p.hour_epoch - 2 < bucket <= p.hour_epoch and p.busy[0, bucket % 2] > per_hour:
+            return True
+    return False
+
+
+@compiled
 def _chosen(p: Any, choice: Any, limit: int) -> bool:
     """Whether the customer gives examples: those with the smallest hashes do, at most about `limit` of them."""
     return bool(p.hash <= choice[0]) and limit > 0
@@ -363,20 +382,28 @@ def _tick(rows: Any, row: int, at: int, received: int, heap: Any, choice: Any, p
     due = p.due_ms
     now = max(due, p.now_ms)
     p.now_ms = now
+    automated = _automated(p, now, config.automated_per_hour)
     while p.pending_n > 0 and p.pending_ms[0] + config.horizon_ms <= due:
         made = p.pending_ms[0]
         points.resolved_row[resolved] = row
         points.resolved_made_ms[resolved] = made
         points.resolved_label[resolved] = 1 if orders_between(p, made, made + config.horizon_ms) > 0 else 0
+        if automated:
+            points.resolved_label[resolved] = UNTAUGHT
         points.resolved_ms[resolved] = due
         resolved += 1
         for k in range(1, p.pending_n):
             p.pending_ms[k - 1] = p.pending_ms[k]
         p.pending_n -= 1
-    cause = 0
+    cause = AUTOMATED if automated else 0
     if p.example_ms <= due:
         active = now - p.last_ms <= config.active_ms
-        if active and p.pending_n < p.pending_ms.shape[0] and _chosen(p, choice, config.example_customers):
+        if (
+            active
+            and not automated
+            and p.pending_n < p.pending_ms.shape[0]
+            and _chosen(p, choice, config.example_customers)
+        ):
             cause |= EXAMPLE
             p.pending_ms[p.pending_n] = due
             p.pending_n += 1
@@ -486,7 +513,8 @@ def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: An
             phase = int(p.hash % np.uint64(config.example_every_ms))
             p.example_ms = grid_after(now, config.example_every_ms, phase, config.tick_ms)
         value = events.value[i] if rank == rank else math.nan
-        _point(p, row, now, i, 0, i + 1, events.received_ms[i], value, rank, m, points, scorer, reading, horizon)
+        cause = AUTOMATED if _automated(p, now, config.automated_per_hour) else 0
+        _point(p, row, now, i, cause, i + 1, events.received_ms[i], value, rank, m, points, scorer, reading, horizon)
         p.score = points.logit[m]
         m += 1
         p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)

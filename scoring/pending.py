@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from scoring.features import BASELINE
-from scoring.kernel import EXAMPLE, Points
+from scoring.kernel import EXAMPLE, UNTAUGHT, Points
 from scoring.model import Example
 from scoring.outcome import Outcome
 
@@ -63,7 +63,8 @@ class PendingExamples:
     def resolve(self, points: Points, count: int, keys: Sequence[bytes], outcome: Outcome) -> None:
         """Give the examples whose horizon has passed, each with its label, and let go of them.
 
-        One made by other features (an older release, before a restart) is dropped: no model could learn from it.
+        One made by other features (an older release, before a restart) is dropped, as no model could learn from it,
+        and so is one of a customer who turned out to be a machine.
         """
         for i in range(count):
             key = int(points.resolved_row[i]), int(points.resolved_made_ms[i])
@@ -72,7 +73,7 @@ class PendingExamples:
                 continue
             self._dirty[key] = None
             waiting = self._decoder.decode(value)
-            if waiting.feature_version != self._feature_version:
+            if waiting.feature_version != self._feature_version or points.resolved_label[i] == UNTAUGHT:
                 continue
             customer = keys[key[0]].decode("utf-8", "surrogatepass")
             features = np.frombuffer(waiting.features, "<f4").astype(np.float32)

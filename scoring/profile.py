@@ -98,7 +98,7 @@ class Layout:
             ("first_ms", "i8"), ("last_ms", "i8"), ("now_ms", "i8"), ("applied", "i8", N_SOURCES),
             ("last_kind", "i8", N_KINDS), ("total", "u4", N_KINDS),
             ("hour_epoch", "i4"), ("day_epoch", "i4"),
-            ("hours", "u2", (len(self.hour_kinds), self.hours)),
+            ("busy", "u2", (1, 2)), ("hours", "u2", (len(self.hour_kinds), self.hours)),
             ("days", "u2", (len(self.day_kinds), self.days)),
             ("behaviour", "f8", (BEHAVIOURS, BEHAVIOUR_DECAYS)), ("cancels", "f8", 2),
             ("revenue", "f8"), ("refunded", "f8"), ("cart_value", "f8"), ("cart_items", "i4"),

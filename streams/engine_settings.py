@@ -29,6 +29,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         window_ms=settings.window_ms,
         example_customers=max(settings.example_customers // settings.partitions, 1),
         publish_delta=settings.publish_delta,
+        automated_per_hour=settings.automated_events_per_hour,
         bands=_bands(settings.bands),
         max_action_age_ms=settings.max_action_age_ms if settings.clock == "wall" else None,
     )

@@ -79,9 +79,7 @@ class Settings(BaseSettings):
         If a value is refused. `streams.settings_sources.load` turns it into a readable `SettingsError`.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     # Kafka
     broker: Annotated[str, AfterValidator(_address)] = Field(
@@ -111,9 +109,7 @@ class Settings(BaseSettings):
     fetch_partition_bytes: int = Field(
         4_194_304, ge=1024, description="most that one fetch returns of one partition (bytes)"
     )
-    fetch_max_wait_ms: int = Field(
-        100, ge=1, le=60_000, description="longest wait for records (milliseconds)"
-    )
+    fetch_max_wait_ms: int = Field(100, ge=1, le=60_000, description="longest wait for records (milliseconds)")
     slice_records: int = Field(20_000, ge=1, description="most records handled as one slice (count)")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how to talk to the broker"
@@ -129,9 +125,7 @@ class Settings(BaseSettings):
     tls_key_password: SecretStr | None = Field(None, description="password of the client key")
 
     # What is remembered of each customer; fixed once a changelog exists
-    window_days: int = Field(
-        90, ge=1, le=90, description="how far back day counts reach; older events are late (days)"
-    )
+    window_days: int = Field(90, ge=1, le=90, description="how far back day counts reach; older events are late (days)")
     deduplication_ring: int = Field(
         32, ge=1, le=1024, description="last message ids kept of each customer to recognise repeats (count)"
     )
@@ -150,9 +144,7 @@ class Settings(BaseSettings):
     )
 
     # Time
-    horizon: Duration = Field(
-        parse_duration("30d"), description="a score is the chance to buy within this (duration)"
-    )
+    horizon: Duration = Field(parse_duration("30d"), description="a score is the chance to buy within this (duration)")
     tick: Duration = Field(
         parse_duration("1m"), description="what time alone makes true is checked this often (duration)"
     )
@@ -176,8 +168,13 @@ class Settings(BaseSettings):
     bands: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
         (0.5, 0.8), max_length=15, description="percentiles that part the bands, increasing (fractions)"
     )
-    percentile_points: int = Field(
-        101, ge=2, le=10_001, description="points of the table for percentiles (count)"
+    percentile_points: int = Field(101, ge=2, le=10_001, description="points of the table for percentiles (count)")
+
+    automated_events_per_hour: int = Field(
+        1000,
+        ge=1,
+        le=65_534,
+        description="more events in an hour than this mark a customer as automated: no actions, no examples (count)",
     )
 
     # The model
@@ -188,22 +185,14 @@ class Settings(BaseSettings):
         False,
         description="read river models that come pickled; only where all who write to the topic are trusted",
     )
-    example_customers: int = Field(
-        50_000, ge=1, description="customers, chosen by hash, who give examples (count)"
-    )
+    example_customers: int = Field(50_000, ge=1, description="customers, chosen by hash, who give examples (count)")
     warm_up_positives: int = Field(200, ge=1, description="resolved buyers before a model is used (count)")
-    warm_up_negatives: int = Field(
-        200, ge=1, description="resolved non-buyers before a model is used (count)"
-    )
-    calibration_examples: int = Field(
-        3000, ge=100, description="resolved examples that set the intercept (count)"
-    )
+    warm_up_negatives: int = Field(200, ge=1, description="resolved non-buyers before a model is used (count)")
+    calibration_examples: int = Field(3000, ge=100, description="resolved examples that set the intercept (count)")
     forgetting_half_life: float = Field(
         24.0, ge=5, description="after this an example counts half (horizons; not under 5)"
     )
-    snapshot_every: Duration = Field(
-        parse_duration("1d"), description="event time between model snapshots (duration)"
-    )
+    snapshot_every: Duration = Field(parse_duration("1d"), description="event time between model snapshots (duration)")
 
     # Rules
     rules_dir: Annotated[Path | None, AfterValidator(_existing)] = Field(
@@ -217,12 +206,8 @@ class Settings(BaseSettings):
     # Addresses, files and logs
     web_host: str = Field("127.0.0.1", description="address on which /metrics is served")
     web_port: int = Field(0, ge=0, le=65_535, description="port on which /metrics is served (0 = a free one)")
-    data_dir: Path | None = Field(
-        None, description="where the local Apache Kafka keeps its data (default: no files)"
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="what is logged on stderr"
-    )
+    data_dir: Path | None = Field(None, description="where the local Apache Kafka keeps its data (default: no files)")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="what is logged on stderr")
 
     @property
     def horizon_ms(self) -> int:

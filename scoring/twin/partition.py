@@ -1,11 +1,23 @@
 """A partition as the twin runs it: which events count, and what is due when."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scoring.kernel import ACTIVE, APPLIED, DUPLICATE, EXAMPLE, LATE, RESCORE, SKIPPED, Config
+from scoring.kernel import (
+    ACTIVE,
+    APPLIED,
+    AUTOMATED,
+    DUPLICATE,
+    EXAMPLE,
+    LATE,
+    RESCORE,
+    SKIPPED,
+    UNTAUGHT,
+    Config,
+)
 from scoring.profile import FAR, NEVER, Layout, stable_hash
 from scoring.rules.columns import Column, Op
 from scoring.twin.columns import read
@@ -33,7 +45,7 @@ class Resolved(NamedTuple):
 
     customer: bytes
     made_ms: int
-    label: bool
+    label: int
     resolved_ms: int
 
 
@@ -115,19 +127,26 @@ class Partition:
         if customer.example_ms == FAR:
             customer.example_ms = self._grid(customer.now_ms, self.config.example_every_ms, customer)
         value, order = (math.nan, math.nan) if rank is None else (event.value, float(rank))
-        self._point(event.customer, customer, number, 0, event.received_ms, value, order)
+        cause = AUTOMATED if self._automated(customer) else 0
+        self._point(event.customer, customer, number, cause, event.received_ms, value, order)
 
     def _tick(self, name: bytes, customer: Customer) -> None:
         due = customer.due_ms
         customer.now_ms = due
+        automated = self._automated(customer)
         while customer.pending and customer.pending[0] + self.config.horizon_ms <= due:
             made = customer.pending.pop(0)
-            bought = customer.orders.between(made, made + self.config.horizon_ms) > 0
-            self.resolved.append(Resolved(name, made, bought, due))
-        cause = 0
+            bought = int(customer.orders.between(made, made + self.config.horizon_ms) > 0)
+            self.resolved.append(Resolved(name, made, UNTAUGHT if automated else bought, due))
+        cause = AUTOMATED if automated else 0
         if customer.example_ms <= due:
             active = due - customer.last_seen_ms() <= self.config.active_ms
-            if active and len(customer.pending) < self.layout.pending and self._gives_examples(customer):
+            if (
+                active
+                and not automated
+                and len(customer.pending) < self.layout.pending
+                and self._gives_examples(customer)
+            ):
                 cause |= EXAMPLE
                 customer.pending.append(due)
             customer.example_ms = self._grid(due, self.config.example_every_ms, customer) if active else FAR
@@ -189,6 +208,16 @@ class Partition:
         seen = [other for other in self.customers.values() if other.events] + [customer]
         if len([other for other in seen if other.hash <= self.largest_hash]) > max(self.config.example_customers, 1):
             self.largest_hash //= 2
+
+    def _automated(self, customer: Customer) -> bool:
+        """Whether there were more events in this UTC hour or the one before than a person makes.
+
+        The row knows the two hours up to the newest event only.
+        """
+        now, newest = customer.now_ms // HOUR_MS, customer.last_seen_ms() // HOUR_MS
+        per_hour = Counter(event.time_ms // HOUR_MS for event in customer.events)
+        hours = [hour for hour in (now - 1, now) if newest - 2 < hour <= newest]
+        return any(per_hour[hour] > self.config.automated_per_hour for hour in hours)
 
     def _gives_examples(self, customer: Customer) -> bool:
         return customer.hash <= self.largest_hash and self.config.example_customers > 0

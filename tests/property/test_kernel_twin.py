@@ -45,9 +45,9 @@ SCORER = LinearScorer(np.full(N_FEATURES, 0.1), np.full(N_FEATURES, 2.0), np.lin
 
 
 def config_of(horizon_ms: int, tick_ms: int = 60_000, example_customers: int = 2) -> Config:
-    """A kernel with a short window, so that some events are late, and few customers that give examples."""
+    """A kernel with a short window, late events, few customers that give examples, and machines."""
     every = max(horizon_ms * 7 // 30 // tick_ms, 1) * tick_ms
-    return Config(horizon_ms, tick_ms, 15 * DAY_MS, every, 3 * horizon_ms, example_customers)
+    return Config(horizon_ms, tick_ms, 15 * DAY_MS, every, 3 * horizon_ms, example_customers, 3)
 
 
 def compare(
@@ -78,7 +78,7 @@ def compare(
     _compare_points(twin, m, profiles.keys)
     labels = POINTS.resolved_row, POINTS.resolved_made_ms, POINTS.resolved_label, POINTS.resolved_ms
     told = [
-        (profiles.keys[row], made, bool(label), ms)
+        (profiles.keys[row], made, label, ms)
         for row, made, label, ms in zip(*(column[:resolved].tolist() for column in labels), strict=True)
     ]
     assert told == [tuple(each) for each in twin.resolved]

@@ -97,3 +97,34 @@ def test_enter_and_leave_alternate_across_a_restart() -> None:
     again = shop.restarted().until(3).does(4, Kind.ORDER_COMPLETED, order="a")
     assert again.told() == [("cart", "ann", "left", "")]
     assert again.actions[0].number == 2
+
+
+def test_a_machine_is_counted_but_never_acted_on() -> None:
+    """More events in an hour than a person makes: actions are withheld and no example is made; lifted when it calms."""
+    seen = rule("{name: seen, sentence: Seen., enter: 'total(page) >= 4', exit: cart_items > 0}")
+    settings = EngineSettings(layout=SMALL, max_action_age_ms=None, automated_per_hour=3)
+    shop = Shop(seen, settings)
+    for i in range(5):
+        shop.does(i / 10, NOVELTY)
+    assert shop.told() == [("seen", "ann", "entered", "automated")]
+    assert shop.engine.counts.applied == 5
+    calm = Shop(seen, settings)
+    for i in range(5):
+        calm.does(i, NOVELTY)
+    assert calm.told() == [("seen", "ann", "entered", "")]
+
+
+def test_a_machine_gives_no_examples() -> None:
+    """Examples are neither made of a customer who is a machine at the time nor given of one who turned out to be."""
+    every_day = [(24.0 * day + hour / 100, NOVELTY) for day in range(45) for hour in range(6)]
+    settings = EngineSettings(layout=SMALL, max_action_age_ms=None, automated_per_hour=3)
+    machine, person = (
+        Shop(rule("{name: x, sentence: X., enter: never}"), settings),
+        Shop(rule("{name: x, sentence: X., enter: never}")),
+    )
+    for shop in (machine, person):
+        for hour, kind in every_day:
+            shop.does(hour, kind)
+    assert sum(len(outcome.examples) for outcome in person.outcomes) >= 1
+    at_work = [example.made_ms for outcome in machine.outcomes for example in outcome.examples]
+    assert all(ms % (24 * HOUR_MS) > 2 * HOUR_MS for ms in at_work)
