@@ -85,9 +85,7 @@ class _PastLines:
         # One sorted number for (customer, day) lets one search answer "how many lines before that day".
         self.customer_day = history.line_customer[self.by_customer] * 100_000 + self.day[self.by_customer]
 
-    def own(
-        self, who: NDArray[np.int64], day: NDArray[np.int64], draw: NDArray[np.float64]
-    ) -> NDArray[np.int64]:
+    def own(self, who: NDArray[np.int64], day: NDArray[np.int64], draw: NDArray[np.float64]) -> NDArray[np.int64]:
         """Any line that the customer bought before the day; -1 if there is none."""
         if not len(self.day):
             return np.full(draw.shape, -1, dtype=np.int64)
@@ -102,18 +100,13 @@ class _PastLines:
         return np.where(high > low, low + (draw * (high - low)).astype(np.int64), -1)
 
 
-def _clicks(
-    visits: Visits, bought: _PastLines, seed: int, *, prospect: bool
-) -> tuple[NDArray[np.generic], ...]:
+def _clicks(visits: Visits, bought: _PastLines, seed: int, *, prospect: bool) -> tuple[NDArray[np.generic], ...]:
     """All visits at once: a table of visits x slots, of which the clicks that happen are kept."""
     n, views = len(visits.who), _MOST_VIEWS
     key, nth = visits.key[:, None], np.arange(views)
     looked = (
         nth
-        < 1
-        + np.floor(np.log(1 - uniform(seed, "views", visits.key)) / np.log(_MORE_VIEWS)).astype(np.int64)[
-            :, None
-        ]
+        < 1 + np.floor(np.log(1 - uniform(seed, "views", visits.key)) / np.log(_MORE_VIEWS)).astype(np.int64)[:, None]
     )
     line = _products(visits, bought, seed, prospect=prospect)
     looked &= line >= 0
@@ -126,9 +119,7 @@ def _clicks(
     found = np.where(finds < 0.3, Click.SEARCH, Click.LIST)
 
     # Slots as they happen: arrive, search, view and add by turns, empty the cart.
-    happens = np.hstack(
-        [start, finds < 0.6, np.stack([looked, added], axis=2).reshape(n, 2 * views), removed]
-    )
+    happens = np.hstack([start, finds < 0.6, np.stack([looked, added], axis=2).reshape(n, 2 * views), removed])
     turns = np.tile(np.array([Click.VIEW, Click.ADD]), (n, views))
     what = np.hstack([first, found, turns, np.full((n, views), Click.REMOVE)])
     none = np.full((n, 1), -1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Judged", "MonthQuality", "quality_by_month"]
+__all__ = ["Judged", "MonthQuality", "auc", "average_precision", "quality_by_month", "top_rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,12 @@ class Judged:
 def quality_by_month(judged: Mapping[str, Judged]) -> list[MonthQuality]:
     """Return the quality of each month that has scores, oldest first; nan where all or none bought."""
     return [quality for month in sorted(judged) if (quality := judged[month].quality()) is not None]
+
+
+def top_rate(score: NDArray[np.float64], label: NDArray[np.bool_], share: float) -> float:
+    """Share of buyers among the `share` of the scores that are highest; nan if that is none."""
+    count = int(len(score) * share)
+    return float(label[np.argsort(-score, kind="stable")[:count]].mean()) if count else float("nan")
 
 
 def auc(score: NDArray[np.float64], label: NDArray[np.bool_]) -> float:

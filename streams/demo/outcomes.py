@@ -13,7 +13,7 @@ __all__ = ["Outcome", "crossed_and_bought"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of `crossed` crossings whose horizon has passed, `bought` were followed by an order within it.
+    """Of `crossed` crossings of customers whose horizon has passed, `bought` were followed by an order within it.
 
     `base_rate` is the share that bought, within the horizon from the same moments, among all customers who
     had ordered by then; `open` crossings are too recent to be judged.
@@ -39,9 +39,16 @@ def crossed_and_bought(
 ) -> Outcome:
     """Judge each entering of `rule` by the real orders after it, strictly later and within the horizon.
 
+    Only people who had ordered by then are judged: the others are invented, and never buy.
     `orders` holds order times by customer, `end_ms` is when the data ends. Cost: days x customers.
     """
-    entered = [crossing for crossing in crossings if crossing.rule == rule and crossing.entered]
+    entered = [
+        crossing
+        for crossing in crossings
+        if crossing.rule == rule
+        and crossing.entered
+        and any(t <= crossing.time_ms for t in orders.get(crossing.customer, ()))
+    ]
     judged = [crossing for crossing in entered if crossing.time_ms + horizon_ms <= end_ms]
     bought = sum(
         any(crossing.time_ms < t <= crossing.time_ms + horizon_ms for t in orders.get(crossing.customer, ()))
@@ -54,9 +61,7 @@ def crossed_and_bought(
     return Outcome(len(judged), bought, len(entered) - len(judged), base)
 
 
-def _base_rates(
-    orders: Mapping[str, Sequence[int]], at_ms: NDArray[np.int64], span_ms: int
-) -> NDArray[np.float64]:
+def _base_rates(orders: Mapping[str, Sequence[int]], at_ms: NDArray[np.int64], span_ms: int) -> NDArray[np.float64]:
     known, buyers = np.zeros(len(at_ms)), np.zeros(len(at_ms))
     for times in orders.values():
         ordered = np.sort(np.array(times, dtype=np.int64))

@@ -36,9 +36,7 @@ def save_plot(path: Path, summary: Summary, watched: Watched) -> None:
 
     with plt.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained")
-        figure.suptitle(
-            "recompra demo: real orders (Online Retail, UCI), synthetic clicks", fontweight="bold"
-        )
+        figure.suptitle("recompra demo: real orders (Online Retail, UCI), synthetic clicks", fontweight="bold")
         _quality(axes[0, 0], summary)
         _crossings(axes[0, 1], watched)
         _spread(axes[1, 0], watched)
@@ -51,9 +49,7 @@ def _quality(axis: Any, summary: Summary) -> None:
     months = [month for month in summary.months if month.auc == month.auc]
     names = [month.month for month in months]
     axis.plot(names, [month.auc for month in months], "o-", color="#2a9d8f", label="ROC-AUC")
-    axis.plot(
-        names, [month.average_precision for month in months], "s-", color="#457b9d", label="average precision"
-    )
+    axis.plot(names, [month.average_precision for month in months], "s-", color="#457b9d", label="average precision")
     axis.plot(names, [month.base_rate for month in months], ":", color="grey", label="share that bought")
     warming = [i for i, month in enumerate(months) if month.warming_up]
     if warming:
@@ -74,9 +70,7 @@ def _crossings(axis: Any, watched: Watched) -> None:
     if not entered:
         _nothing(axis)
         return
-    weeks = np.arange(
-        min(c.time_ms for c in entered) // _WEEK_MS, max(c.time_ms for c in entered) // _WEEK_MS + 1
-    )
+    weeks = np.arange(min(c.time_ms for c in entered) // _WEEK_MS, max(c.time_ms for c in entered) // _WEEK_MS + 1)
     dates = (weeks * _WEEK_MS).astype("datetime64[ms]")
     for rule in sorted({crossing.rule for crossing in entered}):
         counts = Counter(crossing.time_ms // _WEEK_MS for crossing in entered if crossing.rule == rule)

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from streams.demo.judged import MonthQuality, auc, average_precision, quality_by_month
+from streams.demo.judged import MonthQuality, auc, average_precision, quality_by_month, top_rate
 from streams.demo.outcomes import Outcome, crossed_and_bought
 from streams.demo.progress import Progress
 from streams.demo.view import quality_table
@@ -23,13 +23,14 @@ RULE = "high-propensity"
 
 @dataclass(frozen=True, slots=True)
 class Overall:
-    """Quality of all judged scores after the warm-up, pooled."""
+    """Quality of all judged scores after the warm-up, pooled; `top_fifth` is the share that bought among it."""
 
     scores: int
     base_rate: float
     auc: float
     average_precision: float
     brier: float
+    top_fifth: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def _overall(watched: Watched) -> Overall | None:
         auc(score, label),
         average_precision(score, label),
         float(np.mean((score - label) ** 2)),
+        top_rate(score, label, 0.2),
     )
 
 
@@ -135,7 +137,8 @@ def _overall_line(summary: Summary) -> Text:
     o = summary.overall
     return Text.from_markup(
         f"after warm-up, pooled: AUC [bold]{o.auc:.3f}[/], AP [bold]{o.average_precision:.3f}[/] where "
-        f"{o.base_rate:.0%} bought, Brier {o.brier:.3f}  [dim](* warming up: ranked by decayed orders)[/]\n"
+        f"{o.base_rate:.0%} bought, Brier {o.brier:.3f}; of the top fifth by score [bold]{o.top_fifth:.0%}[/] bought"
+        "  [dim](* warming up: ranked by decayed orders)[/]\n"
     )
 
 

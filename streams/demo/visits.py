@@ -72,9 +72,7 @@ def prospect_visits(seed: int, first_day: int, end_day: int) -> Visits:
     arrives = uniform(seed, "prospect", days, place) < _ARRIVES
     number, days = (days * 100 + place)[arrives], days[arrives]
     # A long tail: half come once, one in six five times or more.
-    times = np.minimum(1 / (1 - uniform(seed, "prospect visits", number)) ** 0.9, _MOST_VISITS).astype(
-        np.int64
-    )
+    times = np.minimum(1 / (1 - uniform(seed, "prospect visits", number)) ** 0.9, _MOST_VISITS).astype(np.int64)
     nth = np.arange(_MOST_VISITS)
     gaps = 1 + (uniform(seed, "prospect gap", number[:, None], nth[None, :]) ** 2 * 6).astype(np.int64)
     gaps[:, 0] = 0

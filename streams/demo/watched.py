@@ -169,9 +169,7 @@ class Watched:
 
     def _action(self, data: _Data) -> None:
         entered = data.crossing == "entered"
-        reasons = sorted(
-            data.reasons, key=lambda r: -abs(r.change if r.change is not None else r.contribution)
-        )
+        reasons = sorted(data.reasons, key=lambda r: -abs(r.change if r.change is not None else r.contribution))
         crossing = Crossing(
             at_ms(data.event_time),
             data.customer_id,

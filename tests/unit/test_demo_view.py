@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from streams.demo.judged import Judged, auc, average_precision, quality_by_month
+from streams.demo.judged import Judged, auc, average_precision, quality_by_month, top_rate
 from streams.demo.outcomes import crossed_and_bought
 from streams.demo.plot import save_plot
 from streams.demo.progress import Progress, Rate
@@ -96,6 +96,7 @@ def watched() -> Watched:
     for i in range(40):
         seen.observe("examples", example(i, 0.9 - 0.02 * i, i % 3 == 0, warming_up=i < 31))
     seen.observe("examples", example(5, 0.2, False, orders=0))
+    seen.observe("orders", order("17850", 1))
     seen.observe("orders", order("17850", 20))
     seen.observe("orders", order("13047", 2))
     return seen
@@ -199,7 +200,7 @@ def test_a_record_that_cannot_be_read_is_counted() -> None:
 
 
 def test_only_orders_after_the_crossing_and_within_the_horizon_count() -> None:
-    """An order at the crossing's own moment, before it, or later than the horizon is not an outcome."""
+    """An order at the crossing's own moment or beyond the horizon is no outcome; who never ordered is not judged."""
     at = START + 10 * DAY_MS
 
     def crossing(customer: str) -> Crossing:
@@ -207,12 +208,13 @@ def test_only_orders_after_the_crossing_and_within_the_horizon_count() -> None:
 
     orders = {
         "same": [at],
+        "first": [at + 1],
         "before": [at - 1],
         "within": [START, at + HORIZON_MS],
         "beyond": [START, at + HORIZON_MS + 1],
         "other": [at + 5],
     }
-    crossings = [crossing(name) for name in ("same", "before", "within", "beyond")]
+    crossings = [crossing(name) for name in ("same", "before", "within", "beyond", "first", "visitor-1")]
     outcome = crossed_and_bought(crossings, "high-propensity", orders, at + HORIZON_MS, HORIZON_MS)
     assert (outcome.crossed, outcome.bought, outcome.open) == (4, 1, 0)
     # Four had ordered at the start of the crossing's day, and one of them bought in time.
@@ -234,6 +236,8 @@ def test_auc_and_average_precision_agree_with_known_values() -> None:
     ]:
         assert auc(np.array(score_), label) == pytest.approx(area)
         assert average_precision(np.array(score_), label) == pytest.approx(precision)
+    assert top_rate(np.array([0.1, 0.4, 0.35, 0.8]), label, 0.5) == 0.5
+    assert np.isnan(top_rate(np.array([0.1]), label[:1], 0.5))
     one = Judged("2011-01")
     one.add(0.5, True, False)
     quality = one.quality()
