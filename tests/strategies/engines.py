@@ -1,7 +1,7 @@
 """Engines over generated streams: what they tell and what they hold, in a form that can be compared."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from scoring.twin import Event
 
 HORIZON_MS = 3 * DAY_MS
 SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3)
+ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
 RULES = RuleSet((*shipped({"win-back": {"quiet": 4}, "browsing-prospect": {"visits": 2}}).rules, RESTLESS, LIKELY))
@@ -52,9 +53,11 @@ class Told:
         self.examples += [_example_tuple(example) for example in outcome.examples]
 
 
-def new_engine(snapshots: Iterable[Snapshot] = (SNAPSHOT,), kind: type[Engine] = Engine) -> Engine:
+def new_engine(
+    snapshots: Iterable[Snapshot] = (SNAPSHOT,), kind: type[Engine] = Engine, settings: EngineSettings = SETTINGS
+) -> Engine:
     """An engine that knows of the snapshots from the start."""
-    engine = kind(SETTINGS, RULES)
+    engine = kind(settings, RULES)
     for snapshot in snapshots:
         engine.swap(snapshot)
     return engine
@@ -101,9 +104,9 @@ def held(engine: Engine, before: dict[bytes, bytes] | None = None) -> dict[bytes
     return rows
 
 
-def restored(rows: dict[bytes, bytes], snapshots: Iterable[Snapshot] = (SNAPSHOT,)) -> Engine:
+def restored(rows: dict[bytes, bytes], settings: EngineSettings = SETTINGS) -> Engine:
     """A new engine with the state of the rows, in whatever order compaction left them."""
-    engine = new_engine(snapshots)
+    engine = new_engine(settings=settings)
     keys = sorted(rows, key=lambda key: (len(rows[key]), key))
     engine.load(keys, [rows[key] for key in keys])
     engine.restored()

@@ -1,0 +1,65 @@
+"""A crash between two writes: whatever part of a commit had been written, each event counts once."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies.engines import ALL_GIVE_EXAMPLES, Told, feed, held, let_pass, new_engine, restored
+from strategies.event_streams import DAY_MS, streams
+
+from scoring.engine import Engine
+from scoring.twin import Event
+
+
+def crossings(*told: Told) -> set[tuple[object, ...]]:
+    """The crossings that were told, once each however often they were: time, who, list, object, in or out, number."""
+    return {action[:6] for each in told for action in each.actions}
+
+
+def examples(*told: Told) -> set[tuple[object, ...]]:
+    """The examples that were told, likewise."""
+    return {example[:4] for each in told for example in each.examples}
+
+
+def customers(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """All rows but the engine's own."""
+    return {key: value for key, value in rows.items() if key != b"m"}
+
+
+def finish(engine: Engine, events: list[Event], until_ms: int) -> Told:
+    """Apply the rest, and let time pass."""
+    return let_pass(engine, until_ms, feed(engine, events) if events else Told())
+
+
+@settings(max_examples=200)
+@given(events=streams(least=3), data=st.data())
+def test_half_a_commit_does_no_harm(events: list[Event], data: st.DataObject) -> None:
+    """Rows are written up to anywhere, offsets are not, and the input since the last commit is read again.
+
+    What is told with what was told before the crash is what an engine that never stopped tells, and so is its state.
+    """
+    commit = data.draw(st.integers(1, len(events) - 1))
+    crash = data.draw(st.integers(commit + 1, len(events)))
+    until = max(event.time_ms for event in events) + 2 * DAY_MS
+
+    steady = new_engine(settings=ALL_GIVE_EXAMPLES)
+    told = [feed(steady, events[:commit])]
+    committed = held(steady)
+    told.append(feed(steady, events[commit:crash]))
+    changes = steady.changes()
+    told.append(finish(steady, events[crash:], until))
+    whole = held(steady, {**committed, **{key: value for key, value in changes if value is not None}})
+    for key, value in changes:
+        if value is None:
+            whole.pop(key, None)
+
+    rows = dict(committed)
+    for key, value in changes[: data.draw(st.integers(0, len(changes)))]:
+        if value is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = value
+    again = restored(rows, ALL_GIVE_EXAMPLES)
+    after = finish(again, events[commit:], until)
+
+    assert crossings(*told[:2], after) == crossings(*told)
+    assert examples(*told[:2], after) == examples(*told)
+    assert customers(held(again, rows)) == customers(whole)
