@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from strategies.engines import Told, feed, held, let_pass, new_engine, restored
 from strategies.event_streams import DAY_MS, streams
 
+from scoring import engine as engine_module
 from scoring.engine import Engine
 from scoring.kernel import Events
 from scoring.outcome import Outcome
+from scoring.queue import new_heap
 from scoring.sides import Detail
 from scoring.twin import Event
 
@@ -136,3 +138,15 @@ def test_an_engine_that_stores_too_little_is_found() -> None:
 
     with pytest.raises((AssertionError, ExceptionGroup)):
         broken()
+
+
+@settings(max_examples=60)
+@given(events=streams(), cuts=CUTS)
+def test_room_changes_nothing(events: list[Event], cuts: list[int]) -> None:
+    """Little room for points and for what is due only means that the kernel returns more often."""
+    roomy = told_in_runs(events, cuts)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engine_module, "ROOM", 16)
+        patched.setattr(engine_module, "new_heap", lambda _: new_heap(8))
+        tight = told_in_runs(events, cuts)
+    assert tight == roomy
