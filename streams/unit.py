@@ -77,12 +77,17 @@ class UnitStatus:
 
 
 class _Meta(msgspec.Struct, array_like=True):
-    """The unit's own row."""
+    """The unit's own row, the last of a commit.
+
+    The counters stand beside the offsets up to which they count: between the engine's row and this one a crash may
+    fall where there are no transactions, and what lies between would be counted again.
+    """
 
     next: list[int]
     sequence: int
     told_ms: int
     live: tuple[int, int] | None
+    counts: list[int] | None = None
 
 
 class Unit:
@@ -128,6 +133,7 @@ class Unit:
         self._read = 0
         self._models = list(loaded)
         self._restored_rows = 0
+        self._counted: list[int] | None = None
 
     # ---- reading
 
@@ -220,7 +226,9 @@ class Unit:
             self.outbox.watermark(watermark_ms)
         self._sequence += 1
         self.outbox.put("progress", str(self.partition).encode(), self._progress())
-        meta = _Meta(self._next, self._sequence, self._told_ms, self._live)
+        counts = self.engine.counts
+        counted = [counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered]
+        meta = _Meta(self._next, self._sequence, self._told_ms, self._live, counted)
         rows = [*self.engine.changes(), (UNIT_KEY, msgspec.msgpack.encode(meta))]
         taken = Taken(self.outbox.drain(), rows, {source: self._next[source] for source in self._moved})
         self._moved.clear()
@@ -259,6 +267,7 @@ class Unit:
                 meta = msgspec.msgpack.decode(value, type=_Meta)
                 self._next, self._sequence = meta.next, meta.sequence
                 self._told_ms, self._live = meta.told_ms, meta.live
+                self._counted = meta.counts
         self.engine.load([key for key, _ in rows], [value for _, value in rows])
         self._restored_rows += len(keys)
 
@@ -266,7 +275,8 @@ class Unit:
         """Finish the restore; return the next offset to read of each input.
 
         What the rows say holds: without transactions they are written before the offsets, so that the
-        committed offsets may lag.
+        committed offsets may lag. Those are then committed next, whether or not anything else is read: whoever
+        watches the lag would see one for ever.
 
         Raises
         ------
@@ -280,7 +290,11 @@ class Unit:
                     f"state only holds what lies before {self._next[source]}; restore the changelog topic, or "
                     "start under another app_id to read everything anew"
                 )
+            if max(offset, 0) < self._next[source]:
+                self._moved.add(source)
+                self._touched += 1
         self.engine.restored()
+        self.engine.counts = Counts(*self._counted or ())
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
         for snapshot in self._models:
             self.engine.swap(snapshot)
