@@ -1,0 +1,218 @@
+"""Promises: what must hold after any schedule, checked from what is on the broker and in the last units."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from simulation.broker import Broker
+from simulation.log import Entry
+from simulation.units import RECORD, RecordingUnit, Replay, Step, rows_of
+from simulation.workload import PlainCount, plain_count
+
+from scoring.kinds import Kind
+from scoring.model import Snapshot
+from scoring.stored import META
+from streams.outbox import INPUTS
+
+__all__ = ["broken_promises"]
+
+_steps = msgspec.json.Decoder(list[Step]).decode
+
+
+def broken_promises(
+    broker: Broker, units: Mapping[int, RecordingUnit], models: Sequence[Snapshot], *, transactional: bool
+) -> list[str]:
+    """Return what was broken, a sentence each.
+
+    Parameters
+    ----------
+    units
+        Those that hold the partition numbers in the end, with everything applied and committed.
+    models
+        All that were published.
+    """
+    broken = [
+        f"committed offsets never go back: input {m.source} of partition {m.partition} went from {m.before} to {m.after}"
+        for m in broker.moved
+        if m.after < m.before
+    ]
+    for partition, unit in sorted(units.items()):
+        check = _Check(broker, partition, unit, models, transactional=transactional)
+        broken += [f"partition {partition}: {what}" for what in check.broken()]
+    return broken
+
+
+class _Check:
+    """One partition number."""
+
+    def __init__(
+        self, broker: Broker, partition: int, unit: RecordingUnit, models: Sequence[Snapshot], *, transactional: bool
+    ) -> None:
+        self._effective = {snapshot.version: snapshot.effective_ms for snapshot in models}
+        self._partition, self._unit, self._exact = partition, unit, transactional
+        self._inputs = [broker.inputs[source, partition].visible() for source in range(len(INPUTS))]
+        self._outputs = {topic: log.visible() for topic, log in broker.outputs(partition)}
+        self._changelog = broker.changelog[partition].visible()
+        self._committed = {s: o for (s, p), o in broker.group.offsets.items() if p == partition}
+
+    def broken(self) -> Iterator[str]:
+        records = [(source, entry) for source, entries in enumerate(self._inputs) for entry in entries]
+        late = [(s, e.value) for s, name in enumerate(INPUTS) for e in self._outputs.get(f"{name}-late", ())]
+        plain = plain_count(records, late)
+        yield from self._counters(plain)
+        yield from self._customers(plain)
+        yield from self._dead_letters(plain)
+        yield from self._crossings()
+        yield from self._restored()
+        if self._exact:
+            yield from self._writers()
+            yield from self._replayed()
+
+    def _counters(self, plain: PlainCount) -> Iterator[str]:
+        """Every record is in exactly one of the five counters.
+
+        Without transactions, a record that is read again after a crash and whose row says that it is known counts as
+        applied, even if it was late or a duplicate at first: there only the sum is promised.
+        """
+        counts = self._unit.engine.counts
+        found = {
+            "read": counts.total(),
+            "ignored": counts.ignored,
+            "dead_lettered": counts.dead_lettered,
+            "applied": counts.applied,
+            "duplicate": counts.duplicate,
+            "late": counts.late,
+        }
+        wanted = {
+            "read": plain.read,
+            "ignored": plain.ignored,
+            "dead_lettered": len(plain.refused),
+            "applied": plain.applied,
+            "duplicate": plain.duplicate,
+            "late": plain.late,
+        }
+        names = list(found) if self._exact else ["read", "ignored", "dead_lettered"]
+        wrong = [f"{name} is {found[name]}, not {wanted[name]}" for name in names if found[name] != wanted[name]]
+        if wrong:
+            yield f"counters add up: {', '.join(wrong)}"
+
+    def _customers(self, plain: PlainCount) -> Iterator[str]:
+        """Orders, views and revenue of each customer equal a plain count."""
+        rows, index = self._unit.engine.profiles.rows, self._unit.engine.profiles.index
+        for customer in sorted(plain.views.keys() | plain.orders.keys()):
+            row = rows[index[customer.encode()]] if customer.encode() in index else None
+            orders = 0 if row is None else int(row["total"][Kind.ORDER_COMPLETED])
+            views = 0 if row is None else int(row["total"][Kind.PRODUCT_VIEWED])
+            revenue = 0.0 if row is None else float(row["revenue"])
+            wanted = plain.orders[customer], plain.views[customer], float(plain.revenue[customer])
+            if (orders, views, revenue) != wanted:
+                yield f"counted once: {customer} has orders, views, revenue {(orders, views, revenue)}, not {wanted}"
+
+    def _dead_letters(self, plain: PlainCount) -> Iterator[str]:
+        """Each refused record is set aside, once."""
+        wanted = Counter(f"{INPUTS[source]}-{self._partition}-{offset}" for source, offset in plain.refused)
+        found = Counter(
+            json.loads(entry.value or b"")["id"] for name in INPUTS for entry in self._outputs.get(f"{name}-dlq", ())
+        )
+        if not self._exact:
+            found = Counter(dict.fromkeys(found, 1))
+        if found != wanted:
+            yield f"nothing disappears: dead letters are {sorted(found.elements())}, not {sorted(wanted.elements())}"
+
+    def _crossings(self) -> Iterator[str]:
+        """Each crossing is told once, after dropping equal ids where there are no transactions, and in order."""
+        told: dict[tuple[str, str, str | None], list[int]] = defaultdict(list)
+        for topic, entries in self._outputs.items():
+            if not topic.startswith("actions-"):
+                continue
+            seen: dict[str, int] = {}
+            last: dict[tuple[str, str, str | None], int] = defaultdict(int)
+            for entry in entries:
+                event = json.loads(entry.value or b"")
+                data = event["data"]
+                place, number = (data["customer_id"], data["rule"], data["object"]), data["crossing_number"]
+                if event["id"] in seen:
+                    if self._exact:
+                        yield f"each crossing once: {event['id']} is told twice on {topic}"
+                    continue
+                seen[event["id"]] = number
+                if number <= last[place]:
+                    yield f"crossings in order: {place} has {number} after {last[place]} on {topic}"
+                last[place] = number
+                told[place].append(number)
+        for place, numbers in sorted(told.items(), key=str):
+            if sorted(numbers) != list(range(1, len(numbers) + 1)):
+                yield f"each crossing once: {place} has the numbers {sorted(numbers)}"
+        yield from self._crossings_in_state(told)
+
+    def _crossings_in_state(self, told: Mapping[tuple[str, str, str | None], list[int]]) -> Iterator[str]:
+        engine = self._unit.engine
+        for row, key in enumerate(engine.profiles.keys):
+            side = engine.sides.find(row)
+            for rule, state in ({} if side is None else side.rules).items():
+                numbers = told.get((key.decode(), rule, None), [])
+                if state.crossings != len(numbers):
+                    yield f"each crossing once: {key.decode()} crossed {rule} {state.crossings} times, told {numbers}"
+
+    def _restored(self) -> Iterator[str]:
+        """The changelog restores to what the last unit holds."""
+        restored = RecordingUnit(self._partition, ())
+        restored.restore([e.key or b"" for e in self._changelog], [e.value for e in self._changelog])
+        restored.ready(self._committed)
+        yield from _differences("the changelog holds the state", rows_of(restored), rows_of(self._unit))
+
+    def _writers(self) -> Iterator[str]:
+        """Nothing that a fenced owner wrote after its successor is seen; commits follow each other without a gap."""
+        epochs = [entry.transaction.epoch for entry in self._changelog if entry.transaction is not None]
+        if epochs != sorted(epochs):
+            yield f"a fenced owner writes nothing: the changelog's epochs are {epochs}"
+        numbers = [json.loads(entry.value or b"")["sequence"] for entry in self._outputs.get("progress", ())]
+        if numbers != list(range(1, len(numbers) + 1)):
+            yield f"each commit once: progress has the numbers {numbers}"
+
+    def _replayed(self) -> Iterator[str]:
+        """An undisturbed unit that follows the record tells the same and holds the same, to the byte."""
+        replay = Replay(self._partition, self._inputs)
+        told: dict[str, list[Any]] = defaultdict(list)
+        rows: dict[bytes, bytes | None] = {}
+        for entry in self._outputs.get(RECORD, ()):
+            taken = replay.follow(_steps(entry.value or b"[]"))
+            version, watermark_ms = replay.engine.model.version, replay.engine.clock.watermark_ms
+            if version and watermark_ms < self._effective[version]:
+                yield f"point in time: model {version} is in force at {watermark_ms}, before its time"
+            if taken is not None:
+                rows.update(taken.rows)
+                for topic, _, value in taken.outputs:
+                    told[topic].append(_comparable(topic, value))
+        for topic, entries in self._outputs.items():
+            live = [_comparable(topic, entry.value) for entry in entries]
+            if topic != RECORD and live != told[topic]:
+                first = next((i for i, (a, b) in enumerate(zip(live, told[topic], strict=False)) if a != b), None)
+                yield f"repeatable: {topic} has {len(live)} records, a replay {len(told[topic])}; first other: {first}"
+        live_rows = {key: value for key, value in _last(self._changelog).items() if value is not None}
+        replayed = {key: value for key, value in rows.items() if value is not None}
+        yield from _differences("repeatable", live_rows, replayed)
+
+
+def _comparable(topic: str, value: bytes | None) -> Any:
+    """As it is; how `progress` cuts its runs depends on slices that nobody could tell apart otherwise."""
+    if topic != "progress":
+        return value
+    said = json.loads(value or b"")
+    read = Counter[int]()
+    for source, count in said.pop("runs"):
+        read[source] += count
+    return said, read
+
+
+def _last(entries: list[Entry]) -> dict[bytes, bytes | None]:
+    return {entry.key or b"": entry.value for entry in entries}
+
+
+def _differences(promise: str, found: Mapping[bytes, bytes], wanted: Mapping[bytes, bytes]) -> Iterator[str]:
+    other = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
+    if other:
+        metas = f"; {found.get(META)!r} for {wanted.get(META)!r}" if META in other else ""
+        yield f"{promise}: rows {other} differ{metas}"

@@ -1,0 +1,165 @@
+"""Workload: what customers do in one schedule, and what a plain count makes of it."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, NamedTuple
+
+from simulation.broker import START_MS
+from simulation.log import Entry
+
+__all__ = ["LATE_MS", "PlainCount", "Sent", "Workload", "plain_count"]
+
+LATE_MS = 90 * 60_000
+"""The window: what is older than the watermark by more is late."""
+_MINUTE_MS = 60_000
+_CLICKS = ("Product Viewed", "Product Viewed", "Product Viewed", "Product Added", "Product Removed", "Page")
+_CLICKSTREAM, _ORDERS = 0, 1
+
+
+class Sent(NamedTuple):
+    """Records that are sent at once, at a virtual second; in a transaction, which may be aborted, or in none."""
+
+    at_s: float
+    source: int
+    partition: int
+    rows: list[tuple[bytes, bytes | None]]
+    transactional: bool
+    aborted: bool
+
+
+class Workload:
+    """Records of a few customers, some repeated, late, unknown or broken.
+
+    Parameters
+    ----------
+    chance
+        Draws it all.
+    partitions
+        Customers belong to one each.
+    until_s
+        When the last of it is sent.
+    late
+        Whether some are older than the window.
+    """
+
+    def __init__(self, chance: Random, partitions: int, until_s: float, *, late: bool) -> None:
+        self._chance = chance
+        self._until_s = until_s
+        self._late = late
+        self._live = chance.random() < 0.5  # else events tell of the last hours, in which horizons pass
+        self._customers = [[f"c{p}{i}" for i in range(chance.randint(1, 3))] for p in range(partitions)]
+        self._number = 0
+        self._before: dict[tuple[int, str], list[tuple[bytes, bytes | None]]] = defaultdict(list)
+        self.batches = self._drawn(partitions)
+
+    def _drawn(self, partitions: int) -> list[Sent]:
+        chance = self._chance
+        count = chance.randint(8, 22)
+        # Some of it is there before anybody reads.
+        times = sorted(max(0.0, chance.uniform(-0.4, 1.0) * self._until_s) for _ in range(count))
+        batches = []
+        for i, at_s in enumerate(times):
+            source = _ORDERS if chance.random() < 0.3 else _CLICKSTREAM
+            partition = chance.randrange(partitions)
+            event_ms = self._event_ms(i, count, at_s)
+            rows = [self._row(source, partition, event_ms) for _ in range(chance.choice((1, 1, 2, 4)))]
+            transactional = chance.random() < 0.15
+            batches.append(Sent(at_s, source, partition, rows, transactional, transactional and chance.random() < 0.5))
+        return batches
+
+    def _event_ms(self, i: int, count: int, at_s: float) -> int:
+        if self._live:
+            return START_MS + int(at_s * 1000)
+        return START_MS - (count - i) * 20 * _MINUTE_MS
+
+    def _row(self, source: int, partition: int, event_ms: int) -> tuple[bytes, bytes | None]:
+        chance = self._chance
+        customer = chance.choice(self._customers[partition])
+        before = self._before[source, customer]
+        if before and chance.random() < 0.12:
+            return chance.choice(before)
+        self._number += 1
+        number = self._number
+        drawn = chance.random()
+        if drawn < 0.04:
+            return customer.encode(), chance.choice((None, b"{broken", b'{"messageId": 3}'))
+        event = "Order Completed" if source == _ORDERS else chance.choice(_CLICKS)
+        if drawn < 0.08:
+            event = "Flux Compensated"
+        age_ms = chance.randrange(_MINUTE_MS)
+        if drawn > 0.95 and self._late:
+            age_ms += LATE_MS + 60 * _MINUTE_MS
+        order = f"o{chance.randrange(max(number - 6, 0), number + 1)}"  # now and then one that was there before
+        row = customer.encode(), _value(number, customer, event, event_ms - age_ms, order, chance.randrange(1, 9))
+        before.append(row)
+        return row
+
+
+def _value(number: int, customer: str, event: str, time_ms: int, order: str, amount: int) -> bytes:
+    at = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    said: dict[str, Any] = {"product_id": f"p{amount}", "price": 2.0}
+    if event == "Order Completed":
+        said = {"order_id": order, "revenue": float(amount)}
+    call = {"type": "page"} if event == "Page" else {"type": "track", "event": event}
+    return json.dumps(
+        {"messageId": f"m{number}", "timestamp": at, "userId": customer, **call, "properties": said}
+    ).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class PlainCount:
+    """What must have become of the records of one partition number, and what its customers did."""
+
+    read: int
+    applied: int
+    duplicate: int
+    late: int
+    ignored: int
+    refused: tuple[tuple[int, int], ...]
+    orders: Counter[str]
+    views: Counter[str]
+    revenue: Counter[str]
+
+
+def plain_count(records: Iterable[tuple[int, Entry]], late: Iterable[tuple[int, bytes | None]]) -> PlainCount:
+    """Count records (source, entry) straight, but for those that were set aside as late (source, value)."""
+    records = list(records)
+    left = Counter((source, entry.value) for source, entry in records)
+    left.subtract(late)  # of equal records those that come last are late
+    read = applied = duplicate = ignored = 0
+    refused: list[tuple[int, int]] = []
+    messages: set[str] = set()
+    known: set[tuple[str, str]] = set()
+    orders, views, revenue = Counter[str](), Counter[str](), Counter[str]()
+    for source, entry in records:
+        read += 1
+        try:
+            event = json.loads(entry.value or b"")
+            customer, name = event["userId"], event.get("event")
+        except (ValueError, KeyError):
+            refused.append((source, entry.offset))
+            continue
+        if name == "Flux Compensated":
+            ignored += 1
+            continue
+        left[source, entry.value] -= 1
+        if left[source, entry.value] < 0:
+            continue
+        order = customer, event["properties"].get("order_id", "")
+        if event["messageId"] in messages or (order[1] and order in known):
+            messages.add(event["messageId"])
+            duplicate += 1
+            continue
+        messages.add(event["messageId"])
+        applied += 1
+        if order[1]:
+            known.add(order)
+            orders[customer] += 1
+            revenue[customer] += event["properties"]["revenue"]
+        views[customer] += name == "Product Viewed"
+    set_aside = read - applied - duplicate - ignored - len(refused)
+    return PlainCount(read, applied, duplicate, set_aside, ignored, tuple(refused), orders, views, revenue)
