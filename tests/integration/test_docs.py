@@ -1,0 +1,72 @@
+"""The documents: what they show runs, and what they name exists."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from schemas.topics import load_topics
+from scoring.crossing import GATES
+from streams.cli.main import _COMMANDS
+from streams.settings import ENV_PREFIX, Settings
+from streams.settings_sources import OUTSIDE, load
+from streams.topics import create, rule_names, wanted
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+EXAMPLES = ROOT / "schemas" / "examples" / "actions-rule" / "valid"
+
+
+@pytest.mark.broker
+def test_the_consumer_of_the_documents_gets_actions(fresh_broker: Any) -> None:
+    """The Python program of docs/consumers.md, as it stands, acts on what is entered and on what is left."""
+    (program,) = re.findall(r"```python\n(.*?)```", DOCS["consumers.md"], re.DOTALL)
+    assert program.count("127.0.0.1:9092") == 1
+    settings = load(broker=fresh_broker.address, partitions=1).settings
+    create(settings, wanted(settings, rule_names(settings)))
+    action = json.loads(sorted(EXAMPLES.glob("*.json"))[0].read_text())
+    with KafkaProducer(bootstrap_servers=fresh_broker.address) as producer:
+        for crossing in ("entered", "left"):
+            action["data"]["crossing"] = crossing
+            producer.send("actions-win-back", json.dumps(action).encode(), key=b"c-1042")
+    code = program.replace("127.0.0.1:9092", fresh_broker.address)
+    with subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            first, second = process.stdout.readline(), process.stdout.readline()
+        finally:
+            process.kill()
+    customer = action["data"]["customer_id"]
+    assert first.startswith(f"write to {customer} about")
+    assert first.strip().endswith(action["id"])
+    assert second == f"stop writing to {customer}\n"
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_documents_name_what_exists(name: str) -> None:
+    """Every command, setting and topic that a document names is one."""
+    text = DOCS[name]
+    assert set(re.findall(r"\brecompra ([a-z]+)\b(?= |`|$)", text)) <= set(_COMMANDS)
+    variables = {ENV_PREFIX + field.upper() for field in Settings.model_fields} | OUTSIDE
+    assert set(re.findall(r"\bRECOMPRA_[A-Z_]+\b", text)) <= variables
+    topics = {spec.name for spec in wanted(load().settings, rule_names(load().settings))}
+    for topic in re.findall(r"(?:recompra tail|-t) ([a-z-]+)", text):
+        assert topic in topics
+    for path in re.findall(r"`((?:deploy|schemas|docs)/[^`]+)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_every_field_and_reason_is_explained() -> None:
+    """docs/consumers.md explains every field of an action, every gate and every rule that comes along."""
+    text = DOCS["consumers.md"]
+    schema = json.loads((ROOT / "schemas/json/action.v1.schema.json").read_text())
+    fields = set(re.findall(r"`([a-z_-]+)`", text))
+    assert set(schema["properties"]["data"]["properties"]) <= fields
+    assert set(GATES) <= fields
+    assert {f"actions-{rule}" for rule in rule_names(load().settings)} <= fields
+    assert {spec.name for spec in load_topics() if spec.name in ("scores", "audiences")} <= fields
