@@ -88,7 +88,7 @@ def quality_table(months: list[MonthQuality], title: str | None = None, *, all_f
     """Quality by month; a month that was ranked by decayed orders alone is marked."""
     table = Table(
         box=None,
-        expand=True,
+        expand=title is None,
         title=title,
         title_justify="left",
         header_style="dim",
