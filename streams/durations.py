@@ -22,12 +22,8 @@ def parse_duration(text: str) -> timedelta:
         If a part has no unit (a bare `30` could be days or seconds) or an unknown one.
     """
     if not _WHOLE.fullmatch(text):
-        raise ValueError(
-            "is not a duration: write a number and its unit (w, d, h, m, s, ms), such as 30d or 24h"
-        )
-    return timedelta(
-        milliseconds=sum(float(number) * _UNITS_MS[unit] for number, unit in _PART.findall(text))
-    )
+        raise ValueError("is not a duration: write a number and its unit (w, d, h, m, s, ms), such as 30d or 24h")
+    return timedelta(milliseconds=sum(float(number) * _UNITS_MS[unit] for number, unit in _PART.findall(text)))
 
 
 def format_duration(span: timedelta) -> str:

@@ -52,9 +52,7 @@ class BadSetting:
     remedy: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.field} ({self.variable}, from {self.origin}) = {self.value}: {self.reason}; {self.remedy}"
-        )
+        return f"{self.field} ({self.variable}, from {self.origin}) = {self.value}: {self.reason}; {self.remedy}"
 
 
 class SettingsError(Exception):
@@ -207,9 +205,7 @@ def _refused(item: Any, origins: Mapping[str, Origin], file: Path | None) -> Bad
     value = _MASK if is_secret(name) else cut(given)
     example = format_duration(default) if hasattr(default, "total_seconds") else default
     remedy = f"it is: {field.description}" + ("" if default is None else f"; the default is {example}")
-    return BadSetting(
-        name, ENV_PREFIX + name.upper(), str(file) if origin == "file" else origin, value, reason, remedy
-    )
+    return BadSetting(name, ENV_PREFIX + name.upper(), str(file) if origin == "file" else origin, value, reason, remedy)
 
 
 def _like_secret(name: str) -> bool:

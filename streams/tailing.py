@@ -113,9 +113,7 @@ def _assign(consumer: KafkaConsumer, topic: str, place: Place) -> dict[TopicPart
     return there
 
 
-def _records(
-    consumer: KafkaConsumer, topic: str, until: dict[TopicPartition, int] | None
-) -> Iterator[Record]:
+def _records(consumer: KafkaConsumer, topic: str, until: dict[TopicPartition, int] | None) -> Iterator[Record]:
     while until is None or any(consumer.position(part) < end for part, end in until.items()):
         polled = consumer.poll(timeout_ms=250)
         batch = sorted((r for part in polled.values() for r in part), key=lambda r: (r.timestamp, r.offset))

@@ -103,9 +103,7 @@ def found(settings: Settings, names: Iterable[str] | None = None) -> tuple[Found
         topics = {
             topic["name"]: len(topic["partitions"])
             for topic in client.describe_topics()
-            if not topic["is_internal"]
-            and not topic["error_code"]
-            and (chosen is None or topic["name"] in chosen)
+            if not topic["is_internal"] and not topic["error_code"] and (chosen is None or topic["name"] in chosen)
         }
         configs = _configs(client, topics)
     return tuple(Found(name, topics[name], configs.get(name, {})) for name in sorted(topics))
@@ -118,9 +116,7 @@ def check(specs: Iterable[TopicSpec], there: Iterable[Found]) -> tuple[Differenc
     for spec in specs:
         topic = by_name.get(spec.name)
         if topic is None:
-            differences.append(
-                Difference(spec.name, "topic", "present", "missing", "run `recompra topics create`")
-            )
+            differences.append(Difference(spec.name, "topic", "present", "missing", "run `recompra topics create`"))
             continue
         if topic.partitions != spec.partitions:
             differences.append(_partitions_differ(spec, topic))

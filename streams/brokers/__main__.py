@@ -32,9 +32,7 @@ def kafka(port: int, data_dir: Path | None) -> None:
     try:
         with KafkaLocal(port, data_dir) as broker:
             click.echo(broker.address)
-            click.echo(
-                f"Apache Kafka accepts at {broker.address}, its log is {broker.log}; Ctrl-C ends it", err=True
-            )
+            click.echo(f"Apache Kafka accepts at {broker.address}, its log is {broker.log}; Ctrl-C ends it", err=True)
             sys.stdout.flush()
             while broker.running:
                 time.sleep(0.5)

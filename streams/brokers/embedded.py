@@ -10,9 +10,7 @@ from streams.brokers.process import BrokerError, BrokerProcess
 
 __all__ = ["NOTICE", "EmbeddedBroker"]
 
-NOTICE = (
-    "embedded broker: in memory only, nothing is kept when it stops (--data-dir keeps it, on Apache Kafka)"
-)
+NOTICE = "embedded broker: in memory only, nothing is kept when it stops (--data-dir keeps it, on Apache Kafka)"
 
 
 class EmbeddedBroker(BrokerProcess):

@@ -69,9 +69,7 @@ class KafkaLocal(BrokerProcess):
         while controller == self.port:
             controller = free_port()
         text = Template((files / "server.properties").read_text(encoding="utf-8"))
-        filled = text.substitute(
-            broker_port=self.port, controller_port=controller, data=self.data_dir / "data"
-        )
+        filled = text.substitute(broker_port=self.port, controller_port=controller, data=self.data_dir / "data")
         properties.write_text(filled, encoding="utf-8")
         run = [
             java,
@@ -89,9 +87,7 @@ class KafkaLocal(BrokerProcess):
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BrokerError(
-                f"the data directory {self.data_dir} cannot be made: {error.strerror}"
-            ) from None
+            raise BrokerError(f"the data directory {self.data_dir} cannot be made: {error.strerror}") from None
         if not os.access(self.data_dir, os.W_OK | os.X_OK):
             raise BrokerError(f"the data directory {self.data_dir} cannot be written to; give another")
         super().start()

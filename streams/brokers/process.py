@@ -47,9 +47,7 @@ class BrokerProcess:
 
     name = "broker"
 
-    def __init__(
-        self, port: int | None = None, *, log: Path | None = None, start_timeout_s: float = 60
-    ) -> None:
+    def __init__(self, port: int | None = None, *, log: Path | None = None, start_timeout_s: float = 60) -> None:
         self.port = port or free_port()
         self.address = f"{HOST}:{self.port}"
         self.start_timeout_s = start_timeout_s

@@ -87,8 +87,6 @@ def main() -> None:
     variables and recompra.toml: see `recompra settings`.
     """
     # The Kafka clients log each attempt to connect; a command says once, itself, that nobody answers.
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

@@ -38,9 +38,7 @@ def _place(ctx: click.Context, parameter: click.Parameter, value: str) -> Place:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="End after N records.")
 @click.option("--no-follow", is_flag=True, help="End at the topic's present end instead of waiting for more.")
 @json_option
-def tail(
-    topic: str, broker: str | None, place: Place, limit: int | None, no_follow: bool, as_json: bool
-) -> None:
+def tail(topic: str, broker: str | None, place: Place, limit: int | None, no_follow: bool, as_json: bool) -> None:
     """Show the records of TOPIC as they come: scores and actions in words, others as they are.
 
     Ends with Ctrl-C, after --limit, or at the end with --no-follow. Moves nobody's offsets.

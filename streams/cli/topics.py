@@ -76,9 +76,7 @@ def list_(broker: str | None, no_broker: bool, as_json: bool) -> None:
 
 @topics.command("create")
 @broker_option
-@click.option(
-    "--partitions", type=click.IntRange(1), help="Partitions of each input.  [default: the setting]"
-)
+@click.option("--partitions", type=click.IntRange(1), help="Partitions of each input.  [default: the setting]")
 @json_option
 def create_(broker: str | None, partitions: int | None, as_json: bool) -> None:
     """Create the topics that are missing. Those that are there are left as they are."""
@@ -100,9 +98,7 @@ def create_(broker: str | None, partitions: int | None, as_json: bool) -> None:
 
 @topics.command("check")
 @broker_option
-@click.option(
-    "--partitions", type=click.IntRange(1), help="Partitions of each input.  [default: the setting]"
-)
+@click.option("--partitions", type=click.IntRange(1), help="Partitions of each input.  [default: the setting]")
 @json_option
 def check_(broker: str | None, partitions: int | None, as_json: bool) -> None:
     """Say what differs on the broker: partitions, clean-up, retention, timestamp type (exit code 1 if any)."""
@@ -151,11 +147,7 @@ def _print_differences(differences: list[Difference]) -> None:
 def _retention(spec: TopicSpec) -> str:
     from datetime import timedelta
 
-    return (
-        "for ever"
-        if spec.retention_ms == FOREVER
-        else format_duration(timedelta(milliseconds=spec.retention_ms))
-    )
+    return "for ever" if spec.retention_ms == FOREVER else format_duration(timedelta(milliseconds=spec.retention_ms))
 
 
 def _print(table: Table) -> None:

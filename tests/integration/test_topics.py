@@ -24,14 +24,10 @@ BROKERS = [
 
 
 @pytest.fixture(params=BROKERS)
-def plan(
-    request: pytest.FixtureRequest, unique: Callable[[str], str]
-) -> tuple[Settings, tuple[TopicSpec, ...]]:
+def plan(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> tuple[Settings, tuple[TopicSpec, ...]]:
     """Settings for a broker, and the topics of an application, under names of this test's own."""
     settings = load(broker=request.getfixturevalue(request.param).address, partitions=3).settings
-    return settings, tuple(
-        replace(spec, name=unique(spec.name)) for spec in wanted(settings, rule_names(settings))
-    )
+    return settings, tuple(replace(spec, name=unique(spec.name)) for spec in wanted(settings, rule_names(settings)))
 
 
 def test_created_topics_are_as_described(plan: tuple[Settings, tuple[TopicSpec, ...]]) -> None:

@@ -64,9 +64,7 @@ def test_a_broker_that_never_accepts_is_ended() -> None:
 
 def test_one_that_ignores_the_request_to_end_is_ended_hard() -> None:
     """SIGTERM is tried first, and SIGKILL when it does not help."""
-    script = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); "
-    )
+    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); "
     broker = Scripted(script + "time.sleep(600)")
     broker.accepts = lambda: "ready" in broker.log.read_text()  # type: ignore[method-assign]
     with broker:

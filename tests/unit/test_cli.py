@@ -51,9 +51,7 @@ def test_help_imports_no_command() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(
-    ("wrong", "meant"), [("topcis", "topics"), ("setings", "settings"), ("tial", "tail")]
-)
+@pytest.mark.parametrize(("wrong", "meant"), [("topcis", "topics"), ("setings", "settings"), ("tial", "tail")])
 def test_a_misspelt_command_is_told_the_nearest(wrong: str, meant: str) -> None:
     """A misspelt command ends with exit code 2 and the name that was meant."""
     code, said = run(wrong)

@@ -46,9 +46,7 @@ def named(text: str) -> set[str]:
 
 
 EXPRESSIONS = {f"alert {rule['alert']}": rule["expr"] for rule in ALERTS} | {
-    f"panel {panel['title']} {target['refId']}": target["expr"]
-    for panel in PANELS
-    for target in panel["targets"]
+    f"panel {panel['title']} {target['refId']}": target["expr"] for panel in PANELS for target in panel["targets"]
 }
 
 
@@ -141,9 +139,7 @@ def test_files_that_are_mounted_or_copied_exist() -> None:
     files = [ROOT / path for path in mounted if path.startswith("./")]
     assert len(files) == 4
     image = (ROOT / SERVICES["worker"]["build"]["dockerfile"]).read_text()
-    copied = [
-        path for line in re.findall(r"^COPY (?!--)(.*) \S+$", image, re.MULTILINE) for path in line.split(" ")
-    ]
+    copied = [path for line in re.findall(r"^COPY (?!--)(.*) \S+$", image, re.MULTILINE) for path in line.split(" ")]
     kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     assert len(copied) > 5
     for path in copied:

@@ -45,9 +45,7 @@ def test_a_withheld_action_names_the_gates() -> None:
         "withheld": ["replay", "cooldown"],
     }
     line = as_line(record({"type": "recompra.action.withheld", "data": data})).plain
-    assert line == (
-        "2011-11-01T00:00:00.000Z  cart-abandoned entered #2  anna  cart-9  withheld: replay, cooldown"
-    )
+    assert line == ("2011-11-01T00:00:00.000Z  cart-abandoned entered #2  anna  cart-9  withheld: replay, cooldown")
 
 
 def test_other_records_are_shown_as_they_are() -> None:

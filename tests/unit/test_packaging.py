@@ -36,9 +36,7 @@ def test_every_package_is_pinned_with_hashes(name: str) -> None:
 def test_every_dependency_is_pinned(name: str) -> None:
     """Each list holds all that `pyproject.toml` asks for, so that nothing is fetched by the way."""
     project = PROJECT["project"]
-    wanted = names(
-        [*project["dependencies"], *(d for e in EXTRAS[name] for d in project["optional-dependencies"][e])]
-    )
+    wanted = names([*project["dependencies"], *(d for e in EXTRAS[name] for d in project["optional-dependencies"][e])])
     assert wanted <= names(pins(PINNED[name]))
 
 

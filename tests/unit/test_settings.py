@@ -116,9 +116,7 @@ def test_wrong_values_are_refused(name: str, value: object, reason: str) -> None
 def test_settings_that_contradict_each_other_are_refused(monkeypatch: Patch) -> None:
     """A check between settings names the one to change, and its value."""
     monkeypatch.setenv("RECOMPRA_COMMIT_INTERVAL_S", "8")
-    assert (
-        "commit_interval_s (RECOMPRA_COMMIT_INTERVAL_S, from environment) = 8: must be shorter" in refused()
-    )
+    assert "commit_interval_s (RECOMPRA_COMMIT_INTERVAL_S, from environment) = 8: must be shorter" in refused()
 
 
 def test_a_long_value_is_cut(monkeypatch: Patch) -> None:
@@ -136,9 +134,7 @@ def test_a_long_value_is_cut(monkeypatch: Patch) -> None:
         (None, "the file cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told(
-    monkeypatch: Patch, tmp_path: Path, text: str | None, reason: str
-) -> None:
+def test_a_file_that_cannot_be_read_is_told(monkeypatch: Patch, tmp_path: Path, text: str | None, reason: str) -> None:
     """A named file that is missing or no TOML is an error, not an empty file."""
     file = tmp_path / "x.toml"
     if text is not None:
