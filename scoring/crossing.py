@@ -152,8 +152,7 @@ class Crossings:
             number = before.number
         else:
             number = state.crossings = state.crossings + 1
-            sent = crossing.entered and not withheld
-            state.lately = (*state.lately, Crossed(*cause, number, sent))[-_REMEMBERED:]
+            state.lately = (*state.lately, Crossed(*cause, number, not withheld))[-_REMEMBERED:]
         changes = None
         if state.contributions and len(state.contributions) == len(groups):
             changes = tuple(now - then for now, then in zip(groups, state.contributions, strict=True))
@@ -203,7 +202,9 @@ class Crossings:
         """
         reasons = ["replay"] if self._replay else []
         if not crossing.entered:
-            if crossing.object is None:
+            if before is not None:  # told before a crash, after which `entry_sent` is that of a customer who left
+                was_sent = before.sent
+            elif crossing.object is None:
                 was_sent = state.entry_sent
             else:
                 was_sent = side.objects.get(rule.name, {}).get(crossing.object, False)
