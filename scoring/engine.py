@@ -167,7 +167,7 @@ class Engine:
         watermark = admit(rows, events, clock.seen_ms, clock.behind, clock.watermark_ms, self.config.window_ms)
         self.sides.begin()
         for i in sorted(details):
-            self.sides.apply(events, i, details[i])
+            self.sides.apply(events, i, details[i], rows)
         self._stored.rows.update(events.row.tolist())
         outcome = self._run(events, details, watermark, clock.received_ms)
         tally = np.bincount(events.status, minlength=4)

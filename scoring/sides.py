@@ -1,13 +1,13 @@
 """Sides: the side records of one partition's customers, and what order and cart events do to them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
-from scoring.profile import stable_hash
+from scoring.profile import NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
 
 __all__ = ["Detail", "Sides"]
@@ -43,6 +43,7 @@ class Sides:
         self._by_row: dict[int, bytes] = {}
         self._open: dict[int, Side] = {}
         self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
+        self._again: dict[int, int] = {}
         self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
@@ -51,6 +52,7 @@ class Sides:
     def begin(self) -> None:
         """Forget the carts of the last run."""
         self._carts.clear()
+        self._again.clear()
 
     def find(self, row: int) -> Side | None:
         """The customer's side record, to be read only; None if there is none."""
@@ -66,11 +68,12 @@ class Sides:
             side = self._open[row] = self.find(row) or Side()
         return side
 
-    def apply(self, events: Events, i: int, detail: Detail) -> None:
+    def apply(self, events: Events, i: int, detail: Detail, rows: Any) -> None:
         """Apply event `i` of a run, which counts: order ids, then the cart; fill `events.cart_items` and the value.
 
         An order whose id is known gets the status `DUPLICATE`. What is already here by its offset (a record read
-        again after a crash) changes nothing. O(steps of the cart).
+        again after a crash) changes nothing; its cart is then that of its own time, as the record has run ahead of
+        the profile in `rows`. O(steps of the cart).
         """
         if events.status[i] != APPLIED:
             return
@@ -86,11 +89,17 @@ class Sides:
                 events.status[i] = DUPLICATE
                 return
         if kind in (_ADDED, _REMOVED, _COMPLETED):
-            if not known:
-                self._change_cart(side, row, i, kind, ms, detail.items)
-            events.cart_items[i], events.cart_value[i] = cart_worth(side.cart)
+            if known:
+                newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
+                self._again[row] = newest
+                cart = tuple(step for step in side.cart if step.ms <= newest)
+            else:
+                cart = self._change_cart(side, row, i, kind, ms, detail.items)
+            events.cart_items[i], events.cart_value[i] = cart_worth(cart)
 
-    def _change_cart(self, side: Side, row: int, i: int, kind: int, ms: int, items: Sequence[CartItem]) -> None:
+    def _change_cart(
+        self, side: Side, row: int, i: int, kind: int, ms: int, items: Sequence[CartItem]
+    ) -> tuple[CartStep, ...]:
         self._carts.setdefault(row, [(-1, side.cart)])
         if kind == _COMPLETED:
             side.empty_cart(ms)
@@ -99,6 +108,7 @@ class Sides:
             for item in items:
                 side.add_cart_step(CartStep(ms, item.product, sign * item.quantity, item.price), self._cart_steps)
         self._carts[row].append((i, side.cart))
+        return side.cart
 
     def cart_at(self, row: int, applied: int) -> list[CartItem]:
         """What was in the cart when the first `applied` events of the run had been applied."""

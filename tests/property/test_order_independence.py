@@ -13,7 +13,7 @@ from scoring.side import cart_items
 from scoring.twin import Event
 
 ONE = CUSTOMERS[:1]
-EXACT = ("first_ms", "last_ms", "last_kind", "total", "hours", "days", "cart_items", "cart_value", "view_n",
+EXACT = ("first_ms", "last_ms", "last_kind", "total", "hours", "days", "busy", "cart_items", "cart_value", "view_n",
          "view_product", "view_ms", "ring_n", "ring_ms", "ring_value", "ring_lines", "ring_quantity", "kth_ms",
          "fold_orders")  # fmt: skip
 CLOSE = ("behaviour", "cancels", "revenue", "refunded", "derived", "fold")
