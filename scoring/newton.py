@@ -74,13 +74,12 @@ class OnlineNewton(base.Classifier):
             if not 0.0 < value < math.inf:
                 raise ValueError(f"{name} = {value}: not a positive number; give one above 0")
         if not half_life >= LEAST_HALF_LIFE:
-            raise ValueError(
-                f"half_life = {half_life}: under {LEAST_HALF_LIFE:g} horizons; give that or more, or inf"
-            )
+            raise ValueError(f"half_life = {half_life}: under {LEAST_HALF_LIFE:g} horizons; give that or more, or inf")
         self.prior = prior
         self.half_life = half_life
         self.clip = clip
         self.intercept_prior = intercept_prior
+        self._caution = np.ones(0)  # by feature, what the prior's standard deviation is divided by
         self._names: list[Hashable] = []
         self._index: dict[Hashable, int] = {}
         self._root = np.array([1.0 / math.sqrt(intercept_prior)])
@@ -93,6 +92,7 @@ class OnlineNewton(base.Classifier):
         """Make room for so many features; those known keep what they learned, the new start at the prior."""
         n = len(self._weight)
         root = np.full(features + 1, 1.0 / math.sqrt(self.prior))
+        root[1 : len(self._caution) + 1] *= self._caution
         root[0] = self._root[0]
         R = np.diag(root)
         weight, moments = np.zeros(features + 1), np.zeros((3, features))
@@ -101,8 +101,13 @@ class OnlineNewton(base.Classifier):
 
     # -- arrays ----------------------------------------------------------------------------------------
 
-    def start(self, features: int) -> "OnlineNewton":
-        """Fix the number of features for the array methods, before the first row."""
+    def start(self, features: int, caution: FloatArray | None = None) -> "OnlineNewton":
+        """Fix the number of features for the array methods, before the first row.
+
+        `caution` (F,) divides the prior's standard deviation of each weight: where it is above 1, a weight
+        moves only for so much more evidence.
+        """
+        self._caution = np.ones(features) if caution is None else caution
         self._grow(features)
         return self
 
@@ -173,9 +178,7 @@ class OnlineNewton(base.Classifier):
 
     # -- river's contract ------------------------------------------------------------------------------
 
-    def learn_one(
-        self, x: dict[Hashable, Any], y: base.typing.ClfTarget, w: float = 1.0, t: float = math.nan
-    ) -> None:
+    def learn_one(self, x: dict[Hashable, Any], y: base.typing.ClfTarget, w: float = 1.0, t: float = math.nan) -> None:
         """Learn one example; `t` is its time in horizons, and without one nothing is forgotten."""
         new = [name for name in x if name not in self._index]
         if new:

@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     warm_up_negatives: int = Field(200, ge=1, description="resolved non-buyers before a model is used (count)")
     calibration_examples: int = Field(3000, ge=100, description="resolved examples that set the intercept (count)")
     forgetting_half_life: float = Field(
-        24.0, ge=5, description="after this an example counts half (horizons; not under 5)"
+        12.0, ge=5, description="after this an example counts half (horizons; not under 5)"
     )
     snapshot_every: Duration = Field(parse_duration("1d"), description="event time between model snapshots (duration)")
 
