@@ -29,9 +29,7 @@ class RunningIntercept:
 
     def learn(self, logits: FloatArray, labels: FloatArray) -> None:
         """Take outcomes in order: the (m,) log-odds before they were known, without the shift, and 0 or 1."""
-        self.shift, self.information = _follow(
-            logits, labels, self.shift, self.information, 1.0 / self.memory
-        )
+        self.shift, self.information = _follow(logits, labels, self.shift, self.information, 1.0 / self.memory)
 
 
 @compiled

@@ -57,8 +57,7 @@ def build(text: str) -> base.Classifier:
     final = list(model.steps.values())[-1] if isinstance(model, compose.Pipeline) else model
     if not isinstance(final, base.Classifier):
         raise RiverError(
-            f"river:{text}: {type(final).__name__} is no classifier; "
-            "end with one, such as LogisticRegression()"
+            f"river:{text}: {type(final).__name__} is no classifier; end with one, such as LogisticRegression()"
         )
     classifier: base.Classifier = model
     return classifier
@@ -120,9 +119,7 @@ def _called(function: ast.expr, args: list[ast.expr], keywords: list[ast.keyword
         return found(*positional, **values)
     except Exception as error:
         # A class of river's may refuse its arguments with any error; all mean that the text is wrong.
-        raise RiverError(
-            f"{shown}: river refuses these arguments ({error}); it takes {', '.join(known)}"
-        ) from error
+        raise RiverError(f"{shown}: river refuses these arguments ({error}); it takes {', '.join(known)}") from error
 
 
 def _class(node: ast.expr) -> Any:
@@ -151,9 +148,7 @@ def _class(node: ast.expr) -> Any:
 def _classes() -> dict[str, Any]:
     """The classes that may be named, by ``module.Class``."""
     return {
-        f"{name}.{one.__name__}": one
-        for name in _MODULES
-        for one in _public(importlib.import_module(f"river.{name}"))
+        f"{name}.{one.__name__}": one for name in _MODULES for one in _public(importlib.import_module(f"river.{name}"))
     }
 
 
