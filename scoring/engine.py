@@ -115,11 +115,11 @@ class Engine:
             slot = np.full(N_KINDS, -1, np.int64)
             slot[list(kinds)] = np.arange(len(kinds))
             slots.append(slot)
-        for column in rules.columns:
-            by_day = column.op in (Op.COUNT_DAYS, Op.DAYS_WITH)
-            if (by_day and slots[0][column.a] < 0) or (column.op == Op.COUNT_HOURS and slots[1][column.a] < 0):
-                ring = "day_kinds" if by_day else "hour_kinds"
-                raise ValueError(f"{ring}: a rule counts kind {column.a}, which has no ring; add it to {ring}")
+        needed = (("day_kinds", rules.day_kinds, slots[0]), ("hour_kinds", rules.hour_kinds, slots[1]))
+        for ring, counted, slot in needed:
+            for kind in sorted(counted):
+                if slot[kind] < 0:
+                    raise ValueError(f"{ring}: a rule counts kind {kind}, which has no ring; add it to {ring}")
         hourly = any(column.op == Op.COUNT_HOURS for column in rules.columns)
         return Reading(columns, clocks, slots[0], slots[1], hourly)
 

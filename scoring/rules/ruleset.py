@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.rules.clocks import clocks_of
-from scoring.rules.columns import MAX_DAY_KINDS, Column, Op
+from scoring.rules.columns import ANY, MAX_DAY_KINDS, VISITED, Column, Field, Op
 from scoring.rules.expression import Truth, columns_of
 from scoring.rules.program import Program
 from scoring.rules.rule import ForEach, Rule, RuleError
@@ -16,6 +16,9 @@ __all__ = ["MAX_RULES", "RuleSet"]
 
 MAX_RULES = 64
 """How many rules there can be: a customer's row keeps one bit a rule for whether they are in its list."""
+
+_FIELDS_BY_DAY: dict[Field, int] = {Field.VISITED_DAYS: VISITED, Field.ACTIVE_DAYS: ANY}
+"""Fields that are counted in a ring of days, without a window of their own."""
 
 
 class RuleSet:
@@ -52,12 +55,7 @@ class RuleSet:
         self.columns: tuple[Column, ...] = self.program.columns
         self.clocks: tuple[tuple[int, int], ...] = tuple(
             sorted(
-                {
-                    clock
-                    for rule in self.rules
-                    for part in (rule.entering, rule.leaving)
-                    for clock in clocks_of(part)
-                }
+                {clock for rule in self.rules for part in (rule.entering, rule.leaving) for clock in clocks_of(part)}
             )
         )
         self.for_each: tuple[ForEach, ...] = tuple(rule.for_each for rule in self.rules)
@@ -103,7 +101,9 @@ def _day_kinds(rule: Rule) -> frozenset[int]:
 
 
 def _counted_by_day(predicate: Truth) -> frozenset[int]:
-    return frozenset(c.a for c in columns_of(predicate) if c.op in (Op.COUNT_DAYS, Op.DAYS_WITH))
+    columns = columns_of(predicate)
+    windows = frozenset(column.a for column in columns if column.op in (Op.COUNT_DAYS, Op.DAYS_WITH))
+    return windows | {kind for field, kind in _FIELDS_BY_DAY.items() if Column(Op.FIELD, field) in columns}
 
 
 def _check_names(rules: tuple[Rule, ...]) -> None:
@@ -127,6 +127,4 @@ def _check_day_kinds(rules: tuple[Rule, ...]) -> None:
             kinds = ", ".join(sorted(KIND_NAMES[kind] for kind in new))
             reason = f"counts {kinds} by the day, and the rules together may count {MAX_DAY_KINDS} kinds so"
             text = rule.enter if field == "enter" else rule.exit
-            raise RuleError(
-                rule.name, field, text, reason, "count a kind that another rule counts, or use total(…)"
-            )
+            raise RuleError(rule.name, field, text, reason, "count a kind that another rule counts, or use total(…)")

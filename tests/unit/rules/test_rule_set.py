@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scoring.engine import Engine, EngineSettings
 from scoring.rules import Rule, RuleError, RuleSet
 from scoring.rules.columns import KINDS, Column, Field, Op
 from scoring.rules.rule import ForEach
@@ -49,6 +50,15 @@ def test_entering_and_leaving_have_a_row_each() -> None:
     assert rules.leaves(orders).tolist() == [[True, True, False, False, False], [True, False, False, False, True]]
     entering, leaving = rules.evaluate(orders)
     assert (entering.tolist(), leaving.tolist()) == (rules.enters(orders).tolist(), rules.leaves(orders).tolist())
+
+
+def test_fields_that_are_counted_by_the_day_need_a_ring() -> None:
+    """Days with a visit, or with any event, are kept only where their ring is: without it an engine does not start."""
+    assert RuleSet([rule("loyal", "visited_days > 5")]).day_kinds == {KINDS["visited"]}
+    busy = RuleSet([rule("busy", "active_days > 5")])
+    assert busy.day_kinds == {KINDS["any"]}
+    with pytest.raises(ValueError, match="day_kinds: a rule counts kind -1, which has no ring"):
+        Engine(EngineSettings(), busy)
 
 
 def test_no_rules_are_a_rule_set_too() -> None:
