@@ -20,7 +20,7 @@ from streams.brokers.kafka_local import KafkaLocal
 from streams.settings import Settings
 from streams.topics import create, rule_names, wanted
 
-__all__ = ["BATCH_BYTES", "Cluster"]
+__all__ = ["BATCH_BYTES", "Cluster", "Pair"]
 
 BATCH_BYTES = 16_384
 """Batches of the producers: Kafka's default."""
@@ -160,4 +160,3 @@ class Cluster:
         """Committed offset of each partition of a group."""
         told = self._admin.list_group_offsets(group)[group]
         return {(part.topic, part.partition): meta.offset for part, meta in told.items()}
-

@@ -43,11 +43,13 @@ def feed(engine: Engine, records: Iterable[Made], first: int = 0) -> list[Exampl
     return examples
 
 
-def learned(history: Sequence[Made], settings: EngineSettings, rules: RuleSet, effective_ms: int) -> Snapshot:
-    """Version 1 of the model, in force from `effective_ms`: from the examples of the history that resolved in it."""
+def learned(
+    history: Sequence[Made], settings: EngineSettings, rules: RuleSet, effective_ms: int
+) -> tuple[Snapshot, list[Example]]:
+    """Version 1 of the model, in force from `effective_ms`, and the outcomes in the history that it learned from."""
     engine = Engine(settings, rules)
     examples = feed(engine, history)
     examples.sort(key=lambda example: (example.resolved_ms, example.id))
     learner = Learner(LearnerConfig(horizon_ms=settings.layout.horizon_ms))
     learner.learn(examples)
-    return learner.snapshot(effective_ms, max(example.resolved_ms for example in examples))
+    return learner.snapshot(effective_ms, max(example.resolved_ms for example in examples)), examples

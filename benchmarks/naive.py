@@ -25,10 +25,8 @@ from benchmarks import dict_state
 from schemas.timestamp import from_ms, to_ms
 from scoring.features import FEATURES
 
-__all__ = ["CLICKSTREAM", "GROUP", "ORDERS", "SETTINGS"]
+__all__ = ["SETTINGS"]
 
-CLICKSTREAM, ORDERS = "naive-clickstream", "naive-orders"
-GROUP = "naive"
 SETTINGS: dict[str, Any] = {
     "store": "memory://",
     "processing_guarantee": "at_least_once",
@@ -56,9 +54,7 @@ def learned(path: Path) -> tuple[Any, float, float]:
     kept = [(i, name) for i, name in enumerate(FEATURES) if not name.startswith("clock.")]
     for row, label in zip(data["X"][-_EXAMPLES:].tolist(), data["y"][-_EXAMPLES:].tolist(), strict=True):
         model.learn_one({name: row[i] for i, name in kept}, bool(label))
-    scores = [
-        model.predict_proba_one({name: row[i] for i, name in kept})[True] for row in data["X"][-1000:].tolist()
-    ]
+    scores = [model.predict_proba_one({name: row[i] for i, name in kept})[True] for row in data["X"][-1000:].tolist()]
     return model, float(np.quantile(scores, 0.8)), float(np.quantile(scores, 0.7))
 
 
@@ -87,14 +83,16 @@ class Progress:
         }
 
 
-def application(broker: str, partitions: int, model: tuple[Any, float, float], progress: Progress) -> faust.App:
+def application(
+    name: str, broker: str, partitions: int, model: tuple[Any, float, float], progress: Progress
+) -> faust.App:
     """The Faust application."""
     pipeline, enter, leave = model
-    app = faust.App(GROUP, broker=f"kafka://{broker}", topic_partitions=partitions, **SETTINGS)
-    events = app.topic(CLICKSTREAM, ORDERS, key_type=str, value_type=bytes, value_serializer="raw")
-    table = app.Table("naive-customers", partitions=partitions, key_type=str)
-    scores = app.topic("naive-scores", partitions=partitions, key_type=str, value_serializer="raw")
-    actions = app.topic("naive-actions", partitions=partitions, key_type=str, value_serializer="raw")
+    app = faust.App(name, broker=f"kafka://{broker}", topic_partitions=partitions, **SETTINGS)
+    events = app.topic(f"{name}-clickstream", f"{name}-orders", key_type=str, value_type=bytes, value_serializer="raw")
+    table = app.Table("customers", partitions=partitions, key_type=str)
+    scores = app.topic(f"{name}-scores", partitions=partitions, key_type=str, value_serializer="raw")
+    actions = app.topic(f"{name}-actions", partitions=partitions, key_type=str, value_serializer="raw")
 
     def told(kind: str, event: dict[str, Any], data: dict[str, Any]) -> bytes:
         return orjson.dumps(
@@ -171,11 +169,14 @@ def main() -> None:
     """Run until so many events are applied, then print a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broker", required=True)
+    parser.add_argument("--id", default="naive", help="application id, and what its topics begin with")
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--examples", type=Path, required=True, help="npz with X and y to learn from first")
     options = parser.parse_args()
-    app = application(options.broker, options.partitions, learned(options.examples), Progress(options.events))
+    app = application(
+        options.id, options.broker, options.partitions, learned(options.examples), Progress(options.events)
+    )
     sys.argv = [sys.argv[0], "worker", "-l", "error", "--without-web"]
     with tempfile.TemporaryDirectory(prefix="naive-") as directory:
         app.conf.datadir = Path(directory)
