@@ -237,6 +237,8 @@ class RiverModel:
 def _logit(model: base.Classifier, x: dict[Hashable, Any]) -> float:
     chances = model.predict_proba_one(x)
     p = float(chances.get(True, 0.0)) if chances else 0.5  # empty before anything is learned
+    if math.isnan(p):  # some models divide by the variance of a feature that has none
+        p = 0.5
     p = min(max(p, _LEAST_PROBABILITY), 1.0 - _LEAST_PROBABILITY)
     return math.log(p) - math.log1p(-p)
 
