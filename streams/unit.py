@@ -31,6 +31,9 @@ UNIT_KEY: Final = b"u"
 """Key of the unit's own changelog row, beside the engine's (`scoring.stored`)."""
 RUN_EVENTS: Final = 8192
 """Most events applied at once, so that other partitions and the heartbeat get their turn."""
+RUN_SPAN_MS: Final = 86_400_000
+"""Most event time applied at once: everybody is scored once a day, so that a few thousand orders of a year bring
+hundreds of thousands of scores along, too many for one commit."""
 TICKS_AT_ONCE: Final = 60
 """Most ticks that quiet time runs at once."""
 
@@ -159,7 +162,7 @@ class Unit:
         the last record was received, if that record was about its own time.
         """
         behind = [source for source in range(N_SOURCES) if not self._caught_up[source]]
-        run = self._waiting.next_run(behind, RUN_EVENTS) if len(self._waiting) else None
+        run = self._waiting.next_run(behind, RUN_EVENTS, RUN_SPAN_MS) if len(self._waiting) else None
         if run is not None:
             self._apply(run, behind)
             return len(self._waiting) > 0

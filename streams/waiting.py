@@ -131,7 +131,7 @@ class Waiting:
         self._pieces[source].append(piece)
         self.count[source] += len(records)
 
-    def next_run(self, behind: Sequence[int], limit: int) -> Run | None:
+    def next_run(self, behind: Sequence[int], limit: int, span_ms: int = FAR) -> Run | None:
         """Take what comes next by event time, at most about `limit` events; None if nothing may be taken.
 
         Parameters
@@ -139,8 +139,11 @@ class Waiting:
         behind
             Inputs that have more than what is here: what is later than the newest of any of these waits,
             since something earlier may still come.
+        span_ms
+            At most so much event time.
         """
         until = min((self.front_ms[source] for source in behind), default=FAR)
+        until = min(until, self._first_ms() + span_ms)
         shares = self._shares(until, limit)
         keys = np.concatenate([s.piece.keys[s.start : s.stop] for s in shares]) if shares else np.zeros(0, np.int64)
         order: Int | None = None
@@ -149,6 +152,11 @@ class Waiting:
             if len(order) > limit:
                 shares, order = _cut(shares, order, limit)
         return self._taken(shares, order)
+
+    def _first_ms(self) -> int:
+        """Event time of what comes next; 0 where no event waits."""
+        keys = (piece.keys[piece.done :] for pieces in self._pieces for piece in pieces)
+        return min((int(some[0]) for some in keys if len(some)), default=0)
 
     def _shares(self, until: int, limit: int) -> list[_Share]:
         """The first events of each input up to a time, at most `limit` of each."""
