@@ -26,7 +26,7 @@ from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURES
 from scoring.learner import Learner, LearnerConfig
 from scoring.model import Example
-from scoring.profile import DAY_MS, HOUR_MS, Layout
+from scoring.profile import DAY_MS, HOUR_MS
 from scoring.quality import average_precision, measure, roc_auc
 from scoring.rules import RuleSet
 from streams.backtest import Backtest, Cutoff, History
@@ -256,7 +256,8 @@ def tell(shop: Shop, found: Sequence[Observed], window: int, lines: list[str]) -
     if name in ("30 days", "90 days", "24 hours"):
         lines += [
             "",
-            f"Brier {quality.brier:.4f}, log loss {quality.log_loss:.4f}, calibration error {quality.calibration_error:.3f}",
+            f"Brier {quality.brier:.4f}, log loss {quality.log_loss:.4f}, "
+            f"calibration error {quality.calibration_error:.3f}",
         ]
     return {"n": len(y), "base_rate": float(y.mean()), "figures": shown, "brier": quality.brier}
 
@@ -274,7 +275,7 @@ def main() -> None:
 
     shop = online_retail()
     test_ms = months("2011-10", "2011-10")[0]
-    found, learner = observe(shop, batch=batch_learners, batch_from_ms=test_ms)
+    found, _ = observe(shop, batch=batch_learners, batch_from_ms=test_ms)
     out["online-retail"] = tell(shop, [one for one in found if one.time_ms >= test_ms], 0, lines)
     lines += [
         "",
@@ -286,7 +287,7 @@ def main() -> None:
     ]
 
     shop = cdnow()
-    found, learner = observe(shop, batch=batch_learners)
+    found, _ = observe(shop, batch=batch_learners)
     for window, (name, _) in enumerate(shop.windows):
         out[f"cdnow {name}"] = tell(shop, found, window, lines)
 
@@ -297,11 +298,12 @@ def main() -> None:
         )
     else:
         shop = taobao(Path(asked.taobao))
-        found, learner = observe(shop, batch=batch_learners)
+        found, _ = observe(shop, batch=batch_learners)
         out["taobao"] = tell(shop, found, 0, lines)
     lines += ["", f"Everything in {time.monotonic() - begin:.0f} s."]
     lines += [
-        "The lead over the published figures comes from memory longer than 90 days, not from streaming: batch logistic on the same features does about as well."
+        "The lead over the published figures comes from memory longer than 90 days, not from streaming: "
+        "batch logistic on the same features does about as well."
     ]
     print("\n".join(lines).strip())
     if asked.json:
