@@ -50,6 +50,8 @@ class Binding:
         Faust's consumer; set before the app starts.
     ready
         Set while the group has decided and each partition that is ours is read.
+    failed_commits
+        How many commits failed so far.
     """
 
     consumer: SliceConsumer
@@ -75,6 +77,7 @@ class Binding:
         self._settled = asyncio.Event()
         self._pumping = asyncio.Lock()
         self._stopping = False
+        self.failed_commits = 0
 
     @property
     def partitions(self) -> frozenset[int]:
@@ -177,6 +180,7 @@ class Binding:
     def _lost(self, partition: int, error: Exception) -> None:
         log.warning("partition %d: a commit failed (%s); reading its state anew", partition, error)
         self.ready.clear()
+        self.failed_commits += 1
         if self._stopping:
             return
         if isinstance(error, FencedError):

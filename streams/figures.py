@@ -8,6 +8,7 @@ from typing import Any, cast
 from faust.types import TP
 from prometheus_client import start_http_server
 
+from scoring.engine import Counts
 from streams.binding import Binding
 from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
@@ -69,7 +70,8 @@ class Figures:
         server, _ = start_http_server(settings.web_port, addr=settings.web_host, registry=self.metrics.registry)
         self._server = server
         self.address = f"http://{settings.web_host}:{self._server.server_port}"
-        self._counted: dict[int, Counter[str]] = {}
+        self._failed = 0
+        self._counted: dict[int, tuple[Unit, Counter[str]]] = {}
 
     def close(self) -> None:
         """Stop serving."""
@@ -90,11 +92,12 @@ class Figures:
         metrics = self.metrics
         units = binding.protocol.units()
         metrics.partitions.set(len(units))
+        failed, self._failed = binding.failed_commits - self._failed, binding.failed_commits
+        metrics.failed_commits.inc(failed)
         held = {partition for partition, _ in units}
         for partition in set(self._counted) - held:
             self._forget(partition)
         for partition, unit in units:
-            self._counted.setdefault(partition, Counter(_counts(cast(Unit, unit))))
             self._gauges(binding, partition, cast(Unit, unit))
 
     def _gauges(self, binding: Binding, partition: int, unit: Unit) -> None:
@@ -134,11 +137,13 @@ class Figures:
         unit = dict(binding.protocol.units()).get(partition)
         if unit is None:
             return
-        counts = Counter(_counts(cast(Unit, unit)))
-        before = self._counted.get(partition, Counter())
+        counts = _counts(cast(Unit, unit).status().counts)
+        known, before = self._counted.get(partition, (None, Counter()))
+        if known is not unit:  # acquired since: what was counted before its restore is not ours to tell
+            before = _counts(cast(Unit, unit).counts_before)
         for outcome in _OUTCOMES:
             metrics.events.labels(label, outcome).inc(max(counts[outcome] - before[outcome], 0))
-        self._counted[partition] = counts
+        self._counted[partition] = cast(Unit, unit), counts
         for what, count in cast(Unit, unit).told().items():
             self._told(what, count)
 
@@ -156,6 +161,5 @@ class Figures:
             metrics.refused.labels(*what[1:]).inc(count)
 
 
-def _counts(unit: Unit) -> dict[str, int]:
-    counts = unit.status().counts
-    return {outcome: getattr(counts, outcome) for outcome in _OUTCOMES}
+def _counts(counts: Counts) -> Counter[str]:
+    return Counter({outcome: getattr(counts, outcome) for outcome in _OUTCOMES})

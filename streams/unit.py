@@ -6,7 +6,7 @@ It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothin
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -104,6 +104,11 @@ class Unit:
         What all units share.
     loaded
         The models that are known so far, in order of version.
+
+    Attributes
+    ----------
+    counts_before
+        What became of the records that were read before it was restored.
     """
 
     def __init__(self, partition: int, options: UnitOptions, loaded: Sequence[Snapshot] = ()) -> None:
@@ -135,7 +140,7 @@ class Unit:
         self._ticks: list[tuple[int, int]] = []
         self._read = 0
         self._models = list(loaded)
-        self._restored_rows = 0
+        self.counts_before = Counts()
         self._counted: list[int] | None = None
 
     # ---- reading
@@ -272,7 +277,6 @@ class Unit:
                 self._told_ms, self._live = meta.told_ms, meta.live
                 self._counted = meta.counts
         self.engine.load([key for key, _ in rows], [value for _, value in rows])
-        self._restored_rows += len(keys)
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         """Finish the restore; return the next offset to read of each input.
@@ -298,6 +302,7 @@ class Unit:
                 self._touched += 1
         self.engine.restored()
         self.engine.counts = Counts(*self._counted or ())
+        self.counts_before = replace(self.engine.counts)
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
         for snapshot in self._models:
             self.engine.swap(snapshot)
@@ -323,11 +328,6 @@ class Unit:
             model_version=engine.model.version,
             warming_up=engine.model.warming_up,
         )
-
-    @property
-    def restored_rows(self) -> int:
-        """Changelog rows that were read to restore it."""
-        return self._restored_rows
 
     def told(self) -> Counter[tuple[str, ...]]:
         """What was told since the last call, by kind (`Outbox.told`)."""
