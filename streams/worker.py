@@ -21,6 +21,7 @@ from streams.commit import BrokerClient, Taken
 from streams.connection import unreachable
 from streams.engine_settings import checked_rules, engine_settings
 from streams.figures import Figures, Timed
+from streams.garbage import collect_seldom
 from streams.group import Group
 from streams.models import Models
 from streams.settings import Settings
@@ -189,6 +190,7 @@ class _Worker:
 
     async def _say_ready(self) -> None:
         await self.binding.ready.wait()
+        collect_seldom()
         self.ready(self.figures.address)
 
     async def _watch(self, app: App) -> None:
