@@ -148,9 +148,7 @@ class Children:
         Where the lines go that children write on standard error.
     """
 
-    def __init__(
-        self, interrupts: Interrupts | None = None, told: Callable[[str, str], None] | None = None
-    ) -> None:
+    def __init__(self, interrupts: Interrupts | None = None, told: Callable[[str, str], None] | None = None) -> None:
         self._interrupts = interrupts
         self._told = told
         self.all: list[Child] = []
@@ -176,8 +174,7 @@ class Children:
                 self.check()
                 if time.monotonic() > deadline:
                     raise ChildError(
-                        f"the {child.name} was not ready within {timeout_s:.0f} s; it said last:\n"
-                        f"{child.last_lines()}"
+                        f"the {child.name} was not ready within {timeout_s:.0f} s; it said last:\n{child.last_lines()}"
                     )
 
     def check(self) -> None:
@@ -191,11 +188,7 @@ class Children:
         for child in self.all:
             code = child.returncode
             if code is not None:
-                how = (
-                    f"was ended by {signal.Signals(-code).name}"
-                    if code < 0
-                    else f"ended with exit code {code}"
-                )
+                how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
                 raise ChildError(f"the {child.name} {how}; it said last:\n{child.last_lines()}")
 
     def stop(self, timeout_s: float = 20) -> list[str]:

@@ -84,8 +84,7 @@ def html(page: Page | None, parts: Iterable[str]) -> str:
     if page is None:
         return _document("<p>starting</p>")
     rows = "".join(
-        f"<tr><td><code>{escape(topic.name)}</code><td>{topic.role}<td>{escape(topic.purpose)}"
-        for topic in page.topics
+        f"<tr><td><code>{escape(topic.name)}</code><td>{topic.role}<td>{escape(topic.purpose)}" for topic in page.topics
     )
     return _document(
         f"<p>Kafka broker: <code>{escape(page.broker)}</code> ({escape(page.kept)})."

@@ -103,7 +103,7 @@ def render(summary: Summary, plot: str | None, data: str) -> RenderableType:
             f"[bold]{summary.orders:,} real orders[/] and [magenta]{summary.clicks:,} synthetic clicks[/] of "
             f"{summary.customers:,} people in {summary.seconds:.0f} s, scored online, learned from nothing\n"
         ),
-        quality_table(summary.months, f"Quality by month (bought within {summary.horizon_days} days?)"),
+        quality_table(summary.months, f"Bought within {summary.horizon_days} days?"),
         _overall_line(summary),
         _rules_table(summary),
         Text.from_markup(_outcome_text(summary)),

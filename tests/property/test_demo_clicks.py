@@ -21,9 +21,7 @@ def shop(seed: int) -> list[Order]:
         Order(
             str(rng.randrange(12_000, 12_060)),
             START + rng.randrange(DAYS * DAY_MS),
-            tuple(
-                (f"P{rng.randrange(30)}", "MUG", rng.randrange(1, 9) / 2) for _ in range(rng.randrange(1, 4))
-            ),
+            tuple((f"P{rng.randrange(30)}", "MUG", rng.randrange(1, 9) / 2) for _ in range(rng.randrange(1, 4))),
         )
         for _ in range(240)
     ]

@@ -60,9 +60,7 @@ def test_a_child_that_dies_is_named_with_its_last_words() -> None:
     source = "import sys\nprint('line', 7)\nsys.stderr.write('no such broker\\n')\nsys.exit(3)"
     with Children() as children:
         children.start("trainer", python(source), {})
-        with pytest.raises(
-            ChildError, match=r"(?s)the trainer ended with exit code 3.*no such broker"
-        ) as error:
+        with pytest.raises(ChildError, match=r"(?s)the trainer ended with exit code 3.*no such broker") as error:
             children.wait_ready()
         assert "line 7" in str(error.value)
 

@@ -119,6 +119,4 @@ def test_the_generator_does_not_read_the_rules() -> None:
 
 def _of(clicks: Clicks, click: Click) -> list[tuple[int, int, int]]:
     which = clicks.click == click
-    return list(
-        zip(clicks.who[which].tolist(), clicks.day[which].tolist(), clicks.line[which].tolist(), strict=True)
-    )
+    return list(zip(clicks.who[which].tolist(), clicks.day[which].tolist(), clicks.line[which].tolist(), strict=True))

@@ -50,6 +50,7 @@ def action(customer: str, day: float, rule: str = "high-propensity", **more: Any
         "reasons": [
             {"group": "orders", "contribution": 0.4, "change": 0.1},
             {"group": "recency", "contribution": 0.2, "change": -0.9},
+            {"group": "intercept", "contribution": -1.7, "change": None},
         ],
         **more,
     }

@@ -19,9 +19,7 @@ TOPICS = expand(["win-back"], 4)
 
 def registry(applied: int) -> CollectorRegistry:
     made = CollectorRegistry()
-    Counter("recompra_events", 'Events, by "outcome".', ["outcome"], registry=made).labels('ap"pl\\ied').inc(
-        applied
-    )
+    Counter("recompra_events", 'Events, by "outcome".', ["outcome"], registry=made).labels('ap"pl\\ied').inc(applied)
     Gauge("recompra_lag", "Records behind.", registry=made).set(3)
     Histogram("recompra_seconds", "Time.", buckets=(0.1, 1), registry=made).observe(0.5)
     return made
