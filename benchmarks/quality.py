@@ -256,8 +256,10 @@ def tell(shop: Shop, found: Sequence[Observed], window: int, lines: list[str]) -
     if name in ("30 days", "90 days", "24 hours"):
         lines += [
             "",
-            f"Brier {quality.brier:.4f}, log loss {quality.log_loss:.4f}, "
-            f"calibration error {quality.calibration_error:.3f}",
+            (
+                f"Brier {quality.brier:.4f}, log loss {quality.log_loss:.4f}, "
+                f"calibration error {quality.calibration_error:.3f}"
+            ),
         ]
     return {"n": len(y), "base_rate": float(y.mean()), "figures": shown, "brier": quality.brier}
 
@@ -302,8 +304,10 @@ def main() -> None:
         out["taobao"] = tell(shop, found, 0, lines)
     lines += ["", f"Everything in {time.monotonic() - begin:.0f} s."]
     lines += [
-        "The lead over the published figures comes from memory longer than 90 days, not from streaming: "
-        "batch logistic on the same features does about as well."
+        (
+            "The lead over the published figures comes from memory longer than 90 days, not from streaming: "
+            "batch logistic on the same features does about as well."
+        )
     ]
     print("\n".join(lines).strip())
     if asked.json:
