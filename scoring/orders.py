@@ -103,7 +103,7 @@ def _fold(p: Any, ms: int, value: float, lines: float, quantity: float, horizon:
 
 @compiled
 def add_order(p: Any, ms: int, value: float, lines: float, quantity: float, horizon: float) -> int:
-    """Put an order in its place in the ring (by time, value, lines and quantity); return its rank, from 1.
+    """Put an order in its place in the ring (by time, value, lines and quantity); return its rank by time, from 1.
 
     The ring is a function of the set of orders, whatever order they come in, for as long as none has left it.
     """
@@ -127,6 +127,8 @@ def add_order(p: Any, ms: int, value: float, lines: float, quantity: float, hori
                 break
         place -= 1
     rank = p.fold_orders + place + 1
+    while rank - p.fold_orders <= n and p.ring_ms[rank - p.fold_orders - 1] == ms:
+        rank += 1  # of several at one moment, the one that comes later is the later one
     if n == span:
         if place == 0:
             _fold(p, ms, value, lines, quantity, horizon)

@@ -35,12 +35,12 @@ class Orders:
     ring: list[Order] = field(default_factory=list)
 
     def add(self, order: Order, kept: int) -> int:
-        """Put an order in its place and let the oldest leave when there are more than `kept`; its rank, from
-        1.
+        """Put an order in its place and let the oldest leave when there are more than `kept`; its rank by time, from 1.
+
+        Of several at one moment, the one that comes later is the later one.
         """
         insort_right(self.ring, order)
-        place = max(i for i, other in enumerate(self.ring) if other == order)
-        rank = len(self.left) + place + 1
+        rank = len(self.left) + len([other for other in self.ring if other.time_ms <= order.time_ms])
         if len(self.ring) > kept:
             self.left.append(self.ring.pop(0))
         return rank

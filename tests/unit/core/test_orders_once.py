@@ -91,3 +91,13 @@ def test_an_order_empties_the_cart_whenever_it_arrives() -> None:
     for shop in (first, second):
         assert [item.product for item in shop.engine.sides.cart_at(0, 1)] == ["coat"]
         assert shop.engine.profiles.rows["cart_items"][0] == 1
+
+
+def test_orders_of_one_moment_have_ranks_of_their_own() -> None:
+    """Two orders with the same time are the first and the second, whatever they are worth."""
+    shop = (
+        Shop(SECOND)
+        .does(0, Kind.ORDER_COMPLETED, order="a", price=50)
+        .does(0, Kind.ORDER_COMPLETED, order="b", price=5)
+    )
+    assert [(a.object, a.entered) for a in shop.actions] == [("b", True)]
