@@ -35,6 +35,7 @@ Output = tuple[str, bytes | None, bytes | None]
 
 _GROUP_NAMES = tuple(name for name, _, _ in GROUPS)
 _DIGITS = 9
+_LEAST, _MOST = 1e-300, math.nextafter(1.0, 0.0)
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -154,7 +155,10 @@ class Outbox:
         stamp = from_ms(action.time_ms)
         cause = causes[action.event] if action.event >= 0 else None
         products = list(dict.fromkeys([*(item.product for item in action.cart), *action.products]))
-        intercept = _log_odds(np.array([action.score]))[0] - sum(action.groups)
+        # One at a time, Python's own arithmetic is ten times as fast as numpy's.
+        inside = min(max(action.score, _LEAST), _MOST)
+        intercept = round(math.log(inside) - math.log1p(-inside) - sum(action.groups), _DIGITS)
+        groups = [round(value, _DIGITS) for value in action.groups]
         data = {
             "customer_id": customer,
             "score": action.score,
@@ -165,9 +169,7 @@ class Outbox:
             "model_version": action.model_version,
             "event_time": stamp,
             "warming_up": action.warming_up,
-            "reasons": _reasons(
-                np.round(action.groups, _DIGITS).tolist(), round(float(intercept), _DIGITS), action.changes
-            ),
+            "reasons": _reasons(groups, intercept, action.changes),
             "rule": action.rule,
             "rule_version": action.rule_version,
             "crossing": crossing,
@@ -297,7 +299,7 @@ def _reasons(groups: Sequence[float], intercept: float, changes: Sequence[float]
 
 
 def _log_odds(score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    inside = np.clip(score, 1e-300, math.nextafter(1.0, 0.0))
+    inside = np.clip(score, _LEAST, _MOST)
     return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
