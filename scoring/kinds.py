@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-__all__ = ["Kind", "Source", "N_KINDS", "N_SOURCES"]
+__all__ = ["N_KINDS", "N_SOURCES", "Kind", "Source"]
 
 
 class Source(IntEnum):

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from scoring.blend import Blend
 from scoring.calibration import RunningIntercept
-from scoring.features import FEATURE_VERSION, N_FEATURES, WARM_UP_WEIGHTS
+from scoring.features import FEATURE_VERSION, N_FEATURES
+from scoring.in_force import blank_model
 from scoring.model import Example, LinearScorer, Snapshot, SnapshotRefused
 from scoring.profile import DAY_MS, NEVER
 from scoring.quality import Prequential, Quality
 from scoring.quantiles import RecentRows, quantile_table, quantiles_of
 from scoring.river_model import RiverModel
 
-__all__ = ["ALL", "CUSTOMERS", "PROSPECTS", "Learner", "LearnerConfig", "warm_up_scorer"]
+__all__ = ["ALL", "CUSTOMERS", "PROSPECTS", "Learner", "LearnerConfig"]
 
 FloatArray = NDArray[np.float64]
 
@@ -87,14 +88,6 @@ class LearnerConfig:
         if self.model.startswith("river:"):
             return RiverModel.of(self.model.removeprefix("river:"))
         raise ValueError(f"model = {self.model!r}: neither 'newton' nor 'river:' and a pipeline; give one")
-
-
-def warm_up_scorer() -> LinearScorer:
-    """Decayed orders as a linear model: what ranks customers until enough has resolved."""
-    weight = np.zeros(N_FEATURES)
-    for number, value in WARM_UP_WEIGHTS:
-        weight[number] = value
-    return LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
 
 
 class Learner:
@@ -234,7 +227,7 @@ class Learner:
 
     def _scorer(self) -> LinearScorer | None:
         if self.warming_up:
-            return warm_up_scorer()
+            return blank_model().scorer
         scorer = self._model.scorer()
         if scorer is None:
             return None
