@@ -87,9 +87,7 @@ def _changes(comparison: Compare, column: Column, age: float) -> list[int]:
         return []
     around = range(max(0, int(age) - 3), int(age) + 5)
     answers = [truth(comparison, {column: float(ms)}.__getitem__) for ms in around]
-    return [
-        ms for ms, before, after in zip(around[1:], answers, answers[1:], strict=False) if before != after
-    ]
+    return [ms for ms, before, after in zip(around[1:], answers, answers[1:], strict=False) if before != after]
 
 
 def _difference(comparison: Compare) -> tuple[dict[Column, float], float] | None:

@@ -161,10 +161,8 @@ _ANY_HIGH = float("inf")
 _ANY_LOW = float("-inf")
 
 FIELDS: dict[Field, FieldFacts] = {
-    Field.ORDERS: FieldFacts("orders", Unit.COUNT, 0, _ANY_HIGH, "orders completed and not cancelled"),
-    Field.REVENUE: FieldFacts(
-        "revenue", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "worth of all orders, less refunds"
-    ),
+    Field.ORDERS: FieldFacts("orders", Unit.COUNT, 0, _ANY_HIGH, "orders completed"),
+    Field.REVENUE: FieldFacts("revenue", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "worth of all orders, less refunds"),
     Field.AVERAGE_ORDER: FieldFacts("average_order", Unit.MONEY, _ANY_LOW, _ANY_HIGH, "revenue by order"),
     Field.CART_ITEMS: FieldFacts("cart_items", Unit.COUNT, 0, _ANY_HIGH, "products in the open cart"),
     Field.CART_VALUE: FieldFacts("cart_value", Unit.MONEY, 0, _ANY_HIGH, "worth of the open cart"),
@@ -172,12 +170,8 @@ FIELDS: dict[Field, FieldFacts] = {
     Field.MEAN_GAP_DAYS: FieldFacts(
         "mean_gap_days", Unit.DAYS, 0, _ANY_HIGH, "mean days between orders; unknown before the second"
     ),
-    Field.VISITED_DAYS: FieldFacts(
-        "visited_days", Unit.COUNT, 0, _ANY_HIGH, "days with a visit, of the last 90"
-    ),
-    Field.ACTIVE_DAYS: FieldFacts(
-        "active_days", Unit.COUNT, 0, _ANY_HIGH, "days with any event, of the last 90"
-    ),
+    Field.VISITED_DAYS: FieldFacts("visited_days", Unit.COUNT, 0, _ANY_HIGH, "days with a visit, of the last 90"),
+    Field.ACTIVE_DAYS: FieldFacts("active_days", Unit.COUNT, 0, _ANY_HIGH, "days with any event, of the last 90"),
     Field.CANCELLED: FieldFacts("cancelled", Unit.COUNT, 0, _ANY_HIGH, "orders cancelled"),
     Field.REFUNDED: FieldFacts("refunded", Unit.COUNT, 0, _ANY_HIGH, "orders refunded"),
     Field.ORDER_VALUE: FieldFacts(

@@ -61,9 +61,7 @@ def _windows(node: ast.Call, name: str) -> dict[str, ast.expr]:
     given: dict[str, ast.expr] = {}
     for keyword in node.keywords:
         if keyword.arg is None or keyword.arg not in allowed:
-            reason = (
-                f"{name} has no argument {keyword.arg!r}" if keyword.arg else f"{name} has no argument '**'"
-            )
+            reason = f"{name} has no argument {keyword.arg!r}" if keyword.arg else f"{name} has no argument '**'"
             raise Refused(keyword, reason, f"write {FUNCTIONS[name]}")
         given[keyword.arg] = keyword.value
     if allowed and not given:

@@ -69,14 +69,10 @@ def _compare(inner: _Line, outer: _Line) -> Conflict | None:
         return None
     side = "below" if rising else "above"
     remedy = f"write a number {side} {inner.at:g} in exit, or leave exit out to leave at the same line"
-    return Conflict(
-        *texts, f"exit is not {side} enter, so a small change would enter and leave over and over", remedy
-    )
+    return Conflict(*texts, f"exit is not {side} enter, so a small change would enter and leave over and over", remedy)
 
 
-def _lines(
-    node: Truth, *, positive: bool, splitting: type[All] | type[AnyOf], certain: bool = True
-) -> Iterator[_Line]:
+def _lines(node: Truth, *, positive: bool, splitting: type[All] | type[AnyOf], certain: bool = True) -> Iterator[_Line]:
     match node:
         case Always():
             return

@@ -95,9 +95,7 @@ def _tree(text: str) -> ast.expr:
     if not text:
         raise PredicateError(text, 1, "the predicate is empty", f"write a comparison, or {NEVER}")
     if len(text) > MAX_LENGTH:
-        raise PredicateError(
-            text[:80], MAX_LENGTH, f"longer than {MAX_LENGTH} characters", "split the rule in two"
-        )
+        raise PredicateError(text[:80], MAX_LENGTH, f"longer than {MAX_LENGTH} characters", "split the rule in two")
     if "#" in text:
         # Its lines are joined, so that a comment would swallow the rest of the predicate.
         raise PredicateError(text, text.index("#") + 1, "a comment stands in the predicate", "put it above")
@@ -108,9 +106,7 @@ def _tree(text: str) -> ast.expr:
     except SyntaxError as error:
         raise PredicateError(text, error.offset or 1, *_syntax_advice(text, error)) from None
     except (SyntaxWarning, ValueError, MemoryError, RecursionError):
-        raise PredicateError(
-            text, 1, "cannot be read as an expression", "check spaces and brackets"
-        ) from None
+        raise PredicateError(text, 1, "cannot be read as an expression", "check spaces and brackets") from None
     _check_depth(text, tree)
     return tree
 
@@ -128,9 +124,7 @@ def _syntax_advice(text: str, error: SyntaxError) -> tuple[str, str]:
     for wrong, right in (("&&", "and"), ("||", "or"), ("<>", "!="), ("=>", ">="), ("=<", "<=")):
         if wrong in text:
             return f"{wrong!r} is not in the language", f"write {right!r}"
-    if "=" in text.replace("==", "").replace(">=", "").replace("<=", "").replace("!=", "").replace(
-        "days=", ""
-    ):
+    if "=" in text.replace("==", "").replace(">=", "").replace("<=", "").replace("!=", "").replace("days=", ""):
         return "'=' does not compare", "write '=='"
     return f"not an expression ({error.msg})", "check the brackets and the words and, or, not"
 
@@ -153,17 +147,13 @@ class _Reader:
             case ast.Name(id=name) if name == NEVER:
                 return Always(False)
             case ast.Constant(value=bool()):
-                raise Refused(
-                    node, "True and False are not in the language", f"write a comparison, or {NEVER}"
-                )
+                raise Refused(node, "True and False are not in the language", f"write a comparison, or {NEVER}")
             case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
                 raise Refused(node, "'&' and '|' are not in the language", "write 'and' or 'or'")
         number, unit = self.number(node)
         if unit is Unit.TRUTH:
             return Compare("!=", number, Constant(0.0))
-        raise Refused(
-            node, f"{UNIT_NAMES[unit]} stands where a condition should", "compare it, as in '... >= 1'"
-        )
+        raise Refused(node, f"{UNIT_NAMES[unit]} stands where a condition should", "compare it, as in '... >= 1'")
 
     def comparison(self, node: ast.Compare) -> Truth:
         parts: list[Truth] = []
@@ -197,9 +187,7 @@ class _Reader:
                 raise Refused(node, "a condition stands where a number should", "check the brackets")
             case ast.Constant(value=str()):
                 raise Refused(node, "text in quotes is not in the language", "write the name without quotes")
-        raise Refused(
-            node, f"{ast.unparse(node)!r} is not in the language", "see the list of fields and functions"
-        )
+        raise Refused(node, f"{ast.unparse(node)!r} is not in the language", "see the list of fields and functions")
 
     def arithmetic_part(self, node: ast.expr) -> tuple[Number, Unit]:
         number, unit = self.number(node)
@@ -244,9 +232,7 @@ class _Reader:
         """A window: a whole number from 1 to `limit`, known when the rule is read."""
         number, _ = self.number(node)
         if not isinstance(number, Constant):
-            raise Refused(
-                node, f"the window in {what} must be a number, not {ast.unparse(node)!r}", "write a number"
-            )
+            raise Refused(node, f"the window in {what} must be a number, not {ast.unparse(node)!r}", "write a number")
         if number.value != int(number.value) or not 1 <= number.value <= limit:
             reason = f"a window of {number.value:g} {what} is not kept"
             raise Refused(node, reason, f"write a whole number of {what} from 1 to {limit}")

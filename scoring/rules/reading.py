@@ -122,9 +122,7 @@ class _Document:
         except RuleError as error:
             raise (error if error.file else error.at(self.file, self.line(error.field))) from None
 
-    def error(
-        self, field: str, value: object, reason: str, remedy: str, line: int | None = None
-    ) -> RuleError:
+    def error(self, field: str, value: object, reason: str, remedy: str, line: int | None = None) -> RuleError:
         error = RuleError(self.name, field, value, reason, remedy)
         return error.at(self.file, self.line(field) if line is None else line)
 
@@ -140,9 +138,7 @@ class _Document:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise self.error(
-                    what, key.value, "a field's name must be plain text", "write 'field: value'", line
-                )
+                raise self.error(what, key.value, "a field's name must be plain text", "write 'field: value'", line)
             if key.value in entries:
                 raise self.error(key.value, key.value, "stands twice", "remove one of the two", line)
             entries[key.value] = _Entry(value, line)
@@ -205,9 +201,7 @@ class _Document:
         for name, given in overrides.items():
             if name not in values:
                 known = ", ".join(values) or "none"
-                raise self.error(
-                    f"parameters.{name}", given, "the rule has no such parameter", f"declared: {known}"
-                )
+                raise self.error(f"parameters.{name}", given, "the rule has no such parameter", f"declared: {known}")
             values[name] = self.parameter(name, given, None)
         return values
 
@@ -219,9 +213,7 @@ class _Document:
         except (TypeError, ValueError):
             return self.span(field, name, str(given), line)
         if not math.isfinite(number):
-            raise self.error(
-                field, given, "not a number", "write a number, the unit is that of the predicate", line
-            )
+            raise self.error(field, given, "not a number", "write a number, the unit is that of the predicate", line)
         return number
 
     def span(self, field: str, name: str, text: str, line: int | None) -> float:
@@ -233,7 +225,5 @@ class _Document:
         predicates = [predicate for part in ("enter", "exit") if (predicate := self.text(part)) is not None]
         measure = measure_ms(name, predicates)
         if measure is None:
-            raise self.error(
-                field, text, "the predicates do not read it as one unit of time", "write a number", line
-            )
+            raise self.error(field, text, "the predicates do not read it as one unit of time", "write a number", line)
         return ms / measure

@@ -32,9 +32,7 @@ class RuleError(ValueError):
     0 where the field is no predicate).
     """
 
-    def __init__(
-        self, rule: str, field: str, value: object, reason: str, remedy: str, *, column: int = 0
-    ) -> None:
+    def __init__(self, rule: str, field: str, value: object, reason: str, remedy: str, *, column: int = 0) -> None:
         super().__init__(rule, field, value, reason, remedy)
         self.rule, self.field, self.reason, self.remedy, self.column = rule, field, reason, remedy, column
         # A long predicate is shown around the place that is wrong.
@@ -151,9 +149,7 @@ class Rule:
         try:
             return parse(text, self.parameters)
         except PredicateError as error:
-            raise RuleError(
-                self.name, field, error.text, error.reason, error.remedy, column=error.column
-            ) from None
+            raise RuleError(self.name, field, error.text, error.reason, error.remedy, column=error.column) from None
 
     def _place(self, match: re.Match[str]) -> str:
         name = match[1]
@@ -172,9 +168,7 @@ class Rule:
             name = FIELDS[Field(min(of_order).a)].name
             text = self.enter if name in self.enter else self.exit
             reason = f"{name!r} is known only where an order is concerned"
-            raise RuleError(
-                self.name, "enter" if name in self.enter else "exit", text, reason, "add for_each: order"
-            )
+            raise RuleError(self.name, "enter" if name in self.enter else "exit", text, reason, "add for_each: order")
 
     def _check_parameters_used(self) -> None:
         words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''}"))

@@ -31,9 +31,7 @@ def shipped(overrides: Overrides | None = None, only: Collection[str] | None = N
     for field, names in (("rule_parameters", overrides or {}), ("only", only or ())):
         for name in names:
             if name not in SHIPPED:
-                raise RuleError(
-                    name, field, name, "is not shipped", f"nearest known: {nearest(name, SHIPPED)!r}"
-                )
+                raise RuleError(name, field, name, "is not shipped", f"nearest known: {nearest(name, SHIPPED)!r}")
     rules: list[Rule] = []
     for name in SHIPPED:
         if only is None or name in only:
