@@ -1,0 +1,181 @@
+"""A partition's unit: what waits for what, what time alone does, what is committed, and what a restore finds."""
+
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from scoring.engine import EngineSettings
+from scoring.profile import DAY_MS
+from scoring.rules import shipped
+from streams.commit import Taken
+from streams.unit import UNIT_KEY, StateLostError, Unit, UnitOptions
+from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
+
+NOW = 1_700_000_000_000
+HOUR = 3_600_000
+NOTHING = {CLICKS: -1, ORDERS: -1, CUSTOMERS: -1}
+
+
+def options(*, own_clock: bool = False, slice_records: int = 1000) -> UnitOptions:
+    return UnitOptions(EngineSettings(), shipped(), 600_000, own_clock, slice_records)
+
+
+def started(**given: Any) -> Unit:
+    unit = Unit(0, options(**given))
+    unit.ready(NOTHING)
+    return unit
+
+
+def caught_up(unit: Unit, *sources: int) -> None:
+    for source in sources:
+        unit.idle(source, 0, 0)
+
+
+def pumped(unit: Unit, now_ms: int = NOW) -> None:
+    for _ in range(10_000):
+        if not unit.pump(now_ms):
+            return
+    raise AssertionError("it never comes to rest")
+
+
+def view(offset: int, customer: str, ms: int) -> Fetched:
+    return event(offset, customer, "Product Viewed", ms, product_id="p")
+
+
+def bought(offset: int, customer: str, ms: int) -> Fetched:
+    return event(offset, customer, "Order Completed", ms, order_id=f"o{offset}", total=10.0)
+
+
+def told(taken: Taken | None, topic: str) -> list[dict[str, Any]]:
+    assert taken is not None
+    return [orjson.loads(value or b"null") for name, _, value in taken.outputs if name == topic]
+
+
+def test_a_year_of_orders_before_a_year_of_clicks_makes_nothing_late() -> None:
+    """The orders that are ahead wait until the clicks have come as far, and are asked for no more meanwhile."""
+    unit, days = started(slice_records=100), 365
+    caught_up(unit, CUSTOMERS)
+    orders = [bought(i, f"c{i % 7}", NOW + i * DAY_MS) for i in range(days)]
+    clicks = [view(i, f"c{i % 7}", NOW + i * DAY_MS + HOUR) for i in range(days)]
+    at = {ORDERS: 0, CLICKS: 0}
+    most = 0
+    while at[ORDERS] < days or at[CLICKS] < days:
+        for source, records in ((ORDERS, orders), (CLICKS, clicks)):  # orders are always fetched first
+            if unit.wants(source) and at[source] < days:
+                piece = records[at[source] : at[source] + 50]
+                unit.offer(source, piece, days)
+                at[source] += len(piece)
+                pumped(unit)
+        most = max(most, *unit.status().waiting)
+    counts = unit.status().counts
+    assert (counts.applied, counts.late, counts.total()) == (2 * days, 0, 2 * days)
+    assert most < 150
+
+
+def test_an_input_that_is_not_heard_of_yet_holds_the_others() -> None:
+    """Until all three inputs are heard of, nothing is applied: something earlier might still come."""
+    unit = started()
+    unit.offer(CLICKS, [view(0, "c", NOW)], 1)
+    caught_up(unit, CUSTOMERS)
+    pumped(unit)
+    assert unit.status().counts.total() == 0
+    caught_up(unit, ORDERS)
+    pumped(unit)
+    assert unit.status().counts.applied == 1
+
+
+def test_a_cart_and_then_no_further_input_and_the_action_comes() -> None:
+    """Once all is quiet, event time goes on with the wall's, and the cart is told of after an hour."""
+    unit = started()
+    caught_up(unit, CLICKS, ORDERS, CUSTOMERS)
+    unit.offer(CLICKS, [event(0, "c", "Product Added", NOW, product_id="p", price=5.0, quantity=1)], 1)
+    pumped(unit, NOW + 2000)
+    assert not told(unit.take(), "actions-cart-abandoned")
+    pumped(unit, NOW + HOUR // 2)
+    assert unit.take() is not None, "ticks are committed although no offset moved"
+    pumped(unit, NOW + HOUR + 120_000)
+    [action] = told(unit.take(), "actions-cart-abandoned")
+    assert action["data"]["customer_id"] == "c"
+    assert action["data"]["products"] == ["p"]
+    assert action["data"]["trigger"] is None
+
+
+def test_quiet_time_goes_on_after_a_restart() -> None:
+    """A worker that takes the partition over during the quiet hour tells of the cart as well."""
+    unit = started()
+    caught_up(unit, CLICKS, ORDERS, CUSTOMERS)
+    unit.offer(CLICKS, [event(0, "c", "Product Added", NOW, product_id="p", price=5.0)], 1)
+    pumped(unit, NOW + 2000)
+    taken = unit.take()
+    assert taken is not None
+    other = Unit(0, options())
+    other.restore([key for key, _ in taken.rows], [value for _, value in taken.rows])
+    assert other.ready({CLICKS: 1, ORDERS: -1, CUSTOMERS: -1}) == {CLICKS: 1, ORDERS: 0, CUSTOMERS: 0}
+    other.idle(CLICKS, 1, 1)
+    caught_up(other, ORDERS, CUSTOMERS)
+    pumped(other, NOW + HOUR + 120_000)
+    assert len(told(other.take(), "actions-cart-abandoned")) == 1
+
+
+@pytest.mark.parametrize("own_clock", [False, True])
+def test_a_load_of_old_events_stays_in_its_time(own_clock: bool) -> None:
+    """Where the last record was not about its own time, or time is the events' own, the wall's does not count."""
+    unit = started(own_clock=own_clock)
+    caught_up(unit, CLICKS, ORDERS, CUSTOMERS)
+    unit.offer(CLICKS, [event(0, "c", "Product Viewed", NOW, received_ms=NOW + 5 * DAY_MS, product_id="p")], 1)
+    pumped(unit, NOW + 5 * DAY_MS + 2 * HOUR)
+    assert unit.status().watermark_ms == NOW
+
+
+def test_counters_add_up_to_what_was_read() -> None:
+    """Applied, repeated, unknown, refused and late records are each counted once, and told with the commit."""
+    unit = started()
+    caught_up(unit, ORDERS, CUSTOMERS)
+    again = view(0, "c", NOW)
+    records = [
+        again,
+        again._replace(offset=1),
+        event(2, "c", "Something Unheard Of", NOW),
+        Fetched(3, NOW, b"c", b"{"),
+        Fetched(4, NOW, b"c", None),
+        event(5, "c", "Product Viewed", NOW - 100 * DAY_MS, received_ms=NOW, product_id="p"),
+        view(6, "c", NOW + 2 * HOUR)._replace(timestamp=NOW),
+    ]
+    unit.offer(CLICKS, records, 7)
+    pumped(unit)
+    taken = unit.take()
+    [progress] = told(taken, "progress")
+    assert progress["counters"] == {
+        "read": 7, "applied": 1, "duplicate": 1, "late": 1, "ignored": 1, "dead_lettered": 3,
+    }  # fmt: skip
+    assert progress["runs"] == [[CLICKS, 7]]
+    assert progress["offsets"] == {"clickstream": 7, "orders": 0, "customers": 0}
+    letters = told(taken, "clickstream-dlq")
+    assert [letter["id"] for letter in letters] == [f"clickstream-0-{offset}" for offset in (3, 4, 6)]
+    assert [letter["code"] for letter in letters] == ["malformed", "empty", "future"]
+    assert taken is not None
+    assert [value for topic, _, value in taken.outputs if topic == "clickstream-late"] == [records[5].value]
+
+
+def test_what_is_taken_ends_with_the_unit_s_own_row() -> None:
+    """Offsets and counters stand in the last row, so that whoever finds it finds all that came before."""
+    unit = started()
+    caught_up(unit, ORDERS, CUSTOMERS)
+    assert unit.take() is None
+    unit.offer(CLICKS, [view(3, "c", NOW)], 4)
+    pumped(unit)
+    taken = unit.take()
+    assert taken is not None
+    assert taken.offsets == {CLICKS: 4}
+    key, value = taken.rows[-1]
+    assert key == UNIT_KEY
+    assert msgspec.msgpack.decode(value or b"")[0] == [4, 0, 0]
+    assert unit.take() is None
+
+
+def test_offsets_ahead_of_the_state_are_refused() -> None:
+    """A group whose offsets are ahead of an empty changelog has lost its state, and that is not passed over."""
+    with pytest.raises(StateLostError, match="clickstream is committed up to 5"):
+        Unit(0, options()).ready({CLICKS: 5, ORDERS: -1, CUSTOMERS: -1})

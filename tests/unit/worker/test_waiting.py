@@ -1,0 +1,67 @@
+"""What waits is merged by event time, each input in its own order, and every record is counted once."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.decoding import Decoder
+from streams.waiting import Run, Waiting
+from tests.unit.worker.fetched import Fetched, event
+
+NOW = 1_700_000_000_000
+
+Kinds = st.sampled_from(["Product Viewed", "Something Unheard Of", "bad"])
+Inputs = st.lists(st.lists(st.tuples(st.integers(0, 20), Kinds), max_size=12), min_size=3, max_size=3)
+
+
+def records(made: list[tuple[int, str]]) -> list[Fetched]:
+    found = []
+    for i, (minute, kind) in enumerate(made):
+        whole = event(2 * i, "c", kind, NOW + minute * 60_000, product_id="p")  # every second offset
+        found.append(whole._replace(value=b"{") if kind == "bad" else whole)
+    return found
+
+
+def runs(inputs: list[list[Fetched]], cut: int, limit: int) -> list[Run]:
+    decode = Decoder(lambda _: 0, lambda _number, _name: None, 10**9, own_clock=False)
+    waiting = Waiting()
+    for source, some in enumerate(inputs):
+        for start in range(0, len(some), cut):
+            piece = some[start : start + cut]
+            waiting.add(source, piece, decode(source, piece))
+    found = []
+    while (run := waiting.next_run([], limit)) is not None:
+        found.append(run)
+    assert len(waiting) == 0
+    return found
+
+
+@given(Inputs, st.integers(1, 5), st.integers(1, 7))
+def test_every_record_is_read_once_whatever_the_slices(made: list[list[tuple[int, str]]], cut: int, limit: int) -> None:
+    """Events, ignored and refused ones add up; offsets end behind the last record; runs say what was read."""
+    inputs = [records(some) for some in made]
+    found = runs(inputs, cut, limit)
+    total = sum(map(len, inputs))
+    assert sum(len(run.causes) + run.ignored + len(run.refused) for run in found) == total
+    assert sum(count for run in found for _, count in run.counts) == total
+    assert all(count > 0 for run in found for _, count in run.counts)
+    ends = {source: offset for run in found for source, offset in run.next.items()}
+    assert ends == {source: some[-1].offset + 1 for source, some in enumerate(inputs) if some}
+    for run in found:
+        assert [record.offset for _, record in run.causes] == run.events.offset.tolist()
+        assert [source for source, _ in run.causes] == run.events.source.tolist()
+
+
+@given(Inputs, st.integers(1, 5))
+def test_the_order_is_by_event_time_and_by_offset_within_an_input(made: list[list[tuple[int, str]]], cut: int) -> None:
+    """An event comes no earlier than those before it in its input, and otherwise by its time."""
+    keyed = []
+    for run in runs([records(some) for some in made], cut, 5):
+        keyed += list(
+            zip(run.events.source.tolist(), run.events.offset.tolist(), run.events.time_ms.tolist(), strict=True)
+        )
+    newest, at, keys = [0, 0, 0], [-1, -1, -1], []
+    for source, offset, time_ms in keyed:
+        assert offset > at[source]
+        at[source], newest[source] = offset, max(newest[source], time_ms)
+        keys.append(newest[source])
+    assert keys == sorted(keys)
