@@ -169,7 +169,8 @@ class Watched:
 
     def _action(self, data: _Data) -> None:
         entered = data.crossing == "entered"
-        reasons = sorted(data.reasons, key=lambda r: -abs(r.change if r.change is not None else r.contribution))
+        told = [reason for reason in data.reasons if reason.group != "intercept"]  # it is the same for everybody
+        reasons = sorted(told, key=lambda r: -abs(r.change if r.change is not None else r.contribution))
         crossing = Crossing(
             at_ms(data.event_time),
             data.customer_id,
