@@ -61,21 +61,22 @@ def learned(path: Path) -> tuple[Any, float, float]:
 class Progress:
     """How far the run has come, and what it cost."""
 
-    def __init__(self, events: int) -> None:
-        self.events = events
+    def __init__(self, warm: int, events: int) -> None:
+        self.warm, self.events = warm, warm + events
         self.seen = self.published = 0
         self.begun_s = self.begun_cpu_s = 0.0
 
     def count(self) -> None:
-        """Count an event; the clock runs from the first."""
-        if self.seen == 0:
+        """Count an event; the clock runs from the first after those that fill the state."""
+        if self.seen == self.warm:
+            self.published = 0
             self.begun_s, self.begun_cpu_s = time.perf_counter(), time.process_time()
         self.seen += 1
 
     def told(self) -> dict[str, float]:
         """What the run came to."""
         return {
-            "events": self.seen,
+            "events": self.seen - self.warm,
             "cpu_s": time.process_time() - self.begun_cpu_s,
             "wall_s": time.perf_counter() - self.begun_s,
             "published": self.published,
@@ -171,11 +172,16 @@ def main() -> None:
     parser.add_argument("--broker", required=True)
     parser.add_argument("--id", default="naive", help="application id, and what its topics begin with")
     parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--warm", type=int, default=0, help="events before those, which fill the state")
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--examples", type=Path, required=True, help="npz with X and y to learn from first")
     options = parser.parse_args()
     app = application(
-        options.id, options.broker, options.partitions, learned(options.examples), Progress(options.events)
+        options.id,
+        options.broker,
+        options.partitions,
+        learned(options.examples),
+        Progress(options.warm, options.events),
     )
     sys.argv = [sys.argv[0], "worker", "-l", "error", "--without-web"]
     with tempfile.TemporaryDirectory(prefix="naive-") as directory:
