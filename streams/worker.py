@@ -80,8 +80,8 @@ def _check_topics(settings: Settings, rules: RuleSet) -> None:
     missing = [d.topic for d in wrong if d.what == "topic"]
     if missing:
         raise TopicsMissingError(
-            f"topics are missing on {settings.broker}: {', '.join(missing)}; run "
-            f"`recompra topics create --broker {settings.broker}`"
+            f"topics are missing on {settings.broker}; run `recompra topics create --broker {settings.broker}` "
+            f"to make them: {', '.join(missing)}"
         )
     if wrong:
         told = "; ".join(f"{d.topic} has {d.found} partitions, not {d.wanted}: {d.remedy}" for d in wrong)
