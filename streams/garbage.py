@@ -14,7 +14,7 @@ _YOUNG: Final = 500_000
 
 
 def collect_seldom() -> None:
-    """Leave what is there by now out of all later looks, and look far less often; to be called after the start."""
+    """Leave what is there by now out of all later looks, and look far less often; may be called again when more has come to stay."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)

@@ -24,6 +24,7 @@ from streams.figures import Figures, Timed
 from streams.garbage import collect_seldom
 from streams.group import Group
 from streams.models import Models
+from streams.rehearsal import rehearse
 from streams.settings import Settings
 from streams.topics import check, found, wanted
 from streams.transactions import TransactionalClient, have_transactions
@@ -70,7 +71,15 @@ def run_worker(settings: Settings, say: Callable[[str], None], ready: Callable[[
     rules = checked_rules(settings)
     _check_topics(settings, rules)
     say("deletion requests on `deletions` are not read yet")
-    asyncio.run(_Worker(settings, rules, say, ready).run())
+    options = UnitOptions(
+        engine=engine_settings(settings),
+        rules=rules,
+        allowed_skew_ms=settings.allowed_skew_ms,
+        own_clock=settings.clock == "events",
+        slice_records=settings.slice_records,
+    )
+    rehearse(options)
+    asyncio.run(_Worker(settings, options, say, ready).run())
 
 
 def _check_topics(settings: Settings, rules: RuleSet) -> None:
@@ -91,7 +100,7 @@ def _check_topics(settings: Settings, rules: RuleSet) -> None:
 @dataclass(slots=True)
 class _Worker:
     settings: Settings
-    rules: RuleSet
+    options: UnitOptions
     say: Callable[[str], None]
     ready: Callable[[str], None]
     figures: Figures = field(init=False)
@@ -104,6 +113,7 @@ class _Worker:
 
     async def run(self) -> None:
         settings = self.settings
+        collect_seldom()  # a restore makes a million objects, and no cycle
         self.over = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -112,7 +122,7 @@ class _Worker:
         transactional = await self._transactional()
         self.figures.metrics.exactly_once.set(transactional)
         self.models = Models(settings, self._found, lambda _: self.figures.metrics.models_refused.inc())
-        options = self._options()
+        options = self.options
         make = TransactionalClient if transactional else AcknowledgedClient
 
         def client(group: Group) -> BrokerClient:
@@ -144,16 +154,6 @@ class _Worker:
             )
         self.say("the broker has no transactions: outputs may be repeated after a crash, with the same ids")
         return False
-
-    def _options(self) -> UnitOptions:
-        settings = self.settings
-        return UnitOptions(
-            engine=engine_settings(settings),
-            rules=self.rules,
-            allowed_skew_ms=settings.allowed_skew_ms,
-            own_clock=settings.clock == "events",
-            slice_records=settings.slice_records,
-        )
 
     async def _serve(self, app: App) -> None:
         self.tasks = [
