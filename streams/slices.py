@@ -42,8 +42,10 @@ class _SliceBuffer(OrderedDict[Any, Any]):
         super().__setitem__(tp, result)
 
 
-class _SliceRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
+class _SliceRecords(PartitionRecords):
     """A fetched partition that iterates over its batches, each as one `Slice`."""
+
+    next_fetch_offset: int
 
     @classmethod
     def of(cls, stock: PartitionRecords) -> "_SliceRecords":
