@@ -70,9 +70,13 @@ class Deletion(Struct, forbid_unknown_fields=True):
 
 
 class Rule(Struct, forbid_unknown_fields=True):
-    """One version of a rule, on `rules`; `definition` is what stands in the rule's YAML."""
+    """One version of a rule, on `rules`; `definition` is what stands in the rule's YAML.
+
+    It holds from the event time `effective_time` on, from `published_at` on where that is null or absent.
+    """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     version: Annotated[int, Meta(ge=1)]
     published_at: Time
     definition: dict[str, Any]
+    effective_time: Time | None = None

@@ -8,7 +8,7 @@ from streams.rule_files import rules_in_force
 from streams.settings import ENV_PREFIX, Settings
 from streams.settings_sources import BadSetting, SettingsError
 
-__all__ = ["BAND_NAMES", "checked_rules", "engine_settings"]
+__all__ = ["BAND_NAMES", "checked_rules", "engine_settings", "missing_rings"]
 
 BAND_NAMES = {1: ("all",), 2: ("low", "high"), 3: ("low", "medium", "high")}
 """Names of bands, by how many there are; more are numbered."""
@@ -52,24 +52,29 @@ def checked_rules(settings: Settings) -> RuleSet:
         If a rule cannot be used.
     """
     rules = rules_in_force(settings)
-    numbers = {number: name for name, number in KINDS.items()}
-    kept = (
-        ("day_ring_kinds", rules.day_kinds, settings.day_ring_kinds),
-        ("hour_ring_kinds", rules.hour_kinds, settings.hour_ring_kinds),
-    )
     problems = [
         BadSetting(
             field,
             ENV_PREFIX + field.upper(),
             "settings",
-            ",".join(names),
-            f"a rule counts {numbers[kind]}, which has no ring",
-            f"add {numbers[kind]}",
+            ",".join(getattr(settings, field)),
+            f"a rule counts {kind}, which has no ring",
+            f"add {kind}",
         )
-        for field, counted, names in kept
-        for kind in sorted(counted)
-        if numbers[kind] not in names
+        for field, kind in missing_rings(rules, settings)
     ]
     if problems:
         raise SettingsError(tuple(problems))
     return rules
+
+
+def missing_rings(rules: RuleSet, settings: Settings) -> list[tuple[str, str]]:
+    """Return the kinds that rules count and no ring is kept of, each with the setting that would keep one."""
+    numbers = {number: name for name, number in KINDS.items()}
+    counted = (("day_ring_kinds", rules.day_kinds), ("hour_ring_kinds", rules.hour_kinds))
+    return [
+        (field, numbers[kind])
+        for field, kinds in counted
+        for kind in sorted(kinds)
+        if numbers[kind] not in getattr(settings, field)
+    ]

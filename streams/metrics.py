@@ -81,4 +81,7 @@ class Metrics:
             "recompra_model_warming_up", "1 while the model has not learned enough.", ["partition"], registry=registry
         )
         self.models_refused = Counter("recompra_models_refused", "Snapshots that could not be used.", registry=registry)
+        self.rules_refused = Counter(
+            "recompra_rules_refused", "Rule versions that could not be used.", registry=registry
+        )
         self.exactly_once = Gauge("recompra_exactly_once", "1 where commits are transactions.", registry=registry)

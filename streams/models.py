@@ -1,6 +1,5 @@
 """Models: the snapshots that the trainer publishes, read whole by each worker with its own consumer."""
 
-import asyncio
 import binascii
 import logging
 from base64 import b64decode
@@ -8,22 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from schemas.outputs import ModelEvent
 from schemas.refusal import DECODE_ERRORS
 from scoring.features import FEATURE_VERSION
 from scoring.model import Snapshot, SnapshotRefused
-from streams.connection import aiokafka_options
 from streams.settings import Settings
+from streams.whole_topic import WholeTopic
 
 __all__ = ["Models", "snapshot_of"]
 
 log = logging.getLogger(__name__)
 
 TOPIC = "models"
-_RETRY_S = 1.0
 
 
 def snapshot_of(value: bytes, settings: Settings) -> Snapshot:
@@ -70,7 +66,7 @@ class Models:
         self._settings = settings
         self._found = found
         self._refused = refused
-        self._consumer: AIOKafkaConsumer | None = None
+        self._topic = WholeTopic(settings, TOPIC, self._take)
         self.known: dict[int, Snapshot] = {}
 
     def in_order(self) -> list[Snapshot]:
@@ -78,50 +74,18 @@ class Models:
         return [self.known[version] for version in sorted(self.known)]
 
     async def start(self) -> None:
-        """Read what is there, to the end.
-
-        Raises
-        ------
-        aiokafka.errors.KafkaError
-            From the broker.
-        """
-        consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._settings),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-        )
-        await consumer.start()
-        self._consumer = consumer
-        place = TopicPartition(TOPIC, 0)
-        consumer.assign([place])
-        await consumer.seek_to_beginning(place)
-        end = (await consumer.end_offsets([place]))[place]
-        while await consumer.position(place) < end:
-            await self._read(1000)
+        """Read what is there, to the end; raises what the broker raises."""
+        await self._topic.start()
 
     async def follow(self) -> None:
-        """Read what is added, until cancelled; a broker that is away is waited for."""
-        while True:
-            try:
-                await self._read(5000)
-            except KafkaError as error:
-                log.warning("models cannot be read: %r", error)
-                await asyncio.sleep(_RETRY_S)
+        """Read what is added, until cancelled."""
+        await self._topic.follow()
 
     async def stop(self) -> None:
         """Close the connection."""
-        if self._consumer is not None:
-            await self._consumer.stop()
+        await self._topic.stop()
 
-    async def _read(self, timeout_ms: int) -> None:
-        assert self._consumer is not None
-        for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
-            for record in records:
-                if record.value is not None:
-                    self._take(record.value)
-
-    def _take(self, value: bytes) -> None:
+    async def _take(self, value: bytes) -> None:
         try:
             snapshot = snapshot_of(value, self._settings)
         except SnapshotRefused as error:

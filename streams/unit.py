@@ -104,6 +104,8 @@ class Unit:
         What all units share.
     loaded
         The models that are known so far, in order of version.
+    timeline
+        The rule sets that are known so far, each with the event time from which it holds.
 
     Attributes
     ----------
@@ -111,7 +113,13 @@ class Unit:
         What became of the records that were read before it was restored.
     """
 
-    def __init__(self, partition: int, options: UnitOptions, loaded: Sequence[Snapshot] = ()) -> None:
+    def __init__(
+        self,
+        partition: int,
+        options: UnitOptions,
+        loaded: Sequence[Snapshot] = (),
+        timeline: Sequence[tuple[int, RuleSet]] = (),
+    ) -> None:
         self.partition = partition
         self._options = options
         self.engine = Engine(options.engine, options.rules, partition)
@@ -140,6 +148,7 @@ class Unit:
         self._ticks: list[tuple[int, int]] = []
         self._read = 0
         self._models = list(loaded)
+        self._timeline = timeline
         self.counts_before = Counts()
         self._counted: list[int] | None = None
 
@@ -164,7 +173,7 @@ class Unit:
         """Apply some of what waits; True if there is more to do at once.
 
         When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
-        the last record was received, if that record was about its own time.
+        the last record was received, if that record was about its own time, and by half a window at most.
         """
         behind = [source for source in range(N_SOURCES) if not self._caught_up[source]]
         run = self._waiting.next_run(behind, RUN_EVENTS, RUN_SPAN_MS) if len(self._waiting) else None
@@ -212,7 +221,9 @@ class Unit:
             return False
         tick, (watermark_ms, received_ms) = self._options.engine.tick_ms, self._live
         at = self.engine.clock.watermark_ms
-        target = (watermark_ms + now_ms - received_ms) // tick * tick
+        # A wall clock that is wrong must not make what comes late for ever: the watermark is kept.
+        furthest = int(self.engine.clock.seen_ms.max()) + self._options.engine.window_ms // 2
+        target = min(watermark_ms + now_ms - received_ms, furthest) // tick * tick
         if target <= at:
             return False
         step = min(target, (at // tick + TICKS_AT_ONCE) * tick)
@@ -254,7 +265,7 @@ class Unit:
             "runs": _merged(self._counts),
             "ticks": self._ticks,
             "model_version": self.engine.model.version,
-            "rules": [f"{rule.name}@{rule.version}" for rule in self._options.rules.rules],
+            "rules": [f"{rule.name}@{rule.version}" for rule in self.engine.rules.rules],
             "counters": {
                 "read": counts.total(),
                 "applied": counts.applied,
@@ -306,11 +317,16 @@ class Unit:
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
         for snapshot in self._models:
             self.engine.swap(snapshot)
+        self.engine.plan_rules(self._timeline)
         return {source: self._next[source] for source in range(N_SOURCES)}
 
     def swap_model(self, snapshot: Snapshot) -> None:
         """Use a model from its effective time on."""
         self.engine.swap(snapshot)
+
+    def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
+        """Use each rule set from its event time on."""
+        self.engine.plan_rules(timeline)
 
     # ---- figures
 

@@ -21,8 +21,9 @@ from streams.commit import BrokerClient, Taken
 from streams.connection import unreachable
 from streams.engine_settings import checked_rules, engine_settings
 from streams.figures import Figures, Timed
-from streams.garbage import collect_seldom
+from streams.garbage import collect_by_the_clock, keep
 from streams.group import Group
+from streams.live_rules import LiveRules, Timeline
 from streams.models import Models
 from streams.rehearsal import rehearse
 from streams.settings import Settings
@@ -105,6 +106,7 @@ class _Worker:
     ready: Callable[[str], None]
     figures: Figures = field(init=False)
     models: Models = field(init=False)
+    rules: LiveRules = field(init=False)
     binding: Binding = field(init=False)
     client: Timed | None = field(init=False, default=None)
     over: asyncio.Event = field(init=False)
@@ -113,7 +115,6 @@ class _Worker:
 
     async def run(self) -> None:
         settings = self.settings
-        collect_seldom()  # a restore makes a million objects, and no cycle
         self.over = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -121,7 +122,9 @@ class _Worker:
         self.figures = Figures(settings)
         transactional = await self._transactional()
         self.figures.metrics.exactly_once.set(transactional)
-        self.models = Models(settings, self._found, lambda _: self.figures.metrics.models_refused.inc())
+        metrics = self.figures.metrics
+        self.models = Models(settings, self._found, lambda _: metrics.models_refused.inc())
+        self.rules = LiveRules(settings, self.options.rules, self._changed, lambda _: metrics.rules_refused.inc())
         options = self.options
         make = TransactionalClient if transactional else AcknowledgedClient
 
@@ -131,13 +134,14 @@ class _Worker:
 
         self.binding = Binding(
             client,
-            lambda partition: Unit(partition, options, self.models.in_order()),
+            lambda partition: Unit(partition, options, self.models.in_order(), self.rules.timeline),
             now_ms,
             self._written,
             self._failed,
         )
         try:
             await self.models.start()
+            await self.rules.start()
         except (KafkaError, OSError) as error:
             raise unreachable(settings, error) from None
         await self._serve(faust_app(settings, self.binding))
@@ -157,7 +161,9 @@ class _Worker:
 
     async def _serve(self, app: App) -> None:
         self.tasks = [
+            asyncio.create_task(collect_by_the_clock()),
             asyncio.create_task(self.models.follow()),
+            asyncio.create_task(self.rules.follow()),
             asyncio.create_task(self.binding.pump_for_ever()),
             asyncio.create_task(self._say_ready()),
             asyncio.create_task(self._watch(app)),
@@ -186,11 +192,12 @@ class _Worker:
         if self.client is not None:
             await self.client.close()
         await self.models.stop()
+        await self.rules.stop()
         self.figures.close()
 
     async def _say_ready(self) -> None:
         await self.binding.ready.wait()
-        collect_seldom()
+        keep()
         self.ready(self.figures.address)
 
     async def _watch(self, app: App) -> None:
@@ -213,6 +220,11 @@ class _Worker:
         if self.client is not None:
             for unit in self.binding.protocol.restored():
                 unit.swap_model(snapshot)
+
+    def _changed(self, timeline: Timeline) -> None:
+        if self.client is not None:
+            for unit in self.binding.protocol.restored():
+                unit.plan_rules(timeline)
 
     def _written(self, partition: int, taken: Taken) -> None:
         self.figures.written(self.binding, partition, taken)

@@ -261,3 +261,30 @@ def test_sigint_ends_it_with_a_last_commit(settings: Settings, shop: Shop) -> No
         assert process.end() == 0, process.last_lines()
         assert "`deletions` are not read" in process.last_lines()
     assert counters(settings)["read"] == produced(settings)
+
+
+def test_a_rule_told_while_it_runs_takes_effect_at_its_time(settings: Settings, shop: Shop) -> None:
+    """A version published on `rules` holds from its event time on, and the action names the version."""
+    definition = {
+        "sentence": "Has placed an order.",
+        "for_each": "order",
+        "enter": "order_number >= 1",
+        "exit": "order_number == 0",
+    }
+    with worker(settings):
+        shop.send("orders", "before", "Order Completed", {"order_id": "a", "total": 1.0}).get(10)
+        drained(settings)
+        now = from_ms(time.time_ns() // 1_000_000)
+        record = {"name": "second-order", "version": 2, "published_at": now, "definition": definition}
+        producer = KafkaProducer(bootstrap_servers=settings.broker, acks="all")
+        producer.send("rules", orjson.dumps(record), key=b"second-order@2").get(10)
+        producer.close()
+        give_up = time.monotonic() + 60
+        actions: list[dict[str, Any]] = []
+        while not actions:  # read within moments; an order placed before that is told by the former version
+            assert time.monotonic() < give_up
+            shop.send("orders", f"after-{time.monotonic()}", "Order Completed", {"order_id": "a", "total": 1.0}).get(10)
+            drained(settings)
+            actions = values(settings, "actions-second-order")
+    assert {action["data"]["rule_version"] for action in actions} == {2}
+    assert all(action["data"]["customer_id"].startswith("after-") for action in actions)

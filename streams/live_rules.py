@@ -1,0 +1,125 @@
+"""Live rules: versions that are published on `rules` while workers run, each from its own event time on."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+import yaml
+
+from schemas.internals import Rule as RuleRecord
+from schemas.refusal import DECODE_ERRORS, from_validation_error
+from schemas.timestamp import to_ms
+from scoring.rules import Rule, RuleError, RuleSet, read_rules
+from scoring.rules.book import RuleBook
+from streams.engine_settings import missing_rings
+from streams.settings import Settings
+from streams.whole_topic import WholeTopic
+
+__all__ = ["LiveRules", "Timeline", "rule_of"]
+
+log = logging.getLogger(__name__)
+
+TOPIC = "rules"
+
+Timeline = Sequence[tuple[int, RuleSet]]
+
+
+def rule_of(value: bytes) -> tuple[Rule, int]:
+    """Return the rule in a record of `rules`, and the event time from which it holds.
+
+    Raises
+    ------
+    RuleError
+        If the record is none, or the rule cannot be used.
+    """
+    try:
+        record = msgspec.json.decode(value, type=RuleRecord)
+    except DECODE_ERRORS as error:
+        why = from_validation_error(error, value)
+        raise RuleError("?", why.field, why.value, why.reason, why.remedy) from None
+    told = record.effective_time or record.published_at
+    try:
+        effective_ms = to_ms(told)
+    except ValueError:
+        remedy = "write RFC 3339 in UTC, as 2024-05-01T09:30:00.000Z"
+        raise RuleError(record.name, "effective_time", told, "is not a time", remedy) from None
+    document = {**record.definition, "name": record.name, "version": record.version}
+    rules = read_rules(yaml.safe_dump(document), f"{TOPIC} {record.name}@{record.version}")
+    return rules[0], effective_ms
+
+
+class LiveRules:
+    """What is in force when: the rules that a worker starts with, and every version told since.
+
+    Parameters
+    ----------
+    rules
+        Those that hold from the beginning.
+    changed
+        Told the whole timeline after each version that changes it.
+    refused
+        Told each version that cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        rules: RuleSet,
+        changed: Callable[[Timeline], None],
+        refused: Callable[[RuleError], None],
+    ) -> None:
+        self._settings = settings
+        self._known = set(rules.names)
+        self._accepted: list[tuple[Rule, int]] = []
+        self._base = rules
+        self._changed = changed
+        self._refused = refused
+        self._topic = WholeTopic(settings, TOPIC, self._take)
+        self.timeline: Timeline = RuleBook(rules.rules).timeline()
+
+    async def start(self) -> None:
+        """Read what is there, to the end; raises what the broker raises."""
+        await self._topic.start()
+
+    async def follow(self) -> None:
+        """Read what is added, until cancelled."""
+        await self._topic.follow()
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        await self._topic.stop()
+
+    async def _take(self, value: bytes) -> None:
+        try:
+            rule, effective_ms = rule_of(value)
+            await self._check_topic(rule)
+            timeline = self._with(rule, effective_ms)
+        except RuleError as error:
+            log.warning("rule refused, what is in force stays: %s", error)
+            self._refused(error)
+            return
+        if timeline is not None:
+            self._accepted.append((rule, effective_ms))
+            self.timeline = timeline
+            self._changed(timeline)
+
+    async def _check_topic(self, rule: Rule) -> None:
+        topic = f"actions-{rule.name}"
+        if rule.name not in self._known and topic not in await self._topic.topics():
+            remedy = f"create the topic {topic}, then publish the rule again"
+            raise RuleError(rule.name, "name", rule.name, f"its topic {topic} is not on the broker", remedy)
+        self._known.add(rule.name)
+
+    def _with(self, rule: Rule, effective_ms: int) -> Timeline | None:
+        """The timeline with one more version; None if it is known. Raises `RuleError` if the rules do not fit."""
+        book = RuleBook(self._base.rules)
+        for known, at in self._accepted:
+            book.add(known, at)
+        if not book.add(rule, effective_ms):
+            return None
+        timeline = book.timeline()
+        for _, rules in timeline:
+            for field, kind in missing_rings(rules, self._settings):
+                reason = f"counts {kind}, and the workers keep no ring of it"
+                raise RuleError(rule.name, "definition", kind, reason, f"add {kind} to {field} under another app_id")
+        return timeline

@@ -1,0 +1,84 @@
+"""A whole topic: one partition that each worker reads from its beginning, with a consumer of its own."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.connection import aiokafka_options
+from streams.settings import Settings
+
+__all__ = ["WholeTopic"]
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 1.0
+
+
+class WholeTopic:
+    """Everything on a topic of one partition, then what is added.
+
+    Parameters
+    ----------
+    topic
+        Its name.
+    take
+        Given the value of each record that has one, in order.
+    """
+
+    def __init__(self, settings: Settings, topic: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._take = take
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Read what is there, to the end.
+
+        Raises
+        ------
+        aiokafka.errors.KafkaError
+            From the broker.
+        """
+        consumer = AIOKafkaConsumer(
+            **aiokafka_options(self._settings),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )
+        await consumer.start()
+        self._consumer = consumer
+        place = TopicPartition(self._topic, 0)
+        consumer.assign([place])
+        await consumer.seek_to_beginning(place)
+        end = (await consumer.end_offsets([place]))[place]
+        while await consumer.position(place) < end:
+            await self._read(1000)
+
+    async def follow(self) -> None:
+        """Read what is added, until cancelled; a broker that is away is waited for."""
+        while True:
+            try:
+                await self._read(5000)
+            except KafkaError as error:
+                log.warning("%s cannot be read: %r", self._topic, error)
+                await asyncio.sleep(_RETRY_S)
+
+    async def topics(self) -> set[str]:
+        """The names of all topics on the broker, asked for anew."""
+        assert self._consumer is not None
+        return set(await self._consumer.topics())
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def _read(self, timeout_ms: int) -> None:
+        assert self._consumer is not None
+        for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
+            for record in records:
+                if record.value is not None:
+                    await self._take(record.value)

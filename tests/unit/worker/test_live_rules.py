@@ -1,0 +1,93 @@
+"""Rules told while workers run: read, refused with a reason, and one timeline whatever the order."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import orjson
+import pytest
+
+from scoring.rules import RuleError, shipped
+from streams.live_rules import LiveRules, Timeline, rule_of
+from streams.settings_sources import load
+
+
+def told(
+    name: str = "win-back", version: int = 2, at: str | None = "2024-05-02T00:00:00.000Z", **definition: object
+) -> bytes:
+    """A record of `rules`."""
+    definition = {"sentence": "Quiet.", "enter": "days_since(order_completed) >= 90"} | definition
+    record = {"name": name, "version": version, "published_at": "2024-05-01T00:00:00.000Z", "definition": definition}
+    return orjson.dumps(record | ({"effective_time": at} if at else {}))
+
+
+class Told:
+    """Live rules on a broker with these topics; what was told and refused."""
+
+    def __init__(self, topics: Sequence[str] = ()) -> None:
+        self.timelines: list[Timeline] = []
+        self.refused: list[RuleError] = []
+        self.live = LiveRules(load().settings, shipped(), self.timelines.append, self.refused.append)
+
+        async def there() -> set[str]:
+            return set(topics)
+
+        self.live._topic.topics = there  # type: ignore[method-assign]
+
+    def take(self, *values: bytes) -> "Told":
+        """Take records in, one after the other."""
+        for value in values:
+            asyncio.run(self.live._take(value))
+        return self
+
+
+def test_a_version_holds_from_its_effective_time() -> None:
+    """The time is that of the record, or of its publication where it names none."""
+    rule, at = rule_of(told())
+    assert (rule.name, rule.version, at) == ("win-back", 2, 1_714_608_000_000)
+    assert rule_of(told(at=None))[1] == 1_714_521_600_000
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (b"not json", "$"),
+        (told(enter="ordrs > 3"), "enter"),
+        (told(version=0), "version"),
+        (told(at="2024-13-01T00:00:00.000Z"), "effective_time"),
+        (told(colour="red"), "colour"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_changes_nothing(value: bytes, field: str) -> None:
+    """A refusal names the field; what is in force stays."""
+    known = Told().take(value)
+    assert known.timelines == []
+    assert [error.field for error in known.refused] == [field]
+
+
+def test_a_rule_without_a_topic_is_refused() -> None:
+    """A new rule's topic must be there before the rule, as its actions would have nowhere to go."""
+    new = told(name="new-rule", version=1)
+    assert "actions-new-rule" in str(Told().take(new).refused[0])
+    assert Told(["actions-new-rule"]).take(new).refused == []
+
+
+def test_a_kind_without_a_ring_is_refused() -> None:
+    """A rule that counts what no row keeps is refused with the setting to change."""
+    known = Told().take(told(enter="count(searched, days=3) >= 2"))
+    assert "day_ring_kinds" in str(known.refused[0])
+
+
+def test_order_and_repeats_make_no_difference() -> None:
+    """Late, repeated and reordered versions lead to the same timeline."""
+    versions = [
+        told(version=2),
+        told(version=3, at="2024-05-01T12:00:00.000Z"),
+        told(version=2, at="2025-01-01T00:00:00.000Z"),
+    ]
+    ends = []
+    for order in itertools.permutations([versions[0], versions[1], versions[1]]):
+        timeline = Told().take(*order).live.timeline
+        ends.append([(at, [(r.name, r.version) for r in rules.rules]) for at, rules in timeline])
+    assert all(end == ends[0] for end in ends)
+    assert Told().take(versions[0], versions[2]).live.timeline[-1][0] == 1_714_608_000_000  # the first telling stands
