@@ -1,20 +1,35 @@
-"""Garbage: the collector of reference cycles, set for a process that makes millions of objects and hardly a cycle.
+"""Garbage: the collector of reference cycles, set for a process that makes millions of objects and few cycles.
 
 Records and decoded events are freed by their counts. Looking through all that wait for cycles, each time a few
-hundred more have come, took a third of a worker's time.
+hundred more had come, took a third of a worker's time. The cycles that there are come from the Kafka client and hold
+whole fetches of many megabytes, so that they must not wait for a count of objects: they are looked for by the clock.
 """
 
+import asyncio
+import ctypes
 import gc
+from contextlib import suppress
 from typing import Final
 
-__all__ = ["collect_seldom"]
+__all__ = ["collect_by_the_clock", "keep"]
 
-_YOUNG: Final = 500_000
-"""New objects between two looks at the young ones: more than wait in full slices."""
+_EVERY_S: Final = 1.0
 
 
-def collect_seldom() -> None:
-    """Leave what is there by now out of all later looks, and look far less often; may be called again when more has come to stay."""
+def keep() -> None:
+    """Leave what is there by now out of all later looks: it has come to stay; what a restore freed goes back."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, 10, 10)
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+async def collect_by_the_clock() -> None:
+    """Collect every second, for ever, and not in between; a look takes some milliseconds."""
+    gc.disable()
+    try:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            gc.collect()
+    finally:
+        gc.enable()
