@@ -1,7 +1,5 @@
 """App: the worker as a Faust app, three agents over its inputs and a table of profiles."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import faust
@@ -47,7 +45,7 @@ def faust_app(settings: Settings, binding: Binding) -> faust.App:
         settings.app_id,
         broker=f"kafka://{settings.broker.split(',')[0].strip()}",  # the transport connects by itself
         store="memory://",
-        datadir=str(Path(tempfile.gettempdir()) / settings.app_id),
+        datadir=settings.app_id,  # never made; to ask for a temporary directory would fail on a full disk
         autodiscover=False,
         web_enabled=False,
         topic_allow_declare=False,

@@ -1,7 +1,5 @@
 """App: the trainer as a Faust app, one agent over the one partition of `examples`."""
 
-import tempfile
-from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -55,7 +53,7 @@ def trainer_app(settings: Settings, binding: TrainerBinding) -> faust.App:
         settings.app_id,
         broker=f"kafka://{settings.broker.split(',')[0].strip()}",  # the transport connects by itself
         store="memory://",
-        datadir=str(Path(tempfile.gettempdir()) / settings.app_id),
+        datadir=settings.app_id,  # never made; to ask for a temporary directory would fail on a full disk
         autodiscover=False,
         web_enabled=False,
         topic_allow_declare=False,
