@@ -1,0 +1,211 @@
+"""The ledger: a plain count made straight from the topics, and what was told beside it.
+
+Topics are read as `read_committed`, and nothing that comes twice is dropped.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import orjson
+from kafka import KafkaConsumer, TopicPartition
+
+from scoring.kinds import Kind
+from scoring.profile import Profiles
+from scoring.stored import PROFILE
+from streams.changelog import changelog_topic
+from streams.engine_settings import engine_settings
+from streams.outbox import INPUTS
+from streams.settings import Settings
+from streams.topics import rule_names, wanted
+
+__all__ = ["Customer", "Ledger"]
+
+
+@dataclass(slots=True)
+class Customer:
+    """A plain count of one customer's input."""
+
+    views: set[str] = field(default_factory=set)
+    orders: dict[str, float] = field(default_factory=dict)
+
+
+class Ledger:
+    """Reads inputs, outputs, changelog and progress to their ends, and holds one against the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=settings.broker,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        specs = wanted(settings, rule_names(settings))
+        there = {spec.name: spec.partitions or settings.partitions for spec in specs}
+        self._places = [TopicPartition(name, number) for name, n in there.items() for number in range(n)]
+        self._consumer.assign(self._places)
+        self._consumer.seek_to_beginning(*self._places)
+        self.customers: dict[str, Customer] = defaultdict(Customer)
+        self.read: Counter[tuple[str, int]] = Counter()
+        self.expected: Counter[str] = Counter()
+        self.ids: Counter[tuple[str, str]] = Counter()
+        self.crossings: dict[tuple[str, str, str | None], list[tuple[int, str, str, str]]] = defaultdict(list)
+        self.progress: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        self.state: dict[bytes, bytes | None] = {}
+        self.models: list[tuple[bytes, bytes]] = []
+        self.examples: list[tuple[int, bytes]] = []
+        self._messages: set[str] = set()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+    def catch_up(self) -> None:
+        """Read all topics to where they end now."""
+        ends = self._consumer.end_offsets(self._places)
+        while any(self._consumer.position(place) < end for place, end in ends.items()):
+            for place, records in self._consumer.poll(timeout_ms=500, max_records=5000).items():
+                for record in records:
+                    self._take(place, record)
+
+    def _take(self, place: TopicPartition, record: Any) -> None:
+        topic = place.topic
+        if topic in INPUTS:
+            self.read[topic, place.partition] += 1
+            self._count(record)
+        elif topic == changelog_topic(self.settings):
+            self.state[record.key] = record.value
+        elif topic == "progress":
+            self.progress[place.partition].append(orjson.loads(record.value))
+        elif topic == "models":
+            self.models.append((record.key, record.value))
+        elif topic.endswith("-late"):
+            self.ids[topic, f"{place.partition}-{record.offset}"] += 1
+        else:
+            said = orjson.loads(record.value)
+            self.ids[topic, said["id"]] += 1
+            if topic == "examples":
+                self.examples.append((record.offset, record.value))
+            elif topic.startswith("actions-"):
+                data = said["data"]
+                of = data["customer_id"], data["rule"], data["object"]
+                told = data["crossing_number"], data["crossing"], data["event_time"], topic
+                self.crossings[of].append(told)
+
+    def _count(self, record: Any) -> None:
+        """Count an input record as its sentence says it."""
+        try:
+            said = orjson.loads(record.value)
+            message, customer = said["messageId"], said["userId"]
+        except (ValueError, KeyError, TypeError):
+            self.expected["dead_lettered"] += 1
+            return
+        event = said.get("event")
+        if event == "Something Unheard Of":
+            self.expected["ignored"] += 1
+            return
+        counted, known = self.customers[customer], message in self._messages
+        self._messages.add(message)
+        if event == "Order Completed":
+            properties = said["properties"]
+            known = known or properties["order_id"] in counted.orders
+            counted.orders.setdefault(properties["order_id"], properties["total"])
+        elif event == "Product Viewed":
+            counted.views.add(message)
+        self.expected["duplicate" if known else "applied"] += 1
+
+    # ---- what must hold
+
+    def check(self) -> None:
+        """All that is promised of a partition's inputs once they are read to their ends."""
+        self.check_ids()
+        self.check_counters()
+        self.check_customers()
+        self.check_crossings()
+        self.check_second_orders()
+
+    def check_ids(self) -> None:
+        """No output is there twice, and nothing was late."""
+        twice = {name: n for name, n in self.ids.items() if n > 1}
+        assert not twice, f"{len(twice)} outputs are there more than once: {list(twice.items())[:5]}"
+        late = [name for name in self.ids if name[0].endswith("-late")]
+        assert not late, f"{len(late)} records were late"
+
+    def check_counters(self) -> None:
+        """Commits follow each other without a gap; the counters of the last add up to what was read."""
+        total: Counter[str] = Counter()
+        for partition in range(self.settings.partitions):
+            told = self.progress[partition]
+            sequence = [one["sequence"] for one in told]
+            assert sequence == list(range(1, len(told) + 1)), f"partition {partition}: commits {sequence}"
+            at = dict.fromkeys(INPUTS, 0)
+            for one in told:
+                read: Counter[str] = Counter()
+                for source, count in one["runs"]:
+                    read[INPUTS[source]] += count
+                assert {topic: at[topic] + read[topic] for topic in INPUTS} == one["offsets"], (
+                    f"partition {partition}, commit {one['sequence']}: from {at} by {one['runs']} to {one['offsets']}"
+                )
+                at = one["offsets"]
+            there = {topic: self.read[topic, partition] for topic in INPUTS}
+            assert at == there, f"partition {partition}: read {at} of {there}"
+            if told:
+                total.update(told[-1]["counters"])
+        read = total.pop("read")
+        assert read == sum(self.read.values()) == sum(total.values())
+        assert +total == +self.expected, f"counted {dict(total)}, plainly {dict(self.expected)}"
+        letters = sum(n for (topic, _), n in self.ids.items() if topic.endswith("-dlq"))
+        assert letters == self.expected["dead_lettered"]
+
+    def check_customers(self) -> None:
+        """Orders, views and revenue of each customer are those of a plain count."""
+        profiles = Profiles(engine_settings(self.settings).layout)
+        rows = [(key[1:], value) for key, value in self.state.items() if key[:1] == PROFILE and value is not None]
+        profiles.load([key for key, _ in rows], [value for _, value in rows])
+        numbers = {key.decode(): number for number, key in enumerate(profiles.keys)}
+        known = {name for name, counted in self.customers.items() if counted.views or counted.orders}
+        assert known <= numbers.keys()
+        stored = profiles.rows
+        wrong = []
+        for name, counted in self.customers.items():
+            row = stored[numbers[name]]
+            plainly = len(counted.views), len(counted.orders), sum(counted.orders.values())
+            kept = (
+                int(row["total"][Kind.PRODUCT_VIEWED]),
+                int(row["total"][Kind.ORDER_COMPLETED]),
+                float(row["revenue"]),
+            )
+            if kept != plainly:
+                wrong.append(f"{name}: (views, orders, revenue) {kept}, plainly {plainly}")
+        assert not wrong, f"{len(wrong)} of {len(self.customers)} customers: " + "; ".join(wrong[:5])
+
+    def check_crossings(self) -> None:
+        """Each crossing is told once, in the order in which it happened, entering and leaving in turn."""
+        for of, told in self.crossings.items():
+            by_number = sorted(told)
+            assert [one[0] for one in by_number] == list(range(1, len(told) + 1)), f"{of}: {by_number}"
+            for number, crossing, _, _ in by_number:
+                assert (crossing == "entered") == (number % 2 == 1), f"{of}: {by_number}"
+            times = [one[2] for one in by_number]
+            assert times == sorted(times), f"{of}: {by_number}"
+            for topic in {one[3] for one in told}:
+                numbers = [one[0] for one in told if one[3] == topic]
+                assert numbers == sorted(numbers), f"{of}: {numbers} on {topic}"
+
+    def check_second_orders(self) -> None:
+        """Who ordered twice is told of once, for the second order; nobody else is."""
+        told = {(customer, order) for customer, rule, order in self.crossings if rule == "second-order"}
+        plainly = {(name, list(c.orders)[1]) for name, c in self.customers.items() if len(c.orders) > 1}
+        assert told == plainly, f"missing {sorted(plainly - told)[:5]}, too many {sorted(told - plainly)[:5]}"
+
+    def check_versions(self) -> None:
+        """Versions of the model are consecutive from the first, and one that is there twice is the same."""
+        by_version: dict[bytes, set[bytes]] = defaultdict(set)
+        for key, value in self.models:
+            by_version[key].add(msgspec.json.encode(orjson.loads(value)["data"]))
+        differing = [key for key, values in by_version.items() if len(values) > 1]
+        assert not differing, f"versions published with different contents: {differing}"
+        numbers = sorted(int(key.rpartition(b"@")[2]) for key in by_version)
+        assert numbers == list(range(1, len(numbers) + 1)), f"versions {numbers}"

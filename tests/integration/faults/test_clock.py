@@ -1,0 +1,31 @@
+"""A worker whose wall clock jumps."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.faults.world import World
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("faults")]
+
+HOUR_MS = 3_600_000
+
+
+def test_a_clock_that_jumps(live_world: World, tmp_path: Path) -> None:
+    """Two hours ahead, a day back, a year ahead and right again: nothing is late, all is counted once."""
+    world, off = live_world, tmp_path / "off"
+    off.write_text("0")
+    worker = world.start("worker", "clock", str(off))
+    for jump_ms in (2 * HOUR_MS, -24 * HOUR_MS, 365 * 24 * HOUR_MS, 0):
+        with world.load(200):
+            world.next_score(world.ends())
+            off.write_text(str(jump_ms))
+            world.next_score(world.ends())
+        world.drained()
+        if jump_ms > 0:  # quiet: time goes on by the clock
+            reached_s = time.time() + min(jump_ms, 40 * 24 * HOUR_MS) / 1000
+            world.until(lambda: min(world.metrics(worker, "recompra_watermark_seconds").values()) >= reached_s)  # noqa: B023
+        world.produce(100)
+    world.checked()
+    world.stop(worker)
