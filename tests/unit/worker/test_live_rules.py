@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import orjson
 import pytest
 
-from scoring.rules import RuleError, shipped
+from scoring.rules import RuleError, read_rules, shipped
 from streams.live_rules import LiveRules, Timeline, rule_of
 from streams.settings_sources import load
 
@@ -91,3 +93,12 @@ def test_order_and_repeats_make_no_difference() -> None:
         ends.append([(at, [(r.name, r.version) for r in rules.rules]) for at, rules in timeline])
     assert all(end == ends[0] for end in ends)
     assert Told().take(versions[0], versions[2]).live.timeline[-1][0] == 1_714_608_000_000  # the first telling stands
+
+
+def test_the_page_on_rules_shows_what_works() -> None:
+    """The rule and the record that docs/rules.md shows are accepted as they stand there."""
+    page = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
+    [shown] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert read_rules(shown, "docs/rules.md")[0] == shipped(only=["win-back"]).rules[0]
+    [record] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert rule_of(record.encode())[0].version == 2
