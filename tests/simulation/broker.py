@@ -1,4 +1,4 @@
-"""Broker: logs, transactions with fencing by epoch, and the consumer group, as far as the commit protocol relies on them."""
+"""Broker: logs, transactions fenced by epoch, and the consumer group, as far as the commit protocol needs them."""
 
 import asyncio
 from collections import defaultdict

@@ -54,9 +54,10 @@ class SimulatedClient:
 
     def _cut(self, rows: Sequence[tuple[bytes, bytes | None]]) -> list[Sequence[tuple[bytes, bytes | None]]]:
         """Rows as the batches that they may travel in."""
-        if len(rows) < 2 or self._faults.chance.random() < 0.5:
+        if len(rows) < 2 or self._faults.chance.random() < 0.3:
             return [rows]
-        at = self._faults.chance.randrange(1, len(rows))
+        # Before the last row as often as anywhere else: it is the one that says how far all the others go.
+        at = self._faults.chance.choice((self._faults.chance.randrange(1, len(rows)), len(rows) - 1))
         return [rows[:at], rows[at:]]
 
 
@@ -83,9 +84,7 @@ class Transactional(SimulatedClient):
         """Nothing is asked of the broker."""
         self._epoch(partition)
 
-    async def send_outputs(
-        self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]
-    ) -> None:
+    async def send_outputs(self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         """Send them with the transaction."""
         batches = [(self._broker.output(topic, partition), [(key, value)]) for topic, key, value in outputs]
         epoch = self._epoch(partition)
@@ -97,16 +96,16 @@ class Transactional(SimulatedClient):
         for part in self._cut(rows):
             batch = [(log, part)]
             await self._until_done(
-                partition, "send rows", lambda: self._broker.produce(partition, epoch, batch)  # noqa: B023
+                partition,
+                "send rows",
+                lambda: self._broker.produce(partition, epoch, batch),  # noqa: B023
             )
 
     async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:
         """Commit them with the transaction."""
         epoch = self._epoch(partition)
         placed = {(source, partition): offset for source, offset in offsets.items()}
-        await self._until_done(
-            partition, "add offsets", lambda: self._broker.add_offsets(partition, epoch, placed)
-        )
+        await self._until_done(partition, "add offsets", lambda: self._broker.add_offsets(partition, epoch, placed))
 
     async def end(self, partition: int) -> None:
         """Commit the transaction."""
@@ -159,12 +158,8 @@ class Acknowledged(SimulatedClient):
         """Commit once more what is committed: refused if the partition is another's."""
         await self._commit(partition, self._known[partition])
 
-    async def send_outputs(
-        self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]
-    ) -> None:
+    async def send_outputs(self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         """Send them and wait until they are acknowledged."""
-        for topic, key, value in outputs:
-            self._broker.output(topic, partition)
         half = self._faults.chance.randrange(len(outputs) + 1)
         for part in (outputs[:half], outputs[half:]):
             if part:
@@ -179,7 +174,8 @@ class Acknowledged(SimulatedClient):
         log = self._broker.changelog[partition]
         for part in self._cut(rows):
             await self._network.ask(
-                f"send rows of partition {partition}", lambda: log.append(self._broker.now_ms(), part)  # noqa: B023
+                f"send rows of partition {partition}",
+                lambda: log.append(self._broker.now_ms(), part),  # noqa: B023
             )
 
     async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:

@@ -48,7 +48,7 @@ class Faults:
         return cls(
             chance,
             transactional,
-            lost=chance.choice((0.0, 0.01, 0.05)),
+            lost=chance.choice((0.0, 0.01, 0.05) if transactional else (0.01, 0.05)),
             late=chance.choice((0.0, 0.02, 0.05)) if transactional else 0.0,
             dying=chance.choice((0.0, 0.005, 0.02)),
             repeated=chance.choice((0.0, 0.1, 0.3)),

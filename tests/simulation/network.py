@@ -64,7 +64,12 @@ class Network:
         self._loop, self._host, self._faults, self._history = loop, host, faults, history
 
     async def ask(
-        self, what: str, action: Callable[[], T | "asyncio.Future[T]"], patience_s: float = PATIENCE_S, *, safe: bool = False
+        self,
+        what: str,
+        action: Callable[[], T | "asyncio.Future[T]"],
+        patience_s: float = PATIENCE_S,
+        *,
+        safe: bool = False,
     ) -> T:
         """Have the broker do something and return its answer; an exception is an answer too.
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from simulation.broker import START_MS, Broker
 from simulation.faults import Faults
@@ -10,7 +11,7 @@ from simulation.history import History
 from simulation.log import State, Transaction
 from simulation.loop import Loop
 from simulation.parts import PRODUCTION, Parts
-from simulation.promises import broken_promises
+from simulation.promises import Promises
 from simulation.units import RecordingUnit, model, shared_scratch
 from simulation.worker import Worker
 from simulation.workload import Sent, Workload
@@ -57,11 +58,19 @@ def play(seed: int, parts: Parts = PRODUCTION, *, transactional: bool | None = N
     try:
         with shared_scratch():
             broken = loop.run_until_complete(schedule.played())
+            verdict = Verdict(seed, schedule.faults.transactional, tuple(broken), schedule.history, loop.steps)
+            loop.run_until_complete(_ended(asyncio.all_tasks(loop)))
     finally:
-        for task in asyncio.all_tasks(loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # they hang where their worker died
         loop.close()
-    return Verdict(seed, schedule.faults.transactional, tuple(broken), schedule.history, loop.steps)
+    return verdict
+
+
+async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
+    """End what hangs where its worker died, or goes on with a worker that lives."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=60.0)
 
 
 class _Schedule:
@@ -71,6 +80,7 @@ class _Schedule:
         self.faults = Faults.drawn(chance, transactional=transactional)
         self._until_s = chance.uniform(20.0, 60.0)
         self._workload = Workload(chance, _PARTITIONS, self._until_s, late=transactional)
+        self._forgetful = not transactional and not self._workload.repeats
         self._broker = Broker(loop, chance, self.history, N_SOURCES, _PARTITIONS)
         self._workers: list[Worker] = []
         # Each has a version, and the event time from which it scores; they become known at any time and in any order.
@@ -99,7 +109,8 @@ class _Schedule:
             await asyncio.sleep(1.0)
         self.history.note("schedule", "everything is applied and committed")
         units = {partition: unit for worker in self._alive() for partition, unit in worker.active()}
-        return [*self._deaths(), *broken_promises(self._broker, units, self._models, transactional=self.faults.transactional)]
+        check = Promises(self._broker, self._models, transactional=self.faults.transactional)
+        return [*self._deaths(), *check.broken(units)]
 
     # ---- what happens
 
@@ -120,7 +131,9 @@ class _Schedule:
     def _start(self) -> None:
         name = f"worker-{len(self._workers) + 1}"
         self.history.note(name, "starts")
-        worker = Worker(name, self._broker, self.faults, self.history, self._known, self._parts)
+        worker = Worker(
+            name, self._broker, self.faults, self.history, self._known, self._parts, forgetful=self._forgetful
+        )
         self._workers.append(worker)
         worker.start()
 

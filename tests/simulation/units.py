@@ -1,6 +1,6 @@
 """Units: the production unit, with small sizes, that also writes down in each commit how it came to its state."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import islice
@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 from simulation.workload import LATE_MS
 
-from scoring.engine import Engine, EngineSettings, blank_model, in_force
+from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
+from scoring.in_force import blank_model, in_force
 from scoring.model import LinearScorer, Snapshot
 from scoring.profile import HOUR_MS, Layout, Profiles
 from scoring.rules import Rule, RuleSet, shipped
@@ -19,7 +20,7 @@ from streams.commit import Record, Taken
 from streams.unit import Unit, UnitOptions
 from streams.waiting import Run
 
-__all__ = ["RECORD", "RecordingUnit", "Replay", "Step", "model", "options", "rows_of"]
+__all__ = ["RECORD", "RecordingUnit", "Replay", "Step", "UnfollowableError", "model", "options", "rows_of"]
 
 RECORD = "simulation-record"
 """The topic on which a commit says how it came to be: more than `progress` does, for a replay to the byte."""
@@ -67,8 +68,11 @@ def model(version: int, effective_ms: int) -> Snapshot:
 
 @contextmanager
 def shared_scratch() -> Iterator[None]:
-    """Let all engines write their evaluation points to the same room, as one thread may: 5 MB less to clear for each."""
-    with patch.object(Engine, "_room_for", staticmethod(_scratch)), patch.object(Profiles.__init__, "__defaults__", (16,)):
+    """Let all engines write their points to the same room, as one thread may: 5 MB less to clear for each."""
+    with (
+        patch.object(Engine, "_room_for", staticmethod(_scratch)),
+        patch.object(Profiles.__init__, "__defaults__", (16,)),
+    ):
         yield
 
 
@@ -76,32 +80,48 @@ _scratch = cache(Engine._room_for)
 
 
 class RecordingUnit(Unit):
-    """The production unit; each commit of it also tells which steps led to it, and the models known at each."""
+    """The production unit; each commit of it also tells which steps led to it, and the models known at each.
 
-    def __init__(self, partition: int, loaded: Iterable[Snapshot]) -> None:
+    Parameters
+    ----------
+    forgetful
+        Whether it has forgotten all message ids after a restore: they would hide that a record is applied again.
+    """
+
+    def __init__(self, partition: int, loaded: Iterable[Snapshot], *, forgetful: bool) -> None:
         super().__init__(partition, options(), sorted(loaded, key=lambda snapshot: snapshot.version))
+        self._forgetful = forgetful
         self._steps: list[Step] = []
+        self._born = True
 
     def _apply(self, run: Run, behind: Sequence[int]) -> None:
         read = [0] * len(self._waiting.count)
         for source, count in run.counts:
             read[source] += count
-        self._steps.append(Step(known_models(self.engine), read=read, behind=list(behind)))
+        self._steps.append(Step(known_models(self.engine), self._born, read=read, behind=list(behind)))
+        self._born = False
         super()._apply(run, behind)
 
     def _pass_time(self, now_ms: int) -> bool:
         before, models = len(self._ticks), known_models(self.engine)
         more = super()._pass_time(now_ms)
-        self._steps += [Step(models, until_ms=until_ms, now_ms=now_ms) for _, until_ms in self._ticks[before:]]
+        for _, until_ms in self._ticks[before:]:
+            self._steps.append(Step(models, self._born, until_ms=until_ms, now_ms=now_ms))
+            self._born = False
         return more
 
-    def swap_model(self, snapshot: Snapshot) -> None:
-        """A model that comes late, twice or out of order never brings an older one back."""
-        before, _ = known_models(self.engine)
-        super().swap_model(snapshot)
-        after, upcoming = known_models(self.engine)
-        assert after == before, "a model takes effect at its time, not when it is told"
-        assert [after, *(version for version, _ in upcoming)] == sorted({after, *(version for version, _ in upcoming)})
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
+        """What the production unit does; a forgetful one no longer knows any message by its id."""
+        positions = super().ready(committed)
+        if self._forgetful:
+            self.forget()
+        return positions
+
+    def forget(self) -> None:
+        """Forget the ids of messages, as if more than the span had come since."""
+        rows = self.engine.profiles.rows
+        rows["message_n"] = 0
+        rows["message"] = 0
 
     def take(self) -> Taken | None:
         """What the production unit gives, and the record."""
@@ -113,9 +133,13 @@ class RecordingUnit(Unit):
 
 
 class Step(msgspec.Struct):
-    """A run of records, or a tick of quiet time, and the models known before: that in force, and those to come."""
+    """A run of records, or a tick of quiet time, and the models known before: that in force, and those to come.
+
+    `born` marks the first step of a unit after a restore.
+    """
 
     models: tuple[int, list[tuple[int, int]]]
+    born: bool
     read: list[int] = []
     behind: list[int] = []
     until_ms: int = 0
@@ -125,6 +149,10 @@ class Step(msgspec.Struct):
 def known_models(engine: Engine) -> tuple[int, list[tuple[int, int]]]:
     """The version in force, and version and effective time of those to come."""
     return engine.model.version, [(snapshot.version, snapshot.effective_ms) for snapshot in engine.upcoming]
+
+
+class UnfollowableError(Exception):
+    """A record says what cannot have been."""
 
 
 class Replay(Unit):
@@ -154,7 +182,8 @@ class Replay(Unit):
             if records:
                 self.offer(source, records, 0)
         run = self._waiting.next_run([], sum(step.read))
-        assert run is not None
+        if run is None or sum(count for _, count in run.counts) != sum(step.read):
+            raise UnfollowableError(f"{step.read} records were read, of which the inputs hold fewer")
         self._apply(run, step.behind)
 
 

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from simulation.broker import Broker
-from simulation.clients import Membership, SimulatedClient
+from simulation.clients import Acknowledged, Membership, Transactional
 from simulation.faults import Faults
 from simulation.group import Joined
 from simulation.history import History
@@ -15,7 +15,7 @@ from simulation.parts import Parts
 from simulation.units import RecordingUnit
 
 from scoring.model import Snapshot
-from streams.commit import CommitFailedError, FencedError, Offered, Slice, Stage, Taken, UnitState
+from streams.commit import BrokerClient, CommitFailedError, FencedError, Offered, Slice, Stage, Taken, UnitState
 
 __all__ = ["Worker"]
 
@@ -34,6 +34,8 @@ class Worker:
         The models known at its start, the newest of which scores.
     parts
         The classes that it is made of.
+    forgetful
+        Whether its units are.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class Worker:
         history: History,
         models: dict[int, Snapshot],
         parts: Parts,
+        *,
+        forgetful: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.host = Host(loop, name, history)
@@ -51,10 +55,12 @@ class Worker:
         self._chance: Random = faults.chance
         self._network = Network(loop, self.host, faults, history)
         self._member = Membership(f"{name}/1")
-        made = parts.transactional_client if faults.transactional else parts.acknowledged_client
-        self.client: SimulatedClient = made(broker, self._network, self.host, self._member, faults)
-        self.protocol = parts.protocol(self.client, self._build, self._lost, self._written)
-        self._parts = parts
+        made: type[Transactional | Acknowledged] = (
+            parts.transactional_client if faults.transactional else parts.acknowledged_client
+        )
+        client: BrokerClient = made(broker, self._network, self.host, self._member, faults)
+        self.protocol = parts.protocol(client, self._build, self._lost, self._written)
+        self._parts, self._forgetful = parts, forgetful
         self._models = dict(models)
         self._assigned: tuple[int, ...] = ()
         self._rebalancing = True
@@ -81,8 +87,9 @@ class Worker:
         )
 
     def active(self) -> list[tuple[int, RecordingUnit]]:
-        """The units in work."""
-        return [(p, unit) for p, unit in self.protocol.units() if isinstance(unit, RecordingUnit)]
+        """The units in work of partitions that were dealt to it."""
+        units = self.protocol.units()
+        return [(p, unit) for p, unit in units if isinstance(unit, RecordingUnit) and p in self._assigned]
 
     def writing(self) -> bool:
         """Whether a commit is under way."""
@@ -106,7 +113,7 @@ class Worker:
     # ---- what the protocol calls
 
     def _build(self, partition: int) -> UnitState:
-        return self._parts.unit(partition, self._models.values())
+        return self._parts.unit(partition, self._models.values(), forgetful=self._forgetful)
 
     def _lost(self, partition: int, error: Exception) -> None:
         self._history.note(self.host.name, "lost the unit of partition {}: {}", partition, error)
@@ -136,7 +143,7 @@ class Worker:
         while True:
             name, known = self._member.name, self._member.generation >= 0
             try:
-                waiting = await self._network.ask(
+                joined: Any = await self._network.ask(
                     f"join as {name}",
                     lambda: self._joined(name, known=known),  # noqa: B023
                     _JOIN_S,
@@ -144,8 +151,8 @@ class Worker:
                 )
             except CommitFailedError:
                 continue
-            if waiting is not None:
-                return waiting
+            if isinstance(joined, Joined):
+                return joined
             await self._expelled()
 
     def _joined(self, name: str, *, known: bool) -> Any:

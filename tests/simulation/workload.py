@@ -44,12 +44,18 @@ class Workload:
         When the last of it is sent.
     late
         Whether some are older than the window.
+
+    Attributes
+    ----------
+    repeats
+        Whether some come twice.
     """
 
     def __init__(self, chance: Random, partitions: int, until_s: float, *, late: bool) -> None:
         self._chance = chance
         self._until_s = until_s
         self._late = late
+        self.repeats = chance.random() < 0.6
         self._live = chance.random() < 0.5  # else events tell of the last hours, in which horizons pass
         self._customers = [[f"c{p}{i}" for i in range(chance.randint(1, 3))] for p in range(partitions)]
         self._number = 0
@@ -74,13 +80,13 @@ class Workload:
     def _event_ms(self, i: int, count: int, at_s: float) -> int:
         if self._live:
             return START_MS + int(at_s * 1000)
-        return START_MS - (count - i) * 20 * _MINUTE_MS
+        return START_MS - (count - i) * (20 if self._late else 2) * _MINUTE_MS
 
     def _row(self, source: int, partition: int, event_ms: int) -> tuple[bytes, bytes | None]:
         chance = self._chance
         customer = chance.choice(self._customers[partition])
         before = self._before[source, customer]
-        if before and chance.random() < 0.12:
+        if self.repeats and before and chance.random() < 0.15:
             return chance.choice(before)
         self._number += 1
         number = self._number

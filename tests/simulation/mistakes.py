@@ -1,0 +1,226 @@
+"""Mistakes: variants of the production classes, each wrong in one way, that the schedules must find."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from simulation.clients import Acknowledged, SimulatedClient, Transactional
+from simulation.parts import Parts
+from simulation.units import RecordingUnit
+
+from scoring.crossing import Crossings
+from scoring.model import Snapshot
+from streams.commit import CommitFailedError, CommitProtocol, FencedError, Offered, Sink, Slice, Stage, Taken
+from streams.waiting import Run
+
+__all__ = ["MISTAKES"]
+
+
+class _CommitBeforeFlush(CommitProtocol):
+    async def _write(self, partition: int, taken: Taken) -> None:
+        await self._client.begin(partition)
+        await self._client.commit_offsets(partition, taken.offsets)
+        await self._client.end(partition)
+        await super()._write(partition, taken._replace(offsets={}))
+
+
+class _RowsBeforeOutputs(CommitProtocol):
+    async def _write(self, partition: int, taken: Taken) -> None:
+        await self._client.begin(partition)
+        await self._client.send_rows(partition, taken.rows)
+        await self._client.send_outputs(partition, taken.outputs)
+        await self._client.commit_offsets(partition, taken.offsets)
+        await self._client.end(partition)
+
+
+class _RowsCopiedLate(CommitProtocol):
+    """Which rows changed is known in time; their bytes are read after the outputs were sent."""
+
+    async def _write(self, partition: int, taken: Taken) -> None:
+        unit = self._holdings[partition].unit
+        assert isinstance(unit, RecordingUnit)
+        await self._client.begin(partition)
+        await self._client.send_outputs(partition, taken.outputs)
+        await asyncio.sleep(0.5)
+        profiles = unit.engine.profiles
+        rows = [
+            (
+                key,
+                profiles.rows[profiles.index[key[1:]]].tobytes()[: profiles.stored_bytes] if key[:1] == b"c" else value,
+            )
+            for key, value in taken.rows
+        ]
+        await self._client.send_rows(partition, rows)
+        await self._client.commit_offsets(partition, taken.offsets)
+        await self._client.end(partition)
+
+
+class _NoAppliedOffsets(RecordingUnit):
+    """What a row says of the offsets applied to it is set, but not looked at."""
+
+    def _apply(self, run: Run, behind: Sequence[int]) -> None:
+        applied, events = self.engine.profiles.rows["applied"], run.events
+        for row, source, offset in zip(events.row, events.source, events.offset, strict=True):
+            applied[row, source] = min(applied[row, source], offset - 1)
+        super()._apply(run, behind)
+
+
+class _ReadOffsetSkipped(CommitProtocol):
+    """After a restore, what was read is taken for the last offset read, not for the next."""
+
+    async def acquire(self, partition: int) -> None:
+        await super().acquire(partition)
+        holding = self._holdings.get(partition)
+        if holding is not None:
+            holding.read = {source: offset + 1 if offset else 0 for source, offset in holding.read.items()}
+
+
+class _ShortRestore(SimulatedClient):
+    async def restore(self, partition: int, sink: Sink) -> None:
+        rows: list[tuple[bytes, bytes | None]] = []
+        await super().restore(partition, lambda keys, values: rows.extend(zip(keys, values, strict=True)))
+        if rows[:-1]:
+            sink([key for key, _ in rows[:-1]], [value for _, value in rows[:-1]])
+
+
+class _ShortTransactional(_ShortRestore, Transactional):
+    pass
+
+
+class _ShortAcknowledged(_ShortRestore, Acknowledged):
+    pass
+
+
+class _StillWritten(CommitProtocol):
+    """A revoked partition is kept, and nobody asks whether it is still ours."""
+
+    async def revoke(self, partitions: Iterable[int]) -> None:
+        """Keep them."""
+
+    async def _suspend(self, holding: Any) -> None:
+        await self._commit(holding, wait=True)
+
+
+class _Unasked(Acknowledged):
+    async def begin(self, partition: int) -> None:
+        """Ask nobody."""
+
+
+class _MixedOffsets(RecordingUnit):
+    """The state is that of what was applied, the offset of the first input that of what was fetched."""
+
+    def take(self) -> Taken | None:
+        waiting = self._waiting._pieces[0]
+        if waiting:
+            self._next[0] = waiting[-1].records[-1].offset + 1
+            self._moved.add(0)
+        return super().take()
+
+
+class _RestoreBeforeFence(Transactional):
+    async def fence(self, partition: int) -> None:
+        self._early: list[tuple[Sequence[bytes], Sequence[bytes | None]]] = []
+        await super().restore(partition, lambda keys, values: self._early.append((keys, values)))
+        await self._host.sleep(1.0)
+        await super().fence(partition)
+
+    async def restore(self, partition: int, sink: Sink) -> None:
+        for keys, values in self._early:
+            sink(keys, values)
+
+
+class _LostAnswerIsSuccess(CommitProtocol):
+    async def _write(self, partition: int, taken: Taken) -> None:
+        try:
+            await super()._write(partition, taken)
+        except CommitFailedError:
+            return
+
+
+class _LostAnswerIsRepeated(CommitProtocol):
+    async def _write(self, partition: int, taken: Taken) -> None:
+        try:
+            await super()._write(partition, taken)
+        except CommitFailedError:
+            await super()._write(partition, taken)
+
+
+class _GapTaken(CommitProtocol):
+    def offer(self, partition: int, source: int, piece: Slice) -> Offered:
+        holding = self._holdings.get(partition)
+        if holding is not None and holding.stage is Stage.ACTIVE and piece.start > holding.read[source]:
+            holding.read[source] = piece.start
+        return super().offer(partition, source, piece)
+
+
+class _OldModelBack(RecordingUnit):
+    def swap_model(self, snapshot: Snapshot) -> None:
+        self.engine.upcoming = [snapshot]
+
+
+class _CountersInFront(RecordingUnit):
+    """The counters restore from the engine's row, which is written before the offsets that they count up to."""
+
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
+        counts = self.engine.counts
+        positions = super().ready(committed)
+        self.engine.counts = counts
+        return positions
+
+
+class _LagLeft(RecordingUnit):
+    """Offsets that a crash kept from being committed are left so until something else is read."""
+
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
+        positions = super().ready(committed)
+        self._moved.clear()
+        self._touched = 0
+        return positions
+
+
+class _LeavingJudgedAnew(Crossings):
+    def _gates(self, *said: Any) -> tuple[str, ...]:
+        *others, _before, warming_up = said
+        return super()._gates(*others, None, warming_up)  # type: ignore[call-arg]  # as it came
+
+
+class _WithheldAgain(RecordingUnit):
+    """A crossing that is worked out again after a crash is judged by what it left behind itself."""
+
+    def __init__(self, partition: int, loaded: Iterable[Snapshot], *, forgetful: bool) -> None:
+        super().__init__(partition, loaded, forgetful=forgetful)
+        self.engine.crossings.__class__ = _LeavingJudgedAnew
+
+
+class _FencedGoesOn(CommitProtocol):
+    """A refusal is taken for a passing failure: the unit lives on, ahead of the broker."""
+
+    async def _write(self, partition: int, taken: Taken) -> None:
+        try:
+            await super()._write(partition, taken)
+        except FencedError:
+            return
+
+
+MISTAKES: dict[str, Parts] = {
+    "commit before flush": Parts(protocol=_CommitBeforeFlush),
+    "rows flushed before the outbox": Parts(protocol=_RowsBeforeOutputs),
+    "rows copied after an await": Parts(protocol=_RowsCopiedLate),
+    "no applied-offset check": Parts(unit=_NoAppliedOffsets),
+    "the record at the read offset skipped": Parts(protocol=_ReadOffsetSkipped),
+    "restore stops one record early": Parts(
+        transactional_client=_ShortTransactional, acknowledged_client=_ShortAcknowledged
+    ),
+    "a revoked partition still written": Parts(protocol=_StillWritten, acknowledged_client=_Unasked),
+    "a snapshot of mixed offsets": Parts(unit=_MixedOffsets),
+    "restored before the former owner is fenced": Parts(transactional_client=_RestoreBeforeFence),
+    "a lost answer taken for success": Parts(protocol=_LostAnswerIsSuccess),
+    "a lost answer answered by writing again": Parts(protocol=_LostAnswerIsRepeated),
+    "a slice taken that begins too late": Parts(protocol=_GapTaken),
+    "an older model brought back": Parts(unit=_OldModelBack),
+    "counters in front of their offsets": Parts(unit=_CountersInFront),
+    "a lag left by a crash": Parts(unit=_LagLeft),
+    "a crossing judged by itself": Parts(unit=_WithheldAgain),
+    "a fenced owner goes on": Parts(protocol=_FencedGoesOn),
+}
+"""By what is wrong; each was made in earnest somewhere, or could be."""

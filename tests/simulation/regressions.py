@@ -1,0 +1,14 @@
+"""Regressions: seeds that found something, with a sentence each.
+
+A seed is a schedule only together with the simulation's own code; so what was wrong is planted among the mistakes too
+(`simulation.mistakes`), where it stays found when the seeds shift.
+"""
+
+__all__ = ["REGRESSIONS"]
+
+REGRESSIONS: tuple[tuple[int, bool, str], ...] = (
+    (23, False, "Counters restored from a row written before the offsets they count up to: records counted twice."),
+    (203, False, "Rows were written, their offsets not: nobody committed these until something else was read."),
+    (21, False, "A customer's leaving, told before a crash, stood on the ledger as withheld after it."),
+)
+"""Seed, whether with transactions, what was found."""
