@@ -9,8 +9,18 @@ from aiokafka.errors import CommitFailedError as RefusedError
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
-from streams.commit import BrokerClient, CommitFailedError, CommitProtocol, FencedError, Offered, Stage, Taken
+from streams.commit import (
+    BrokerClient,
+    CommitFailedError,
+    CommitProtocol,
+    FencedError,
+    Offered,
+    Stage,
+    Taken,
+    UnitState,
+)
 from streams.outbox import INPUTS
+from streams.suspects import PoisonError
 from streams.transport import SliceConsumer
 from streams.unit import Unit
 
@@ -178,7 +188,7 @@ class Binding:
             self.ready.set()
 
     def _lost(self, partition: int, error: Exception) -> None:
-        log.warning("partition %d: a commit failed (%s); reading its state anew", partition, error)
+        log.warning("partition %d: %s; reading its state anew", partition, error)
         self.ready.clear()
         self.failed_commits += 1
         if self._stopping:
@@ -233,11 +243,18 @@ class Binding:
 
     async def _pump(self, partition: int) -> None:
         protocol = self.protocol
-        while (unit := dict(protocol.units()).get(partition)) is not None and unit.pump(self._now_ms()):
+        while (unit := dict(protocol.units()).get(partition)) is not None and self._pumped(partition, unit):
             await asyncio.sleep(0)
             while protocol.crowded(partition, _CROWDED):
                 if not await protocol.commit(partition) and protocol.committing(partition):
                     await asyncio.sleep(0.01)
+
+    def _pumped(self, partition: int, unit: UnitState) -> bool:
+        try:
+            return unit.pump(self._now_ms())
+        except PoisonError as error:
+            self.protocol.discard(partition, error)
+            return False
 
     # ---- when to write
 

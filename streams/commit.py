@@ -114,9 +114,7 @@ class BrokerClient(Protocol):
     async def begin(self, partition: int) -> None:
         """Begin a transaction; without transactions, make sure that the partition is still ours."""
 
-    async def send_outputs(
-        self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]
-    ) -> None:
+    async def send_outputs(self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         """Send outputs and return once they are acknowledged."""
 
     async def send_rows(self, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -386,6 +384,12 @@ class CommitProtocol:
         if taken.offsets:
             await client.commit_offsets(partition, taken.offsets)
         await client.end(partition)
+
+    def discard(self, partition: int, error: Exception) -> None:
+        """Drop a unit whose state is of no use any more, without writing anything of it; `lost` is told."""
+        holding = self._holdings.get(partition)
+        if holding is not None:
+            self._drop(holding, error)
 
     def _ours(self, holding: _Holding) -> bool:
         return self._holdings.get(holding.partition) is holding

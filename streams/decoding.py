@@ -24,6 +24,7 @@ from streams.commit import Record
 from streams.examining import ID_BYTES, UNKNOWN_RECEIPT, Examiner, customer_of, product_of
 from streams.hashing import hashes
 from streams.stamps import UNREADABLE, stamps_ms
+from streams.suspects import POISON
 
 __all__ = ["Decoded", "Decoder"]
 
@@ -105,8 +106,18 @@ class Decoder:
 
     def __call__(self, source: int, records: Sequence[Record]) -> Decoded:
         """Decode records of one input, in order; about 2 µs each, never raises for what they hold."""
-        blocks = [self._block(source, records[i : i + _BLOCK]) for i in range(0, len(records), _BLOCK)]
+        blocks = [self._sound(source, records[i : i + _BLOCK]) for i in range(0, len(records), _BLOCK)]
         return _joined(blocks) if len(blocks) != 1 else blocks[0]
+
+    def _sound(self, source: int, records: Sequence[Record]) -> Decoded:
+        """Decode a block; where that itself fails, by halves, until the record is found that it fails on."""
+        try:
+            return self._block(source, records)
+        except Exception:  # noqa: BLE001 - one record must not stop the partition, whatever is wrong with us
+            if len(records) == 1:
+                return Decoded(Events.blank(0), {}, [], 0, [(0, POISON)])
+            middle = len(records) // 2
+            return _joined([self._sound(source, records[:middle]), self._sound(source, records[middle:])])
 
     def _block(self, source: int, records: Sequence[Record]) -> Decoded:
         places, values, refused = self._parsed(records)

@@ -3,6 +3,7 @@
 It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothing itself.
 """
 
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +14,15 @@ import msgspec
 import numpy as np
 
 from scoring.engine import Counts, Engine, EngineSettings
-from scoring.kernel import LATE
+from scoring.kernel import LATE, Events
 from scoring.kinds import N_SOURCES
 from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
 from streams.commit import Record, Taken
-from streams.decoding import Decoder
+from streams.decoding import Decoded, Decoder
 from streams.outbox import INPUTS, Outbox
+from streams.suspects import POISON, PoisonError, Suspects
 from streams.waiting import Run, Waiting
 
 __all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitOptions", "UnitStatus"]
@@ -34,6 +36,8 @@ RUN_EVENTS: Final = 8192
 RUN_SPAN_MS: Final = 86_400_000
 """Most event time applied at once: everybody is scored once a day, so that a few thousand orders of a year bring
 hundreds of thousands of scores along, too many for one commit."""
+POISONED: Final = Decoded(Events.blank(0), {}, [], 0, [(0, POISON)])
+"""What a record that makes the engine fail is decoded to."""
 TICKS_AT_ONCE: Final = 60
 """Most ticks that quiet time runs at once."""
 
@@ -106,6 +110,8 @@ class Unit:
         The models that are known so far, in order of version.
     timeline
         The rule sets that are known so far, each with the event time from which it holds.
+    suspects
+        What is known of records that make the engine fail; shared by the units that follow each other.
 
     Attributes
     ----------
@@ -119,6 +125,7 @@ class Unit:
         options: UnitOptions,
         loaded: Sequence[Snapshot] = (),
         timeline: Sequence[tuple[int, RuleSet]] = (),
+        suspects: Suspects | None = None,
     ) -> None:
         self.partition = partition
         self._options = options
@@ -149,6 +156,8 @@ class Unit:
         self._read = 0
         self._models = list(loaded)
         self._timeline = timeline
+        self._suspects = suspects or Suspects()
+        self._broken = False
         self.counts_before = Counts()
         self._counted: list[int] | None = None
 
@@ -156,8 +165,19 @@ class Unit:
 
     def offer(self, source: int, records: Sequence[Record], end_offset: int) -> None:
         """Take fetched records of one input, the next in order."""
-        self._waiting.add(source, records, self._decode(source, records))
+        for piece in self._apart(source, records):
+            poisoned = (source, piece[0].offset) in self._suspects.poison
+            self._waiting.add(source, piece, POISONED if poisoned else self._decode(source, piece))
         self._caught_up[source] = records[-1].offset + 1 >= end_offset
+
+    def _apart(self, source: int, records: Sequence[Record]) -> list[Sequence[Record]]:
+        """The records with each poisoned one apart."""
+        poison = self._suspects.poison
+        if not poison:
+            return [records]
+        cuts = [i for i, record in enumerate(records) if (source, record.offset) in poison]
+        edges = sorted({0, len(records), *cuts, *(i + 1 for i in cuts)})
+        return [records[start:stop] for start, stop in itertools.pairwise(edges)]
 
     def idle(self, source: int, position: int, end_offset: int) -> None:
         """Learn that nothing lies between what was offered and `position`."""
@@ -176,7 +196,8 @@ class Unit:
         the last record was received, if that record was about its own time, and by half a window at most.
         """
         behind = [source for source in range(N_SOURCES) if not self._caught_up[source]]
-        run = self._waiting.next_run(behind, RUN_EVENTS, RUN_SPAN_MS) if len(self._waiting) else None
+        limit = self._suspects.limit or RUN_EVENTS
+        run = self._waiting.next_run(behind, limit, RUN_SPAN_MS) if len(self._waiting) else None
         if run is not None:
             self._apply(run, behind)
             return len(self._waiting) > 0
@@ -191,8 +212,13 @@ class Unit:
         for source, record, refusal in run.refused:
             self.outbox.refuse(source, record, refusal)
         if len(run.causes):
-            outcome = engine.apply(run.events, run.details)
-            self.outbox.tell(outcome, run.causes, self._told_ms)
+            try:
+                outcome = engine.apply(run.events, run.details)
+                self.outbox.tell(outcome, run.causes, self._told_ms)
+            except Exception as error:
+                self._broken = True
+                self._suspects.failed([(source, record.offset) for source, record in run.causes])
+                raise PoisonError(f"applying {len(run.causes)} records failed: {error!r}") from error
             for i in np.flatnonzero(run.events.status == LATE).tolist():
                 self.outbox.late(*run.causes[i])
             self._note_live(run)
@@ -237,7 +263,7 @@ class Unit:
 
     def take(self) -> Taken | None:
         """Give what is to be written since the last call; None if nothing changed."""
-        if not self._touched:
+        if not self._touched or self._broken:
             return None
         watermark_ms = self.engine.clock.watermark_ms
         if watermark_ms > self._told_ms and watermark_ms != NEVER:

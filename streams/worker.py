@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from streams.live_rules import LiveRules, Timeline
 from streams.models import Models
 from streams.rehearsal import rehearse
 from streams.settings import Settings
+from streams.suspects import Suspects
 from streams.topics import check, found, wanted
 from streams.transactions import TransactionalClient, have_transactions
 from streams.unit import Unit, UnitOptions
@@ -107,6 +109,7 @@ class _Worker:
     figures: Figures = field(init=False)
     models: Models = field(init=False)
     rules: LiveRules = field(init=False)
+    suspects: defaultdict[int, Suspects] = field(init=False, default_factory=lambda: defaultdict(Suspects))
     binding: Binding = field(init=False)
     client: Timed | None = field(init=False, default=None)
     over: asyncio.Event = field(init=False)
@@ -134,7 +137,9 @@ class _Worker:
 
         self.binding = Binding(
             client,
-            lambda partition: Unit(partition, options, self.models.in_order(), self.rules.timeline),
+            lambda partition: Unit(
+                partition, options, self.models.in_order(), self.rules.timeline, self.suspects[partition]
+            ),
             now_ms,
             self._written,
             self._failed,
