@@ -187,9 +187,10 @@ class _LeavingJudgedAnew(Crossings):
 class _WithheldAgain(RecordingUnit):
     """A crossing that is worked out again after a crash is judged by what it left behind itself."""
 
-    def __init__(self, partition: int, loaded: Iterable[Snapshot], *, forgetful: bool) -> None:
-        super().__init__(partition, loaded, forgetful=forgetful)
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
+        positions = super().ready(committed)
         self.engine.crossings.__class__ = _LeavingJudgedAnew
+        return positions
 
 
 class _FencedGoesOn(CommitProtocol):

@@ -132,7 +132,7 @@ class Worker:
             while (answer := await self._beat()) in ("ok", "?"):
                 await self.host.sleep(_HEARTBEAT_S)
                 if self._leaving:
-                    return
+                    return  # type: ignore[unreachable]  # it may have come meanwhile
             self._rebalancing = True
             if answer == "unknown":
                 await self._expelled()
