@@ -14,6 +14,7 @@ PATTERN: Final = (
 
 _ACCEPTED: Final = re.compile(PATTERN)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - only its text is of interest
 _MS: Final = timedelta(milliseconds=1)
 _FIRST_MS: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MS
 _LAST_MS: Final = 253_402_300_799_999
@@ -44,4 +45,6 @@ def from_ms(time_ms: int) -> str:
     OverflowError
         If the year would not lie between 1 and 9999.
     """
-    return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")[:-6] + "Z"
+    seconds, ms = divmod(time_ms, 1000)
+    # A naive time's plain text takes half as long as one with a zone and a precision.
+    return f"{(_NAIVE_EPOCH + timedelta(seconds=seconds)).isoformat()}.{ms:03d}Z"
