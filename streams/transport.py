@@ -13,6 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+from mode.threads import WorkerThread
 
 from streams.connection import aiokafka_options
 from streams.settings import Settings
@@ -43,9 +44,18 @@ class Guide(Protocol):
         """Write what was applied since the last commit."""
 
 
+class _EndingThread(WorkerThread):
+    """A thread that ends with the process: asked to stop while it starts, Faust's goes on, and keeps its partitions."""
+
+    def __init__(self, service: Any, **options: Any) -> None:
+        super().__init__(service, **options)
+        self.daemon = True
+
+
 class SliceThread(driver.AIOKafkaConsumerThread):
     """The thread with the group's member, so that heartbeats go on while events are applied."""
 
+    Worker = _EndingThread
     settings: Settings
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
