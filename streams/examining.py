@@ -59,9 +59,7 @@ class Examiner:
 
     allowed_skew_ms: int
 
-    def __call__(
-        self, event: Event, kind: Kind, key: bytes | None, time_ms: int, receipt_ms: int
-    ) -> Refusal | None:
+    def __call__(self, event: Event, kind: Kind, key: bytes | None, time_ms: int, receipt_ms: int) -> Refusal | None:
         """Examine one event: what is missing, whose it is, when it was, what it amounts to."""
         return (
             required(kind.name, event)
@@ -75,9 +73,7 @@ class Examiner:
             remedy = "send ISO 8601 with an offset, such as 2024-05-01T09:30:00.000Z"
             return Refusal("timestamp", shown(event.timestamp), "is not a time", remedy, "time")
         if receipt_ms != UNKNOWN_RECEIPT and time_ms > receipt_ms + self.allowed_skew_ms:
-            reason = (
-                f"lies {(time_ms - receipt_ms) // 1000} s after the broker received it, {from_ms(receipt_ms)}"
-            )
+            reason = f"lies {(time_ms - receipt_ms) // 1000} s after the broker received it, {from_ms(receipt_ms)}"
             remedy = f"set the sender's clock; {self.allowed_skew_ms // 1000} s are allowed (allowed_skew)"
             return Refusal("timestamp", shown(event.timestamp), reason, remedy, "future")
         return None
