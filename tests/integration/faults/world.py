@@ -112,9 +112,11 @@ class World:
         """Wait for something."""
         give_up = time.monotonic() + patience_s
         while not condition():
-            said = "\n".join(f"{program.name}:\n{program.last_lines()}" for program in self.programs)
-            assert time.monotonic() < give_up, f"it did not come about in {patience_s} s\n{said}"
+            assert time.monotonic() < give_up, f"it did not come about in {patience_s} s\n{self._said()}"
             time.sleep(0.2)
+
+    def _said(self) -> str:
+        return "\n".join(f"{program.name}:\n{program.last_lines()}" for program in self.programs)
 
     @staticmethod
     def metrics(program: Program, name: str) -> dict[str, float]:
@@ -243,8 +245,7 @@ class World:
         while lag := self.lag():
             for program in self.programs:
                 assert program.returncode is None, f"{program.name} has ended:\n{program.last_lines()}"
-            said = "\n".join(f"{program.name}:\n{program.last_lines()}" for program in self.programs)
-            assert time.monotonic() < give_up, f"not applied: {lag}\n{said}"
+            assert time.monotonic() < give_up, f"not applied: {lag}\n{self._said()}"
             time.sleep(0.2)
 
     def checked(self, patience_s: float = 90) -> None:
@@ -308,7 +309,7 @@ class World:
                 for records in consumer.poll(timeout_ms=50).values():
                     if any(_caused(record.value, after) for record in records):
                         return time.monotonic()
-            raise AssertionError(f"no new score in {patience_s} s")
+            raise AssertionError(f"no new score in {patience_s} s; not applied: {self.lag()}\n{self._said()}")
         finally:
             with suppress(OSError):
                 consumer.close()
