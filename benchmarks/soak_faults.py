@@ -83,9 +83,8 @@ def schedules(made: World, faults: dict[str, Any], seed: int, until_s: float, le
         )
         done.append(one)
         recovered = "" if one.recovered_s is None else f"{one.recovered_s:.1f} s from {one.since}"
-        say(
-            f"| {one.number} | {name} | {one.seconds:.0f} | {recovered} | {read:,} | {'FAILED' if failure else 'held'} |"
-        )
+        end = "FAILED" if failure else "held"
+        say(f"| {one.number} | {name} | {one.seconds:.0f} | {recovered} | {read:,} | {end} |")
         if failure:
             say(failure)
             break
