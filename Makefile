@@ -6,6 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SAY := @printf '\033[1m==> %s\033[0m\n'
 TESTS ?=
+MINUTES ?= 30
 
 help: ## Show this list
 	@echo "recompra: scores each customer's likelihood of buying again, live, from Kafka topics"
@@ -38,9 +39,14 @@ bench: $(VENV)/.bench warm ## Measure speed and quality on this machine (tables,
 	$(SAY) "quality of the scores on real shops"
 	@$(PYTHON) -m benchmarks.quality
 
-soak: $(VENV)/.bench warm ## Learn from five million examples and check the numbers at every step
-	$(SAY) "five million examples"
+soak: $(VENV)/.bench warm ## Break what can be broken for half an hour, and check everything after each time
+	@$(PYTHON) -m streams.brokers fetch
+	$(SAY) "the learner: five million examples"
 	@$(PYTHON) -m benchmarks.soak
+	$(SAY) "the commit protocol, simulated: ten thousand schedules"
+	@$(PYTHON) -m benchmarks.soak_simulation
+	$(SAY) "faults on the local Apache Kafka: $(MINUTES) minutes (another time: make soak MINUTES=10)"
+	@$(PYTHON) -m benchmarks.soak_faults --minutes $(MINUTES)
 
 kafka: $(VENV)/.demo ## Run the local Apache Kafka until Ctrl-C (needs Java 17 and Maven)
 	@$(PYTHON) -m streams.brokers kafka $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir $(DATA))
