@@ -1,4 +1,4 @@
-"""Units: the production unit, with small sizes, that also writes down in each commit how it came to its state."""
+"""Units: the production unit, with short times, that also writes down in each commit how it came to its state."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,9 +30,9 @@ _HORIZON_MS = 2 * HOUR_MS
 
 @cache
 def options() -> UnitOptions:
-    """Small sizes, short times, and rules that are crossed often."""
+    """Short times, and rules that are crossed often."""
     settings = EngineSettings(
-        layout=Layout(horizon_ms=_HORIZON_MS, days=4, orders=4, messages=64, views=4),
+        layout=Layout(horizon_ms=_HORIZON_MS),  # the usual rows: a process should compile for one kind only
         tick_ms=5_000,
         window_ms=LATE_MS,
     )
