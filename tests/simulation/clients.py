@@ -30,11 +30,11 @@ class SimulatedClient:
         self._broker, self._network, self._host = broker, network, host
         self._member, self._faults = member, faults
 
-    async def restore(self, partition: int, sink: Sink) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
         """Read the changelog until the position is at the end that it had at the start."""
         log, ask = self._broker.changelog[partition], self._network.ask
         end = await ask("ask for the changelog's end", lambda: log.end)
-        position = 0
+        position = start or 0
         while position < end:
             at = position
             piece = await ask("read the changelog", lambda: log.fetch(at, self._faults.chance.randint(1, _FETCH)))  # noqa: B023

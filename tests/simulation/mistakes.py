@@ -76,9 +76,9 @@ class _ReadOffsetSkipped(CommitProtocol):
 
 
 class _ShortRestore(SimulatedClient):
-    async def restore(self, partition: int, sink: Sink) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
         rows: list[tuple[bytes, bytes | None]] = []
-        await super().restore(partition, lambda keys, values: rows.extend(zip(keys, values, strict=True)))
+        await super().restore(partition, lambda keys, values: rows.extend(zip(keys, values, strict=True)), start)
         if rows[:-1]:
             sink([key for key, _ in rows[:-1]], [value for _, value in rows[:-1]])
 
@@ -124,7 +124,7 @@ class _RestoreBeforeFence(Transactional):
         await self._host.sleep(1.0)
         await super().fence(partition)
 
-    async def restore(self, partition: int, sink: Sink) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
         for keys, values in self._early:
             sink(keys, values)
 
