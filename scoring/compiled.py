@@ -1,10 +1,12 @@
 """Compilation: one typed name for numba's decorator, so that the rest of the core stays typed."""
 
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import types
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -30,3 +32,16 @@ def compiled(function: F) -> F:
 def _stamp(files: frozenset[str]) -> tuple[tuple[str, int, int], ...]:
     told = ((file, Path(file).stat()) for file in sorted(files))
     return tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in told)
+
+
+def _mangled(record: types.Record) -> tuple[str, tuple[int, ...]]:
+    """A name for a record type that says what it is made of.
+
+    numba numbers them as they come up in a process and keeps those numbers in the names of what it writes to disk. Two
+    layouts of a row, compiled in different processes, could so have one name, and a process with both would call one's
+    machine code with the other's rows.
+    """
+    return type(record).__name__, (int.from_bytes(blake2b(record.name.encode(), digest_size=6).digest(), "big"),)
+
+
+setattr(types.Record, "mangling_args", property(_mangled))  # noqa: B010 - mypy takes it for a method

@@ -15,6 +15,7 @@ __all__ = ["WholeTopic"]
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
+_CLOSE_S = 10.0
 
 
 class WholeTopic:
@@ -72,9 +73,9 @@ class WholeTopic:
         return set(await self._consumer.topics())
 
     async def stop(self) -> None:
-        """Close the connection."""
+        """Close the connection; a fetch that its client gives up meanwhile is none of ours."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await asyncio.wait({asyncio.ensure_future(self._consumer.stop())}, timeout=_CLOSE_S)
 
     async def _read(self, timeout_ms: int) -> None:
         assert self._consumer is not None
