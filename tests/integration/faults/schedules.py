@@ -58,10 +58,10 @@ def one_of_three_killed(world: World, chance: Random) -> Report:
     workers = world.running("worker", 3)
     with world.load():
         _a_while(world, chance)
-        world.until(world.all_go_on)
+        world.goes_on()
         start = time.monotonic()
         world.kill(chance.choice(workers))
-        world.until(world.all_go_on)
+        world.goes_on()
         return Report(time.monotonic() - start, "kill -9")
 
 
@@ -79,7 +79,7 @@ def workers_rebalanced(world: World, chance: Random) -> Report:
             workers.append(world.start("worker", wait=False))
             time.sleep(chance.uniform(0, 4))  # mostly before the last rebalance is over
         start = time.monotonic()
-        world.until(world.all_go_on)
+        world.goes_on()
         return Report(time.monotonic() - start, "the last one joined")
 
 
@@ -90,7 +90,7 @@ def worker_asleep(world: World, chance: Random) -> Report:
         _a_while(world, chance)
         start = time.monotonic()
         sleeper.pause()
-        world.until(world.all_go_on)
+        world.goes_on()
         took = time.monotonic() - start
         time.sleep(chance.uniform(0, 5))
         sleeper.resume()
@@ -185,7 +185,7 @@ def models_again(world: World, chance: Random) -> Report:
         for key, value in chance.sample(world.ledger.models, min(len(world.ledger.models), 20)):
             world.producer.send("models", value, key=key)
         world.running("worker", 2)
-        world.until(world.all_go_on)
+        world.goes_on()
     return Report(None, "scores went on")
 
 

@@ -28,11 +28,11 @@ def test_a_worker_asleep_past_its_session_writes_nothing_when_it_wakes(world: Wo
     with world.load():
         world.next_score(world.ends())
         sleeper.pause()
-        world.until(world.all_go_on)
+        world.goes_on()
         sleeper.resume()
         world.next_score(world.ends())
     world.checked()
     assert (sleeper.returncode, other.returncode) == (None, None)
     with world.load():
-        world.until(world.all_go_on)
+        world.goes_on()
     world.checked()

@@ -34,7 +34,7 @@ def test_a_record_that_is_small_only_while_compressed(world: World) -> None:
 
 
 def test_a_worker_that_can_write_no_file(world: World) -> None:
-    """Where no byte can be written to any file, a worker works as ever: all that it keeps is on the broker."""
+    """Where no byte can be written to any file, a worker works as ever: what it must keep is on the broker."""
     for worker in world.running("worker", 1):
         world.stop(worker)
     worker = world.start("worker", "no-files")

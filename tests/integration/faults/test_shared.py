@@ -13,10 +13,10 @@ def test_workers_come_and_go(world: World) -> None:
     second, third = (world.start("worker", wait=False) for _ in range(2))
     with world.load():
         world.until(lambda: second.ready and third.ready)
-        world.until(world.all_go_on)
+        world.goes_on()
         world.stop(first)
-        world.until(world.all_go_on)
+        world.goes_on()
         world.kill(second)
-        world.until(world.all_go_on)
+        world.goes_on()
     world.checked()
     assert third.returncode is None

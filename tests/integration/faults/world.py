@@ -60,7 +60,7 @@ class World:
         self.settings: Settings = self._loaded.settings
         self.shop = Shop(seed, customers, HISTORY_MS, step_ms=20_000)
         self.programs: list[Program] = []
-        self._seen: dict[int, int] = {}
+        self._marked: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         self.broker.start()
@@ -255,14 +255,21 @@ class World:
         self.ledger.catch_up()
         self.ledger.check()
 
-    def all_go_on(self) -> bool:
-        """Whether each partition has committed something since the last call that found so."""
+    def mark(self) -> None:
+        """Remember how many commits each partition has made by now."""
         self.ledger.catch_up()
-        now = {partition: len(told) for partition, told in self.ledger.progress.items()}
-        if all(now.get(partition, 0) > self._seen.get(partition, 0) for partition in range(self.settings.partitions)):
-            self._seen = now
-            return True
-        return False
+        self._marked = {partition: len(told) for partition, told in self.ledger.progress.items()}
+
+    def all_go_on(self) -> bool:
+        """Whether each partition has committed something since `mark`."""
+        self.ledger.catch_up()
+        told, marked = self.ledger.progress, self._marked
+        return all(len(told[number]) > marked.get(number, 0) for number in range(self.settings.partitions))
+
+    def goes_on(self) -> None:
+        """Wait until each partition has committed something from now on."""
+        self.mark()
+        self.until(self.all_go_on)
 
     def counted(self, partition: int) -> int:
         """Records that a partition has read, as its last commit says."""
