@@ -25,7 +25,9 @@ def test_a_clock_that_jumps(live_world: World, tmp_path: Path) -> None:
         world.drained()
         if jump_ms > 0:  # quiet: time goes on by the clock
             reached_s = time.time() + min(jump_ms, 40 * 24 * HOUR_MS) / 1000
-            world.until(lambda: min(world.metrics(worker, "recompra_watermark_seconds").values()) >= reached_s)  # noqa: B023
+            world.until(
+                lambda: min(world.metrics(worker, "recompra_watermark_seconds").values(), default=0) >= reached_s
+            )  # noqa: B023
         world.produce(100)
     world.checked()
     world.stop(worker)
