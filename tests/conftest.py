@@ -18,7 +18,9 @@ from streams.brokers.kafka_libs import missing_parts
 from streams.brokers.kafka_local import KafkaLocal
 
 # The machine that runs the tests may be busy: how long an example takes says nothing about the code.
-hypothesis.settings.register_profile("recompra", deadline=None)
+# The same tree gives the same examples, so that a red run can be run again; `--hypothesis-profile=search` draws others.
+hypothesis.settings.register_profile("recompra", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("recompra")
 
 
