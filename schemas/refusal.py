@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from msgspec import MsgspecError
 
-__all__ = ["DECODE_ERRORS", "VALUE_LIMIT", "Refusal", "from_validation_error", "shown"]
+__all__ = ["DECODE_ERRORS", "VALUE_LIMIT", "Refusal", "from_validation_error", "shown", "start"]
 
 VALUE_LIMIT: Final = 80
 """Characters of the refused value that are shown."""
@@ -109,12 +109,12 @@ def from_validation_error(error: BaseException, payload: bytes | None) -> Refusa
     try:
         return _explained(error, payload)
     except Exception:  # noqa: BLE001 - a refusal that raised would stop the partition for one bad record.
-        return Refusal("$", _start(payload), f"cannot be read ({type(error).__name__})", "send valid JSON", "malformed")
+        return Refusal("$", start(payload), f"cannot be read ({type(error).__name__})", "send valid JSON", "malformed")
 
 
 def _explained(error: BaseException, payload: bytes) -> Refusal:
     if isinstance(error, RecursionError):
-        return Refusal("$", _start(payload), "is nested too deeply", "send flatter JSON", "depth")
+        return Refusal("$", start(payload), "is nested too deeply", "send flatter JSON", "depth")
     if isinstance(error, UnicodeDecodeError):
         piece = bytes(error.object)[max(0, error.start - _AROUND) : error.end + _AROUND]
         value = piece.decode("utf-8", "backslashreplace")
@@ -171,7 +171,7 @@ def _value_at(path: str, payload: bytes) -> str:
     try:
         return _looked_up(path, payload)
     except (ValueError, IndexError, RecursionError, MemoryError):
-        return _start(payload)
+        return start(payload)
 
 
 def _looked_up(path: str, payload: bytes) -> str:
@@ -190,7 +190,8 @@ def _looked_up(path: str, payload: bytes) -> str:
     return "" if value is _ABSENT else shown(value)
 
 
-def _start(payload: bytes) -> str:
+def start(payload: bytes) -> str:
+    """Return the first characters of a payload as text, whatever its bytes are; `Refusal` cuts and cleans it."""
     return payload[: VALUE_LIMIT + 1].decode("utf-8", "backslashreplace")
 
 

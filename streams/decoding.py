@@ -6,7 +6,7 @@ with the reason, and the rest goes on.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,8 +21,9 @@ from scoring.profile import stable_hash
 from scoring.side import CartItem
 from scoring.sides import Detail
 from streams.commit import Record
-from streams.examining import ID_BYTES, UNKNOWN_RECEIPT, Examiner, customer_of, product_of
+from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, product_of
 from streams.hashing import hashes
+from streams.limits import Limits, too_large
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.suspects import POISON
 
@@ -86,6 +87,8 @@ class Decoder:
     own_clock
         Whether events are as old as they say at their receipt (history, demo, backtest); otherwise the
         broker's receipt counts.
+    limits
+        How large what an event says may be.
     """
 
     def __init__(
@@ -95,11 +98,13 @@ class Decoder:
         allowed_skew_ms: int,
         *,
         own_clock: bool,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self._row = row
-        self._numbers = _Numbers(product)
+        self._numbers = _Numbers(product, limits.max_id_bytes)
+        self._limits = limits
         self._kinds = _Kinds()
-        self._examine = Examiner(allowed_skew_ms)
+        self._examine = Examiner(allowed_skew_ms, limits)
         self._skew_ms = allowed_skew_ms
         self._own_clock = own_clock
         self._decode = msgspec.json.Decoder(Event).decode
@@ -131,7 +136,7 @@ class Decoder:
             kind = [kind[i] for i in keep]
         if len(values) != len(records):
             records = [records[i] for i in places]
-        columns = _Columns.of(values, kind, records, self._numbers)
+        columns = _Columns.of(values, kind, records, self._numbers, self._limits.max_id_bytes)
         bad = self._bad(columns)
         if bad:
             refused = sorted([*refused, *((places[i], why) for i, why in bad.items())])
@@ -142,17 +147,23 @@ class Decoder:
 
     def _parsed(self, records: Sequence[Record]) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
         """Decode all at once; where one is bad, one by one."""
-        decode = self._decode
+        decode, longest = self._decode, self._limits.max_record_bytes
+        payloads: list[Any] = [record.value for record in records]
         try:
-            return range(len(records)), [decode(record.value) for record in records], []  # type: ignore[arg-type]
+            if max(map(len, payloads), default=0) <= longest:
+                return range(len(payloads)), list(map(decode, payloads)), []
         except (*DECODE_ERRORS, TypeError):
-            values, places, refused = [], [], []
-        for i, record in enumerate(records):
+            pass
+        values, places, refused = [], [], []
+        for i, payload in enumerate(payloads):
+            if payload is not None and len(payload) > longest:
+                refused.append((i, too_large(payload, longest)))
+                continue
             try:
-                values.append(decode(record.value))  # type: ignore[arg-type]
+                values.append(decode(payload))
                 places.append(i)
             except (*DECODE_ERRORS, TypeError) as error:
-                refused.append((i, from_validation_error(error, record.value)))
+                refused.append((i, from_validation_error(error, payload)))
         return places, values, refused
 
     def _bad(self, columns: "_Columns") -> dict[int, Refusal]:
@@ -235,9 +246,12 @@ class _Columns(NamedTuple):
     time_ms: npt.NDArray[np.int64]
     receipt_ms: npt.NDArray[np.int64]
     product: npt.NDArray[np.uint64]
+    max_id_bytes: int
 
     @classmethod
-    def of(cls, values: list[Event], kind: list[int], records: Sequence[Record], numbers: "_Numbers") -> "_Columns":
+    def of(
+        cls, values: list[Event], kind: list[int], records: Sequence[Record], numbers: "_Numbers", max_id_bytes: int
+    ) -> "_Columns":
         keys = [record.key for record in records]
         time_ms = stamps_ms([event.timestamp for event in values])
         receipt_ms = np.array([record.timestamp for record in records], np.int64)
@@ -253,10 +267,11 @@ class _Columns(NamedTuple):
             np.array(kind, np.int64),
             records,
             keys,
-            _names(keys, values),
+            _names(keys, values, max_id_bytes),
             time_ms,
             receipt_ms,
             np.array(product, np.uint64),
+            max_id_bytes,
         )
 
     def suspects(self, skew_ms: int) -> list[int]:
@@ -265,8 +280,8 @@ class _Columns(NamedTuple):
         found = (self.time_ms == UNREADABLE) | (known & (self.time_ms > self.receipt_ms + skew_ms))
         found |= _IS_EXAMINED[self.kind] | (_IS_NAMING[self.kind] & (self.product == 0))
         if self.names is not self.keys:
-            whose = zip(self.keys, self.names, strict=True)
-            found |= np.array([k != name or not 0 < len(name) <= ID_BYTES for k, name in whose], np.bool_)
+            whose, longest = zip(self.keys, self.names, strict=True), self.max_id_bytes
+            found |= np.array([key != name or not 0 < len(name) <= longest for key, name in whose], np.bool_)
         if "" in self.messages:
             found |= np.array([message == "" for message in self.messages], np.bool_)
         return np.flatnonzero(found).tolist()
@@ -284,10 +299,11 @@ class _Columns(NamedTuple):
             self.time_ms[keep],
             self.receipt_ms[keep],
             self.product[keep],
+            self.max_id_bytes,
         )
 
 
-def _names(keys: list[bytes | None], values: list[Event]) -> list[bytes]:
+def _names(keys: list[bytes | None], values: list[Event], max_id_bytes: int) -> list[bytes]:
     """Whose each event is; the very list of keys where all are as they should be, which is known in one look."""
     try:
         joined = b"\0".join(keys)  # type: ignore[arg-type]
@@ -297,7 +313,7 @@ def _names(keys: list[bytes | None], values: list[Event]) -> list[bytes]:
         same = False
     if same:
         lengths = list(map(len, keys))  # type: ignore[arg-type]
-        if lengths and min(lengths) > 0 and max(lengths) <= ID_BYTES:
+        if lengths and min(lengths) > 0 and max(lengths) <= max_id_bytes:
             return keys  # type: ignore[return-value]
     return [customer_of(event) for event in values]
 
@@ -323,9 +339,10 @@ _CALLS = {call: _number(kind) for call, kind in CALL_KINDS.items()}
 class _Numbers(dict[str | int | None, int]):
     """The number of a product by its id, 0 for none and for one too long to keep."""
 
-    def __init__(self, told: Callable[[int, str], None]) -> None:
+    def __init__(self, told: Callable[[int, str], None], max_id_bytes: int) -> None:
         super().__init__()
         self._told = told
+        self._max_id_bytes = max_id_bytes
 
     def __missing__(self, product: str | int | None) -> int:
         name = text_id(product)
@@ -333,7 +350,7 @@ class _Numbers(dict[str | int | None, int]):
             encoded = b"" if name is None else name.encode()
         except UnicodeEncodeError:  # a lone surrogate
             encoded = b""
-        if name is None or not 0 < len(encoded) <= ID_BYTES:
+        if name is None or not 0 < len(encoded) <= self._max_id_bytes:
             return 0
         number = stable_hash(encoded) or 1
         if len(self) >= _CACHED:

@@ -1,7 +1,7 @@
 """Examining: the plain checks of one decoded event, in order; the first that fails says why it is refused."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.checks import required
@@ -9,12 +9,11 @@ from schemas.events import Event, Product, Properties, text_id
 from schemas.refusal import Refusal, shown
 from schemas.timestamp import from_ms
 from scoring.kinds import Kind
+from streams.limits import Limits
 from streams.stamps import UNREADABLE
 
 __all__ = [
     "AMOUNT_LIMIT",
-    "ID_BYTES",
-    "PRODUCTS_LIMIT",
     "UNKNOWN_RECEIPT",
     "Examiner",
     "amount_refused",
@@ -24,10 +23,6 @@ __all__ = [
 
 AMOUNT_LIMIT: Final = 1e9
 """Amounts and quantities beyond this are slips of the sender, and would drown a customer's sums."""
-ID_BYTES: Final = 256
-"""Longest id of a customer, an order or a product, in bytes of UTF-8; each is kept in state."""
-PRODUCTS_LIMIT: Final = 1000
-"""Most products of one order or cart."""
 UNKNOWN_RECEIPT: Final = -1
 """Kafka's timestamp of a record that has none."""
 
@@ -55,17 +50,20 @@ class Examiner:
     ----------
     allowed_skew_ms
         How far a timestamp may lie past the broker's time of receipt.
+    limits
+        How large what it says may be.
     """
 
     allowed_skew_ms: int
+    limits: Limits = field(default_factory=Limits)
 
     def __call__(self, event: Event, kind: Kind, key: bytes | None, time_ms: int, receipt_ms: int) -> Refusal | None:
         """Examine one event: what is missing, whose it is, when it was, what it amounts to."""
         return (
             required(kind.name, event)
-            or _whose_refused(event, key)
+            or _whose_refused(event, key, self.limits)
             or self._time_refused(event, time_ms, receipt_ms)
-            or amount_refused(event.properties, kind)
+            or amount_refused(event.properties, kind, self.limits)
         )
 
     def _time_refused(self, event: Event, time_ms: int, receipt_ms: int) -> Refusal | None:
@@ -79,14 +77,14 @@ class Examiner:
         return None
 
 
-def _whose_refused(event: Event, key: bytes | None) -> Refusal | None:
+def _whose_refused(event: Event, key: bytes | None, limits: Limits) -> Refusal | None:
     """A record lies on the partition that its key chose: under another id it would be counted apart."""
     whose = customer_of(event)
     field = "userId" if event.userId else "anonymousId"
     if not whose:
         return Refusal(field, "", "is not text that UTF-8 can write", "send valid Unicode", "encoding")
-    if len(whose) > ID_BYTES:
-        remedy = f"send ids of at most {ID_BYTES} bytes"
+    if len(whose) > limits.max_id_bytes:
+        remedy = f"send ids of at most {limits.max_id_bytes} bytes (max_id_bytes)"
         return Refusal(field, shown(whose.decode()), f"is {len(whose)} bytes long", remedy, "range")
     if key is None:
         remedy = f"send each record with the customer's id ({field}) as its key"
@@ -98,7 +96,7 @@ def _whose_refused(event: Event, key: bytes | None) -> Refusal | None:
     return None
 
 
-def amount_refused(said: Properties | None, kind: Kind) -> Refusal | None:
+def amount_refused(said: Properties | None, kind: Kind, limits: Limits) -> Refusal | None:
     """Return which id is too long or which amount is absurd, of what the kind makes use of."""
     if said is None:
         return None
@@ -107,11 +105,11 @@ def amount_refused(said: Properties | None, kind: Kind) -> Refusal | None:
         field, name = "order_id", text_id(said.order_id) or ""
     elif kind in _NAMING:
         field, name = "product_id", product_of(said)
-    if not _storable(name):
-        remedy = f"send an id of at most {ID_BYTES} bytes of UTF-8"
-        return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", remedy, "range")
-    if said.products is not None and len(said.products) > PRODUCTS_LIMIT:
-        remedy = f"send at most {PRODUCTS_LIMIT} products"
+    too_long = f"send an id of at most {limits.max_id_bytes} bytes of UTF-8 (max_id_bytes)"
+    if not _storable(name, limits.max_id_bytes):
+        return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", too_long, "range")
+    if kind in _LISTING and said.products is not None and len(said.products) > limits.max_products:
+        remedy = f"send at most {limits.max_products} products (max_products)"
         return Refusal("properties.products", str(len(said.products)), "are too many", remedy, "range")
     for field, amount, least in _amounts(said, kind):
         if amount is not None and not least <= amount <= AMOUNT_LIMIT:
@@ -121,15 +119,15 @@ def amount_refused(said: Properties | None, kind: Kind) -> Refusal | None:
             return Refusal(f"properties.{field}", str(amount), "is no amount that can be", remedy, "range")
     for i, line in enumerate(said.products or () if kind in _LISTING else ()):
         name = product_of(line)
-        if not _storable(name):
-            field, remedy = f"products[{i}].product_id", f"send an id of at most {ID_BYTES} bytes of UTF-8"
-            return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", remedy, "range")
+        if not _storable(name, limits.max_id_bytes):
+            field = f"properties.products[{i}].product_id"
+            return Refusal(field, shown(name), "is no id that can be kept", too_long, "range")
     return None
 
 
-def _storable(name: str) -> bool:
+def _storable(name: str, max_id_bytes: int) -> bool:
     try:
-        return len(name) <= ID_BYTES and len(name.encode()) <= ID_BYTES
+        return len(name) <= max_id_bytes and len(name.encode()) <= max_id_bytes
     except UnicodeEncodeError:  # a lone surrogate
         return False
 

@@ -19,6 +19,7 @@ from schemas.refusal import Refusal
 from streams.connection import aiokafka_options, unreachable
 from streams.files import LineFile, UnreadableError
 from streams.handover import Handover
+from streams.limits import Limits, too_large
 from streams.pace import Pace
 from streams.settings import Settings
 from streams.topics import found
@@ -29,8 +30,6 @@ INPUTS: Final = ("clickstream", "orders", "customers")
 """The topics that events are loaded to."""
 
 _BATCH_BYTES: Final = 256 * 1024
-_RECORD_BYTES: Final = 1_000_000
-"""What a broker takes at most by default, less some room for the frame."""
 _IN_FLIGHT: Final = 64
 """Batches that wait for their acknowledgement; with their size it bounds the memory."""
 _LINGER_S: Final = 0.1
@@ -78,10 +77,12 @@ def events_of(
     on_bad: Callable[[Bad], None],
     *,
     by_time: bool = False,
+    max_record_bytes: int = Limits().max_record_bytes,
 ) -> Iterator[Ready]:
     """Yield the events of files, one file after the other; what else they hold is counted and told.
 
-    With `by_time` the files, each of which should be in order, are merged by event time.
+    With `by_time` the files, each of which should be in order, are merged by event time. What is larger than
+    `max_record_bytes` is told as bad, as a worker would refuse it.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def events_of(
         At once, if an option is unknown or wrong.
     """
     reader((), options=options)
-    each = [_events(file, reader, options, loaded, on_bad) for file in files]
+    each = [_events(file, reader, options, loaded, on_bad, max_record_bytes) for file in files]
     if by_time:
         return heapq.merge(*each, key=lambda event: event.time_ms)
     return (event for events in each for event in events)
@@ -101,6 +102,7 @@ def _events(
     options: Mapping[str, str],
     loaded: Loaded,
     on_bad: Callable[[Bad], None],
+    max_record_bytes: int,
 ) -> Iterator[Ready]:
     def bad(line_number: int, refusal: Refusal) -> None:
         loaded.bad += 1
@@ -110,11 +112,10 @@ def _events(
         for outcome in reader(file, options=options):
             if isinstance(outcome, Canonical):
                 value = orjson.dumps(outcome.value)
-                if len(value) <= _RECORD_BYTES:
+                if len(value) <= max_record_bytes:
                     yield Ready(outcome.topic, outcome.key.encode(), value, outcome.time_ms)
                     continue
-                remedy = f"send events of at most {_RECORD_BYTES:,} bytes"
-                refusal = Refusal("$", f"{len(value):,} bytes", "is too large", remedy, "range")
+                refusal = too_large(value, max_record_bytes)
                 # The line is the one read last; an order's first line may be further up.
                 bad(file.line_number, refusal)
             elif isinstance(outcome, BadLine):

@@ -23,12 +23,14 @@ from scoring.model import Example
 from scoring.outcome import Action, Outcome, Scores
 from streams.commit import Record
 
-__all__ = ["INPUTS", "PAYLOAD_LIMIT", "Outbox", "Output"]
+__all__ = ["INPUTS", "KEY_LIMIT", "PAYLOAD_LIMIT", "Outbox", "Output"]
 
 INPUTS: Final = ("clickstream", "orders", "customers")
 """Input topics, in the order of `scoring.kinds.Source`."""
 PAYLOAD_LIMIT: Final = 65_536
 """Bytes of a refused record that its dead letter keeps."""
+KEY_LIMIT: Final = 4096
+"""Bytes of a refused record's key that its dead letter keeps: it must be no larger than a broker takes."""
 
 Output = tuple[str, bytes | None, bytes | None]
 """Topic, key, value."""
@@ -266,7 +268,8 @@ class Outbox:
             "received_at": from_ms(max(record.timestamp, 0)),
             "payload_bytes": None if payload is None else len(payload),
         }
-        self.put(f"{INPUTS[source]}-dlq", record.key, letter)
+        key = None if record.key is None else record.key[:KEY_LIMIT]
+        self.put(f"{INPUTS[source]}-dlq", key, letter)
         self.told["refused", INPUTS[source], refusal.code] += 1
 
     def _place(self, source: int, record: Record) -> str:

@@ -143,6 +143,19 @@ class Settings(BaseSettings):
         description="kinds of event counted by hour over a day (one to four names)",
     )
 
+    # What is accepted; what is larger is dead-lettered
+    max_record_bytes: int = Field(
+        1_000_000,
+        ge=1024,
+        le=100_000_000,
+        description="largest value of a record; less than the broker's own limit by 20 kB at least, "
+        "as late ones are sent on (bytes)",
+    )
+    max_id_bytes: int = Field(
+        256, ge=16, le=4096, description="longest id of a customer, an order or a product (bytes of UTF-8)"
+    )
+    max_products: int = Field(1000, ge=1, le=100_000, description="most products of one order or cart (count)")
+
     # Time
     horizon: Duration = Field(parse_duration("30d"), description="a score is the chance to buy within this (duration)")
     tick: Duration = Field(

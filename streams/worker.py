@@ -24,6 +24,7 @@ from streams.engine_settings import checked_rules, engine_settings
 from streams.figures import Figures, Timed
 from streams.garbage import collect_by_the_clock, keep
 from streams.group import Group
+from streams.limits import Limits
 from streams.live_rules import LiveRules, Timeline
 from streams.models import Models
 from streams.rehearsal import rehearse
@@ -74,15 +75,21 @@ def run_worker(settings: Settings, say: Callable[[str], None], ready: Callable[[
     rules = checked_rules(settings)
     _check_topics(settings, rules)
     say("deletion requests on `deletions` are not read yet")
-    options = UnitOptions(
+    options = unit_options(settings, rules)
+    rehearse(options)
+    asyncio.run(_Worker(settings, options, say, ready).run())
+
+
+def unit_options(settings: Settings, rules: RuleSet) -> UnitOptions:
+    """Return what all units of a worker share, from the settings."""
+    return UnitOptions(
         engine=engine_settings(settings),
         rules=rules,
         allowed_skew_ms=settings.allowed_skew_ms,
         own_clock=settings.clock == "events",
         slice_records=settings.slice_records,
+        limits=Limits.of(settings),
     )
-    rehearse(options)
-    asyncio.run(_Worker(settings, options, say, ready).run())
 
 
 def _check_topics(settings: Settings, rules: RuleSet) -> None:

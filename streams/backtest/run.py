@@ -16,6 +16,7 @@ from scoring.outcome import Outcome
 from scoring.profile import DAY_MS, NEVER
 from streams.backtest.history import History, merged
 from streams.decoding import Decoder
+from streams.limits import Limits
 
 __all__ = ["Backtest", "Cutoff", "Result"]
 
@@ -66,17 +67,22 @@ class Backtest:
         A new one; its clock is the events'.
     learner
         Learns in the loop.
-    allowed_skew_ms
+    allowed_skew_ms, limits
         As for a worker.
     every_ms
         Event time between models.
     """
 
     def __init__(
-        self, engine: Engine, learner: Learner, allowed_skew_ms: int = 600_000, every_ms: int = DAY_MS
+        self,
+        engine: Engine,
+        learner: Learner,
+        allowed_skew_ms: int = 600_000,
+        every_ms: int = DAY_MS,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self.engine, self.learner, self.every_ms = engine, learner, every_ms
-        self._decoder = Decoder(engine.profiles.row, engine.product, allowed_skew_ms, own_clock=True)
+        self._decoder = Decoder(engine.profiles.row, engine.product, allowed_skew_ms, own_clock=True, limits=limits)
         self._waiting: list[Example] = []
         self._result = Result(learner)
 

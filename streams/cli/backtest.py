@@ -26,6 +26,7 @@ from streams.cli.options import json_option, print_json
 from streams.engine_settings import checked_rules, engine_settings
 from streams.files import LineFile
 from streams.learning import learner_config
+from streams.limits import Limits
 from streams.loading import Bad, Loaded, events_of
 from streams.settings import Settings
 from streams.settings_sources import load as load_settings
@@ -130,7 +131,8 @@ def backtest(
         progress = stack.enter_context(_progress())
         sources = [stack.enter_context(LineFile(name)) for name in files]
         with progress("reading", sum(source.size or 0 for source in sources)) as reading:
-            events = events_of(sources, ADAPTERS[form], options, loaded, told)
+            limit = settings.max_record_bytes
+            events = events_of(sources, ADAPTERS[form], options, loaded, told, max_record_bytes=limit)
             history = History(_followed(events, sources, reading))
         if not len(history):
             click.echo(f"Error: no event in {', '.join(files)}; is --format {form} right?", err=True)
@@ -170,7 +172,7 @@ def _prepared(settings: Settings) -> Backtest:
     except (RuleError, ValueError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(USAGE)
-    return Backtest(engine, learner, settings.allowed_skew_ms, settings.snapshot_every_ms)
+    return Backtest(engine, learner, settings.allowed_skew_ms, settings.snapshot_every_ms, Limits.of(settings))
 
 
 def _finish(

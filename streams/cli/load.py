@@ -77,7 +77,15 @@ def load(
     start = time.monotonic()
     with ExitStack() as open_files:
         sources = [open_files.enter_context(LineFile(name)) for name in files]
-        events = events_of(sources, ADAPTERS[form], options, loaded, told, by_time=speed is not None)
+        events = events_of(
+            sources,
+            ADAPTERS[form],
+            options,
+            loaded,
+            told,
+            by_time=speed is not None,
+            max_record_bytes=settings.max_record_bytes,
+        )
         try:
             with _progress(sources) as following:
                 produce(settings, following(events), loaded, pace)

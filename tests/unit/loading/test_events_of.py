@@ -86,7 +86,7 @@ def test_an_event_too_large_for_the_broker_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("\n".join([call("a1", 1, extra="x" * 1_000_000), call("a2", 2)]))
     events, _, bad = read(tmp_path / "a")
     assert [message(event) for event in events] == ["a2"]
-    assert [(one.line_number, one.refusal.reason) for one in bad] == [(1, "is too large")]
+    assert [(one.line_number, one.refusal.reason) for one in bad] == [(1, "is 1000091 bytes long")]
 
 
 def test_reasons_for_skipping_are_counted_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
