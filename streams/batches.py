@@ -62,10 +62,17 @@ async def send_batches(
     batch = producer.create_batch()
     for key, value in records:
         if batch.append(key=key, value=value, timestamp=None) is None:
-            futures.append(await producer.send_batch(batch, topic, partition=partition))
+            futures.append(await _handed(producer, batch, topic, partition))
             batch = producer.create_batch()
             if batch.append(key=key, value=value, timestamp=None) is None:
                 raise CommitFailedError(f"{topic}: a record of {len(value or b'')} bytes fits no batch")
     if batch.record_count():
-        futures.append(await producer.send_batch(batch, topic, partition=partition))
+        futures.append(await _handed(producer, batch, topic, partition))
     return futures
+
+
+async def _handed(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> "asyncio.Future[Any]":
+    """Hand a batch over; where several fail, one is told, and nothing is said of the others."""
+    future: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future

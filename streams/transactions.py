@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, InvalidProducerIdMapping, KafkaError, ProducerFenced
 
 from streams.batches import BATCH_BYTES, send_batches, send_to_topics
 from streams.changelog import changelog_topic, read_changelog
@@ -26,7 +26,11 @@ _REQUEST_MS = 15_000
 _TRANSACTION_MS = 60_000
 _COMMIT_S = 45.0
 """A transaction that is not through by then is given up; the broker ends it a little later."""
+_STOP_S = 5.0
+"""A producer that is not aborted, or not closed, by then is left behind."""
 _PROBE_S = 20.0
+_REFUSALS = (KafkaError, IllegalOperation, OSError, TimeoutError, AssertionError)
+"""What a producer says no with; its state machine asserts what cannot be done any more."""
 
 
 async def have_transactions(settings: Settings) -> bool:
@@ -56,6 +60,7 @@ class TransactionalClient:
         self._group = group
         self._producers: dict[int, AIOKafkaProducer] = {}
         self._sent: dict[int, list[asyncio.Future[Any]]] = defaultdict(list)
+        self._rows: dict[int, tuple[asyncio.Future[Any], int]] = {}
 
     async def fence(self, partition: int) -> None:
         """See `streams.commit.BrokerClient`."""
@@ -69,10 +74,10 @@ class TransactionalClient:
             raise
         self._producers[partition] = producer
 
-    async def restore(self, partition: int, sink: Sink) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
         """See `streams.commit.BrokerClient`."""
         async with translated(None):
-            await read_changelog(self._settings, partition, sink, committed=True)
+            await read_changelog(self._settings, partition, sink, start, committed=True)
 
     async def committed(self, partition: int) -> Mapping[int, int]:
         """See `streams.commit.BrokerClient`."""
@@ -82,34 +87,43 @@ class TransactionalClient:
     async def begin(self, partition: int) -> None:
         """See `streams.commit.BrokerClient`."""
         self._sent[partition].clear()
-        async with translated():
-            await self._producer(partition).begin_transaction()
+        self._rows.pop(partition, None)
+        async with self._writing(partition) as producer:
+            await producer.begin_transaction()
 
     async def send_outputs(self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         """Hand them over; in a transaction they are acknowledged with it."""
-        producer, inputs = self._producer(partition), self._settings.partitions
-        async with self._aborting(partition):
-            self._sent[partition] += await send_to_topics(producer, outputs, partition, inputs)
+        async with self._writing(partition) as producer:
+            self._sent[partition] += await send_to_topics(producer, outputs, partition, self._settings.partitions)
 
     async def send_rows(self, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Hand them over; in a transaction they are acknowledged with it."""
         topic = changelog_topic(self._settings)
-        async with self._aborting(partition):
-            self._sent[partition] += await send_batches(self._producer(partition), topic, partition, rows)
+        async with self._writing(partition) as producer:
+            sent = await send_batches(producer, topic, partition, rows)
+            self._sent[partition] += sent
+            self._rows[partition] = sent[0], len(rows)
 
     async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:
         """See `streams.commit.BrokerClient`."""
         places = {TopicPartition(INPUTS[source], partition): offset for source, offset in offsets.items()}
-        async with self._aborting(partition):
-            await self._producer(partition).send_offsets_to_transaction(places, self._settings.app_id)
+        async with self._writing(partition) as producer:
+            await producer.send_offsets_to_transaction(places, self._settings.app_id)
 
-    async def end(self, partition: int) -> None:
-        """See `streams.commit.BrokerClient`."""
-        async with self._aborting(partition):
+    async def end(self, partition: int) -> int | None:
+        """See `streams.commit.BrokerClient`.
+
+        Rows lie one behind the other, as nobody else writes there. If somebody did, what is returned would lie before
+        the last of ours, and that is as good: rows that are read again leave the same state.
+        """
+        async with self._writing(partition) as producer:
             await asyncio.gather(*self._sent[partition])
             self._sent[partition].clear()
-        async with translated():
-            await self._producer(partition).commit_transaction()
+            first, count = self._rows.pop(partition, (None, 0))
+            await producer.commit_transaction()
+        if first is None or first.result().offset < 0:  # it was acknowledged as one that had come before
+            return None
+        return int(first.result().offset) + count
 
     async def release(self, partition: int) -> None:
         """See `streams.commit.BrokerClient`."""
@@ -125,17 +139,34 @@ class TransactionalClient:
             raise FencedError(f"partition {partition} was given up") from None
 
     @asynccontextmanager
-    async def _aborting(self, partition: int) -> AsyncIterator[None]:
-        """Abort the transaction where anything fails that does not end it by itself."""
+    async def _writing(self, partition: int) -> AsyncIterator[AIOKafkaProducer]:
+        """Give the partition's producer; where something fails, abort, and tell what failed first.
+
+        A producer whose sender has ended fails at each further step on something else (an assertion, an illegal
+        operation): only what the sender ended with says whether another worker has taken over.
+        """
+        producer = self._producer(partition)
         async with translated():
             try:
-                yield
+                yield producer
             except BaseException as error:
-                producer = self._producers.get(partition)
-                if producer is not None and not isinstance(error, ProducerFenced):
-                    with suppress(KafkaError, IllegalOperation, TimeoutError):
-                        await asyncio.wait_for(producer.abort_transaction(), 5)
+                await _aborted(producer, error)
+                if isinstance(error, _REFUSALS):
+                    cause = _ended_with(producer) or error
+                    raise _refused(cause) from cause
                 raise
+
+
+async def _aborted(producer: AIOKafkaProducer, error: BaseException) -> None:
+    if not isinstance(error, ProducerFenced) and _ended_with(producer) is None:
+        with suppress(*_REFUSALS):
+            await asyncio.wait_for(producer.abort_transaction(), _STOP_S)
+
+
+def _ended_with(producer: AIOKafkaProducer) -> BaseException | None:
+    """What ended the producer's sender; None while it works."""
+    task = producer._sender.sender_task
+    return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
 
 def _producer(settings: Settings, transactional_id: str) -> AIOKafkaProducer:
@@ -155,15 +186,25 @@ async def translated(limit_s: float | None = _COMMIT_S) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(limit_s):
             yield
-    except ProducerFenced as error:
-        raise FencedError("another worker has taken the partition over") from error
     except (KafkaError, IllegalOperation, OSError, TimeoutError) as error:
-        raise CommitFailedError(f"{type(error).__name__}: {error}") from error
+        raise _refused(error) from error
+
+
+def _refused(error: BaseException) -> FencedError | CommitFailedError:
+    cause = error.__cause__ or error
+    if isinstance(cause, (ProducerFenced, InvalidProducerIdMapping)):
+        return FencedError("another worker has taken the partition over")
+    return CommitFailedError(f"{type(error).__name__}: {cause}")
 
 
 async def _stopped(producer: AIOKafkaProducer) -> None:
-    """Stop a producer, in whatever state it is; what it still holds belongs to no transaction of ours."""
-    with suppress(KafkaError, IllegalOperation, TimeoutError, OSError):
-        await asyncio.wait_for(producer.stop(), 5)
-    with suppress(KafkaError, OSError):
-        await producer.client.close()
+    """Stop a producer, in whatever state it is; what it still holds belongs to no transaction of ours.
+
+    The sender first: it would try for ever to get rid of what it holds, and connect anew after the rest is closed.
+    """
+    for stop in (producer._sender.close, producer.stop, producer.client.close):
+        with suppress(Exception):
+            await asyncio.wait_for(stop(), _STOP_S)
+    end = producer._txn_manager.wait_for_transaction_end()
+    if end is not None and end.done() and not end.cancelled():
+        end.exception()  # seen: what ended it was told already
