@@ -190,10 +190,7 @@ class Engine:
         outcome = Outcome()
         i = 0
         while True:
-            stop = min(
-                self.upcoming[0].effective_ms if self.upcoming else FAR,
-                self.upcoming_rules[0][0] if self.upcoming_rules else FAR,
-            )
+            stop = self._next_change_ms()
             why, i, m, resolved = run(
                 self.profiles.rows, len(self.profiles), events, i, self._heap, self.clock.watermark, until_ms,
                 received_ms, stop, self.choice, self._points, self.model.scorer, self._reading, self.config, self._acc,
@@ -277,12 +274,22 @@ class Engine:
             planned.insert(0, (now, past[-1]))
         self.upcoming_rules = planned
 
+    def catch_up(self) -> None:
+        """Use now what has its time already, as the next run would; after a restore, so that nobody is told else."""
+        self._take_effect(self.clock.watermark_ms)
+
+    def _next_change_ms(self) -> int:
+        return min(
+            self.upcoming[0].effective_ms if self.upcoming else FAR,
+            self.upcoming_rules[0][0] if self.upcoming_rules else FAR,
+        )
+
     def _take_effect(self, at_ms: int) -> None:
-        """Use the rules and the model whose time has come."""
-        if self.upcoming_rules and self.upcoming_rules[0][0] <= at_ms:
+        """Use the rules and models whose time has come; all ticks up to it are done."""
+        while self.upcoming_rules and self.upcoming_rules[0][0] <= at_ms:
             self._use(self.upcoming_rules.pop(0)[1])
             self._schedule()
-        if self.upcoming and self.upcoming[0].effective_ms <= at_ms:
+        while self.upcoming and self.upcoming[0].effective_ms <= at_ms:
             self.model = in_force(self.upcoming.pop(0))
 
     def score_at(

@@ -349,6 +349,7 @@ class Unit:
         for snapshot in self._models:
             self.engine.swap(snapshot)
         self.engine.plan_rules(self._timeline)
+        self.engine.catch_up()
         return {source: self._next[source] for source in range(N_SOURCES)}
 
     def swap_model(self, snapshot: Snapshot) -> None:

@@ -9,7 +9,7 @@ from scoring.profile import HOUR_MS
 from scoring.rules import Rule, RuleSet
 from scoring.rules.book import RuleBook
 from scoring.rules.slots import Slots
-from tests.unit.core.shop import START, Shop
+from tests.unit.core.shop import START, Shop, snapshot
 
 
 def seen(times: int, version: int = 1, name: str = "seen") -> Rule:
@@ -93,3 +93,44 @@ def test_a_rule_without_a_ring_is_refused_and_the_plan_stays() -> None:
     with pytest.raises(ValueError, match="no ring"):
         shop.engine.plan_rules(book.timeline())
     assert shop.does(1, Kind.PAGE).told() == [("seen", "ann", "entered", "")]
+
+
+def lately(minutes: int, version: int = 1) -> Rule:
+    """A rule for who was seen in the last minutes: time alone ends it."""
+    return Rule(name="seen", version=version, sentence="Seen lately.", enter=f"minutes_since(page) < {minutes}")
+
+
+def test_a_version_is_not_asked_about_the_time_before_it() -> None:
+    """A tick that only the new version asks for, and that was over when its time came, does not come after all."""
+    shop = Shop(RuleSet([lately(60)])).does(0, Kind.PAGE).until(0.5)
+    book = RuleBook([lately(60)])
+    book.add(lately(10, version=2), START + HOUR_MS // 2)
+    shop.engine.plan_rules(book.timeline())
+    shop.until(1).does(2, Kind.PAGE, "bob")
+    assert [(a.row, a.entered, a.rule_version) for a in shop.actions] == [(0, True, 1), (1, True, 2)]
+
+
+def test_a_restart_does_not_ask_the_version_that_was_replaced() -> None:
+    """The rules of the start decide nothing after a restart if another version has been in force for long."""
+    book = RuleBook([lately(10)])
+    book.add(lately(60, version=2), START)
+    shop = Shop(RuleSet([lately(10)])).does(0, Kind.PAGE, "bob")
+    shop.engine.plan_rules(book.timeline())
+    shop.does(0.1, Kind.PAGE).until(0.5)
+    again = shop.restarted()
+    again.engine.plan_rules(book.timeline())
+    again.until(2)
+    assert [(a.row, a.rule_version, (a.time_ms - START) / HOUR_MS) for a in again.actions] == [(0, 2, 1.0), (1, 2, 1.1)]
+
+
+def test_what_has_its_time_can_be_used_before_the_next_run() -> None:
+    """Whoever asks after a restart which rules and which model are in force is not told those of the start."""
+    shop = Shop(RuleSet([seen(1)])).does(1, Kind.PAGE)
+    book = RuleBook([seen(1)])
+    book.add(seen(2, version=2), START)
+    shop.engine.plan_rules(book.timeline())
+    shop.engine.swap(snapshot(version=7))
+    shop.engine.swap(snapshot(version=8, effective_h=5.0))
+    shop.engine.catch_up()
+    assert [rule.version for rule in shop.engine.rules.rules] == [2]
+    assert shop.engine.model.version == 7
