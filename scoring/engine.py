@@ -360,7 +360,7 @@ class Engine:
         """Queue every row anew for when time alone can next change anything under the rules in force."""
         known = len(self.profiles)
         self._heap = grown(new_heap(0), 4 * known + 4096)
-        reschedule(self.profiles.rows, known, self._heap, self._reading, self.config)
+        reschedule(self.profiles.rows, known, self._heap, self.clock.watermark_ms, self._reading, self.config)
 
 
 NO_EVENTS = Events.blank(0)

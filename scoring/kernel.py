@@ -530,11 +530,16 @@ def derive_rows(rows: Any, known: int, acc: Any, horizon: float) -> None:
 
 
 @compiled
-def reschedule(rows: Any, known: int, heap: Any, reading: Any, config: Any) -> None:
-    """Queue every row in an empty heap for its next tick, as the rules in force have it. O(n log n)."""
+def reschedule(rows: Any, known: int, heap: Any, watermark_ms: int, reading: Any, config: Any) -> None:
+    """Queue every row in an empty heap for its next tick, as the rules in force have it. O(n log n).
+
+    Ticks up to the watermark are over: rules that hold only since then are not asked what they would have said.
+    """
+    over = watermark_ms // config.tick_ms * config.tick_ms
     for row in range(known):
         p = rows[row]
         p.queued_ms = FAR
         if p.first_ms != NEVER:
-            p.due_ms = next_due(p, p.now_ms, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
+            now = max(p.now_ms, over)
+            p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
         schedule(p, row, heap)
