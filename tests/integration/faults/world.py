@@ -102,7 +102,9 @@ class World:
         self.kill(program)  # its pipes
 
     def running(self, name: str, count: int) -> list[Program]:
-        """Make sure that so many of them run, and read."""
+        """Make sure that so many of them run, and read; one that has ended is the finding of an earlier test."""
+        for ended in [program for program in self.programs if program.returncode is not None]:
+            self.kill(ended)
         there = [program for program in self.programs if program.name == name]
         for program in there[count:]:
             self.stop(program)
