@@ -40,7 +40,7 @@ from scoring.rules import RuleSet
 from scoring.rules.columns import Field, Op
 from scoring.rules.slots import Slots
 from scoring.sides import Detail, Sides
-from scoring.stored import Meta, Stored
+from scoring.stored import Copied, Meta, Stored
 
 __all__ = ["Counts", "Engine", "EngineSettings"]
 
@@ -320,8 +320,15 @@ class Engine:
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         """Every changelog row that changed since the last call (None: it is gone), the engine's own row last."""
+        return self._stored.changes(self._meta())
+
+    def copy(self) -> Copied | None:
+        """Copy every row, as `changes` has given them; None while a change waits for it."""
+        return self._stored.copy(self._meta())
+
+    def _meta(self) -> Meta:
         clock, counts = self.clock, self.counts
-        meta = Meta(
+        return Meta(
             layout=self.profiles.fingerprint,
             seen_ms=clock.seen_ms.tolist(),
             behind=clock.behind.tolist(),
@@ -330,7 +337,6 @@ class Engine:
             counts=[counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered],
             slots=self._slots.names,
         )
-        return self._stored.changes(meta)
 
     def load(self, keys: list[bytes], values: list[bytes | None]) -> None:
         """Put changelog rows in place, in the order of the changelog; call `restored` after the last.

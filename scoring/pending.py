@@ -102,6 +102,15 @@ class PendingExamples:
         self._dirty.clear()
         return changed
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an example was made or let go of since `changes`."""
+        return bool(self._dirty)
+
+    def copied(self) -> dict[tuple[int, int], bytes]:
+        """The examples by row and time made, as bytes."""
+        return self._waiting.copy()
+
     def load(self, row: int, made_ms: int, value: bytes | None) -> None:
         """Put a stored example in place; None removes it."""
         if value is None:

@@ -20,6 +20,7 @@ __all__ = [
     "Layout",
     "LayoutMismatchError",
     "Profiles",
+    "split",
     "stable_hash",
 ]
 
@@ -183,10 +184,19 @@ class Profiles:
 
     def stored(self, numbers: npt.NDArray[np.int64]) -> list[bytes]:
         """The stored bytes of rows, one element a row."""
-        width = self.stored_bytes
-        flat = self.rows.view(np.uint8).reshape(len(self.rows), self.dtype.itemsize)
-        block = flat[numbers, :width].tobytes()
-        return [block[i : i + width] for i in range(0, len(block), width)]
+        return split(self._flat()[numbers, : self.stored_bytes])
+
+    def copied(self) -> tuple[list[bytes], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Copies of the customers' ids (n), of their stored bytes (n, width), and which of them an event reached (n,).
+
+        A row is there from the moment that a record of its customer is read, before it is applied.
+        """
+        known = len(self.keys)
+        reached = self.rows["applied"][:known].max(axis=1) >= 0
+        return self.keys.copy(), self._flat()[:known, : self.stored_bytes].copy(), reached
+
+    def _flat(self) -> npt.NDArray[np.uint8]:
+        return self.rows.view(np.uint8).reshape(len(self.rows), self.dtype.itemsize)
 
     def load(self, keys: list[bytes], values: list[bytes]) -> npt.NDArray[np.int64]:
         """Put stored rows in place and return their numbers; what is derived is left for the caller.
@@ -215,6 +225,11 @@ class Profiles:
         if len(self.keys) > len(self.rows):
             self._grow(len(self.keys))
         self.rows[known : len(self.keys)] = self._blank
-        flat = self.rows.view(np.uint8).reshape(len(self.rows), self.dtype.itemsize)
-        flat[numbers, :width] = np.frombuffer(b"".join(values), np.uint8).reshape(len(keys), width)
+        self._flat()[numbers, :width] = np.frombuffer(b"".join(values), np.uint8).reshape(len(keys), width)
         return numbers
+
+
+def split(rows: npt.NDArray[np.uint8]) -> list[bytes]:
+    """Rows of bytes (n, width) as n bytes objects."""
+    block, width = rows.tobytes(), rows.shape[1]
+    return [block[i : i + width] for i in range(0, len(block), width)]

@@ -126,6 +126,15 @@ class Sides:
         self._open.clear()
         return changed
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a record has changed since `changes`."""
+        return bool(self._open)
+
+    def copied(self) -> dict[int, bytes]:
+        """The records by row, as bytes; those changed since `changes` as they were then."""
+        return self._by_row.copy()
+
     def load(self, row: int, value: bytes | None) -> None:
         """Put a stored record in place; None removes it."""
         if value is None:

@@ -1,17 +1,21 @@
 """Stored state: the changelog rows of one partition's engine, each kind under a letter of its own."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.pending import PendingExamples
-from scoring.profile import LayoutMismatchError, Profiles
+from scoring.profile import LayoutMismatchError, Profiles, split
 from scoring.sides import Sides
 
-__all__ = ["META", "Meta", "Stored"]
+__all__ = ["META", "Copied", "Meta", "Stored"]
 
 PROFILE, SIDE, EXAMPLE, PRODUCT, META = b"c", b"s", b"e", b"p", b"m"
+PIECE = 4096
 
 
 class Meta(msgspec.Struct, array_like=True):
@@ -24,6 +28,59 @@ class Meta(msgspec.Struct, array_like=True):
     choice: list[int]
     counts: list[int]
     slots: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Everything that one engine has stored, as of one moment; nothing changes it any more.
+
+    Parameters
+    ----------
+    keys, rows
+        Ids of the customers by row, and the stored bytes of their rows (n, width); `reached` (n,) is false for those
+        of whom nothing was applied yet, which are not in the changelog.
+    sides, examples, products
+        By row, by row and time made, by number.
+    """
+
+    keys: list[bytes]
+    rows: NDArray[np.uint8]
+    reached: NDArray[np.bool_]
+    sides: dict[int, bytes]
+    examples: dict[tuple[int, int], bytes]
+    products: dict[int, str]
+    meta: bytes
+
+    def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """Keys and values as they are in the changelog, some thousands at a time, the engine's own row last.
+
+        Profile rows come first, in the order of the rows, so that they are loaded as one array.
+        """
+        for start in range(0, len(self.keys), PIECE):
+            reached = np.flatnonzero(self.reached[start : start + PIECE]) + start
+            yield [PROFILE + self.keys[row] for row in reached.tolist()], split(self.rows[reached])
+        yield from _pieces({SIDE + self.keys[row]: value for row, value in self.sides.items()})
+        yield from _pieces({_example_key(ms, self.keys[row]): value for (row, ms), value in self.examples.items()})
+        yield from _pieces({_product_key(number): _product(name) for number, name in self.products.items()})
+        yield [META], [self.meta]
+
+
+def _pieces(rows: dict[bytes, bytes]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    keys, values = list(rows), list(rows.values())
+    for start in range(0, len(keys), PIECE):
+        yield keys[start : start + PIECE], values[start : start + PIECE]
+
+
+def _example_key(made_ms: int, customer: bytes) -> bytes:
+    return EXAMPLE + made_ms.to_bytes(8, "big", signed=True) + customer
+
+
+def _product_key(number: int) -> bytes:
+    return PRODUCT + number.to_bytes(8, "big")
+
+
+def _product(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
 
 
 class Stored:
@@ -57,9 +114,8 @@ class Stored:
         keys = self._profiles.keys
         out: list[tuple[bytes, bytes | None]] = [(SIDE + keys[row], value) for row, value in self._sides.changes()]
         for row, made_ms, value in self._pending.changes():
-            out.append((EXAMPLE + made_ms.to_bytes(8, "big", signed=True) + keys[row], value))
-        names = ((n, self._names[n].encode("utf-8", "surrogatepass")) for n in self.products)
-        out += [(PRODUCT + number.to_bytes(8, "big"), name) for number, name in names]
+            out.append((_example_key(made_ms, keys[row]), value))
+        out += [(_product_key(number), _product(self._names[number])) for number in self.products]
         numbers = np.fromiter(self.rows, np.int64, len(self.rows))
         numbers.sort()
         out += zip([PROFILE + keys[row] for row in numbers.tolist()], self._profiles.stored(numbers), strict=True)
@@ -67,6 +123,16 @@ class Stored:
         self.products.clear()
         self.rows.clear()
         return out
+
+    def copy(self, meta: Meta) -> Copied | None:
+        """Everything, as `changes` has given it; None while a change waits for it.
+
+        One copy of the rows' array, and of dicts whose values cannot change: about 0.6 µs a customer.
+        """
+        if self.rows or self.products or self._sides.waiting or self._pending.waiting:
+            return None
+        sides, examples, products = self._sides.copied(), self._pending.copied(), self._names.copy()
+        return Copied(*self._profiles.copied(), sides, examples, products, msgspec.msgpack.encode(meta))
 
     def load(self, keys: list[bytes], values: list[bytes | None]) -> Meta | None:
         """Put rows in place, in order; return the last meta row among them.

@@ -48,10 +48,10 @@ class AcknowledgedClient:
                 await producer.start()
                 self._producer = producer
 
-    async def restore(self, partition: int, sink: Sink) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
         """See `streams.commit.BrokerClient`."""
         async with translated(None):
-            await read_changelog(self._settings, partition, sink, committed=False)
+            await read_changelog(self._settings, partition, sink, start, committed=False)
 
     async def committed(self, partition: int) -> Mapping[int, int]:
         """See `streams.commit.BrokerClient`."""
@@ -85,8 +85,9 @@ class AcknowledgedClient:
             await self._group.commit_offsets(partition, offsets)
         self._committed[partition].update(offsets)
 
-    async def end(self, partition: int) -> None:
-        """See `streams.commit.BrokerClient`."""
+    async def end(self, partition: int) -> int | None:
+        """Nothing to do; where the rows lie is of use only where all of a commit is there or nothing."""
+        return None
 
     async def release(self, partition: int) -> None:
         """See `streams.commit.BrokerClient`."""

@@ -15,6 +15,7 @@ from streams.commit import (
     CommitProtocol,
     FencedError,
     Offered,
+    Snapshots,
     Stage,
     Taken,
     UnitState,
@@ -53,6 +54,8 @@ class Binding:
         Told what a commit wrote, and how long it took in seconds.
     failed
         Told once why the worker cannot go on.
+    snapshots
+        Keeps copies of the units.
 
     Attributes
     ----------
@@ -73,11 +76,12 @@ class Binding:
         now_ms: Callable[[], int],
         written: Callable[[int, Taken], None],
         failed: Callable[[BaseException], None],
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._now_ms = now_ms
         self._failed = failed
         self._client = client(self)
-        self.protocol = CommitProtocol(self._client, build, self._lost, written)
+        self.protocol = CommitProtocol(self._client, build, self._lost, written, snapshots)
         self.ready = asyncio.Event()
         self._partitions: frozenset[int] = frozenset()
         self._on_the_way: set[TP] = set()

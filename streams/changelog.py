@@ -1,16 +1,17 @@
 """Changelog: a partition's rows, read in bulk to restore its state."""
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
-from streams.commit import Sink
-from streams.connection import aiokafka_options
+from streams.commit import Sink, SnapshotRefusedError
+from streams.connection import admin_client, aiokafka_options
 from streams.settings import Settings
 from streams.slices import deliver_slices
 
-__all__ = ["changelog_topic", "read_changelog"]
+__all__ = ["Mark", "changelog_mark", "changelog_topic", "read_changelog"]
 
 _FETCH_BYTES = 16 * 1024 * 1024
 _PATIENCE_S = 60.0
@@ -21,14 +22,45 @@ def changelog_topic(settings: Settings) -> str:
     return f"{settings.app_id}-profiles-changelog"
 
 
-async def read_changelog(settings: Settings, partition: int, sink: Sink, *, committed: bool) -> int:
-    """Read a partition's changelog from its beginning to its end, in order; return the number of rows.
+class Mark(NamedTuple):
+    """What tells the changelog topic from another of the same name, and how long it keeps deletions."""
+
+    topic_id: str
+    delete_retention_ms: int
+
+
+def changelog_mark(settings: Settings) -> Mark:
+    """Ask for the changelog's mark; it blocks.
+
+    Raises
+    ------
+    BrokerUnreachableError, kafka.errors.KafkaError
+        If the broker does not say.
+    LookupError
+        If it does not know the topic, or gives topics no ids.
+    """
+    name = changelog_topic(settings)
+    with admin_client(settings) as client:
+        (topic,) = client.describe_topics([name])
+        configs = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)], config_filter="all")
+    topic_id = str(topic["topic_id"])
+    if not topic_id.strip("0-"):
+        raise LookupError(f"the broker gives {name} no id")
+    return Mark(topic_id, int(configs["topic"][name]["delete.retention.ms"]["value"]))
+
+
+async def read_changelog(
+    settings: Settings, partition: int, sink: Sink, start: int | None = None, *, committed: bool
+) -> int:
+    """Read a partition's changelog to its end, in order; return the number of rows.
 
     It is at the end when the *position* is: the last offset may belong to a marker, an aborted transaction or
     a row that compaction took, and no record would ever say so.
 
     Parameters
     ----------
+    start
+        The offset to begin at; None is the beginning.
     committed
         Whether only committed transactions count, as they must where rows are written in transactions.
 
@@ -38,6 +70,8 @@ async def read_changelog(settings: Settings, partition: int, sink: Sink, *, comm
         From the broker.
     TimeoutError
         If the position does not move for a minute.
+    SnapshotRefusedError
+        If the changelog begins after `start`, or ends before it.
     """
     consumer = AIOKafkaConsumer(
         **aiokafka_options(settings),
@@ -50,15 +84,19 @@ async def read_changelog(settings: Settings, partition: int, sink: Sink, *, comm
     await consumer.start()
     try:
         deliver_slices(consumer)
-        return await _read(consumer, TopicPartition(changelog_topic(settings), partition), sink)
+        return await _read(consumer, TopicPartition(changelog_topic(settings), partition), sink, start)
     finally:
         await consumer.stop()
 
 
-async def _read(consumer: Any, place: TopicPartition, sink: Sink) -> int:
+async def _read(consumer: Any, place: TopicPartition, sink: Sink, start: int | None) -> int:
     consumer.assign([place])
-    await consumer.seek_to_beginning(place)
     end = (await consumer.end_offsets([place]))[place]
+    if start is None:
+        await consumer.seek_to_beginning(place)
+    else:
+        _check(place, start, (await consumer.beginning_offsets([place]))[place], end)
+        consumer.seek(place, start)
     rows, at, since = 0, -1, asyncio.get_running_loop().time()
     while (position := await consumer.position(place)) < end:
         now = asyncio.get_running_loop().time()
@@ -73,3 +111,11 @@ async def _read(consumer: Any, place: TopicPartition, sink: Sink) -> int:
                 rows += len(piece.records)
                 await asyncio.sleep(0)
     return rows
+
+
+def _check(place: TopicPartition, start: int, first: int, end: int) -> None:
+    name = f"{place.topic}-{place.partition}"
+    if start > end:
+        raise SnapshotRefusedError("beyond_end", f"it ends at offset {start}, and {name} only goes up to {end}")
+    if start < first:
+        raise SnapshotRefusedError("below_start", f"it ends at offset {start}, and {name} begins at {first}")

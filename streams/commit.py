@@ -6,7 +6,7 @@ It imports neither Faust nor a Kafka client: it drives a `UnitState` (what is ap
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
@@ -15,10 +15,14 @@ __all__ = [
     "BrokerClient",
     "CommitFailedError",
     "CommitProtocol",
+    "Copy",
     "FencedError",
+    "NoSnapshots",
     "Offered",
     "Record",
     "Slice",
+    "SnapshotRefusedError",
+    "Snapshots",
     "Stage",
     "Taken",
     "UnitState",
@@ -32,6 +36,14 @@ class FencedError(Exception):
 
 class CommitFailedError(Exception):
     """A commit was aborted, timed out or its answer was lost: what it wrote may or may not be there."""
+
+
+class SnapshotRefusedError(Exception):
+    """A snapshot cannot be used, and the whole changelog is; `reason` is one word for the metrics."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Record(Protocol):
@@ -70,6 +82,13 @@ class Taken(NamedTuple):
     offsets: dict[int, int]
 
 
+class Copy(Protocol):
+    """All rows of a unit as of one moment, which nothing changes any more."""
+
+    def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """Keys and values, piece by piece; may be called in another thread."""
+
+
 class UnitStatus(Protocol):
     """What the protocol asks of a unit's figures: `pending` counts outputs and rows not yet taken."""
 
@@ -85,6 +104,7 @@ class UnitState(Protocol):
     def wants(self, source: int) -> bool: ...  # noqa: D102
     def pump(self, now_ms: int) -> bool: ...  # noqa: D102
     def take(self) -> Taken | None: ...  # noqa: D102
+    def copy(self) -> Copy | None: ...  # noqa: D102
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None: ...  # noqa: D102
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]: ...  # noqa: D102
     def swap_model(self, snapshot: Any) -> None: ...  # noqa: D102
@@ -105,8 +125,14 @@ class BrokerClient(Protocol):
     async def fence(self, partition: int) -> None:
         """Become the partition's only writer: end what a former owner left open, refuse it from now on."""
 
-    async def restore(self, partition: int, sink: Sink) -> None:
-        """Read the partition's changelog from its beginning to its end, in order."""
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
+        """Read the partition's changelog to its end, in order: from its beginning, or from an offset of it.
+
+        Raises
+        ------
+        SnapshotRefusedError
+            If the changelog cannot be read from `start` on, as it begins later or ends before.
+        """
 
     async def committed(self, partition: int) -> Mapping[int, int]:
         """Return the committed offset by source, -1 where there is none."""
@@ -123,11 +149,58 @@ class BrokerClient(Protocol):
     async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:
         """Commit offsets: inside the transaction that is open, or at once where there are none."""
 
-    async def end(self, partition: int) -> None:
-        """Commit the open transaction; nothing to do without transactions."""
+    async def end(self, partition: int) -> int | None:
+        """Commit the open transaction; nothing to do without transactions.
+
+        Returns the changelog's offset that follows the last row sent; None where that is not known.
+        """
 
     async def release(self, partition: int) -> None:
         """Forget the partition's writer."""
+
+
+class Snapshots(Protocol):
+    """Where copies of units are kept, so that only the changelog's tail need be read; no call of it may fail."""
+
+    async def restore(self, partition: int, sink: Sink) -> int | None:
+        """Give the rows that are kept to `sink`; return the changelog's offset that follows them, None for no rows.
+
+        Raises
+        ------
+        SnapshotRefusedError
+            If what is kept cannot be used; some of it may have been given away by then.
+        """
+
+    def refuse(self, partition: int, refusal: SnapshotRefusedError) -> None:
+        """Learn that what is kept was of no use."""
+
+    def copy(self, partition: int, unit: UnitState) -> Any:
+        """Copy the unit, if it is time for that; whatever is returned must be given to `write`, None excepted."""
+
+    def write(self, copied: Any, offset: int | None) -> None:
+        """Begin to write a copy, which the changelog holds up to `offset`; None: it does not, forget the copy."""
+
+    async def finish(self, partition: int, unit: UnitState, offset: int) -> None:
+        """Keep the unit as it is, which the changelog holds up to `offset`, and return when that is done."""
+
+
+class NoSnapshots:
+    """Keeps nothing."""
+
+    async def restore(self, partition: int, sink: Sink) -> int | None:
+        """There is nothing."""
+
+    def refuse(self, partition: int, refusal: SnapshotRefusedError) -> None:
+        """There was nothing."""
+
+    def copy(self, partition: int, unit: UnitState) -> Any:
+        """It is never time."""
+
+    def write(self, copied: Any, offset: int | None) -> None:
+        """Nothing was copied."""
+
+    async def finish(self, partition: int, unit: UnitState, offset: int) -> None:
+        """Nothing to keep."""
 
 
 class Stage(Enum):
@@ -148,12 +221,16 @@ class Offered(Enum):
 
 @dataclass(slots=True, eq=False)
 class _Holding:
-    """A partition number that we hold: its unit, the next offset needed of each source."""
+    """A partition number that we hold: its unit, the next offset needed of each source.
+
+    `written` is the changelog's offset that follows our last commit, None if there was none or it is not known.
+    """
 
     partition: int
     stage: Stage = Stage.ACQUIRING
     unit: UnitState | None = None
     read: dict[int, int] = field(default_factory=dict)
+    written: int | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -172,6 +249,8 @@ class CommitProtocol:
         partition is ours.
     written
         Told what a commit wrote, after it succeeded.
+    snapshots
+        Keeps copies of the units.
     """
 
     def __init__(
@@ -180,11 +259,13 @@ class CommitProtocol:
         build: Callable[[int], UnitState],
         lost: Callable[[int, Exception], None],
         written: Callable[[int, Taken], None] = lambda _partition, _taken: None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._client = client
         self._build = build
         self._lost = lost
         self._written = written
+        self._snapshots = snapshots or NoSnapshots()
         self._holdings: dict[int, _Holding] = {}
 
     @property
@@ -226,8 +307,7 @@ class CommitProtocol:
         holding = self._holdings[partition] = _Holding(partition)
         try:
             await self._client.fence(partition)
-            unit = self._build(partition)
-            await self._client.restore(partition, unit.restore)
+            unit = await self._restored(partition)
             committed = await self._client.committed(partition)
         except BaseException:
             self._forget(holding)
@@ -238,6 +318,18 @@ class CommitProtocol:
             holding.stage = Stage.SUSPENDED
         elif partition not in self._holdings:  # revoked meanwhile
             await self._client.release(partition)
+
+    async def _restored(self, partition: int) -> UnitState:
+        """A unit of what is kept here and the changelog's tail, or else of the whole changelog."""
+        unit = self._build(partition)
+        try:
+            start = await self._snapshots.restore(partition, unit.restore)
+            await self._client.restore(partition, unit.restore, start)
+        except SnapshotRefusedError as refusal:
+            self._snapshots.refuse(partition, refusal)
+            unit = self._build(partition)
+            await self._client.restore(partition, unit.restore)
+        return unit
 
     def positions(self, partition: int) -> dict[int, int]:
         """The next offset needed of each source; empty while it is not known."""
@@ -355,21 +447,26 @@ class CommitProtocol:
             if unit is None or holding.stage is not Stage.ACTIVE or not self._ours(holding):
                 return False
             taken = unit.take()  # one step: nothing is applied between outputs, rows and offsets
-            if taken is None:
-                return False
+            copied = self._snapshots.copy(holding.partition, unit)  # the same step: the state that these rows leave
+            offset = holding.written if taken is None else None
             try:
-                await self._write(holding.partition, taken)
+                if taken is None:
+                    return False
+                offset = holding.written = await self._write(holding.partition, taken)
             except (FencedError, CommitFailedError) as error:
                 self._drop(holding, error)
                 return False
             except BaseException:
                 self._forget(holding)  # cancelled, or a mistake of ours: never go on ahead of the broker
                 raise
+            finally:
+                if copied is not None:
+                    self._snapshots.write(copied, offset)
         self._written(holding.partition, taken)
         return True
 
-    async def _write(self, partition: int, taken: Taken) -> None:
-        """Outputs before rows before offsets.
+    async def _write(self, partition: int, taken: Taken) -> int | None:
+        """Outputs before rows before offsets; returns the changelog's offset behind the rows, if it is known.
 
         In a transaction the order makes no difference. Without one, a crash in between repeats outputs
         (whose ids are functions of the input) and re-reads records (which the rows know to skip): outputs
@@ -383,7 +480,13 @@ class CommitProtocol:
             await client.send_rows(partition, taken.rows)
         if taken.offsets:
             await client.commit_offsets(partition, taken.offsets)
-        await client.end(partition)
+        return await client.end(partition)
+
+    async def keep_all(self) -> None:
+        """Keep a copy of every unit as it was last committed; to be called when nothing is applied any more."""
+        for holding in list(self._holdings.values()):
+            if holding.unit is not None and holding.written is not None:
+                await self._snapshots.finish(holding.partition, holding.unit, holding.written)
 
     def discard(self, partition: int, error: Exception) -> None:
         """Drop a unit whose state is of no use any more, without writing anything of it; `lost` is told."""

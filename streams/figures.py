@@ -15,6 +15,7 @@ from streams.commit import BrokerClient, Taken
 from streams.metrics import Metrics
 from streams.outbox import INPUTS
 from streams.settings import Settings
+from streams.snapshots import LocalSnapshots
 from streams.unit import Unit
 
 __all__ = ["Figures", "Timed"]
@@ -34,7 +35,7 @@ class Timed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    async def restore(self, partition: int, sink: Any) -> None:
+    async def restore(self, partition: int, sink: Any, offset: int | None = None) -> None:
         """Count the rows and the time."""
 
         def counting(keys: Any, values: Any) -> None:
@@ -42,7 +43,7 @@ class Timed:
             sink(keys, values)
 
         start = time.perf_counter()
-        await self._client.restore(partition, counting)
+        await self._client.restore(partition, counting, offset)
         self._metrics.restore_seconds.inc(time.perf_counter() - start)
 
     async def begin(self, partition: int) -> None:
@@ -50,10 +51,11 @@ class Timed:
         self._begun[partition] = time.perf_counter()
         await self._client.begin(partition)
 
-    async def end(self, partition: int) -> None:
+    async def end(self, partition: int) -> int | None:
         """Stop the clock."""
-        await self._client.end(partition)
+        after = await self._client.end(partition)
         self._metrics.commits.observe(time.perf_counter() - self._begun.pop(partition))
+        return after
 
     async def close(self) -> None:
         """Close the client, if it has to be."""
@@ -72,6 +74,7 @@ class Figures:
         self.address = f"http://{settings.web_host}:{self._server.server_port}"
         self._failed = 0
         self._counted: dict[int, tuple[Unit, Counter[str]]] = {}
+        self.snapshots: LocalSnapshots | None = None
 
     def close(self) -> None:
         """Stop serving."""
@@ -105,6 +108,9 @@ class Figures:
         metrics.customers.labels(label).set(status.customers)
         metrics.model_version.labels(label).set(status.model_version)
         metrics.warming_up.labels(label).set(status.warming_up)
+        age_s = None if self.snapshots is None else self.snapshots.age_s(partition)
+        if age_s is not None:
+            metrics.snapshot_age.labels(label).set(age_s)
         if status.watermark_ms is not None:
             metrics.watermark.labels(label).set(status.watermark_ms / 1000)
             metrics.freshness.labels(label).set(max(now_ms() - status.watermark_ms, 0) / 1000)
@@ -125,6 +131,8 @@ class Figures:
             metrics.warming_up,
             metrics.watermark,
             metrics.freshness,
+            metrics.snapshot_age,
+            metrics.snapshot_bytes,
         ):
             gauge.remove_by_labels({"partition": label})
         metrics.lag.remove_by_labels({"partition": label})

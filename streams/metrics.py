@@ -8,6 +8,8 @@ __all__ = ["Metrics"]
 
 _COMMIT_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
+_COPY_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
 
 class Metrics:
     """The metrics of one worker, in a registry of their own. Partition numbers are labels, as they are few."""
@@ -71,8 +73,36 @@ class Metrics:
         self.restored_rows = Counter(
             "recompra_restored_rows", "Changelog rows read to restore state.", registry=registry
         )
+        self.restored_snapshot_rows = Counter(
+            "recompra_restored_snapshot_rows", "Rows read from local snapshots to restore state.", registry=registry
+        )
         self.restore_seconds = Counter(
             "recompra_restore_seconds", "Time spent on acquiring partitions, restore included.", registry=registry
+        )
+        self.snapshot_age = Gauge(
+            "recompra_snapshot_age_seconds",
+            "Age of the local snapshot of a partition.",
+            ["partition"],
+            registry=registry,
+        )
+        self.snapshot_bytes = Gauge(
+            "recompra_snapshot_bytes", "Size of the local snapshot of a partition.", ["partition"], registry=registry
+        )
+        self.snapshot_copies = Histogram(
+            "recompra_snapshot_copy_seconds",
+            "Time that nothing else is done while a partition's state is copied.",
+            buckets=_COPY_S,
+            registry=registry,
+        )
+        self.snapshots_written = Counter("recompra_snapshots_written", "Local snapshots written.", registry=registry)
+        self.snapshots_refused = Counter(
+            "recompra_snapshots_refused",
+            "Local snapshots that were not used, by reason; the whole changelog was read instead.",
+            ["reason"],
+            registry=registry,
+        )
+        self.snapshots_failed = Counter(
+            "recompra_snapshots_failed", "Local snapshots that could not be written.", ["reason"], registry=registry
         )
         self.model_version = Gauge(
             "recompra_model_version", "Version of the model in force.", ["partition"], registry=registry

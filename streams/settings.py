@@ -220,6 +220,13 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="address on which /metrics is served")
     web_port: int = Field(0, ge=0, le=65_535, description="port on which /metrics is served (0 = a free one)")
     data_dir: Path | None = Field(None, description="where the local Apache Kafka keeps its data (default: no files)")
+    state_dir: Path | None = Field(
+        None,
+        description="where a worker keeps snapshots of its state, so that a restart reads little (default: none)",
+    )
+    snapshot_interval: Duration = Field(
+        parse_duration("5m"), description="time between two snapshots of a partition in state_dir (duration)"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="what is logged on stderr")
 
     @property
@@ -254,7 +261,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_spans(self) -> Self:
-        for name in ("horizon", "tick", "snapshot_every"):
+        for name in ("horizon", "tick", "snapshot_every", "snapshot_interval"):
             if milliseconds(getattr(self, name)) <= 0:
                 raise ValueError(f"{name}: must be longer than nothing")
         if self.tick_ms < 1000:

@@ -6,7 +6,7 @@ It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothin
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from scoring.kinds import N_SOURCES
 from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
+from scoring.stored import Copied
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
 from streams.limits import Limits
@@ -26,7 +27,7 @@ from streams.outbox import INPUTS, Outbox
 from streams.suspects import POISON, PoisonError, Suspects
 from streams.waiting import Run, Waiting
 
-__all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitOptions", "UnitStatus"]
+__all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus"]
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,19 @@ class UnitStatus:
     customers: int
     model_version: int
     warming_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCopy:
+    """All rows of a unit as of one moment."""
+
+    engine: Copied
+    meta: bytes
+
+    def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """Keys and values, piece by piece, the unit's own row last."""
+        yield from self.engine.pieces()
+        yield [UNIT_KEY], [self.meta]
 
 
 class _Meta(msgspec.Struct, array_like=True):
@@ -276,15 +290,22 @@ class Unit:
             self.outbox.watermark(watermark_ms)
         self._sequence += 1
         self.outbox.put("progress", str(self.partition).encode(), self._progress())
-        counts = self.engine.counts
-        counted = [counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered]
-        meta = _Meta(self._next, self._sequence, self._told_ms, self._live, counted)
-        rows = [*self.engine.changes(), (UNIT_KEY, msgspec.msgpack.encode(meta))]
+        rows = [*self.engine.changes(), (UNIT_KEY, self._meta())]
         taken = Taken(self.outbox.drain(), rows, {source: self._next[source] for source in self._moved})
         self._moved.clear()
         self._counts, self._ticks = [], []
         self._read = self._touched = 0
         return taken
+
+    def copy(self) -> UnitCopy | None:
+        """Copy all rows, as the changelog holds them once what was taken is written; None while more is to be taken."""
+        engine = None if self._touched or self._broken else self.engine.copy()
+        return None if engine is None else UnitCopy(engine, self._meta())
+
+    def _meta(self) -> bytes:
+        counts = self.engine.counts
+        counted = [counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered]
+        return msgspec.msgpack.encode(_Meta(self._next, self._sequence, self._told_ms, self._live, counted))
 
     def _progress(self) -> dict[str, Any]:
         counts, watermark_ms = self.engine.counts, self.engine.clock.watermark_ms

@@ -17,6 +17,7 @@ from scoring.rules import RuleSet
 from streams.acknowledged import AcknowledgedClient
 from streams.app import faust_app
 from streams.binding import Binding
+from streams.changelog import changelog_mark
 from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
 from streams.connection import unreachable
@@ -29,6 +30,7 @@ from streams.live_rules import LiveRules, Timeline
 from streams.models import Models
 from streams.rehearsal import rehearse
 from streams.settings import Settings
+from streams.snapshots import Identity, LocalSnapshots
 from streams.suspects import Suspects
 from streams.topics import check, found, wanted
 from streams.transactions import TransactionalClient, have_transactions
@@ -37,6 +39,9 @@ from streams.unit import Unit, UnitOptions
 __all__ = ["TopicsMissingError", "TransactionsMissingError", "WorkerFailedError", "run_worker"]
 
 log = logging.getLogger(__name__)
+
+_KEEP_S = 15.0
+"""Longest that a worker's end waits for its last snapshots."""
 
 
 class TopicsMissingError(RuntimeError):
@@ -132,6 +137,7 @@ class _Worker:
         self.figures = Figures(settings)
         transactional = await self._transactional()
         self.figures.metrics.exactly_once.set(transactional)
+        self.figures.snapshots = self._snapshots(transactional)
         metrics = self.figures.metrics
         self.models = Models(settings, self._found, lambda _: metrics.models_refused.inc())
         self.rules = LiveRules(settings, self.options.rules, self._changed, lambda _: metrics.rules_refused.inc())
@@ -150,6 +156,7 @@ class _Worker:
             now_ms,
             self._written,
             self._failed,
+            self.figures.snapshots,
         )
         try:
             await self.models.start()
@@ -170,6 +177,33 @@ class _Worker:
             )
         self.say("the broker has no transactions: outputs may be repeated after a crash, with the same ids")
         return False
+
+    def _snapshots(self, transactional: bool) -> LocalSnapshots | None:
+        settings = self.settings
+        if settings.state_dir is None:
+            return None
+        if not transactional:
+            self.say(
+                "state_dir is not used: without transactions nobody can say which state the changelog holds, so that "
+                "no snapshots are taken"
+            )
+            return None
+        return LocalSnapshots(
+            settings.state_dir,
+            Identity(settings.app_id, settings.partitions, self.options.engine.layout.fingerprint()),
+            settings.snapshot_interval.total_seconds(),
+            lambda: changelog_mark(settings),
+            now_ms,
+            self.figures.metrics,
+        )
+
+    async def _keep(self) -> None:
+        """Leave snapshots of the state as it is, others having the partitions already."""
+        snapshots = self.figures.snapshots
+        if snapshots is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.binding.protocol.keep_all(), _KEEP_S)
+            await snapshots.close()
 
     async def _serve(self, app: App) -> None:
         self.tasks = [
@@ -200,6 +234,7 @@ class _Worker:
             await asyncio.wait_for(app.stop(), 20)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
+        await self._keep()
         await self.binding.released()
         if self.client is not None:
             await self.client.close()
