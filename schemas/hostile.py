@@ -47,7 +47,7 @@ def _case(raw: dict[str, Any]) -> Case:
     return Case(
         name=raw["name"],
         topic=raw.get("topic", "clickstream"),
-        key=None if key is None else key.encode(),
+        key=None if key is None else _part(key),
         payload=_payload(raw),
         received_ms=to_ms(raw.get("received", _RECEIVED)),
         outcome=cast("Expected", raw["outcome"]),

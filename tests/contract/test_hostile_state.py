@@ -94,6 +94,26 @@ def test_a_hostile_record_adds_one_to_its_counter(case: Case) -> None:
     )
 
 
+def test_all_of_them_in_order_end_as_told() -> None:
+    """One after the other on one partition, every record ends as it does alone after what it needs."""
+    partition = Partition()
+    for case in hostile_cases():
+        before = partition.counts
+        partition.send([case])
+        assert change(before, partition.counts) == {case.outcome: 1}, case.name
+    told = partition.unit.take()
+    assert told is not None
+    letters = [orjson.loads(value) for topic, _, value in told.outputs if topic.endswith("-dlq")]
+    refused = [case for case in hostile_cases() if case.outcome == "dead-lettered"]
+    assert [(letter["topic"], letter["field"], letter["code"]) for letter in letters] == [
+        (case.topic, case.field, case.code) for case in refused
+    ]
+    late = [value for topic, _, value in told.outputs if topic.endswith("-late")]
+    assert late == [case.payload for case in hostile_cases() if case.outcome == "late"]
+    # A broker takes 1,048,588 bytes with their frame: what cannot be written would stop the partition for ever.
+    assert all(len(key or b"") + len(value or b"") < 1_020_000 for _, key, value in told.outputs)
+
+
 def test_all_of_them_together_leave_a_state_that_goes_on() -> None:
     """However they are mixed: every record is in one counter, no figure is NaN, and the next order counts."""
     partition = Partition()
