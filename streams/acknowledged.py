@@ -15,7 +15,7 @@ from streams.commit import Sink
 from streams.connection import aiokafka_options
 from streams.group import Group
 from streams.settings import Settings
-from streams.transactions import translated
+from streams.transactions import ended_with, stopped, translated
 
 __all__ = ["AcknowledgedClient"]
 
@@ -37,6 +37,8 @@ class AcknowledgedClient:
     async def fence(self, partition: int) -> None:
         """Nobody can be fenced: whoever was here before notices at his next commit."""
         async with self._starting, translated():
+            if self._producer is not None and ended_with(self._producer) is not None:
+                await self.close()
             if self._producer is None:
                 producer = AIOKafkaProducer(
                     **aiokafka_options(self._settings),
@@ -97,4 +99,4 @@ class AcknowledgedClient:
         """Stop the producer."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            await stopped(producer)

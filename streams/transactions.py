@@ -18,7 +18,7 @@ from streams.group import Group
 from streams.outbox import INPUTS
 from streams.settings import Settings
 
-__all__ = ["TransactionalClient", "have_transactions", "translated"]
+__all__ = ["TransactionalClient", "ended_with", "have_transactions", "stopped", "translated"]
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ async def have_transactions(settings: Settings) -> bool:
         log.info("no transactions: %r", error)
         return False
     finally:
-        await _stopped(producer)
+        await stopped(producer)
     return True
 
 
@@ -70,7 +70,7 @@ class TransactionalClient:
             async with translated():
                 await producer.start()
         except BaseException:
-            await _stopped(producer)
+            await stopped(producer)
             raise
         self._producers[partition] = producer
 
@@ -130,7 +130,7 @@ class TransactionalClient:
         producer = self._producers.pop(partition, None)
         self._sent.pop(partition, None)
         if producer is not None:
-            await _stopped(producer)
+            await stopped(producer)
 
     def _producer(self, partition: int) -> AIOKafkaProducer:
         try:
@@ -152,18 +152,18 @@ class TransactionalClient:
             except BaseException as error:
                 await _aborted(producer, error)
                 if isinstance(error, _REFUSALS):
-                    cause = _ended_with(producer) or error
+                    cause = ended_with(producer) or error
                     raise _refused(cause) from cause
                 raise
 
 
 async def _aborted(producer: AIOKafkaProducer, error: BaseException) -> None:
-    if not isinstance(error, ProducerFenced) and _ended_with(producer) is None:
+    if not isinstance(error, ProducerFenced) and ended_with(producer) is None:
         with suppress(*_REFUSALS):
             await asyncio.wait_for(producer.abort_transaction(), _STOP_S)
 
 
-def _ended_with(producer: AIOKafkaProducer) -> BaseException | None:
+def ended_with(producer: AIOKafkaProducer) -> BaseException | None:
     """What ended the producer's sender; None while it works."""
     task = producer._sender.sender_task
     return task.exception() if task is not None and task.done() and not task.cancelled() else None
@@ -197,7 +197,7 @@ def _refused(error: BaseException) -> FencedError | CommitFailedError:
     return CommitFailedError(f"{type(error).__name__}: {cause}")
 
 
-async def _stopped(producer: AIOKafkaProducer) -> None:
+async def stopped(producer: AIOKafkaProducer) -> None:
     """Stop a producer, in whatever state it is; what it still holds belongs to no transaction of ours.
 
     The sender first: it would try for ever to get rid of what it holds, and connect anew after the rest is closed.
@@ -205,6 +205,7 @@ async def _stopped(producer: AIOKafkaProducer) -> None:
     for stop in (producer._sender.close, producer.stop, producer.client.close):
         with suppress(Exception):
             await asyncio.wait_for(stop(), _STOP_S)
-    end = producer._txn_manager.wait_for_transaction_end()
+    manager = producer._txn_manager
+    end = None if manager is None else manager.wait_for_transaction_end()
     if end is not None and end.done() and not end.cancelled():
         end.exception()  # seen: what ended it was told already

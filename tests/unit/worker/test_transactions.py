@@ -18,7 +18,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataResponse_v0
 
-from streams import transactions
+from streams import acknowledged, transactions
+from streams.acknowledged import AcknowledgedClient
 from streams.changelog import changelog_topic
 from streams.commit import CommitFailedError, FencedError
 from streams.settings import Settings
@@ -33,7 +34,7 @@ TOPICS = ("scores", "examples", changelog_topic(SETTINGS))
 class Broker:
     """Answers a producer without a connection; `wrong` names what it answers with by the kind of request.
 
-    A lost connection loses the answer; anything else is an error code.
+    A lost connection loses the answer, and so does a mistake of aiokafka's (KeyError); all else is an error code.
     """
 
     def __init__(self) -> None:
@@ -42,8 +43,14 @@ class Broker:
         self.producers: list[AIOKafkaProducer] = []
 
     def producer(self, settings: Settings, transactional_id: str) -> AIOKafkaProducer:
-        """A real producer, connected to this."""
-        producer = _real_producer(settings, transactional_id)
+        """A real transactional producer, connected to this."""
+        return self._connected(_real_producer(settings, transactional_id))
+
+    def untransactional(self, **options: Any) -> AIOKafkaProducer:
+        """A real producer without transactions, connected to this."""
+        return self._connected(AIOKafkaProducer(**options))
+
+    def _connected(self, producer: AIOKafkaProducer) -> AIOKafkaProducer:
         client = producer.client
         there = [(0, topic, [(0, 0, 1, [1], [1])]) for topic in TOPICS]
         client.cluster.update_metadata(MetadataResponse_v0([(1, "broker", 9092)], there))
@@ -72,7 +79,7 @@ class Broker:
     def _code(self, kind: str) -> int:
         self.asked.append(kind)
         error = self.wrong.get(kind)
-        if error is KafkaConnectionError:
+        if error in (KafkaConnectionError, KeyError):
             raise error("closed")
         return 0 if error is None else int(error.errno)
 
@@ -266,6 +273,28 @@ def test_a_producer_that_cannot_be_stopped_is_left_behind(monkeypatch: pytest.Mo
         await write(client)
 
     run(scenario, monkeypatch)
+
+
+def test_without_transactions_a_producer_that_has_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One producer writes for all partitions: it would fail at every commit from then on."""
+
+    async def main() -> None:
+        broker = Broker()
+        monkeypatch.setattr(acknowledged, "AIOKafkaProducer", broker.untransactional)
+        client = AcknowledgedClient(SETTINGS, SimpleNamespace())
+        await client.fence(0)
+        broker.wrong["Produce"] = KeyError
+        with pytest.raises(CommitFailedError):
+            await client.send_outputs(0, OUTPUTS)
+        broker.wrong.clear()
+        await client.fence(0)
+        await client.send_outputs(0, OUTPUTS)
+        assert len(broker.producers) == 2
+        await client.fence(1)
+        assert len(broker.producers) == 2
+        await client.close()
+
+    asyncio.run(main())
 
 
 def test_a_mistake_of_our_own_stays_one() -> None:
