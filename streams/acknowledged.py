@@ -50,10 +50,11 @@ class AcknowledgedClient:
                 await producer.start()
                 self._producer = producer
 
-    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> int | None:
         """See `streams.commit.BrokerClient`."""
         async with translated(None):
             await read_changelog(self._settings, partition, sink, start, committed=False)
+        return None
 
     async def committed(self, partition: int) -> Mapping[int, int]:
         """See `streams.commit.BrokerClient`."""

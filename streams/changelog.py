@@ -52,7 +52,7 @@ def changelog_mark(settings: Settings) -> Mark:
 async def read_changelog(
     settings: Settings, partition: int, sink: Sink, start: int | None = None, *, committed: bool
 ) -> int:
-    """Read a partition's changelog to its end, in order; return the number of rows.
+    """Read a partition's changelog to its end, in order; return the offset that follows.
 
     It is at the end when the *position* is: the last offset may belong to a marker, an aborted transaction or
     a row that compaction took, and no record would ever say so.
@@ -97,7 +97,7 @@ async def _read(consumer: Any, place: TopicPartition, sink: Sink, start: int | N
     else:
         _check(place, start, (await consumer.beginning_offsets([place]))[place], end)
         consumer.seek(place, start)
-    rows, at, since = 0, -1, asyncio.get_running_loop().time()
+    at, since = -1, asyncio.get_running_loop().time()
     while (position := await consumer.position(place)) < end:
         now = asyncio.get_running_loop().time()
         if position > at:
@@ -108,9 +108,8 @@ async def _read(consumer: Any, place: TopicPartition, sink: Sink, start: int | N
         for piece in fetched.get(place, ()):
             if piece.records:
                 sink([record.key for record in piece.records], [record.value for record in piece.records])
-                rows += len(piece.records)
                 await asyncio.sleep(0)
-    return rows
+    return int(position)
 
 
 def _check(place: TopicPartition, start: int, first: int, end: int) -> None:

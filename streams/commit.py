@@ -125,8 +125,10 @@ class BrokerClient(Protocol):
     async def fence(self, partition: int) -> None:
         """Become the partition's only writer: end what a former owner left open, refuse it from now on."""
 
-    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> int | None:
         """Read the partition's changelog to its end, in order: from its beginning, or from an offset of it.
+
+        Returns the offset that follows what was read; None where rows may be there of a commit that is not through.
 
         Raises
         ------
@@ -174,8 +176,11 @@ class Snapshots(Protocol):
     def refuse(self, partition: int, refusal: SnapshotRefusedError) -> None:
         """Learn that what is kept was of no use."""
 
-    def copy(self, partition: int, unit: UnitState) -> Any:
-        """Copy the unit, if it is time for that; whatever is returned must be given to `write`, None excepted."""
+    def copy(self, partition: int, unit: UnitState, offset: int | None) -> Any:
+        """Copy the unit, if it is time for that; whatever is returned must be given to `write`, None excepted.
+
+        `offset` is where the changelog goes on from its state; None: that is for the commit under way to tell.
+        """
 
     def write(self, copied: Any, offset: int | None) -> None:
         """Begin to write a copy, which the changelog holds up to `offset`; None: it does not, forget the copy."""
@@ -193,7 +198,7 @@ class NoSnapshots:
     def refuse(self, partition: int, refusal: SnapshotRefusedError) -> None:
         """There was nothing."""
 
-    def copy(self, partition: int, unit: UnitState) -> Any:
+    def copy(self, partition: int, unit: UnitState, offset: int | None) -> Any:
         """It is never time."""
 
     def write(self, copied: Any, offset: int | None) -> None:
@@ -223,7 +228,7 @@ class Offered(Enum):
 class _Holding:
     """A partition number that we hold: its unit, the next offset needed of each source.
 
-    `written` is the changelog's offset that follows our last commit, None if there was none or it is not known.
+    `written` is the changelog's offset that follows our last commit, or the restore; None if it is not known.
     """
 
     partition: int
@@ -307,29 +312,28 @@ class CommitProtocol:
         holding = self._holdings[partition] = _Holding(partition)
         try:
             await self._client.fence(partition)
-            unit = await self._restored(partition)
+            unit, end = await self._restored(partition)
             committed = await self._client.committed(partition)
         except BaseException:
             self._forget(holding)
             raise
         if self._ours(holding):
             holding.read = unit.ready(committed)
-            holding.unit = unit
+            holding.unit, holding.written = unit, end
             holding.stage = Stage.SUSPENDED
         elif partition not in self._holdings:  # revoked meanwhile
             await self._client.release(partition)
 
-    async def _restored(self, partition: int) -> UnitState:
-        """A unit of what is kept here and the changelog's tail, or else of the whole changelog."""
+    async def _restored(self, partition: int) -> tuple[UnitState, int | None]:
+        """A unit of what is kept here and the changelog's tail, or else of the whole changelog; and where that ends."""
         unit = self._build(partition)
         try:
             start = await self._snapshots.restore(partition, unit.restore)
-            await self._client.restore(partition, unit.restore, start)
+            return unit, await self._client.restore(partition, unit.restore, start)
         except SnapshotRefusedError as refusal:
             self._snapshots.refuse(partition, refusal)
             unit = self._build(partition)
-            await self._client.restore(partition, unit.restore)
-        return unit
+            return unit, await self._client.restore(partition, unit.restore)
 
     def positions(self, partition: int) -> dict[int, int]:
         """The next offset needed of each source; empty while it is not known."""
@@ -447,8 +451,10 @@ class CommitProtocol:
             if unit is None or holding.stage is not Stage.ACTIVE or not self._ours(holding):
                 return False
             taken = unit.take()  # one step: nothing is applied between outputs, rows and offsets
-            copied = self._snapshots.copy(holding.partition, unit)  # the same step: the state that these rows leave
             offset = holding.written if taken is None else None
+            if taken is None and offset is None:
+                return False
+            copied = self._snapshots.copy(holding.partition, unit, offset)  # the same step: what these rows lead to
             try:
                 if taken is None:
                     return False

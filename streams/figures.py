@@ -35,7 +35,7 @@ class Timed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    async def restore(self, partition: int, sink: Any, offset: int | None = None) -> None:
+    async def restore(self, partition: int, sink: Any, offset: int | None = None) -> int | None:
         """Count the rows and the time."""
 
         def counting(keys: Any, values: Any) -> None:
@@ -43,8 +43,9 @@ class Timed:
             sink(keys, values)
 
         start = time.perf_counter()
-        await self._client.restore(partition, counting, offset)
+        end = await self._client.restore(partition, counting, offset)
         self._metrics.restore_seconds.inc(time.perf_counter() - start)
+        return end
 
     async def begin(self, partition: int) -> None:
         """Start the clock."""

@@ -30,6 +30,8 @@ _SLACK_MS = 60_000
 """How far in the future a snapshot may seem to have been taken, as clocks are set now and then."""
 _ABANDONED_MS = 3_600_000
 """A file that is still being written after this belongs to nobody any more."""
+_LINE_S = 10.0
+"""Who has not asked again by then no longer waits for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class LocalSnapshots:
         self._due_s: dict[int, float] = {}
         self._offsets: dict[int, int] = {}
         self._taken_ms: dict[int, int] = {}
+        self._line: dict[int, float] = {}
         self._busy = False
         self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "snapshots")
@@ -202,9 +205,14 @@ class LocalSnapshots:
 
     # ---- taking (streams.commit.Snapshots)
 
-    def copy(self, partition: int, unit: UnitState) -> _Copied | None:
-        """Copy the unit if its snapshot is due and no other is being taken."""
-        if self._busy or partition not in self._marks or _monotonic_s() < self._due_s.get(partition, 0.0):
+    def copy(self, partition: int, unit: UnitState, offset: int | None) -> _Copied | None:
+        """Copy the unit if its snapshot is due, no other is being taken, and nobody has waited for that longer."""
+        now_s = _monotonic_s()
+        if partition not in self._marks or now_s < self._due_s.get(partition, 0.0):
+            return None
+        if offset is not None and offset == self._offsets.get(partition) and self._young(partition):
+            return None
+        if not self._may(partition, now_s):
             return None
         start = time.perf_counter()
         copy = unit.copy()
@@ -213,6 +221,20 @@ class LocalSnapshots:
         self._metrics.snapshot_copies.observe(time.perf_counter() - start)
         self._busy = True
         return _Copied(partition, copy, self._marks[partition], self._now_ms(), self._removals[partition])
+
+    def _young(self, partition: int) -> bool:
+        """Whether it will be a good while before the partition's snapshot is too old to be used."""
+        age_ms = self._now_ms() - self._taken_ms[partition]
+        return 0 <= age_ms < self._marks[partition].delete_retention_ms // 4
+
+    def _may(self, partition: int, now_s: float) -> bool:
+        """Join the line of those that are due; True for its first one if nothing is being taken, who leaves it then."""
+        self._line[partition] = now_s
+        self._line = {other: asked_s for other, asked_s in self._line.items() if now_s - asked_s < _LINE_S}
+        if self._busy or next(iter(self._line)) != partition:
+            return False
+        del self._line[partition]
+        return True
 
     def write(self, copied: _Copied, offset: int | None) -> None:
         """Begin to write a copy; forget it if its commit has failed."""
@@ -228,7 +250,8 @@ class LocalSnapshots:
             await asyncio.gather(self._writing, return_exceptions=True)
         if self._offsets.get(partition) != offset:
             self._due_s.pop(partition, None)
-            copied = self.copy(partition, unit)
+            self._line = {}
+            copied = self.copy(partition, unit, offset)
             if copied is not None:
                 await self._written(copied, offset)
 

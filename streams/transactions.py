@@ -74,10 +74,10 @@ class TransactionalClient:
             raise
         self._producers[partition] = producer
 
-    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> int | None:
         """See `streams.commit.BrokerClient`."""
         async with translated(None):
-            await read_changelog(self._settings, partition, sink, start, committed=True)
+            return await read_changelog(self._settings, partition, sink, start, committed=True)
 
     async def committed(self, partition: int) -> Mapping[int, int]:
         """See `streams.commit.BrokerClient`."""

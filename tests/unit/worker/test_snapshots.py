@@ -49,13 +49,14 @@ class Broker:
     async def fence(self, partition: int) -> None:
         """Nobody else is there."""
 
-    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> int | None:
         """Read it whole, or from an offset on."""
         if start is not None and start > len(self.changelog):
             raise SnapshotRefusedError("beyond_end", "it ends before")
         rows = self.changelog[start or 0 :]
         self.rows_read = len(rows)
         sink([key for key, _ in rows], [value for _, value in rows])
+        return len(self.changelog)
 
     async def committed(self, partition: int) -> Mapping[int, int]:
         """What was committed."""
@@ -178,7 +179,7 @@ async def worked(protocol: CommitProtocol, start: int, stop: int, commits: int =
 
 async def still(protocol: CommitProtocol) -> None:
     """Wait until nothing is being written to disk."""
-    writing = protocol._snapshots._writing  # type: ignore[attr-defined]
+    writing = getattr(protocol._snapshots, "_writing", None)
     if writing is not None:
         await asyncio.gather(writing, return_exceptions=True)
 
@@ -525,7 +526,7 @@ def test_the_changelog_must_hold_what_follows(start: int, reason: str | None) ->
     consumer = Consumer(5, 9)
     reading = _read(consumer, TopicPartition("changelog", 0), lambda *_: None, start)
     if reason is None:
-        assert asyncio.run(reading) == 0
+        assert asyncio.run(reading) == 9
         assert consumer.sought == start
         return
     with pytest.raises(SnapshotRefusedError) as refused:
@@ -598,7 +599,7 @@ def test_one_that_is_due_is_taken_although_nothing_comes(tmp_path: Path) -> None
     run(scenario())
 
 
-def test_partitions_take_turns(tmp_path: Path) -> None:
+def test_one_copy_at_a_time(tmp_path: Path) -> None:
     """While a copy waits for its commit, or is written, no other is made."""
 
     async def scenario() -> None:
@@ -606,13 +607,71 @@ def test_partitions_take_turns(tmp_path: Path) -> None:
         protocol = await place.acquired(place.snapshots)
         await protocol.acquire(1)
         await fed(protocol, 0, 100)
-        copied = place.snapshots.copy(1, place.units[1])
+        copied = place.snapshots.copy(1, place.units[1], None)
         assert copied is not None
         assert await protocol.commit(0)
         assert not place.snapshots.path(0).exists()
         place.snapshots.write(copied, None)
         await worked(protocol, 100, 200)
         assert place.snapshots.path(0).is_file()
+
+    run(scenario())
+
+
+def test_a_worker_that_finds_nothing_to_do_leaves_a_snapshot(tmp_path: Path) -> None:
+    """Who has read the whole changelog and commits nothing saves the next one from reading it."""
+
+    async def scenario() -> None:
+        place = Place(tmp_path)
+        await worked(await place.acquired(None), 0, 100)  # without a disk
+        protocol = await place.acquired(place.snapshots)
+        await protocol.suspend()
+        await protocol.keep_all()
+        await place.acquired(place.opened())
+        assert place.broker.rows_read == 0
+        found = rows_of(place.unit)
+        await place.acquired(None)
+        assert found == rows_of(place.unit)
+
+    run(scenario())
+
+
+def test_partitions_take_turns(tmp_path: Path) -> None:
+    """Where all are always due, each has its turn, however they ask; whoever no longer asks holds up nobody."""
+
+    async def scenario() -> None:
+        place = Place(tmp_path)
+        for partition in range(4):
+            await (await place.acquired(place.snapshots)).acquire(partition)
+        order = []
+        for _ in range(8):
+            for partition in range(4):
+                copied = place.snapshots.copy(partition, place.unit, None)
+                if copied is not None:
+                    order.append(partition)
+                    held = copied
+            place.snapshots.write(held, None)
+        assert order == [0, 1, 2, 3, 0, 1, 2, 3]
+        place.snapshots._line = {3: -100.0}
+        assert place.snapshots.copy(0, place.unit, None) is not None
+
+    run(scenario())
+
+
+def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+    """While nothing is committed a snapshot stays as it is, and is only taken anew before it is too old."""
+
+    async def scenario() -> None:
+        place = Place(tmp_path)
+        protocol = await place.acquired(place.snapshots)
+        await worked(protocol, 0, 100)
+        for hours, written in ((0, 1), (5, 1), (7, 2), (11, 2), (14, 3)):
+            place.now_ms = NOW + hours * HOUR_MS
+            assert not await protocol.commit(0)
+            await still(protocol)
+            assert place.value("recompra_snapshots_written_total") == written
+        await place.acquired(place.opened())
+        assert place.broker.rows_read == 1
 
     run(scenario())
 
@@ -675,7 +734,7 @@ def test_a_removed_snapshot_does_not_come_back(tmp_path: Path) -> None:
         place = Place(tmp_path)
         protocol = await place.acquired(place.snapshots)
         await worked(protocol, 0, 100)
-        copied = place.snapshots.copy(0, place.unit)
+        copied = place.snapshots.copy(0, place.unit, None)
         assert copied is not None
         place.snapshots.remove(0)
         assert not place.snapshots.path(0).exists()
