@@ -1,0 +1,41 @@
+"""CloudEvent: the envelope of what is told, and the reasons in it."""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["DIGITS", "LEAST", "MOST", "cloud_event", "log_odds", "reason"]
+
+DIGITS: Final = 9
+"""Decimals of a contribution."""
+LEAST: Final = 1e-300
+MOST: Final = math.nextafter(1.0, 0.0)
+"""Between these a probability has log-odds that are finite."""
+
+
+def cloud_event(name: Any, kind: str, schema: str, subject: Any, time: Any, data: Any) -> dict[str, Any]:
+    """Return a CloudEvent 1.0 in JSON's terms."""
+    return {
+        "specversion": "1.0",
+        "id": name,
+        "source": "/recompra",
+        "type": kind,
+        "subject": subject,
+        "time": time,
+        "datacontenttype": "application/json",
+        "dataschema": schema,
+        "data": data,
+    }
+
+
+def reason(group: str, contribution: Any, change: float | None) -> dict[str, Any]:
+    """Return what one group of features adds to the log-odds, and by how much that changed."""
+    return {"group": group, "contribution": contribution, "change": change}
+
+
+def log_odds(score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the log-odds of each probability (n,), finite ones."""
+    inside = np.clip(score, LEAST, MOST)
+    return np.asarray(np.log(inside) - np.log1p(-inside))

@@ -1,0 +1,114 @@
+"""Score records: the CloudEvents of many scores, written into a template whose numbers are encoded a column at once.
+
+A dict a record, encoded by itself, takes 1.6 times as long.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from scoring.features import GROUPS
+from scoring.outcome import Scores
+from streams.cloud_event import DIGITS, cloud_event, log_odds, reason
+
+__all__ = ["ScoreRecords"]
+
+_HELD = orjson.Fragment(b"%b")
+_HELD_TEXT = orjson.Fragment(b'"%b"')
+
+
+class ScoreRecords:
+    """Writes the records of one partition's scores.
+
+    Parameters
+    ----------
+    horizon_days
+        The horizon of the scores.
+    bands
+        Names of the bands, lowest first.
+    customers
+        Ids by row.
+    """
+
+    def __init__(self, horizon_days: float, bands: Sequence[str], customers: Sequence[bytes]) -> None:
+        self._horizon = orjson.dumps(horizon_days)
+        self._bands = [orjson.dumps(band) for band in bands]
+        self._customers = customers
+        self._templates = _Templates()
+
+    def __call__(self, scores: Scores, place: Callable[[int], bytes]) -> list[tuple[bytes, bytes]]:
+        """Key and value of each score, in order; `place` names the record of an event. About 3 µs each."""
+        told = _stamps(scores.time_ms)
+        groups = np.round(scores.groups, DIGITS)
+        named = groups != 0.0
+        intercepts = np.round(log_odds(scores.score) - scores.groups.sum(axis=1), DIGITS)
+        # One run of texts for all: each record takes as many as it names groups.
+        contributions = _texts(groups[named])
+        stops = np.cumsum(named.sum(axis=1)).tolist()
+        templates, masks = self._templates, named.tobytes()
+        width = named.shape[1]
+        model = orjson.dumps(scores.model_version), orjson.dumps(scores.warming_up)
+        customers, bands, horizon = self._customers, self._bands, self._horizon
+        out = []
+        start = at = 0
+        columns = zip(
+            scores.row.tolist(),
+            scores.time_ms.tolist(),
+            scores.event.tolist(),
+            scores.band.tolist(),
+            _texts(scores.score),
+            _texts(scores.percentile),
+            _texts(scores.previous),
+            _texts(intercepts),
+            told,
+            stops,
+            strict=True,
+        )
+        for row, ms, event, band, score, percentile, previous, intercept, stamp, stop in columns:
+            key = customers[row]
+            customer = orjson.dumps(key.decode())
+            name = b"%b/%d" % (customer[1:-1], ms) if event < 0 else place(event)
+            value = templates[masks[at : at + width]] % (
+                name, customer, stamp, customer, score, percentile, bands[band], previous, horizon, model[0], stamp,
+                model[1], *contributions[start:stop], intercept,
+            )  # fmt: skip
+            out.append((key, value))
+            start, at = stop, at + width
+        return out
+
+
+class _Templates(dict[bytes, bytes]):
+    """By which groups a record names, one byte each: the record, with a place held for each value."""
+
+    def __missing__(self, mask: bytes) -> bytes:
+        names = [name for (name, _, _), named in zip(GROUPS, mask, strict=True) if named]
+        data = {
+            "customer_id": _HELD,
+            "score": _HELD,
+            "percentile": _HELD,
+            "band": _HELD,
+            "previous": _HELD,
+            "horizon_days": _HELD,
+            "model_version": _HELD,
+            "event_time": _HELD_TEXT,
+            "warming_up": _HELD,
+            "reasons": [reason(name, _HELD, None) for name in (*names, "intercept")],
+        }
+        event = cloud_event(orjson.Fragment(b'"score/%b"'), "recompra.score", "score.v1", _HELD, _HELD_TEXT, data)
+        template = self[mask] = orjson.dumps(event)
+        return template
+
+
+def _texts(values: npt.NDArray[np.float64]) -> list[bytes]:
+    """(n,) numbers as JSON has them, null for one that is none."""
+    text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+    return text[1:-1].split(b",") if len(values) else []
+
+
+def _stamps(time_ms: npt.NDArray[np.int64]) -> list[bytes]:
+    """RFC 3339 in UTC with milliseconds, as `from_ms` writes it; 0.3 µs each."""
+    texts = np.datetime_as_string(time_ms.astype("datetime64[ms]"), unit="ms", timezone="UTC")
+    return cast("list[bytes]", texts.astype("S").tolist())

@@ -1,0 +1,60 @@
+"""Score records: the template says what a plain dict would."""
+
+import numpy as np
+import orjson
+
+from schemas.timestamp import from_ms
+from scoring.features import GROUPS
+from scoring.outcome import Scores
+from streams.cloud_event import cloud_event, log_odds, reason
+from streams.score_records import ScoreRecords
+
+CUSTOMERS = ["c1", 'quote " and \\ and %b', "ä/é", "c1/x"]
+BANDS = ("low", 'a "band" %s')
+
+
+def drawn(n: int) -> Scores:
+    rng = np.random.default_rng(3)
+    groups = np.round(rng.normal(size=(n, len(GROUPS))), 12)
+    groups[rng.random(groups.shape) < 0.5] = 0.0
+    groups[rng.random(groups.shape) < 0.1] = 1e-12  # nothing, after rounding
+    groups[0] = 0.0
+    unknown = np.where(rng.random((2, n)) < 0.3, np.nan, rng.random((2, n)))
+    score = rng.random(n)
+    score[:3] = 0.0, 1.0, 1e-9
+    event = np.where(rng.random(n) < 0.5, -1, np.arange(n))
+    time_ms = 1_700_000_000_000 + rng.integers(-(10**12), 10**12, n)
+    row = rng.integers(0, len(CUSTOMERS), n)
+    return Scores(row, time_ms, event, score, unknown[0], rng.integers(0, 2, n), unknown[1], groups, 7, n % 2 == 0)
+
+
+def plain(scores: Scores, i: int) -> bytes:
+    customer, stamp = CUSTOMERS[scores.row[i]], from_ms(int(scores.time_ms[i]))
+    groups = np.round(scores.groups, 9)[i].tolist()
+    intercept = np.round(log_odds(scores.score) - scores.groups.sum(axis=1), 9).tolist()[i]
+    reasons = [reason(name, value, None) for (name, _, _), value in zip(GROUPS, groups, strict=True) if value]
+    data = {
+        "customer_id": customer,
+        "score": float(scores.score[i]),
+        "percentile": float(scores.percentile[i]),
+        "band": BANDS[scores.band[i]],
+        "previous": float(scores.previous[i]),
+        "horizon_days": 0.25,
+        "model_version": 7,
+        "event_time": stamp,
+        "warming_up": scores.warming_up,
+        "reasons": [*reasons, reason("intercept", intercept, None)],
+    }
+    cause = int(scores.event[i])
+    name = f"{customer}/{int(scores.time_ms[i])}" if cause < 0 else f"orders-1-{cause}"
+    return orjson.dumps(cloud_event(f"score/{name}", "recompra.score", "score.v1", customer, stamp, data))
+
+
+def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
+    """Byte for byte: odd ids, ranks that are not known, groups that add nothing, causes that are ticks."""
+    write = ScoreRecords(0.25, BANDS, [customer.encode() for customer in CUSTOMERS])
+    for n in (3, 40, 41):
+        scores = drawn(n)
+        records = write(scores, lambda event: b"orders-1-%d" % event)
+        assert [value for _, value in records] == [plain(scores, i) for i in range(len(scores.row))]
+        assert [key.decode() for key, _ in records] == [CUSTOMERS[row] for row in scores.row]
