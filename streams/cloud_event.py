@@ -6,12 +6,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DIGITS", "LEAST", "MOST", "cloud_event", "log_odds", "reason"]
+__all__ = ["DIGITS", "cloud_event", "log_odds", "reason"]
 
 DIGITS: Final = 9
 """Decimals of a contribution."""
-LEAST: Final = 1e-300
-MOST: Final = math.nextafter(1.0, 0.0)
+_LEAST: Final = 1e-300
+_MOST: Final = math.nextafter(1.0, 0.0)
 """Between these a probability has log-odds that are finite."""
 
 
@@ -30,12 +30,12 @@ def cloud_event(name: Any, kind: str, schema: str, subject: Any, time: Any, data
     }
 
 
-def reason(group: str, contribution: Any, change: float | None) -> dict[str, Any]:
+def reason(group: str, contribution: Any, change: Any) -> dict[str, Any]:
     """Return what one group of features adds to the log-odds, and by how much that changed."""
     return {"group": group, "contribution": contribution, "change": change}
 
 
 def log_odds(score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the log-odds of each probability (n,), finite ones."""
-    inside = np.clip(score, LEAST, MOST)
+    inside = np.clip(score, _LEAST, _MOST)
     return np.asarray(np.log(inside) - np.log1p(-inside))

@@ -3,7 +3,6 @@
 Ids are functions of the input: whoever gets a record twice can tell.
 """
 
-import math
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
@@ -16,11 +15,11 @@ from msgspec import Struct
 
 from schemas.refusal import Refusal
 from schemas.timestamp import from_ms
-from scoring.features import GROUPS
 from scoring.model import Example
 from scoring.outcome import Action, Outcome, Scores
-from streams.cloud_event import DIGITS, LEAST, MOST, cloud_event, reason
+from streams.cloud_event import cloud_event
 from streams.commit import Record
+from streams.reasons import reasons_of
 from streams.score_records import ScoreRecords
 
 __all__ = ["INPUTS", "KEY_LIMIT", "PAYLOAD_LIMIT", "Outbox", "Output"]
@@ -35,7 +34,6 @@ KEY_LIMIT: Final = 4096
 Output = tuple[str, bytes | None, bytes | None]
 """Topic, key, value."""
 
-_GROUP_NAMES = tuple(name for name, _, _ in GROUPS)
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -107,8 +105,8 @@ class Outbox:
         """
         for scores in outcome.scores:
             self._scores(scores, causes)
-        for action in outcome.actions:
-            self._action(action, causes)
+        for action, reasons in zip(outcome.actions, reasons_of(outcome.actions), strict=True):
+            self._action(action, reasons, causes)
         for example in outcome.examples:
             self._example(example, told_ms)
 
@@ -117,17 +115,13 @@ class Outbox:
         self._out += [("scores", key, value) for key, value in records]
         self.told["scores",] += len(records)
 
-    def _action(self, action: Action, causes: Sequence[tuple[int, Record]]) -> None:
+    def _action(self, action: Action, reasons: orjson.Fragment, causes: Sequence[tuple[int, Record]]) -> None:
         key = self._customers[action.row]
         customer = key.decode()
         crossing = "entered" if action.entered else "left"
         stamp = from_ms(action.time_ms)
         cause = causes[action.event] if action.event >= 0 else None
         products = list(dict.fromkeys([*(item.product for item in action.cart), *action.products]))
-        # One at a time, Python's own arithmetic is ten times as fast as numpy's.
-        inside = min(max(action.score, LEAST), MOST)
-        intercept = round(math.log(inside) - math.log1p(-inside) - sum(action.groups), DIGITS)
-        groups = [round(value, DIGITS) for value in action.groups]
         data = {
             "customer_id": customer,
             "score": action.score,
@@ -138,7 +132,7 @@ class Outbox:
             "model_version": action.model_version,
             "event_time": stamp,
             "warming_up": action.warming_up,
-            "reasons": _reasons(groups, intercept, action.changes),
+            "reasons": reasons,
             "rule": action.rule,
             "rule_version": action.rule_version,
             "crossing": crossing,
@@ -241,16 +235,6 @@ class Outbox:
 
     def _place(self, source: int, record: Record) -> str:
         return f"{INPUTS[source]}-{self._partition}-{record.offset}"
-
-
-def _reasons(groups: Sequence[float], intercept: float, changes: Sequence[float] | None) -> list[dict[str, Any]]:
-    """Groups that add something, and the intercept: together they are the log-odds."""
-    reasons = [
-        reason(name, value, changes[i] if changes is not None else None)
-        for i, (name, value) in enumerate(zip(_GROUP_NAMES, groups, strict=True))
-        if value or changes is not None
-    ]
-    return [*reasons, reason("intercept", intercept, None)]
 
 
 class _Named(Struct):

@@ -13,6 +13,7 @@ import orjson
 from scoring.features import GROUPS
 from scoring.outcome import Scores
 from streams.cloud_event import DIGITS, cloud_event, log_odds, reason
+from streams.json_numbers import numbers
 
 __all__ = ["ScoreRecords"]
 
@@ -46,7 +47,7 @@ class ScoreRecords:
         named = groups != 0.0
         intercepts = np.round(log_odds(scores.score) - scores.groups.sum(axis=1), DIGITS)
         # One run of texts for all: each record takes as many as it names groups.
-        contributions = _texts(groups[named])
+        contributions = numbers(groups[named])
         stops = np.cumsum(named.sum(axis=1)).tolist()
         templates, masks = self._templates, named.tobytes()
         width = named.shape[1]
@@ -59,10 +60,10 @@ class ScoreRecords:
             scores.time_ms.tolist(),
             scores.event.tolist(),
             scores.band.tolist(),
-            _texts(scores.score),
-            _texts(scores.percentile),
-            _texts(scores.previous),
-            _texts(intercepts),
+            numbers(scores.score),
+            numbers(scores.percentile),
+            numbers(scores.previous),
+            numbers(intercepts),
             told,
             stops,
             strict=True,
@@ -100,12 +101,6 @@ class _Templates(dict[bytes, bytes]):
         event = cloud_event(orjson.Fragment(b'"score/%b"'), "recompra.score", "score.v1", _HELD, _HELD_TEXT, data)
         template = self[mask] = orjson.dumps(event)
         return template
-
-
-def _texts(values: npt.NDArray[np.float64]) -> list[bytes]:
-    """(n,) numbers as JSON has them, null for one that is none."""
-    text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
-    return text[1:-1].split(b",") if len(values) else []
 
 
 def _stamps(time_ms: npt.NDArray[np.int64]) -> list[bytes]:
