@@ -1,6 +1,6 @@
 """Engine: one partition's scoring, from a run of events to what is told of it and to what must be stored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from scoring.kernel import (
     reschedule,
     run,
     score_rows,
+    watermarks,
 )
 from scoring.kinds import N_KINDS
 from scoring.model import Snapshot, probabilities
@@ -147,12 +148,14 @@ class Engine:
         )
 
     def product(self, number: int, name: str) -> None:
-        """Remember the real id behind a product's number."""
-        if number not in self.products:
+        """Remember the real id behind a product's number, of so many at most as the settings say."""
+        if number not in self.products and len(self.products) < self.settings.products_remembered:
             self.products[number] = name
             self._stored.products.append(number)
 
-    def apply(self, events: Events, details: dict[int, Detail]) -> Outcome:
+    def apply(
+        self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes] = lambda _: b""
+    ) -> Outcome:
         """Apply a run of events of one partition in the order of input.
 
         Parameters
@@ -162,19 +165,32 @@ class Engine:
             changed. `clock.behind` says which inputs have more to come.
         details
             By index, what orders and cart events carry beside the columns.
+        customer
+            Gives the id of whom an event is about; asked where its row is -1. One who has no row gets one, but for
+            an event that is late: made-up names in old records leave nothing behind.
         """
-        clock, rows = self.clock, self.profiles.rows
-        watermark = admit(rows, events, clock.seen_ms, clock.behind, clock.watermark_ms, self.config.window_ms)
+        clock = self.clock
+        watermark = watermarks(events, clock.seen_ms, clock.behind, clock.watermark_ms)
+        self._find_rows(events, customer)
+        rows = self.profiles.rows
+        admit(rows, events, self.config.window_ms)
         self.sides.begin()
         for i in sorted(details):
             self.sides.apply(events, i, details[i], rows)
         self._stored.rows.update(events.row.tolist())
+        self._stored.rows.discard(-1)
         outcome = self._run(events, details, watermark, clock.received_ms)
         tally = np.bincount(events.status, minlength=4)
         self.counts.applied += int(tally[APPLIED] + tally[SKIPPED])
         self.counts.duplicate += int(tally[DUPLICATE])
         self.counts.late += int(tally[LATE])
         return outcome
+
+    def _find_rows(self, events: Events, customer: Callable[[int], bytes]) -> None:
+        """In order, as a customer who comes late first may come in time afterwards."""
+        profiles, late = self.profiles, events.time_ms < events.watermark_ms - self.config.window_ms
+        for i in np.flatnonzero(events.row < 0).tolist():
+            events.row[i] = profiles.find(customer(i)) if late[i] else profiles.row(customer(i))
 
     def advance(self, watermark_ms: int, received_ms: int) -> Outcome:
         """Let event time pass up to `watermark_ms` without an event: run the ticks that are due.

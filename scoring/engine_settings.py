@@ -26,6 +26,7 @@ class EngineSettings:
     max_action_age_ms: int | None = DAY_MS
     cart_steps: int = 100
     orders_remembered: int = 1024
+    products_remembered: int = 1_000_000
     automated_per_hour: int = 1000
     replay: bool = False
 

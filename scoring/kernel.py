@@ -40,6 +40,7 @@ __all__ = [
     "reschedule",
     "run",
     "score_rows",
+    "watermarks",
 ]
 
 Int = npt.NDArray[np.int64]
@@ -150,12 +151,8 @@ class Points(NamedTuple):
 
 
 @compiled
-def admit(rows: Any, events: Any, seen: Any, behind: Any, watermark: int, window_ms: int) -> int:
-    """Decide for each event whether it counts: fill `events.status` and `events.watermark_ms`; return the watermark.
-
-    Already applied to its row (by offset), late by more than the window, or a message id among the last ones of its
-    customer. O(n x message ring).
-    """
+def watermarks(events: Any, seen: Any, behind: Any, watermark: int) -> int:
+    """Fill `events.watermark_ms` with the watermark at each event; return that after the last. O(n)."""
     for i in range(events.row.shape[0]):
         ms = events.time_ms[i]
         source = events.source[i]
@@ -168,12 +165,27 @@ def admit(rows: Any, events: Any, seen: Any, behind: Any, watermark: int, window
                 least = min(least, seen[s])
         watermark = max(watermark, newest if least == FAR else least)
         events.watermark_ms[i] = watermark
+    return watermark
+
+
+@compiled
+def admit(rows: Any, events: Any, window_ms: int) -> None:
+    """Decide for each event whether it counts: fill `events.status`.
+
+    Already applied to its row (by offset), late by more than the window, or a message id among the last ones of its
+    customer. Those without a row (-1) are late ones of customers of whom nothing else is known. O(n x message ring).
+    """
+    for i in range(events.row.shape[0]):
+        if events.row[i] < 0:
+            events.status[i] = LATE
+            continue
+        source = events.source[i]
         p = rows[events.row[i]]
         if events.offset[i] <= p.applied[source]:
             events.status[i] = SKIPPED
             continue
         p.applied[source] = events.offset[i]
-        if ms < watermark - window_ms:
+        if events.time_ms[i] < events.watermark_ms[i] - window_ms:
             events.status[i] = LATE
             continue
         message = events.message[i]
@@ -189,7 +201,6 @@ def admit(rows: Any, events: Any, seen: Any, behind: Any, watermark: int, window
             p.message_n += 1
             if p.message_n >= 2 * span:
                 p.message_n -= span
-    return watermark
 
 
 @compiled

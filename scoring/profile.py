@@ -165,6 +165,10 @@ class Profiles:
         found = self.index.get(customer)
         return self.add(customer) if found is None else found
 
+    def find(self, customer: bytes) -> int:
+        """The customer's row, -1 if it has none."""
+        return self.index.get(customer, -1)
+
     def add(self, customer: bytes) -> int:
         """A blank row for a customer that has none."""
         number = len(self.keys)

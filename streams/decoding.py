@@ -79,7 +79,7 @@ class Decoder:
     Parameters
     ----------
     row
-        Gives the engine's row of a customer (`engine.profiles.row`).
+        Gives the engine's row of a customer (`engine.profiles.find`, or `row` to make one).
     product
         Told the number and the id of each product (`engine.product`).
     allowed_skew_ms
@@ -142,6 +142,7 @@ class Decoder:
             refused = sorted([*refused, *((places[i], why) for i, why in bad.items())])
             places = [place for i, place in enumerate(places) if i not in bad]
             columns = columns.without(bad)
+        self._numbers.tell(columns.product)
         events, details = self._built(source, columns)
         return Decoded(events, details, places, ignored, refused)
 
@@ -337,12 +338,16 @@ _CALLS = {call: _number(kind) for call, kind in CALL_KINDS.items()}
 
 
 class _Numbers(dict[str | int | None, int]):
-    """The number of a product by its id, 0 for none and for one too long to keep."""
+    """The number of a product by its id, 0 for none and for one too long to keep.
+
+    Of a product that is new it is told once it is known that its event is not refused.
+    """
 
     def __init__(self, told: Callable[[int, str], None], max_id_bytes: int) -> None:
         super().__init__()
         self._told = told
         self._max_id_bytes = max_id_bytes
+        self._new: dict[str | int | None, int] = {}
 
     def __missing__(self, product: str | int | None) -> int:
         name = text_id(product)
@@ -355,9 +360,20 @@ class _Numbers(dict[str | int | None, int]):
         number = stable_hash(encoded) or 1
         if len(self) >= _CACHED:
             self.clear()
-        self[product] = number
-        self._told(number, name)
+        self[product] = self._new[product] = number
         return number
+
+    def tell(self, numbers: npt.NDArray[np.uint64]) -> None:
+        """Tell of the new products among these; forget the other new ones."""
+        if not self._new:
+            return
+        kept = set(numbers.tolist())
+        for product, number in self._new.items():
+            if number in kept:
+                self._told(number, text_id(product) or "")
+            else:
+                self.pop(product, None)
+        self._new.clear()
 
 
 def _detail(kind: int, said: Properties) -> Detail:

@@ -149,7 +149,7 @@ class Unit:
         self._options = options
         self.engine = Engine(options.engine, options.rules, partition)
         self._decode = Decoder(
-            self.engine.profiles.row,
+            self.engine.profiles.find,
             self.engine.product,
             options.allowed_skew_ms,
             own_clock=options.own_clock,
@@ -232,7 +232,7 @@ class Unit:
             self.outbox.refuse(source, record, refusal)
         if len(run.causes):
             try:
-                outcome = engine.apply(run.events, run.details)
+                outcome = engine.apply(run.events, run.details, lambda i: run.causes[i][1].key or b"")
                 self.outbox.tell(outcome, run.causes, self._told_ms)
             except Exception as error:
                 self._broken = True

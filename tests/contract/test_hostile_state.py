@@ -1,70 +1,20 @@
 """Hostile records through a partition's whole state: each adds to one counter, and harms nothing."""
 
 import json
-import math
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any, NamedTuple
 
-import numpy as np
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies.partitions import RULES, SOURCES, Partition, assert_all_valid, assert_bounded, assert_finite
 
-from schemas.accepted import refused
 from schemas.hostile import Case, hostile_cases
 from schemas.names import EVENT_KINDS
 from schemas.timestamp import from_ms, to_ms
-from schemas.topics import expand
-from scoring.engine import EngineSettings
-from scoring.profile import NEVER
-from scoring.rules import shipped
-from streams.unit import Unit, UnitOptions
+from scoring.engine import Engine, EngineSettings
 
-SOURCES = {"clickstream": 0, "orders": 1, "customers": 2}
 COUNTERS = {"applied", "duplicate", "late", "ignored", "dead-lettered"}
 BY_NAME = {case.name: case for case in hostile_cases()}
-RULES = shipped()
-OPTIONS = UnitOptions(EngineSettings(), RULES, allowed_skew_ms=600_000, own_clock=False, slice_records=1000)
-VALUES = {spec.name: spec.value for spec in expand([rule.name for rule in RULES.rules], 1)}
-
-
-class Fetched(NamedTuple):
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-class Partition:
-    """A unit that is offered one case after the other."""
-
-    def __init__(self) -> None:
-        self.unit = Unit(0, OPTIONS)
-        self.offsets = [0, 0, 0]
-        first = {"messageId": "before", "timestamp": "2024-05-01T09:29:00Z", "userId": "before", "type": "page"}
-        value = orjson.dumps(first)
-        self._offer(0, [Fetched(0, to_ms("2024-05-01T09:29:01Z"), b"before", value)])
-
-    def send(self, cases: Sequence[Case]) -> None:
-        """Offer cases of one topic as one slice."""
-        source = SOURCES[cases[0].topic]
-        start = self.offsets[source]
-        self._offer(source, [Fetched(start + i, c.received_ms, c.key, c.payload) for i, c in enumerate(cases)])
-
-    def _offer(self, source: int, records: list[Fetched]) -> None:
-        self.offsets[source] += len(records)
-        self.unit.offer(source, records, self.offsets[source])
-        for other in range(3):
-            self.unit.idle(other, self.offsets[other], self.offsets[other])
-        while self.unit.pump(records[-1].timestamp):
-            pass
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The unit's counters, by the names of the corpus."""
-        return {name.replace("_", "-"): n for name, n in asdict(self.unit.engine.counts).items()}
 
 
 def change(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
@@ -88,6 +38,7 @@ def test_a_hostile_record_adds_one_to_its_counter(case: Case) -> None:
     assert told is not None
     assert_all_valid(told.outputs)
     assert_finite(partition.unit)
+    assert_bounded(partition.unit)
     letters = [orjson.loads(value) for topic, _, value in told.outputs if topic.endswith("-dlq")]
     assert [(letter["field"], letter["code"]) for letter in letters] == (
         [(case.field, case.code)] if case.outcome == "dead-lettered" else []
@@ -130,6 +81,76 @@ def test_all_of_them_together_leave_a_state_that_goes_on() -> None:
     assert told is not None
     assert_all_valid(told.outputs)
     assert_finite(partition.unit)
+    assert_bounded(partition.unit)
+
+
+def view(
+    name: str, customer: str, at: str = "2024-05-01T09:30:00Z", topic: str = "clickstream", **more: object
+) -> Case:
+    """A product view, received when it was made or, if that was long ago, five seconds after half past nine."""
+    call = {"messageId": name, "timestamp": at, "userId": customer, "event": "Product Viewed", **more}
+    call.setdefault("properties", {"product_id": f"p-{name}"})
+    received_ms = to_ms("2024-05-01T09:30:05Z")
+    return Case(name, topic, customer.encode(), orjson.dumps(call), received_ms, "applied", None, None, None)
+
+
+OLD = "2024-01-01T00:00:00Z"
+
+
+def test_late_records_of_people_never_seen_leave_nothing() -> None:
+    """Names made up in old records grow neither memory nor changelog; who then comes in time is a customer."""
+    partition = Partition()
+    partition.unit.take()
+    partition.send([view(f"m{i}", f"made-up-{i}", OLD) for i in range(500)])
+    assert partition.counts["late"] == 500
+    assert len(partition.unit.engine.profiles) == 1
+    told = partition.unit.take()
+    assert told is not None
+    assert len([topic for topic, _, _ in told.outputs if topic == "clickstream-late"]) == 500
+    assert [key for key, _ in told.rows if key.startswith(b"c")] == []
+    mixed = [view("a", "made-up-7", OLD), view("b", "made-up-7"), view("c", "made-up-7", OLD)]
+    partition.send(mixed)
+    assert partition.counts["late"] == 502
+    told = partition.unit.take()
+    assert told is not None
+    assert [key for key, _ in told.rows if key.startswith(b"c")] == [b"cmade-up-7"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_slices_do_not_matter_where_late_records_come_first(size: int) -> None:
+    """Customers whose first records are late have the same rows, to the byte, however the input is cut."""
+    cases = [
+        view(f"m{i}", f"c{i % 4}", OLD if i % 3 else "2024-05-01T09:30:00Z", event="Product Added") for i in range(24)
+    ]
+
+    def rows(cut: int) -> dict[bytes, bytes | None]:
+        partition = Partition()
+        for i in range(0, len(cases), cut):
+            partition.send(cases[i : i + cut])
+        told = partition.unit.take()
+        assert told is not None
+        return {key: value for key, value in told.rows if key[:1] in (b"c", b"s")}
+
+    assert rows(size) == rows(24)
+
+
+def test_refused_records_leave_neither_customers_nor_products() -> None:
+    """What is dead-lettered is remembered nowhere else; a product that is seen in time later is."""
+    partition = Partition()
+    partition.send([view(f"m{i}", f"made-up-{i}")._replace(key=b"other") for i in range(50)])
+    assert partition.counts["dead-lettered"] == 50
+    assert len(partition.unit.engine.profiles) == 1
+    assert partition.unit.engine.products == {}
+    partition.send([view("m3", "u"), view("m4", "u")._replace(key=b"other")])
+    assert list(partition.unit.engine.products.values()) == ["p-m3"]
+
+
+def test_no_more_products_are_remembered_than_the_limit() -> None:
+    """Made-up products cost no memory without end; those known first are still told by their ids."""
+    engine = Engine(EngineSettings(products_remembered=3), RULES)
+    for number in range(10):
+        engine.product(number, f"p{number}")
+    assert list(engine.products.values()) == ["p0", "p1", "p2"]
 
 
 AMOUNTS = st.one_of(
@@ -182,6 +203,7 @@ def test_any_records_end_in_one_counter_each_and_leave_finite_figures(drawn: lis
     assert told is not None
     assert_all_valid(told.outputs)
     assert_finite(partition.unit)
+    assert_bounded(partition.unit)
 
 
 def _key(payload: bytes | None) -> bytes:
@@ -203,24 +225,3 @@ def _order() -> bytes:
             "properties": {"order_id": "after-all", "total": 5},
         }
     )
-
-
-def assert_all_valid(outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
-    """Whatever is published keeps its own schema."""
-    for topic, _, value in outputs:
-        if value is not None and topic in VALUES and not topic.endswith("-late"):
-            assert refused(VALUES[topic], value) is None, (topic, value[:400])
-
-
-def assert_finite(unit: Unit) -> None:
-    """No NaN and no infinity stands in the row of anybody to whom something was applied, nor in a score."""
-    profiles: Any = unit.engine.profiles
-    rows = profiles.rows[: len(profiles.keys)]
-    rows = rows[rows["first_ms"] != NEVER]
-    assert len(rows)
-    for name in rows.dtype.names:
-        if rows[name].dtype.kind == "f":
-            assert np.isfinite(rows[name]).all(), name
-    _, score, percentile = unit.engine.score_at(to_ms("2024-05-02T00:00:00Z"))
-    assert np.isfinite(score).all()
-    assert all(math.isnan(p) or 0 <= p <= 1 for p in np.asarray(percentile, dtype=float))

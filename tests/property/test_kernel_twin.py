@@ -11,7 +11,7 @@ from strategies.event_streams import DAY_MS, HOUR_MS, columns_of, streams
 
 from scoring.clock import Clock
 from scoring.features import FEATURES, N_FEATURES
-from scoring.kernel import DONE, Config, Points, Reading, admit, run
+from scoring.kernel import DONE, Config, Points, Reading, admit, run, watermarks
 from scoring.kinds import N_KINDS, Kind
 from scoring.model import LinearScorer
 from scoring.profile import FAR, NEVER, Layout, Profiles
@@ -63,7 +63,8 @@ def compare(
     table = columns_of(events, {name: profiles.row(name) for name in twin.customers})
     clock, watermark = Clock(), np.array([NEVER, 0])
     clock.behind[list(behind)] = 1
-    admit(profiles.rows, table, clock.seen_ms, clock.behind, NEVER, config.window_ms)
+    watermarks(table, clock.seen_ms, clock.behind, NEVER)
+    admit(profiles.rows, table, config.window_ms)
     slots = [np.full(N_KINDS, -1, np.int64) for _ in range(2)]
     for slot, kinds in zip(slots, (layout.day_kinds, layout.hour_kinds), strict=True):
         slot[list(kinds)] = np.arange(len(kinds))

@@ -31,8 +31,8 @@ def _poison() -> None:
 
     true_apply, poison = Engine.apply, stable_hash(b"poison")
 
-    def apply(self: Engine, events: Any, details: Any) -> Any:
-        outcome = true_apply(self, events, details)
+    def apply(self: Engine, events: Any, details: Any, *customer: Any) -> Any:
+        outcome = true_apply(self, events, details, *customer)
         if (events.product == poison).any():
             raise ZeroDivisionError("the kernel failed")
         return outcome

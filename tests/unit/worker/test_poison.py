@@ -22,8 +22,8 @@ def failing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that fails on a product, after it has changed the state."""
     true_apply = Engine.apply
 
-    def apply(self: Engine, events: Any, details: Any) -> Any:
-        outcome = true_apply(self, events, details)
+    def apply(self: Engine, events: Any, details: Any, *customer: Any) -> Any:
+        outcome = true_apply(self, events, details, *customer)
         if (events.product == POISON).any():
             raise ZeroDivisionError("the kernel failed")
         return outcome
