@@ -6,7 +6,7 @@ from simulation.broker import Broker
 from simulation.faults import Faults
 from simulation.network import Host, Network
 
-from streams.commit import CommitFailedError, FencedError, Sink
+from streams.commit import CommitFailedError, FencedError, Sink, SnapshotRefusedError
 
 __all__ = ["Acknowledged", "Membership", "SimulatedClient", "Transactional"]
 
@@ -30,11 +30,13 @@ class SimulatedClient:
         self._broker, self._network, self._host = broker, network, host
         self._member, self._faults = member, faults
 
-    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> None:
+    async def restore(self, partition: int, sink: Sink, start: int | None = None) -> int | None:
         """Read the changelog until the position is at the end that it had at the start."""
         log, ask = self._broker.changelog[partition], self._network.ask
         end = await ask("ask for the changelog's end", lambda: log.end)
         position = start or 0
+        if position > end:
+            raise SnapshotRefusedError("beyond_end", f"the changelog ends at {end}, not at {position}")
         while position < end:
             at = position
             piece = await ask("read the changelog", lambda: log.fetch(at, self._faults.chance.randint(1, _FETCH)))  # noqa: B023
@@ -43,6 +45,7 @@ class SimulatedClient:
             position = piece.next
             if position == at:  # an open transaction is in the way
                 await self._host.sleep(0.2)
+        return position if self.transactional else None
 
     async def committed(self, partition: int) -> Mapping[int, int]:
         """Ask the group."""
@@ -69,6 +72,7 @@ class Transactional(SimulatedClient):
     def __init__(self, broker: Broker, network: Network, host: Host, member: Membership, faults: Faults) -> None:
         super().__init__(broker, network, host, member, faults)
         self._epochs: dict[int, int] = {}
+        self._after: dict[int, int] = {}
 
     async def fence(self, partition: int) -> None:
         """Take a new epoch, once the last transaction is through."""
@@ -93,13 +97,14 @@ class Transactional(SimulatedClient):
     async def send_rows(self, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Send them with the transaction."""
         log, epoch = self._broker.changelog[partition], self._epoch(partition)
+
+        def sent(part: Sequence[tuple[bytes, bytes | None]]) -> bool:
+            done = self._broker.produce(partition, epoch, [(log, part)])
+            self._after[partition] = log.end
+            return done
+
         for part in self._cut(rows):
-            batch = [(log, part)]
-            await self._until_done(
-                partition,
-                "send rows",
-                lambda: self._broker.produce(partition, epoch, batch),  # noqa: B023
-            )
+            await self._until_done(partition, "send rows", lambda: sent(part))  # noqa: B023
 
     async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:
         """Commit them with the transaction."""
@@ -107,12 +112,13 @@ class Transactional(SimulatedClient):
         placed = {(source, partition): offset for source, offset in offsets.items()}
         await self._until_done(partition, "add offsets", lambda: self._broker.add_offsets(partition, epoch, placed))
 
-    async def end(self, partition: int) -> None:
+    async def end(self, partition: int) -> int | None:
         """Commit the transaction."""
         epoch = self._epoch(partition)
         await self._network.ask(
             f"commit partition {partition}", lambda: self._broker.end(partition, epoch, commit=True)
         )
+        return self._after[partition]
 
     async def release(self, partition: int) -> None:
         """Forget the epoch."""
@@ -190,8 +196,9 @@ class Acknowledged(SimulatedClient):
             lambda: self._broker.group.commit(name, generation, partition, offsets),
         )
 
-    async def end(self, partition: int) -> None:
+    async def end(self, partition: int) -> int | None:
         """Nothing to do."""
+        return None
 
     async def release(self, partition: int) -> None:
         """Forget the offsets."""

@@ -7,7 +7,10 @@ from enum import Enum
 
 from streams.commit import Slice
 
-__all__ = ["Entry", "Log", "State", "Transaction"]
+__all__ = ["DELETE_RETENTION_MS", "Entry", "Log", "State", "Transaction"]
+
+DELETE_RETENTION_MS = 20_000
+"""How long compaction leaves a deletion."""
 
 
 class State(Enum):
@@ -92,12 +95,17 @@ class Log:
         after = self.entries[at + most].offset if at + most < len(self.entries) else self.end
         return Slice(position, min(after, stable), records, stable)
 
-    def compact(self) -> None:
-        """Keep the last visible record of each key, and drop aborted ones; a deletion goes when it is the last."""
+    def compact(self, now_ms: int) -> None:
+        """Keep the last visible record of each key, and drop aborted ones; a deletion that is the last goes later."""
         stable = self.stable
         last = {entry.key: entry.offset for entry in self.entries if entry.visible and entry.offset < stable}
         self.entries = [
             entry
             for entry in self.entries
-            if entry.offset >= stable or (entry.visible and last[entry.key] == entry.offset and entry.value is not None)
+            if entry.offset >= stable
+            or (
+                entry.visible
+                and last[entry.key] == entry.offset
+                and (entry.value is not None or now_ms - entry.timestamp < DELETE_RETENTION_MS)
+            )
         ]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simulation.clients import Acknowledged, SimulatedClient, Transactional
+from simulation.disks import SimulatedSnapshots
 from simulation.parts import Parts
 from simulation.units import RecordingUnit
 
@@ -117,6 +118,20 @@ class _MixedOffsets(RecordingUnit):
         return super().take()
 
 
+class _OffsetOfAnother(SimulatedSnapshots):
+    """Where the changelog ends is asked for when the rows are written; they were copied earlier."""
+
+    def _written(self, copied: Any, offset: int) -> None:
+        super()._written(copied, self._broker.changelog[copied.partition].stable)
+
+
+class _KeptWithoutCommit(SimulatedSnapshots):
+    """A copy whose commit has failed is written all the same."""
+
+    def write(self, copied: Any, offset: int | None) -> None:
+        super().write(copied, offset or self._broker.changelog[copied.partition].stable)
+
+
 class _RestoreBeforeFence(Transactional):
     async def fence(self, partition: int) -> None:
         self._early: list[tuple[Sequence[bytes], Sequence[bytes | None]]] = []
@@ -213,7 +228,9 @@ MISTAKES: dict[str, Parts] = {
         transactional_client=_ShortTransactional, acknowledged_client=_ShortAcknowledged
     ),
     "a revoked partition still written": Parts(protocol=_StillWritten, acknowledged_client=_Unasked),
-    "a snapshot of mixed offsets": Parts(unit=_MixedOffsets),
+    "a commit of mixed offsets": Parts(unit=_MixedOffsets),
+    "a snapshot of mixed offsets": Parts(snapshots=_OffsetOfAnother),
+    "a snapshot of what was not committed": Parts(snapshots=_KeptWithoutCommit),
     "restored before the former owner is fenced": Parts(transactional_client=_RestoreBeforeFence),
     "a lost answer taken for success": Parts(protocol=_LostAnswerIsSuccess),
     "a lost answer answered by writing again": Parts(protocol=_LostAnswerIsRepeated),

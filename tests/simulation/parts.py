@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from simulation.clients import Acknowledged, Transactional
+from simulation.disks import SimulatedSnapshots
 from simulation.units import RecordingUnit
 
 from streams.commit import CommitProtocol
@@ -18,6 +19,7 @@ class Parts:
     unit: type[RecordingUnit] = RecordingUnit
     transactional_client: type[Transactional] = Transactional
     acknowledged_client: type[Acknowledged] = Acknowledged
+    snapshots: type[SimulatedSnapshots] = SimulatedSnapshots
 
 
 PRODUCTION = Parts()

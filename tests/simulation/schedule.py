@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from simulation.broker import START_MS, Broker
+from simulation.disks import Disk
 from simulation.faults import Faults
 from simulation.history import History
 from simulation.log import State, Transaction
@@ -83,6 +84,7 @@ class _Schedule:
         self._forgetful = not transactional and not self._workload.repeats
         self._broker = Broker(loop, chance, self.history, N_SOURCES, _PARTITIONS)
         self._workers: list[Worker] = []
+        self._disks: tuple[Disk, ...] = ({}, {})
         # Each has a version, and the event time from which it scores; they become known at any time and in any order.
         self._models = [model(v, START_MS + int(chance.uniform(-60.0, 60.0)) * 1000) for v in (1, 2, 3)]
         self._known = {self._models[0].version: self._models[0]} if chance.random() < 0.5 else {}
@@ -132,7 +134,14 @@ class _Schedule:
         name = f"worker-{len(self._workers) + 1}"
         self.history.note(name, "starts")
         worker = Worker(
-            name, self._broker, self.faults, self.history, self._known, self._parts, forgetful=self._forgetful
+            name,
+            self._broker,
+            self.faults,
+            self.history,
+            self._known,
+            self._parts,
+            self._chance.choice(self._disks) if self.faults.transactional else None,
+            forgetful=self._forgetful,
         )
         self._workers.append(worker)
         worker.start()
@@ -174,7 +183,7 @@ class _Schedule:
     def _compact(self) -> None:
         partition = self._chance.randrange(_PARTITIONS)
         self.history.note("broker", "compacts changelog {}", partition)
-        self._broker.changelog[partition].compact()
+        self._broker.changelog[partition].compact(self._broker.now_ms())
 
     def _tell(self) -> None:
         """A model is published, or told again, to whoever listens by now."""

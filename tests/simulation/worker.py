@@ -7,6 +7,7 @@ from typing import Any
 
 from simulation.broker import Broker
 from simulation.clients import Acknowledged, Membership, Transactional
+from simulation.disks import Disk
 from simulation.faults import Faults
 from simulation.group import Joined
 from simulation.history import History
@@ -34,6 +35,8 @@ class Worker:
         The models known at its start, the newest of which scores.
     parts
         The classes that it is made of.
+    disk
+        Where its snapshots are; None for none.
     forgetful
         Whether its units are.
     """
@@ -46,6 +49,7 @@ class Worker:
         history: History,
         models: dict[int, Snapshot],
         parts: Parts,
+        disk: Disk | None,
         *,
         forgetful: bool,
     ) -> None:
@@ -59,7 +63,8 @@ class Worker:
             parts.transactional_client if faults.transactional else parts.acknowledged_client
         )
         client: BrokerClient = made(broker, self._network, self.host, self._member, faults)
-        self.protocol = parts.protocol(client, self._build, self._lost, self._written)
+        snapshots = None if disk is None else parts.snapshots(disk, broker, self.host, faults, history)
+        self.protocol = parts.protocol(client, self._build, self._lost, self._written, snapshots)
         self._parts, self._forgetful = parts, forgetful
         self._models = dict(models)
         self._assigned: tuple[int, ...] = ()
@@ -216,6 +221,7 @@ class Worker:
     async def _stop(self) -> None:
         self._rebalancing = True
         await self.protocol.suspend()
+        await self.protocol.keep_all()
         await self.protocol.revoke(sorted(self.protocol.partitions))
         name = self._member.name
         try:
