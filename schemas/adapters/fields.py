@@ -28,6 +28,7 @@ _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)
 _WHOLE_FLOAT: Final = re.compile(r"([0-9]+)\.0+")
 _AMERICAN: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}) ([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _COMPACT: Final = re.compile(r"[0-9]{8}")
+_LINES_OF_A_ROW: Final = 16
 _MAX_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
@@ -43,7 +44,7 @@ class FieldError(Exception):
 def cells(line: str, delimiter: str = ",") -> list[str]:
     """Split one line of a delimited file.
 
-    A record ends with its line: a quote that stays open spoils that line, not the rest of the file.
+    A quote that stays open spoils that line, not the rest of the file (`rows` looks whether it goes on in the next).
 
     Raises
     ------
@@ -169,14 +170,48 @@ def strptime_ms(field: str, text: str, pattern: str) -> int:
 
 
 def rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | Refusal]]:
-    """Yield line numbers and cells, or the refusal of a line; empty lines are passed over."""
-    for line_number, line in enumerate(lines, 1):
+    """Yield line numbers and cells, or the refusal of a line; empty lines are passed over.
+
+    A quoted cell may go on in the next lines, 16 at most, if the row is then as wide as the first; otherwise the
+    quote is a slip, and spoils its own line alone.
+    """
+    source, ahead, width = enumerate(lines, 1), deque[tuple[int, str]](), 0
+    while (entry := ahead.popleft() if ahead else next(source, None)) is not None:
+        line_number, line = entry
         if not line.strip():
             continue
         try:
-            yield line_number, cells(line, delimiter)
+            row = cells(line, delimiter)
+            width = width or len(row)
+            yield line_number, row
         except FieldError as error:
-            yield line_number, error.refusal
+            refusal = error.refusal
+            joined = _joined(line, ahead, source, delimiter, width) if refusal.code == "malformed" else None
+            yield line_number, refusal if joined is None else joined
+
+
+def _joined(
+    line: str, ahead: deque[tuple[int, str]], source: Iterator[tuple[int, str]], delimiter: str, width: int
+) -> list[str] | None:
+    """The row that begins in `line` and goes on in those that follow, which are taken; None, and none taken, if not."""
+    text = line
+    for more in range(1, _LINES_OF_A_ROW):
+        if len(ahead) < more:
+            entry = next(source, None)
+            if entry is None:
+                return None
+            ahead.append(entry)
+        text = text.rstrip("\r\n") + "\n" + ahead[more - 1][1]
+        try:
+            row = cells(text, delimiter)
+        except FieldError:
+            continue
+        if len(row) != width:
+            return None
+        for _ in range(more):
+            ahead.popleft()
+        return row
+    return None
 
 
 def _in_range(field: str, text: str, value: int) -> int:

@@ -10,6 +10,7 @@ from schemas.refusal import Refusal
 
 __all__ = ["TAOBAO"]
 
+_COLUMNS: Final = 5
 _EVENTS: Final = {
     "pv": "Product Viewed",
     "cart": "Product Added",
@@ -28,8 +29,8 @@ def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
         if isinstance(row, Refusal):
             yield BadLine(line_number, row)
             continue
-        if line_number == 1 and row and not row[-1].strip().isdigit():
-            continue
+        if line_number == 1 and len(row) == _COLUMNS and not any(cell.strip().isdigit() for cell in row):
+            continue  # names of columns; a first event with one wrong cell is none
         try:
             yield _event(row)
         except FieldError as error:
@@ -37,8 +38,8 @@ def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
 
 
 def _event(row: list[str]) -> Canonical:
-    if len(row) != 5:
-        reason = f"has {len(row)} columns instead of 5 (user, item, category, behaviour, seconds)"
+    if len(row) != _COLUMNS:
+        reason = f"has {len(row)} columns instead of {_COLUMNS} (user, item, category, behaviour, seconds)"
         raise FieldError(Refusal("line", ",".join(row), reason, "check that this is UserBehavior", "columns"))
     user, item, category, behaviour, seconds = (cell.strip() for cell in row)
     name = _EVENTS.get(behaviour)

@@ -64,8 +64,10 @@ def test_what_a_worker_would_refuse_is_a_bad_line() -> None:
         payload = case.payload
         if payload is None or b"\n" in payload or not payload.strip() or case.code in {"key", "future"}:
             continue
-        if case.code == "range" or case.outcome == "ignored":
+        if case.code in {"range", "size"} or case.outcome == "ignored":
             continue  # limits are the worker's; unknown events must still name somebody here
+        if case.name in {"truncated-utf-8-in-a-field-unread", "user-id-beyond-64-bits"}:
+            continue  # a worker decodes only what it reads; a file must be text, and its numbers exact
         [outcome] = read("x", payload.decode(errors="surrogateescape"))[1:]
         checked += 1
         assert isinstance(outcome, BadLine) == (case.outcome == "dead-lettered"), case.name
