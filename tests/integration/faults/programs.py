@@ -9,7 +9,10 @@ from pathlib import Path
 
 from streams.children import Child, part
 
-__all__ = ["WRAPPED", "Program"]
+__all__ = ["PATIENCE_S", "WRAPPED", "Program"]
+
+PATIENCE_S = 300.0
+"""How long anything is waited for: many times of what it takes on a machine that does nothing else."""
 
 WRAPPED = Path(__file__).with_name("wrapped.py")
 """Runs one of our commands under a fault that only its own process can have; see there."""
@@ -23,7 +26,7 @@ class Program(Child):
         command = [sys.executable, str(WRAPPED), *under, name] if under else part(name)
         super().__init__(name, command, settings, lambda _, line: self.errors.append(line))
 
-    def started(self, patience_s: float = 120) -> "Program":
+    def started(self, patience_s: float = PATIENCE_S) -> "Program":
         """Wait until it reads."""
         give_up = time.monotonic() + patience_s
         while not self.wait_ready(0.2):
@@ -31,18 +34,13 @@ class Program(Child):
             assert time.monotonic() < give_up, f"{self.name} did not become ready:\n{self.last_lines()}"
         return self
 
-    def ended(self, patience_s: float = 60) -> int:
+    def ended(self, patience_s: float = PATIENCE_S) -> int:
         """Wait for its exit code."""
         give_up = time.monotonic() + patience_s
         while self.returncode is None:
             assert time.monotonic() < give_up, f"{self.name} did not end:\n{self.last_lines()}"
             time.sleep(0.05)
         return self.returncode
-
-    def stopped(self) -> int:
-        """Ask it to end, and return its exit code."""
-        self.ask_to_end()
-        return self.ended()
 
     def pause(self) -> None:
         """Stop it from running without ending it (SIGSTOP)."""

@@ -158,7 +158,7 @@ def trainer_killed(world: World, chance: Random) -> Report:
         versions, start = world.versions(), time.monotonic()
         world.kill(trainer)
         world.start("trainer", wait=False)
-        world.until(lambda: world.versions() > versions, 180)
+        world.until(lambda: world.versions() > versions)
         return Report(time.monotonic() - start, "kill -9, to the next version")
 
 
@@ -171,7 +171,7 @@ def two_trainers(world: World, chance: Random) -> Report:
         time.sleep(chance.uniform(3, 8))
         versions, start = world.versions(), time.monotonic()
         world.kill(first)
-        world.until(lambda: world.versions() > versions, 180)
+        world.until(lambda: world.versions() > versions)
         return Report(time.monotonic() - start, "kill -9, to the next version")
 
 

@@ -22,7 +22,7 @@ def test_a_record_that_the_kernel_fails_on(world: World) -> None:
         world.send(Made("clickstream", b"c1", orjson.dumps(value)))
         world.produce(150)
     worker = world.start("worker", "poison", wait=False)
-    world.checked(180)
+    world.checked()
     letters = [
         orjson.loads(r.value or b"{}") for r in tail(world.settings, "clickstream-dlq", "beginning", follow=False)
     ]

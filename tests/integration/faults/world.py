@@ -23,7 +23,7 @@ from streams.topics import create, rule_names, wanted
 from streams.trainer.training import Training
 from streams.trainer.wire import Watermark, model_record, read_example
 from tests.integration.faults.ledger import Ledger
-from tests.integration.faults.programs import Program
+from tests.integration.faults.programs import PATIENCE_S, Program
 from tests.integration.faults.shop import Made, Shop
 
 __all__ = ["HISTORY_MS", "World"]
@@ -51,7 +51,7 @@ class World:
     def __init__(
         self, directory: Path, *, customers: int = 200, seed: int = 1, live: bool = False, **given: Any
     ) -> None:
-        self.broker = KafkaLocal(data_dir=directory, quiet=True)
+        self.broker = KafkaLocal(data_dir=directory, quiet=True, start_timeout_s=PATIENCE_S)
         self.live = live
         history = {"clock": "events", "horizon": "1d", "snapshot_every": "12h"}
         history |= {"warm_up_positives": 20, "warm_up_negatives": 20}
@@ -95,23 +95,26 @@ class World:
         program.kill()
         self.programs.remove(program)
 
-    def stop(self, program: Program) -> None:
-        """Ask it to end; it must do so with exit code 0, unless Python itself was not up yet."""
-        ready, code = program.ready, program.stopped()
-        assert code == 0 or (not ready and code == -signal.SIGTERM), f"{code}: {program.last_lines()}"
-        self.kill(program)  # its pipes
+    def stop(self, *programs: Program) -> None:
+        """Ask them to end; each must do so with exit code 0, unless Python itself was not up yet."""
+        ready = [program.ready for program in programs]
+        for program in programs:
+            program.ask_to_end()
+        for program, was_ready in zip(programs, ready, strict=True):
+            code = program.ended()
+            assert code == 0 or (not was_ready and code == -signal.SIGTERM), f"{code}: {program.last_lines()}"
+            self.kill(program)  # its pipes
 
     def running(self, name: str, count: int) -> list[Program]:
         """Make sure that so many of them run, and read; one that has ended is the finding of an earlier test."""
         for ended in [program for program in self.programs if program.returncode is not None]:
             self.kill(ended)
         there = [program for program in self.programs if program.name == name]
-        for program in there[count:]:
-            self.stop(program)
+        self.stop(*there[count:])
         more = [self.start(name, wait=False) for _ in range(count - len(there))]
         return [program.started() for program in [*there[:count], *more]]
 
-    def until(self, condition: Callable[[], bool], patience_s: float = 90) -> None:
+    def until(self, condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         """Wait for something."""
         give_up = time.monotonic() + patience_s
         while not condition():
@@ -144,7 +147,7 @@ class World:
         """Produce at once, and wait until all of it is on the broker."""
         for made in self.shop.records(count, self._now_ms()):
             self.send(made)
-        self.producer.flush(60)
+        self.producer.flush(PATIENCE_S)
 
     def everyone(self) -> None:
         """Produce one visit of each customer."""
@@ -153,7 +156,7 @@ class World:
             self.shop.step_ms = 1
         for made in self.shop.everyone():
             self.send(made)
-        self.producer.flush(120)
+        self.producer.flush(PATIENCE_S)
 
     def one_a_partition(self) -> list[Made]:
         """Make one click for each partition."""
@@ -185,7 +188,7 @@ class World:
                 while not over.wait(0.1):
                     for made in self.shop.records(round(rate / 10), self._now_ms()):
                         self.send(made)
-                self.producer.flush(60)
+                self.producer.flush(PATIENCE_S)
             except BaseException as error:
                 failed.append(error)
 
@@ -195,7 +198,7 @@ class World:
             yield
         finally:
             over.set()
-            thread.join(90)
+            thread.join(PATIENCE_S)
         assert not failed, failed
         assert not thread.is_alive(), "the load could not be produced"
 
@@ -217,7 +220,7 @@ class World:
     def ends(self) -> dict[TopicPartition, int]:
         """Where each input ends."""
         places = [TopicPartition(topic, number) for topic in INPUTS for number in range(self.settings.partitions)]
-        return dict(self.ledger._consumer.end_offsets(places))
+        return self.ledger.ends(places)
 
     def lag(self) -> dict[TopicPartition, tuple[int, int]]:
         """Inputs whose committed offset is not their end: both."""
@@ -242,7 +245,7 @@ class World:
         with self._admin() as admin:
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=named)])
 
-    def drained(self, patience_s: float = 90) -> None:
+    def drained(self, patience_s: float = PATIENCE_S) -> None:
         """Wait until all that was produced is applied and committed."""
         give_up = time.monotonic() + patience_s
         while lag := self.lag():
@@ -251,7 +254,7 @@ class World:
             assert time.monotonic() < give_up, f"not applied: {lag}\n{self._said()}"
             time.sleep(0.2)
 
-    def checked(self, patience_s: float = 90) -> None:
+    def checked(self, patience_s: float = PATIENCE_S) -> None:
         """Wait until all is applied, and hold what was told against a plain count."""
         self.drained(patience_s)
         self.ledger.catch_up()
@@ -304,7 +307,7 @@ class World:
                 training.example(offset, said)
         return made
 
-    def next_score(self, after: dict[TopicPartition, int], patience_s: float = 120) -> float:
+    def next_score(self, after: dict[TopicPartition, int], patience_s: float = PATIENCE_S) -> float:
         """Wait for a score whose cause lies at or behind these input offsets; the monotonic time at which it came."""
         consumer = KafkaConsumer(
             bootstrap_servers=self.broker.address,
@@ -315,7 +318,7 @@ class World:
         try:
             places = [TopicPartition("scores", number) for number in range(self.settings.partitions)]
             consumer.assign(places)
-            for place, end in consumer.end_offsets(places).items():
+            for place, end in self.ledger.ends(places).items():
                 consumer.seek(place, max(end - 50, 0))
             give_up = time.monotonic() + patience_s
             while time.monotonic() < give_up:
