@@ -143,6 +143,9 @@ class Crossings:
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
         before = next((c for c in state.lately if (c.ms, c.source, c.offset) == cause), None)
+        if before is None and crossing.object is None and crossing.entered == (state.crossings % 2 == 1):
+            # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
+            before = state.lately[-1] if state.lately else None
         age_ms = int(points.received_ms[i]) - time_ms
         automated = bool(points.cause[i] & AUTOMATED)
         withheld = self._gates(rule, crossing, side, state, time_ms, age_ms, automated, before, scores.warming_up)

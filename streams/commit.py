@@ -237,6 +237,7 @@ class _Holding:
     read: dict[int, int] = field(default_factory=dict)
     written: int | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    restoring: UnitState | None = None
 
 
 class CommitProtocol:
@@ -272,6 +273,7 @@ class CommitProtocol:
         self._written = written
         self._snapshots = snapshots or NoSnapshots()
         self._holdings: dict[int, _Holding] = {}
+        self._locks: dict[int, asyncio.Lock] = {}
 
     @property
     def partitions(self) -> frozenset[int]:
@@ -291,9 +293,10 @@ class CommitProtocol:
             if holding.stage is Stage.ACTIVE and holding.unit is not None
         ]
 
-    def restored(self) -> list[UnitState]:
-        """All units whose state is there, active or not."""
-        return [holding.unit for holding in self._holdings.values() if holding.unit is not None]
+    def held(self) -> list[UnitState]:
+        """All units, active or not, those included whose state is still being read: whom a new model is told to."""
+        units = [holding.unit or holding.restoring for holding in self._holdings.values()]
+        return [unit for unit in units if unit is not None]
 
     # ---- ownership
 
@@ -309,30 +312,34 @@ class CommitProtocol:
         FencedError, CommitFailedError
             From the client. The partition is then not held.
         """
-        holding = self._holdings[partition] = _Holding(partition)
+        lock = self._locks.setdefault(partition, asyncio.Lock())
+        holding = self._holdings[partition] = _Holding(partition, lock=lock)
         try:
+            async with lock:  # a commit of a unit that was discarded under way ends, well or not, before we read
+                pass
             await self._client.fence(partition)
-            unit, end = await self._restored(partition)
+            unit, end = await self._restored(holding)
             committed = await self._client.committed(partition)
         except BaseException:
             self._forget(holding)
             raise
         if self._ours(holding):
             holding.read = unit.ready(committed)
-            holding.unit, holding.written = unit, end
+            holding.unit, holding.written, holding.restoring = unit, end, None
             holding.stage = Stage.SUSPENDED
         elif partition not in self._holdings:  # revoked meanwhile
             await self._client.release(partition)
 
-    async def _restored(self, partition: int) -> tuple[UnitState, int | None]:
+    async def _restored(self, holding: _Holding) -> tuple[UnitState, int | None]:
         """A unit of what is kept here and the changelog's tail, or else of the whole changelog; and where that ends."""
-        unit = self._build(partition)
+        partition = holding.partition
+        unit = holding.restoring = self._build(partition)
         try:
             start = await self._snapshots.restore(partition, unit.restore)
             return unit, await self._client.restore(partition, unit.restore, start)
         except SnapshotRefusedError as refusal:
             self._snapshots.refuse(partition, refusal)
-            unit = self._build(partition)
+            unit = holding.restoring = self._build(partition)
             return unit, await self._client.restore(partition, unit.restore)
 
     def positions(self, partition: int) -> dict[int, int]:

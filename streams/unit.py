@@ -125,7 +125,7 @@ class Unit:
     options
         What all units share.
     loaded
-        The models that are known so far, in order of version.
+        The models that are known so far.
     timeline
         The rule sets that are known so far, each with the event time from which it holds.
     suspects
@@ -177,6 +177,7 @@ class Unit:
         self._timeline = timeline
         self._suspects = suspects or Suspects()
         self._broken = False
+        self._restored = False
         self.counts_before = Counts()
         self._counted: list[int] | None = None
 
@@ -367,19 +368,25 @@ class Unit:
         self.engine.counts = Counts(*self._counted or ())
         self.counts_before = replace(self.engine.counts)
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
-        for snapshot in self._models:
+        self._restored = True
+        for snapshot in sorted(self._models, key=lambda snapshot: snapshot.version):
             self.engine.swap(snapshot)
         self.engine.plan_rules(self._timeline)
         self.engine.catch_up()
         return {source: self._next[source] for source in range(N_SOURCES)}
 
     def swap_model(self, snapshot: Snapshot) -> None:
-        """Use a model from its effective time on."""
-        self.engine.swap(snapshot)
+        """Use a model from its effective time on; while the state is still being read, once it is there."""
+        if self._restored:
+            self.engine.swap(snapshot)
+        else:
+            self._models.append(snapshot)
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
-        """Use each rule set from its event time on."""
-        self.engine.plan_rules(timeline)
+        """Use each rule set from its event time on; while the state is still being read, once it is there."""
+        self._timeline = timeline
+        if self._restored:
+            self.engine.plan_rules(timeline)
 
     # ---- figures
 

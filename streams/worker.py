@@ -265,12 +265,12 @@ class _Worker:
 
     def _found(self, snapshot: Snapshot) -> None:
         if self.client is not None:
-            for unit in self.binding.protocol.restored():
+            for unit in self.binding.protocol.held():
                 unit.swap_model(snapshot)
 
     def _changed(self, timeline: Timeline) -> None:
         if self.client is not None:
-            for unit in self.binding.protocol.restored():
+            for unit in self.binding.protocol.held():
                 unit.plan_rules(timeline)
 
     def _written(self, partition: int, taken: Taken) -> None:

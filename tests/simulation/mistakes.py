@@ -7,11 +7,17 @@ from typing import Any
 from simulation.clients import Acknowledged, SimulatedClient, Transactional
 from simulation.disks import SimulatedSnapshots
 from simulation.parts import Parts
-from simulation.units import RecordingUnit
+from simulation.rules import SimulatedRules, Version
+from simulation.units import FailingEngine, RecordingUnit
 
 from scoring.crossing import Crossings
+from scoring.in_force import in_force
 from scoring.model import Snapshot
+from scoring.profile import NEVER
+from scoring.rules.book import ALWAYS
 from streams.commit import CommitFailedError, CommitProtocol, FencedError, Offered, Sink, Slice, Stage, Taken
+from streams.live_rules import Timeline
+from streams.suspects import PoisonError, Suspects
 from streams.waiting import Run
 
 __all__ = ["MISTAKES"]
@@ -173,6 +179,70 @@ class _OldModelBack(RecordingUnit):
         self.engine.upcoming = [snapshot]
 
 
+class _ModelOnArrival(RecordingUnit):
+    def swap_model(self, snapshot: Snapshot) -> None:
+        if snapshot.version > self.engine.model.version:
+            self.engine.model = in_force(snapshot)
+
+
+class _RuleOnArrival(RecordingUnit):
+    def plan_rules(self, timeline: Timeline) -> None:
+        super().plan_rules([(ALWAYS, timeline[-1][1])])
+
+
+class _LatestTold(SimulatedRules):
+    """An older version of a rule that is told after a newer one takes its place."""
+
+    async def tell(self, version: Version) -> None:
+        self._accepted = [
+            (rule, at) for rule, at in self._accepted if rule.name != version.name or rule.version <= version.version
+        ]
+        await super().tell(version)
+
+
+class _Unlisting(FailingEngine):
+    def _take_effect(self, at_ms: int) -> None:
+        before = self.rules
+        super()._take_effect(at_ms)
+        if self.rules is not before:
+            self.profiles.rows["inside"] = 0
+
+
+class _Belated(FailingEngine):
+    def _schedule(self) -> None:
+        now_ms, self.clock.watermark[0] = self.clock.watermark_ms, NEVER
+        super()._schedule()
+        self.clock.watermark[0] = now_ms
+
+
+class _WithEngine(RecordingUnit):
+    engine_class: type[FailingEngine]
+
+    def __init__(self, *said: Any, **named: Any) -> None:
+        super().__init__(*said, **named)
+        self.engine.__class__ = self.engine_class
+
+
+class _ListsEmptied(_WithEngine):
+    """A rule that takes effect begins with nobody in any list."""
+
+    engine_class = _Unlisting
+
+
+class _AskedAboutBefore(_WithEngine):
+    """A rule that takes effect is asked at ticks that were over before its time."""
+
+    engine_class = _Belated
+
+
+class _StartAnew(RecordingUnit):
+    """After a restore the rules of the start hold until another version is told."""
+
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
+        self._timeline = self._timeline[:1]
+        return super().ready(committed)
+
+
 class _CountersInFront(RecordingUnit):
     """The counters restore from the engine's row, which is written before the offsets that they count up to."""
 
@@ -208,6 +278,23 @@ class _WithheldAgain(RecordingUnit):
         return positions
 
 
+class _SliceRefused(Suspects):
+    """All records of a run that fails are set aside."""
+
+    def failed(self, run: Sequence[tuple[int, int]]) -> None:
+        self.poison.update(run)
+
+
+class _FailureIgnored(RecordingUnit):
+    """What a failing record left half done is taken for done."""
+
+    def _apply(self, run: Run, behind: Sequence[int]) -> None:
+        try:
+            super()._apply(run, behind)
+        except PoisonError:
+            self._broken = False
+
+
 class _FencedGoesOn(CommitProtocol):
     """A refusal is taken for a passing failure: the unit lives on, ahead of the broker."""
 
@@ -236,6 +323,14 @@ MISTAKES: dict[str, Parts] = {
     "a lost answer answered by writing again": Parts(protocol=_LostAnswerIsRepeated),
     "a slice taken that begins too late": Parts(protocol=_GapTaken),
     "an older model brought back": Parts(unit=_OldModelBack),
+    "a model taken on arrival": Parts(unit=_ModelOnArrival),
+    "a rule taken on arrival": Parts(unit=_RuleOnArrival),
+    "an older version of a rule overwrites a newer one": Parts(rules=_LatestTold),
+    "lists emptied when a rule takes effect": Parts(unit=_ListsEmptied),
+    "a rule asked about the time before it": Parts(unit=_AskedAboutBefore),
+    "the rules of the start after a restart": Parts(unit=_StartAnew),
+    "the whole slice set aside for one record": Parts(suspects=_SliceRefused),
+    "a state that a failing record left goes on": Parts(unit=_FailureIgnored),
     "counters in front of their offsets": Parts(unit=_CountersInFront),
     "a lag left by a crash": Parts(unit=_LagLeft),
     "a crossing judged by itself": Parts(unit=_WithheldAgain),

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from simulation.clients import Acknowledged, Transactional
 from simulation.disks import SimulatedSnapshots
+from simulation.rules import SimulatedRules
 from simulation.units import RecordingUnit
 
 from streams.commit import CommitProtocol
+from streams.suspects import Suspects
 
 __all__ = ["PRODUCTION", "Parts"]
 
@@ -19,7 +21,9 @@ class Parts:
     unit: type[RecordingUnit] = RecordingUnit
     transactional_client: type[Transactional] = Transactional
     acknowledged_client: type[Acknowledged] = Acknowledged
+    rules: type[SimulatedRules] = SimulatedRules
     snapshots: type[SimulatedSnapshots] = SimulatedSnapshots
+    suspects: type[Suspects] = Suspects
 
 
 PRODUCTION = Parts()

@@ -13,6 +13,7 @@ from simulation.log import State, Transaction
 from simulation.loop import Loop
 from simulation.parts import PRODUCTION, Parts
 from simulation.promises import Promises
+from simulation.rules import DEFINITIONS, Version
 from simulation.units import RecordingUnit, model, shared_scratch
 from simulation.worker import Worker
 from simulation.workload import Sent, Workload
@@ -88,6 +89,8 @@ class _Schedule:
         # Each has a version, and the event time from which it scores; they become known at any time and in any order.
         self._models = [model(v, START_MS + int(chance.uniform(-60.0, 60.0)) * 1000) for v in (1, 2, 3)]
         self._known = {self._models[0].version: self._models[0]} if chance.random() < 0.5 else {}
+        self._versions = [Version(*rule, self._workload.time_ms(chance)) for rule in DEFINITIONS]
+        self._told = [version for version in self._versions if chance.random() < (0.2 if transactional else 0.5)]
 
     async def played(self) -> list[str]:
         """Play it to its end and return what it broke."""
@@ -139,6 +142,7 @@ class _Schedule:
             self.faults,
             self.history,
             self._known,
+            self._told,
             self._parts,
             self._chance.choice(self._disks) if self.faults.transactional else None,
             forgetful=self._forgetful,
@@ -149,7 +153,10 @@ class _Schedule:
     async def _trouble(self) -> None:
         """The greater events, one after the other."""
         chance = self._chance
-        kinds = (self._kill, self._kill, self._pause, self._leave, self._join, self._expire, self._compact, self._tell)
+        kinds = (
+            *(self._kill, self._kill, self._pause, self._leave, self._join, self._expire, self._compact),
+            *(self._tell, self._tell_rule, self._tell_rule),
+        )
         while True:
             await asyncio.sleep(chance.expovariate(1.0 / self.faults.chaos_s))
             chance.choice(kinds)()
@@ -191,6 +198,20 @@ class _Schedule:
         self._known[snapshot.version] = snapshot
         for worker in self._alive():
             self._loop.call_later(self._chance.choice((0.0, 0.0, 5.0, 15.0)), worker.learn, snapshot)
+
+    def _tell_rule(self) -> None:
+        """A version of a rule is published, or told again, to whoever listens by now."""
+        number = self._chance.randrange(len(self._versions))
+        version, delays_s = self._versions[number], (0.0, 0.0, 5.0, 15.0)
+        if version not in self._told and not self.faults.transactional:
+            # What a crash undid has been told there, and is the same once more only under the same rules: each version
+            # must be known everywhere before its time.
+            ahead_ms = self._chance.randint(2, 20) * 1000
+            version = self._versions[number] = version._replace(effective_ms=self._broker.now_ms() + ahead_ms)
+            delays_s = (0.0,)
+        self._told.append(version)
+        for worker in self._alive():
+            self._loop.call_later(self._chance.choice(delays_s), worker.learn_rule, version)
 
     # ---- how far it is
 

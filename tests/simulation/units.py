@@ -1,29 +1,51 @@
 """Units: the production unit, with short times, that also writes down in each commit how it came to its state."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import islice
+from typing import Any
 from unittest.mock import patch
 
 import msgspec
 import numpy as np
-from simulation.workload import LATE_MS
+from simulation.rules import BASE, Version, holding, read_once, timeline_of
+from simulation.workload import LATE_MS, POISON, poisoned
 
+from scoring.crossing import Crossing, Crossings
 from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
 from scoring.in_force import blank_model, in_force
+from scoring.kernel import Events, Points
 from scoring.model import LinearScorer, Snapshot
-from scoring.profile import HOUR_MS, Layout, Profiles
-from scoring.rules import Rule, RuleSet, shipped
+from scoring.outcome import Action, Outcome
+from scoring.profile import HOUR_MS, NEVER, Layout, Profiles, stable_hash
+from scoring.rules import RuleSet
+from scoring.stored import PRODUCT
 from streams.commit import Record, Taken
+from streams.live_rules import Timeline
+from streams.suspects import Suspects
 from streams.unit import Unit, UnitOptions
 from streams.waiting import Run
 
-__all__ = ["RECORD", "RecordingUnit", "Replay", "Step", "UnfollowableError", "model", "options", "rows_of"]
+__all__ = [
+    "POISON_ROW",
+    "RECORD",
+    "FailingEngine",
+    "RecordingUnit",
+    "Replay",
+    "Step",
+    "UnfollowableError",
+    "model",
+    "options",
+    "rows_of",
+]
 
 RECORD = "simulation-record"
 """The topic on which a commit says how it came to be: more than `progress` does, for a replay to the byte."""
+
+POISON_ROW = PRODUCT + stable_hash(POISON.encode()).to_bytes(8, "big")
+"""Key of the product on which the engine fails."""
 
 _HORIZON_MS = 2 * HOUR_MS
 
@@ -36,19 +58,7 @@ def options() -> UnitOptions:
         tick_ms=5_000,
         window_ms=LATE_MS,
     )
-    rules = [
-        *shipped(only=["second-order"]).rules,
-        Rule(name="looking", sentence="Looked within twenty seconds.", enter="seconds_since(product_viewed) < 20"),
-        Rule(name="frequent", sentence="Did three things.", enter="total(any) >= 3", exit="never", audience=True),
-        Rule(
-            name="likely",
-            sentence="Will probably buy.",
-            enter="probability >= 0.6",
-            exit="probability < 0.4",
-            cooldown_ms=20_000,
-        ),
-    ]
-    return UnitOptions(settings, RuleSet(rules), allowed_skew_ms=600_000, own_clock=False, slice_records=6)
+    return UnitOptions(settings, RuleSet(BASE), allowed_skew_ms=600_000, own_clock=False, slice_records=6)
 
 
 @cache
@@ -72,6 +82,7 @@ def shared_scratch() -> Iterator[None]:
     with (
         patch.object(Engine, "_room_for", staticmethod(_scratch)),
         patch.object(Profiles.__init__, "__defaults__", (16,)),
+        read_once(),
     ):
         yield
 
@@ -79,43 +90,71 @@ def shared_scratch() -> Iterator[None]:
 _scratch = cache(Engine._room_for)
 
 
+class FailingEngine(Engine):
+    """The production engine, but that it fails on some records, after it has changed the state."""
+
+    def apply(self, events: Events, *said: Any) -> Outcome:
+        """What the production engine does, unless it fails."""
+        outcome = super().apply(events, *said)
+        if (events.product == _POISON).any():
+            raise ZeroDivisionError("the engine fails")
+        return outcome
+
+
 class RecordingUnit(Unit):
-    """The production unit; each commit of it also tells which steps led to it, and the models known at each.
+    """The production unit; each commit of it also tells which steps led to it, and what was known at each.
 
     Parameters
     ----------
+    told
+        The versions of rules that its worker has been told, kept up to date by that.
     forgetful
         Whether it has forgotten all message ids after a restore: they would hide that a record is applied again.
     """
 
-    def __init__(self, partition: int, loaded: Iterable[Snapshot], *, forgetful: bool) -> None:
-        super().__init__(partition, options(), sorted(loaded, key=lambda snapshot: snapshot.version))
+    def __init__(
+        self,
+        partition: int,
+        loaded: Iterable[Snapshot],
+        timeline: Timeline = (),
+        told: Collection[Version] = (),
+        suspects: Suspects | None = None,
+        *,
+        forgetful: bool,
+    ) -> None:
+        models = sorted(loaded, key=lambda snapshot: snapshot.version)
+        super().__init__(partition, options(), models, timeline, suspects)
+        self.engine.__class__ = FailingEngine
+        self._told_rules = told
         self._forgetful = forgetful
         self._steps: list[Step] = []
-        self._born = True
 
     def _apply(self, run: Run, behind: Sequence[int]) -> None:
         read = [0] * len(self._waiting.count)
         for source, count in run.counts:
             read[source] += count
-        self._steps.append(Step(known_models(self.engine), self._born, read=read, behind=list(behind)))
-        self._born = False
+        known = list(self._told_rules)
+        self._steps.append(Step(known_models(self.engine), known, read=read, behind=list(behind)))
         super()._apply(run, behind)
 
     def _pass_time(self, now_ms: int) -> bool:
-        before, models = len(self._ticks), known_models(self.engine)
+        before, models, known = len(self._ticks), known_models(self.engine), list(self._told_rules)
         more = super()._pass_time(now_ms)
         for _, until_ms in self._ticks[before:]:
-            self._steps.append(Step(models, self._born, until_ms=until_ms, now_ms=now_ms))
-            self._born = False
+            self._steps.append(Step(models, known, until_ms=until_ms, now_ms=now_ms))
         return more
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         """What the production unit does; a forgetful one no longer knows any message by its id."""
         positions = super().ready(committed)
+        self._steps.append(Step(known_models(self.engine), list(self._told_rules), born=True))
         if self._forgetful:
             self.forget()
         return positions
+
+    def anew(self) -> "RecordingUnit":
+        """An empty one of this partition number that knows the same rules."""
+        return RecordingUnit(self.partition, (), timeline_of(self._told_rules), forgetful=False)
 
     def forget(self) -> None:
         """Forget the ids of messages, as if more than the span had come since."""
@@ -132,14 +171,18 @@ class RecordingUnit(Unit):
         return taken
 
 
-class Step(msgspec.Struct):
-    """A run of records, or a tick of quiet time, and the models known before: that in force, and those to come.
+_POISON = stable_hash(POISON.encode())
 
-    `born` marks the first step of a unit after a restore.
+
+class Step(msgspec.Struct):
+    """A run of records, a tick of quiet time, or a restore (`born`), and what was known at it.
+
+    `models` are that in force and those to come; `rules` the versions that the worker had been told.
     """
 
     models: tuple[int, list[tuple[int, int]]]
-    born: bool
+    rules: list[Version]
+    born: bool = False
     read: list[int] = []
     behind: list[int] = []
     until_ms: int = 0
@@ -156,25 +199,45 @@ class UnfollowableError(Exception):
 
 
 class Replay(Unit):
-    """The production unit, led through recorded steps: no broker, no faults."""
+    """The production unit, led through recorded steps: no broker, no faults.
+
+    Attributes
+    ----------
+    misjudged
+        Crossings by another version of a rule than the one that plainly holds, a sentence each.
+    """
 
     def __init__(self, partition: int, inputs: Sequence[Sequence[Record]]) -> None:
-        super().__init__(partition, options())
+        known = Suspects()
+        known.poison = {(s, r.offset) for s, records in enumerate(inputs) for r in records if poisoned(r.value)}
+        super().__init__(partition, options(), suspects=known)
         self._inputs = [iter(records) for records in inputs]
+        self._since_ms: dict[Version, int] = {}
+        self._from_ms = self._until_ms = NEVER
+        self.misjudged: list[str] = []
 
     def follow(self, steps: Sequence[Step]) -> Taken | None:
         """Take the steps of one commit, and what it writes."""
+        with patch.object(Crossings, "action", lambda *said: self._judged(*said)):  # noqa: PLW0108 - it must bind
+            self._lead(steps)
+        return self.take()
+
+    def _lead(self, steps: Sequence[Step]) -> None:
         for step in steps:
+            self._learn(step)
+            self._from_ms, self._until_ms = self.engine.clock.watermark_ms, step.until_ms
             version, upcoming = step.models
             self.engine.model = in_force(model(version, 0)) if version else blank_model()
             self.engine.upcoming = [model(*known) for known in upcoming]
             if step.read:
                 self._run(step)
+            elif step.born:
+                self.engine.catch_up()
             else:
-                self.outbox.tell(self.engine.advance(step.until_ms, step.now_ms), (), self._told_ms)
+                outcome = self.engine.advance(step.until_ms, step.now_ms)
+                self.outbox.tell(outcome, (), self._told_ms)
                 self._ticks.append((self._read, step.until_ms))
                 self._touched += 1
-        return self.take()
 
     def _run(self, step: Step) -> None:
         for source, count in enumerate(step.read):
@@ -185,6 +248,32 @@ class Replay(Unit):
         if run is None or sum(count for _, count in run.counts) != sum(step.read):
             raise UnfollowableError(f"{step.read} records were read, of which the inputs hold fewer")
         self._apply(run, step.behind)
+
+    def _learn(self, step: Step) -> None:
+        """Know the versions of rules that were known then: after a restore perhaps fewer than before."""
+        if step.born or len(step.rules) != len(self._since_ms):
+            now_ms = self.engine.clock.watermark_ms
+            before = {} if step.born else self._since_ms
+            self._since_ms = {version: before.get(version, now_ms) for version in step.rules}
+            self.engine.plan_rules(timeline_of(step.rules))
+
+    def _judged(self, crossings: Crossings, crossing: Crossing, points: Points, events: Events, *more: Any) -> Action:
+        action = _action(crossings, crossing, points, events, *more)
+        watermarks = [self._from_ms, *events.watermark_ms.tolist()]
+        watermarks.append(max(watermarks[-1], self._until_ms))
+        done = int(points.at[crossing.point])
+        at_ms = watermarks[done]
+        if action.event < 0:
+            # What had its time before the tick decides it. But a tick may come when its time is past, by an event out
+            # of order, or before the watermark is there, when the customer's next event asks for it.
+            at_ms = min(max(action.time_ms - 1, at_ms), watermarks[done + 1])
+        wanted = holding(action.rule, self._since_ms, at_ms)
+        if action.rule_version != wanted:
+            self.misjudged.append(f"{action.rule}@{action.rule_version} at {action.time_ms}, not @{wanted}")
+        return action
+
+
+_action = Crossings.action
 
 
 def rows_of(unit: Unit) -> dict[bytes, bytes]:

@@ -1,7 +1,8 @@
 """Worker: a member of the group that drives the production commit protocol, as the binding to Faust does."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections import defaultdict
+from collections.abc import Awaitable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
@@ -13,10 +14,14 @@ from simulation.group import Joined
 from simulation.history import History
 from simulation.network import Host, Network
 from simulation.parts import Parts
+from simulation.rules import Version
 from simulation.units import RecordingUnit
 
 from scoring.model import Snapshot
+from scoring.rules import RuleError
 from streams.commit import BrokerClient, CommitFailedError, FencedError, Offered, Slice, Stage, Taken, UnitState
+from streams.live_rules import Timeline
+from streams.suspects import PoisonError
 
 __all__ = ["Worker"]
 
@@ -33,6 +38,8 @@ class Worker:
     ----------
     models
         The models known at its start, the newest of which scores.
+    rules
+        The versions of rules told by its start, in that order.
     parts
         The classes that it is made of.
     disk
@@ -48,6 +55,7 @@ class Worker:
         faults: Faults,
         history: History,
         models: dict[int, Snapshot],
+        rules: Sequence[Version],
         parts: Parts,
         disk: Disk | None,
         *,
@@ -67,6 +75,10 @@ class Worker:
         self.protocol = parts.protocol(client, self._build, self._lost, self._written, snapshots)
         self._parts, self._forgetful = parts, forgetful
         self._models = dict(models)
+        self._at_start = tuple(rules)
+        self._suspects = defaultdict(parts.suspects)
+        self._told: dict[Version, None] = {}
+        self._rules = parts.rules.beginning(self._changed, self._refused)
         self._assigned: tuple[int, ...] = ()
         self._rebalancing = True
         self._leaving = False
@@ -78,8 +90,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin, in tasks of its own."""
-        for work in (self._belong(), self._fetch(), self._apply(), self._commit()):
-            self._spawn(work)
+        self._spawn(self._begin())
 
     @property
     def idle(self) -> bool:
@@ -105,8 +116,31 @@ class Worker:
         if not self.host.dead:
             self._history.note(self.host.name, "is told of model {}", snapshot.version)
             self._models[snapshot.version] = snapshot
-            for unit in self.protocol.restored():
+            for unit in self.protocol.held():
                 unit.swap_model(snapshot)
+
+    def learn_rule(self, version: Version) -> None:
+        """A version of a rule arrives, new or not, in whatever order."""
+        if not self.host.dead:
+            self._history.note(self.host.name, "is told of rule {}@{} from {}", *version)
+            self._spawn(self._take_rule(version))
+
+    async def _begin(self) -> None:
+        for version in self._at_start:
+            await self._take_rule(version)
+        for work in (self._belong(), self._fetch(), self._apply(), self._commit()):
+            self._spawn(work)
+
+    async def _take_rule(self, version: Version) -> None:
+        self._told[version] = None
+        await self._rules.tell(version)
+
+    def _changed(self, timeline: Timeline) -> None:
+        for unit in self.protocol.held():
+            unit.plan_rules(timeline)
+
+    def _refused(self, error: RuleError) -> None:
+        raise error
 
     def leave(self) -> None:
         """Stop cleanly: commit, then go."""
@@ -118,7 +152,9 @@ class Worker:
     # ---- what the protocol calls
 
     def _build(self, partition: int) -> UnitState:
-        return self._parts.unit(partition, self._models.values(), forgetful=self._forgetful)
+        timeline, told = self._rules.timeline, self._told.keys()
+        suspects = self._suspects[partition]
+        return self._parts.unit(partition, self._models.values(), timeline, told, suspects, forgetful=self._forgetful)
 
     def _lost(self, partition: int, error: Exception) -> None:
         self._history.note(self.host.name, "lost the unit of partition {}: {}", partition, error)
@@ -277,7 +313,11 @@ class Worker:
             await self.host.sleep(self._chance.random() * 1.0)
             active = self.protocol.units()
             if active:
-                self._chance.choice(active)[1].pump(self._broker.now_ms())
+                partition, unit = self._chance.choice(active)
+                try:
+                    unit.pump(self._broker.now_ms())
+                except PoisonError as error:
+                    self.protocol.discard(partition, error)
 
     async def _commit(self) -> None:
         while True:

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 from simulation.broker import START_MS
 from simulation.log import Entry
 
-__all__ = ["LATE_MS", "PlainCount", "Sent", "Workload", "plain_count"]
+__all__ = ["LATE_MS", "POISON", "PlainCount", "Sent", "Workload", "plain_count", "poisoned"]
 
 LATE_MS = 90 * 60_000
 """The window: what is older than the watermark by more is late."""
 _MINUTE_MS = 60_000
 _CLICKS = ("Product Viewed", "Product Viewed", "Product Viewed", "Product Added", "Product Removed", "Page")
 _CLICKSTREAM, _ORDERS = 0, 1
+POISON = "poison"
+"""The product that the engine fails on."""
 
 
 class Sent(NamedTuple):
@@ -32,7 +34,7 @@ class Sent(NamedTuple):
 
 
 class Workload:
-    """Records of a few customers, some repeated, late, unknown or broken.
+    """Records of a few customers, some repeated, late, unknown, broken or such as the engine fails on.
 
     Parameters
     ----------
@@ -56,6 +58,7 @@ class Workload:
         self._until_s = until_s
         self._late = late
         self.repeats = chance.random() < 0.6
+        self._poisoned = chance.random() < 0.25
         self._live = chance.random() < 0.5  # else events tell of the last hours, in which horizons pass
         self._customers = [[f"c{p}{i}" for i in range(chance.randint(1, 3))] for p in range(partitions)]
         self._number = 0
@@ -82,6 +85,12 @@ class Workload:
             return START_MS + int(at_s * 1000)
         return START_MS - (count - i) * (20 if self._late else 2) * _MINUTE_MS
 
+    def time_ms(self, chance: Random) -> int:
+        """Some event time, mostly before the last and after the first."""
+        if self._live:
+            return START_MS + int(chance.uniform(-60.0, 60.0)) * 1000
+        return START_MS - int(chance.uniform(-2.0, 20.0) * (20 if self._late else 2) * 60) * 1000
+
     def _row(self, source: int, partition: int, event_ms: int) -> tuple[bytes, bytes | None]:
         chance = self._chance
         customer = chance.choice(self._customers[partition])
@@ -100,20 +109,29 @@ class Workload:
         if drawn > 0.95 and self._late:
             age_ms += LATE_MS + 60 * _MINUTE_MS
         order = f"o{chance.randrange(max(number - 6, 0), number + 1)}"  # now and then one that was there before
-        row = customer.encode(), _value(number, customer, event, event_ms - age_ms, order, chance.randrange(1, 9))
+        amount = chance.randrange(1, 9)
+        product = f"p{amount}"
+        if self._poisoned and event == "Product Viewed" and chance.random() < 0.15:
+            product = POISON
+        row = customer.encode(), _value(number, customer, event, event_ms - age_ms, order, amount, product)
         before.append(row)
         return row
 
 
-def _value(number: int, customer: str, event: str, time_ms: int, order: str, amount: int) -> bytes:
+def _value(number: int, customer: str, event: str, time_ms: int, order: str, amount: int, product: str) -> bytes:
     at = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    said: dict[str, Any] = {"product_id": f"p{amount}", "price": 2.0}
+    said: dict[str, Any] = {"product_id": product, "price": 2.0}
     if event == "Order Completed":
         said = {"order_id": order, "revenue": float(amount)}
     call = {"type": "page"} if event == "Page" else {"type": "track", "event": event}
     return json.dumps(
         {"messageId": f"m{number}", "timestamp": at, "userId": customer, **call, "properties": said}
     ).encode()
+
+
+def poisoned(value: bytes | None) -> bool:
+    """Whether it is one that the engine fails on."""
+    return POISON.encode() in (value or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +169,9 @@ def plain_count(records: Iterable[tuple[int, Entry]], late: Iterable[tuple[int, 
             continue
         if name == "Flux Compensated":
             ignored += 1
+            continue
+        if poisoned(entry.value):
+            refused.append((source, entry.offset))
             continue
         left[source, entry.value] -= 1
         if left[source, entry.value] < 0:

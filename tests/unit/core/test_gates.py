@@ -128,3 +128,12 @@ def test_a_machine_gives_no_examples() -> None:
     assert sum(len(outcome.examples) for outcome in person.outcomes) >= 1
     at_work = [example.made_ms for outcome in machine.outcomes for example in outcome.examples]
     assert all(ms % (24 * HOUR_MS) > 2 * HOUR_MS for ms in at_work)
+
+
+def test_a_crossing_that_another_event_causes_after_a_crash_is_the_same() -> None:
+    """The side record was written, the row was not: entering again, by another event, has the number it had."""
+    seen = rule("{name: seen, sentence: Seen., enter: 'total(page) >= 1', exit: cart_items > 0}")
+    shop = Shop(seen).does(0, NOVELTY)
+    shop.engine.profiles.rows["inside"] = 0
+    shop.does(1, NOVELTY).does(2, Kind.PRODUCT_ADDED)
+    assert [(action.entered, action.number) for action in shop.actions] == [(True, 1), (True, 1), (False, 2)]
