@@ -22,10 +22,13 @@ from scoring.rules import shipped
 from streams import snapshot_file
 from streams.changelog import Mark, _read
 from streams.commit import CommitFailedError, CommitProtocol, Sink, Slice, SnapshotRefusedError
+from streams.figures import Figures
 from streams.metrics import Metrics
+from streams.settings import Settings
 from streams.snapshot_file import FORMAT, Header
 from streams.snapshots import Identity, LocalSnapshots
 from streams.unit import Unit, UnitOptions
+from streams.worker import _Worker
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 NOW = 1_700_000_000_000
@@ -764,3 +767,18 @@ def test_what_is_too_old_to_be_used_is_removed(tmp_path: Path) -> None:
         assert left == {"0.snapshot", "1.snapshot", "3.snapshot-x.part", "notes.txt"}
 
     run(scenario())
+
+
+@pytest.mark.parametrize(("transactional", "kept"), [(True, True), (False, False)])
+def test_without_transactions_the_worker_says_so(tmp_path: Path, transactional: bool, kept: bool) -> None:
+    """Where commits are no transactions no snapshot is taken, whatever `state_dir` says, and the start tells it."""
+    said: list[str] = []
+    settings = Settings(state_dir=tmp_path, web_port=0)
+    worker = _Worker(settings, OPTIONS, said.append, said.append)
+    worker.figures = Figures(settings)
+    try:
+        assert (worker._snapshots(transactional) is not None) is kept
+        assert len(said) == (not kept)
+        assert all("state_dir is not used" in line for line in said)
+    finally:
+        worker.figures.close()
