@@ -49,8 +49,8 @@ def test_a_killed_broker_comes_back_and_all_goes_on(world: World) -> None:
         world.broker.start()
         world.next_score(world.ends())
     world.checked()
-    assert worker.returncode is None
-    assert trainer.returncode is None
+    assert worker.returncode is None, worker.last_lines()
+    assert trainer.returncode is None, trainer.last_lines()
 
 
 def test_a_killed_trainer_goes_on_as_if_nothing_had_been(world: World) -> None:
