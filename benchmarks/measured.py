@@ -45,9 +45,11 @@ class Worker:
         Its application: a state of its own.
     exactly_once
         Whether each commit is a transaction.
+    settings
+        Others, by name.
     """
 
-    def __init__(self, cluster: Cluster, app_id: str, *, exactly_once: bool) -> None:
+    def __init__(self, cluster: Cluster, app_id: str, *, exactly_once: bool, **settings: str) -> None:
         self._cluster = cluster
         self.app_id = app_id
         self._environment = {
@@ -57,6 +59,7 @@ class Worker:
             "RECOMPRA_EXACTLY_ONCE": "on" if exactly_once else "off",
             # It is paused while records are put there, and must still be a member afterwards.
             "RECOMPRA_SESSION_TIMEOUT_S": "60",
+            **{f"RECOMPRA_{name.upper()}": value for name, value in settings.items()},
         }
 
     def __enter__(self) -> Self:
