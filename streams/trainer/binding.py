@@ -163,7 +163,7 @@ class TrainerBinding:
         """Wait for partitions that hold input and have not told a watermark; look at most every two seconds."""
         if said.partition not in training.watermarks or time.monotonic() - self._looked_at_s > _LOOK_EVERY_S:
             self._looked_at_s = time.monotonic()
-            training.required = await self._filled()
+            training.required |= await self._filled()
 
     # ---- what is committed
 

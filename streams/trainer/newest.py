@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import LeaderNotAvailableError
 
 from scoring.model import Snapshot, SnapshotRefused
 from streams.connection import aiokafka_options
@@ -73,8 +74,8 @@ async def _last_values(settings: Settings) -> list[bytes]:
     consumer = AIOKafkaConsumer(
         **aiokafka_options(settings), enable_auto_commit=False, isolation_level="read_committed"
     )
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([_PLACE])
         first = (await consumer.beginning_offsets([_PLACE]))[_PLACE]
         end = (await consumer.end_offsets([_PLACE]))[_PLACE]
@@ -104,18 +105,20 @@ async def inputs_filled(settings: Settings) -> frozenset[int]:
     Raises
     ------
     aiokafka.errors.KafkaError
-        From the broker.
+        From the broker; also while it does not tell of every partition, as after its own start: one left out here
+        would not be waited for, and its examples would come too late.
     """
     consumer = AIOKafkaConsumer(**aiokafka_options(settings), enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         topics = await consumer.topics()
         places = [
             TopicPartition(topic, number)
             for topic in ("clickstream", "orders", "customers")
-            if topic in topics
-            for number in consumer.partitions_for_topic(topic) or ()
+            for number in (consumer.partitions_for_topic(topic) or () if topic in topics else ())
         ]
+        if len(places) < 3 * settings.partitions:
+            raise LeaderNotAvailableError("the broker does not tell all partitions of the inputs")
         first = await consumer.beginning_offsets(places)
         end = await consumer.end_offsets(places)
         return frozenset(place.partition for place in places if end[place] > first[place])

@@ -21,6 +21,7 @@ from streams.topics import found
 from streams.trainer.app import trainer_app, trainer_settings
 from streams.trainer.binding import TrainerBinding
 from streams.trainer.newest import inputs_filled, newest_model, newest_version
+from streams.trainer.patience import patiently
 from streams.trainer.training import Training
 from streams.trainer.wire import model_record
 from streams.trainer_metrics import TrainerMetrics
@@ -115,7 +116,7 @@ class _Trainer:
         binding = TrainerBinding(
             self._begin,
             self._publish,
-            lambda: inputs_filled(self.settings),
+            lambda: patiently("inputs", lambda: inputs_filled(self.settings)),
             self._failed,
             self.metrics.unreadable.inc,
             self.metrics.look,
@@ -143,9 +144,9 @@ class _Trainer:
         """Go on from the newest version; with `anew`, only its number is taken over."""
         if self.anew:
             self.anew = False  # once: after a rebalance it goes on from what it published itself
-            return self._from_the_beginning(await newest_version(self.settings))
+            return self._from_the_beginning(await patiently("models", lambda: newest_version(self.settings)))
         try:
-            newest = await newest_model(self.settings)
+            newest = await patiently("models", lambda: newest_model(self.settings))
         except SnapshotRefused as error:
             raise TrainerFailedError(f"the newest version of the model cannot be gone on from: {error}") from None
         if newest is None:
@@ -171,7 +172,7 @@ class _Trainer:
     async def _publish(self, snapshot: Snapshot, training: Training) -> None:
         key, value = model_record(snapshot)
         try:
-            await self.producer.send_and_wait("models", value, key=key, partition=0)
+            await patiently("models", lambda: self.producer.send_and_wait("models", value, key=key, partition=0))
         except MessageSizeTooLargeError:
             raise TrainerFailedError(
                 f"version {snapshot.version} of the model takes {len(value):,} bytes, more than the broker takes; "
