@@ -339,7 +339,8 @@ def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, received
     points.logit[m] = _logit(x, scorer)
     read_columns(p, now, reading, horizon, value, rank, points.columns[m])
     for k in range(points.viewed.shape[1]):
-        points.viewed[m, k] = p.view_product[k] if k < p.view_n else 0
+        # A plain 0 would make both of them floats, which lose the last digits of an id.
+        points.viewed[m, k] = p.view_product[k] if k < p.view_n else np.uint64(0)
 
 
 @compiled
