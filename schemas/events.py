@@ -61,6 +61,9 @@ class Properties(Struct, gc=False):
     campaign_id: str | int | None = None
     consent: dict[str, Any] | None = None
     wishlist_id: str | int | None = None
+    action_id: str | None = None
+    channel: str | None = None
+    purpose: str | None = None
 
 
 class Event(Struct, gc=False):

@@ -6,20 +6,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scoring.compiled import compiled
+from scoring.gates import GATES, Asked, Gates, Verdict
+from scoring.gates.best import Habits
+from scoring.gates.channel import Channel, Purpose
 from scoring.kernel import AUTOMATED, Events, Points
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
-from scoring.rules.rule import Carry, ForEach
+from scoring.rules.rule import ActionClass, Carry, ForEach
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Detail, Sides
 
-__all__ = ["GATES", "Crossing", "Crossings"]
-
-GATES = ("replay", "stale", "automated", "warming_up", "cooldown", "entry_withheld")
-"""Reason codes, in the order in which they are asked; the last is that of leaving what was entered unseen."""
+__all__ = ["Crossing", "Crossings"]
 
 _REMEMBERED = 8
-"""Crossings of one rule and customer whose numbers are kept, for records that are read again after a crash."""
+"""Crossings of one rule and customer that are kept, for records that are read again after a crash."""
 
 
 class Crossing(NamedTuple):
@@ -58,16 +58,14 @@ class Crossings:
         At most 64, as a row keeps one bit for each.
     slots
         The bit of each rule.
-    max_action_age_ms
-        An action for a moment that lies further than this before the receipt of its cause is `stale`; None: never.
-    replay
-        Whether everything is withheld, because the input was lived through before.
+    gates
+        What is asked before anything is published.
     """
 
-    def __init__(self, rules: RuleSet, slots: Sequence[int], max_action_age_ms: int | None, replay: bool) -> None:
+    def __init__(self, rules: RuleSet, slots: Sequence[int], gates: Gates) -> None:
         self._rules = rules
-        self._max_age_ms = max_action_age_ms
-        self._replay = replay
+        self._gates = gates
+        self._habits = Habits(gates.settings)
         numbered = list(enumerate(zip(rules.rules, slots, strict=True)))
         self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is not ForEach.ORDER]
         self._of_order = [r for r, (rule, _) in numbered if rule.for_each is ForEach.ORDER]
@@ -133,30 +131,40 @@ class Crossings:
         k: int,
         sides: Sides,
         products: dict[int, str],
+        customers: Sequence[bytes],
     ) -> Action:
         """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
         i, rule = crossing.point, self._rules.rules[crossing.rule]
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
-        side = sides.touch(row)
+        side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
         groups = tuple(scores.groups[k].tolist())
         state = side.rules.setdefault(rule.name, RuleState())
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
-        before = next((c for c in state.lately if (c.ms, c.source, c.offset) == cause), None)
-        age_ms = int(points.received_ms[i]) - time_ms
-        automated = bool(points.cause[i] & AUTOMATED)
-        withheld = self._gates(rule, crossing, side, state, time_ms, age_ms, automated, before, scores.warming_up)
-        if crossing.object is not None:
-            number = 1 if crossing.entered else 2
-        elif before is not None:
-            number = before.number
-        else:
-            number = state.crossings = state.crossings + 1
-            state.lately = (*state.lately, Crossed(*cause, number, not withheld))[-_REMEMBERED:]
+        before = _told_before(state, cause, crossing.object)
+        best = self._habits.best(standing, points.visited[i])
+        asked = Asked(
+            rule=rule,
+            customer=customers[row],
+            time_ms=time_ms,
+            age_ms=int(points.received_ms[i]) - time_ms,
+            sent_ms=state.sent_ms,
+            automated=bool(points.cause[i] & AUTOMATED),
+            warming_up=scores.warming_up,
+            score=float(scores.score[k]),
+            percentile=float(scores.percentile[k]),
+            best=best.channels,
+        )
+        verdict = self._verdict(before, crossing, asked, side, state)
+        number = self._number(crossing, cause, state, verdict) if before is None else before.number
         changes = None
         if state.contributions and len(state.contributions) == len(groups):
             changes = tuple(now - then for now, then in zip(groups, state.contributions, strict=True))
-        self._remember(rule, crossing, side, state, time_ms, groups, not withheld)
+        state.contributions = groups
+        self._remember(rule, crossing, side, state, time_ms, verdict)
+        if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
+            purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
+            standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
         viewed = [products[n] for n in points.viewed[i].tolist() if n in products]
         carries = rule.carries
         return Action(
@@ -181,56 +189,63 @@ class Crossings:
             warming_up=scores.warming_up,
             expires_ms=None if rule.expires_after_ms is None else time_ms + rule.expires_after_ms,
             audience=rule.audience,
-            withheld=withheld,
+            withheld=verdict.withheld,
+            best=best,
+            language=None if standing.language is None else (standing.language[2], standing.language[1]),
+            channel=None if verdict.channel is None else verdict.channel.name.lower(),
+            coupon=verdict.coupon,
+            not_before_ms=verdict.not_before_ms,
+            control=verdict.control,
         )
 
-    def _gates(
-        self,
-        rule: Rule,
-        crossing: Crossing,
-        side: Side,
-        state: RuleState,
-        time_ms: int,
-        age_ms: int,
-        automated: bool,
-        before: Crossed | None,
-        warming_up: bool,
-    ) -> tuple[str, ...]:
-        """The codes of the gates that are shut, in their order; none: the action is published.
+    def _verdict(
+        self, before: Crossed | None, crossing: Crossing, asked: Asked, side: Side, state: RuleState
+    ) -> Verdict:
+        """What the gates say, or said before a crash: since then the customer's record has run ahead of the profile.
 
         Leaving is told to whoever was told of entering, however old it is: it only says that something ends.
         """
-        reasons = ["replay"] if self._replay else []
-        if not crossing.entered:
-            if before is not None:  # told before a crash, after which `entry_sent` is that of a customer who left
-                was_sent = before.sent
-            elif crossing.object is None:
-                was_sent = state.entry_sent
-            else:
-                was_sent = side.objects.get(rule.name, {}).get(crossing.object, False)
-            return (*reasons, *(() if was_sent else ("entry_withheld",)))
-        if self._max_age_ms is not None and age_ms > self._max_age_ms:
-            reasons.append("stale")
-        if automated:
-            reasons.append("automated")
-        if warming_up and rule.reads_score:
-            reasons.append("warming_up")
-        resent = before is not None and before.sent
-        if rule.cooldown_ms and time_ms - state.sent_ms < rule.cooldown_ms and not resent:
-            reasons.append("cooldown")
-        return tuple(reasons)
+        if before is not None:
+            return self._told(before, asked)
+        if crossing.entered:
+            return self._gates.judge(asked, side.standing)
+        if crossing.object is None:
+            was_sent = state.entry_sent
+        else:
+            was_sent = side.objects.get(asked.rule.name, {}).get(crossing.object, False)
+        shut = {"replay": self._gates.replay, "entry_withheld": not was_sent}
+        return Verdict(tuple(code for code in GATES if shut.get(code, False)), None, False, None, None)
+
+    def _told(self, before: Crossed, asked: Asked) -> Verdict:
+        """The verdict that was remembered."""
+        withheld = tuple(code for bit, code in enumerate(GATES) if before.shut >> bit & 1)
+        channel = None if before.channel < 0 else Channel(before.channel)
+        control = self._gates.drawn(asked) if withheld == ("holdout",) else None
+        return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
 
     @staticmethod
-    def _remember(
-        rule: Rule,
-        crossing: Crossing,
-        side: Side,
-        state: RuleState,
-        time_ms: int,
-        groups: tuple[float, ...],
-        sent: bool,
-    ) -> None:
-        state.contributions = groups
+    def _number(crossing: Crossing, cause: tuple[int, int, int], state: RuleState, verdict: Verdict) -> int:
+        """Number a crossing that is new, and remember it with its verdict."""
+        if crossing.object is None:
+            number = state.crossings = state.crossings + 1
+        else:
+            number = 1 if crossing.entered else 2
+        told = Crossed(
+            *cause,
+            number,
+            not verdict.withheld,
+            sum(1 << GATES.index(code) for code in verdict.withheld),
+            -1 if verdict.channel is None else int(verdict.channel),
+            verdict.coupon,
+            verdict.not_before_ms or 0,
+            crossing.object or "",
+        )
+        state.lately = (*state.lately, told)[-_REMEMBERED:]
+        return number
+
+    @staticmethod
+    def _remember(rule: Rule, crossing: Crossing, side: Side, state: RuleState, time_ms: int, verdict: Verdict) -> None:
+        sent = not verdict.withheld
         if crossing.object is not None:
             if crossing.entered:
                 side.objects[rule.name][crossing.object] = sent
@@ -240,8 +255,21 @@ class Crossings:
                     del side.objects[rule.name]
         else:
             state.entry_sent = crossing.entered and sent
-        if crossing.entered and sent:
+        if crossing.entered and _as_if_sent(verdict):
             state.sent_ms = time_ms
+
+
+def _as_if_sent(verdict: Verdict) -> bool:
+    """Whether it uses up cap and cooldown: what only the holdout withholds does, or its control would be another kind
+    of customer.
+    """
+    return verdict.withheld in ((), ("holdout",))
+
+
+def _told_before(state: RuleState, cause: tuple[int, int, int], object_id: str | None) -> Crossed | None:
+    """The crossing as it was told before a crash, if it was."""
+    found = (c for c in state.lately if (c.ms, c.source, c.offset) == cause and c.object == (object_id or ""))
+    return next(found, None)
 
 
 def _points_of(points: Points, m: int, details: dict[int, Detail]) -> list[int]:

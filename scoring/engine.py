@@ -10,6 +10,7 @@ from scoring.clock import Clock
 from scoring.crossing import Crossings
 from scoring.engine_settings import Counts, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
+from scoring.gates import Gates
 from scoring.in_force import blank_model, in_force
 from scoring.kernel import (
     APPLIED,
@@ -32,7 +33,7 @@ from scoring.kinds import N_KINDS
 from scoring.model import Snapshot, probabilities
 from scoring.outcome import Outcome, Scores
 from scoring.pending import PendingExamples
-from scoring.profile import FAR, Layout, Profiles
+from scoring.profile import FAR, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
@@ -75,7 +76,7 @@ class Engine:
         self.profiles = Profiles(settings.layout)
         self.clock = Clock()
         self.counts = Counts()
-        self.sides = Sides(settings.cart_steps, settings.orders_remembered)
+        self.sides = Sides(settings.cart_steps, settings.orders_remembered, contacts_kept=settings.gates.contacts_kept)
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
         self.model = blank_model()
         self.upcoming: list[Snapshot] = []
@@ -100,7 +101,8 @@ class Engine:
             self._stored.rows.update(np.flatnonzero(inside & np.uint64(cleared)).tolist())
             inside &= ~np.uint64(cleared)
         self.rules = rules
-        self.crossings = Crossings(rules, slots, self.settings.max_action_age_ms, self.settings.replay)
+        gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
+        self.crossings = Crossings(rules, slots, gates)
         self._points = self._room_for(len(rules.columns), layout.views)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
@@ -140,6 +142,7 @@ class Engine:
             logit=np.zeros(ROOM),
             columns=np.zeros((ROOM, columns)),
             viewed=np.zeros((ROOM, views), np.uint64),
+            visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
             resolved_label=ints(spare),
@@ -170,6 +173,7 @@ class Engine:
             self.sides.apply(events, i, details[i], rows)
         self._stored.rows.update(events.row.tolist())
         outcome = self._run(events, details, watermark, clock.received_ms)
+        self.sides.settle()
         tally = np.bincount(events.status, minlength=4)
         self.counts.applied += int(tally[APPLIED] + tally[SKIPPED])
         self.counts.duplicate += int(tally[DUPLICATE])
@@ -240,7 +244,9 @@ class Engine:
             for crossing in found:
                 k = place[crossing.point]
                 outcome.actions.append(
-                    self.crossings.action(crossing, points, events, outcome.scores[-1], k, self.sides, self.products)
+                    self.crossings.action(
+                        crossing, points, events, outcome.scores[-1], k, self.sides, self.products, self.profiles.keys
+                    )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
         self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up)

@@ -14,7 +14,7 @@ from scoring.profile import DAY_MS, FAR, HOUR_MS, NEVER
 from scoring.readings import read_columns
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.timers import grid_after, next_due, pop, schedule
-from scoring.windows import ring_add, roll
+from scoring.windows import ring_add, ring_mark, roll
 
 __all__ = [
     "ACTIVE",
@@ -129,6 +129,7 @@ class Config(NamedTuple):
 class Points(NamedTuple):
     """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C), `viewed` (m, V).
 
+    `visited` (m, 28) has the hours with a visit as bits, by day modulo 28.
     `event` is the causing event, -1 for a tick; `at` how many events of the run were applied by then;
     `received_ms` when the record was received that caused the point or moved the watermark to it.
     """
@@ -143,6 +144,7 @@ class Points(NamedTuple):
     logit: Float
     columns: Float
     viewed: Unsigned
+    visited: npt.NDArray[np.uint32]
     resolved_row: Int
     resolved_made_ms: Int
     resolved_label: Int
@@ -255,6 +257,7 @@ def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
     day = ms // DAY_MS
     roll(p.busy, p.hour_epoch, hour)
     p.hour_epoch = roll(p.hours, p.hour_epoch, hour)
+    roll(p.visited, p.day_epoch, day)
     p.day_epoch = roll(p.days, p.day_epoch, day)
     ring_add(p.busy, 0, p.hour_epoch, hour)
     for which in range(3):
@@ -265,6 +268,7 @@ def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
             if not _IS_VISIT[kind]:
                 break
             slot = _VISITED + N_KINDS
+            ring_mark(p.visited, p.day_epoch, day, hour % 24)
         p.last_kind[slot] = max(p.last_kind[slot], ms)
         p.total[slot] += 1
         if reading.day_slot[slot] >= 0:
@@ -341,6 +345,8 @@ def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, received
     for k in range(points.viewed.shape[1]):
         # A plain 0 would make both of them floats, which lose the last digits of an id.
         points.viewed[m, k] = p.view_product[k] if k < p.view_n else np.uint64(0)
+    for k in range(points.visited.shape[1]):
+        points.visited[m, k] = p.visited[0, k]
 
 
 @compiled

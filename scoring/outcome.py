@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from scoring.gates.best import Best
 from scoring.model import Example
 from scoring.side import CartItem
 
@@ -33,7 +34,10 @@ class Scores:
 
 @dataclass(slots=True)
 class Action:
-    """One crossing of a rule, and the codes of the gates that withheld it (none: it is published)."""
+    """One crossing of a rule, and the codes of the gates that withheld it (none: it is published).
+
+    `language` comes with how sure it is; `control` is that of the holdout which alone withheld it.
+    """
 
     rule: str
     rule_version: int
@@ -56,7 +60,13 @@ class Action:
     warming_up: bool
     expires_ms: int | None
     audience: bool
+    best: Best
     withheld: tuple[str, ...] = ()
+    language: tuple[str, float] | None = None
+    channel: str | None = None
+    coupon: bool = False
+    not_before_ms: int | None = None
+    control: str | None = None
 
 
 @dataclass(slots=True)

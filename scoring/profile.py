@@ -17,6 +17,7 @@ __all__ = [
     "HOUR_MS",
     "NEVER",
     "VISITED",
+    "VISIT_DAYS",
     "Layout",
     "LayoutMismatchError",
     "Profiles",
@@ -29,6 +30,8 @@ NEVER = -(2**62)
 """A time before every event: the last time of what never happened."""
 FAR = 2**62
 """A time after every event: the due time of a row that nothing is due for."""
+VISIT_DAYS = 28
+"""Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
 
@@ -99,7 +102,7 @@ class Layout:
             ("last_kind", "i8", N_KINDS), ("total", "u4", N_KINDS),
             ("hour_epoch", "i4"), ("day_epoch", "i4"),
             ("busy", "u2", (1, 2)), ("hours", "u2", (len(self.hour_kinds), self.hours)),
-            ("days", "u2", (len(self.day_kinds), self.days)),
+            ("days", "u2", (len(self.day_kinds), self.days)), ("visited", "u4", (1, VISIT_DAYS)),
             ("behaviour", "f8", (BEHAVIOURS, BEHAVIOUR_DECAYS)), ("cancels", "f8", 2),
             ("revenue", "f8"), ("refunded", "f8"), ("cart_value", "f8"), ("cart_items", "i4"),
             ("ring_n", "i4"), ("ring_ms", "i8", self.orders), ("ring_value", "f4", self.orders),

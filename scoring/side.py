@@ -2,6 +2,7 @@
 
 import msgspec
 
+from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.profile import NEVER
 
@@ -26,19 +27,29 @@ class CartItem(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One crossing as it was told: its cause (source and offset, -1 for a tick), its number, whether it was sent."""
+    """One crossing as it was told: its cause (source and offset, -1 for a tick), its number, whether it was sent.
+
+    And the verdict of the gates: `shut` has one bit a gate, `channel` is -1 for none, `not_before_ms` 0 for at once.
+    `object` is empty where the customer crossed.
+    """
 
     ms: int
     source: int
     offset: int
     number: int
     sent: bool
+    shut: int = 0
+    channel: int = -1
+    coupon: bool = False
+    not_before_ms: int = 0
+    object: str = ""
 
 
 class RuleState(msgspec.Struct, array_like=True, gc=False):
     """What one rule did with one customer: crossings so far, the last few, and when one was last sent.
 
-    `lately` lets a crossing that is computed again after a crash have the number that it had.
+    `lately` lets a crossing that is computed again after a crash have the number and the verdict that it had, although
+    the record has run ahead. `sent_ms` is also that of an entry which was held out, as if it had been sent.
     `contributions` are those of the groups of features at the last crossing.
     """
 
@@ -68,6 +79,8 @@ class Side(msgspec.Struct, array_like=True):
         By rule name.
     objects
         By rule name: the orders (or other objects) that are in the list, each with whether entering was sent.
+    standing
+        How the customer may be contacted.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -76,6 +89,7 @@ class Side(msgspec.Struct, array_like=True):
     emptied_ms: int = NEVER
     rules: dict[str, RuleState] = msgspec.field(default_factory=dict)
     objects: dict[str, dict[str, bool]] = msgspec.field(default_factory=dict)
+    standing: Standing = msgspec.field(default_factory=Standing)
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""

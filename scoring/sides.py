@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from scoring.gates.news import News
+from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
-from scoring.profile import NEVER, stable_hash
+from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
 
 __all__ = ["Detail", "Sides"]
@@ -17,10 +19,11 @@ _COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
 
 
 class Detail(NamedTuple):
-    """What an order or cart event says beside the columns: the order's id, the lines."""
+    """What an event says beside the columns: the order's id, the lines, and what is news of the customer's standing."""
 
     object_id: str = ""
     items: tuple[CartItem, ...] = ()
+    news: tuple[News, ...] = ()
 
 
 class Sides:
@@ -34,16 +37,22 @@ class Sides:
         Order ids by which a repeated order is recognised, for each customer.
     objects_watched
         Objects (orders) that each rule keeps in the list of one customer.
+    contacts_kept
+        Contacts that are remembered of one customer, for each purpose and channel.
     """
 
-    def __init__(self, cart_steps: int, orders_remembered: int, objects_watched: int = 64) -> None:
+    def __init__(
+        self, cart_steps: int, orders_remembered: int, objects_watched: int = 64, contacts_kept: int = 0
+    ) -> None:
         self._cart_steps = cart_steps
         self._orders_remembered = orders_remembered
         self.objects_watched = objects_watched
+        self.contacts_kept = contacts_kept
         self._by_row: dict[int, bytes] = {}
         self._open: dict[int, Side] = {}
         self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
         self._again: dict[int, int] = {}
+        self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
         self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
@@ -71,6 +80,8 @@ class Sides:
     def apply(self, events: Events, i: int, detail: Detail, rows: Any) -> None:
         """Apply event `i` of a run, which counts: order ids, then the cart; fill `events.cart_items` and the value.
 
+        What is news of the standing waits until somebody asks for it as of a later point, or the run has ended.
+
         An order whose id is known gets the status `DUPLICATE`. What is already here by its offset (a record read
         again after a crash) changes nothing; its cart is then that of its own time, as the record has run ahead of
         the profile in `rows`. O(steps of the cart).
@@ -88,6 +99,8 @@ class Sides:
             if not side.remember_order(stable_hash(name), source, offset, self._orders_remembered):
                 events.status[i] = DUPLICATE
                 return
+        if detail.news and not known:
+            self._news.setdefault(row, []).append((i, ms, detail.news))
         if kind in (_ADDED, _REMOVED, _COMPLETED):
             if known:
                 newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
@@ -117,6 +130,25 @@ class Sides:
             side = self.find(row)
             return [] if side is None else cart_items(side.cart)
         return cart_items(next(cart for index, cart in reversed(versions) if index < applied))
+
+    def standing_at(self, row: int, applied: int) -> Standing:
+        """The customer's standing when the first `applied` events of the run had been applied, to be changed.
+
+        Asked for in the order of the run: what was news before then is taken in for good.
+        """
+        standing = self.touch(row).standing
+        waiting = self._news.get(row)
+        while waiting and waiting[0][0] < applied:
+            _, ms, told = waiting.pop(0)
+            for news in told:
+                standing.learn(news, ms, self.contacts_kept)
+        return standing
+
+    def settle(self) -> None:
+        """Take in all that is news: the run has ended."""
+        for row in self._news:
+            self.standing_at(row, FAR)
+        self._news.clear()
 
     def changes(self) -> list[tuple[int, bytes]]:
         """The records changed since the last call, by row, as bytes; between calls they are kept in that small form."""

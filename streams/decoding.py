@@ -15,6 +15,7 @@ import numpy.typing as npt
 from schemas.events import Event, Properties, text_id
 from schemas.names import CALL_KINDS, kind_name
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error
+from scoring.gates.news import News
 from scoring.kernel import Events
 from scoring.kinds import N_KINDS, Kind
 from scoring.profile import stable_hash
@@ -23,6 +24,7 @@ from scoring.sides import Detail
 from streams.commit import Record
 from streams.examining import ID_BYTES, UNKNOWN_RECEIPT, Examiner, customer_of, product_of
 from streams.hashing import hashes
+from streams.news import TELLING, news_of
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.suspects import POISON
 
@@ -39,11 +41,11 @@ _ORDERS = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED, Kind.ORDER_CANCEL
 _STEPS = frozenset({Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED})
 _NAMING = _STEPS | {Kind.PRODUCT_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED}
 _CARRYING = _ORDERS | _STEPS | {Kind.CART_VIEWED}
-"""Kinds that carry a `Detail`."""
+"""Kinds that carry a `Detail`, beside those that tell news (`streams.news`)."""
 _EXAMINED = _CARRYING | {Kind.TICKET_OPENED, Kind.TICKET_SOLVED, Kind.ALIAS}
 """Kinds that have amounts or need fields which the columns do not show: each such event is examined."""
 _IS_NAMING, _IS_CARRYING, _IS_EXAMINED = (
-    np.array([kind in kinds for kind in range(N_KINDS)]) for kinds in (_NAMING, _CARRYING, _EXAMINED)
+    np.array([kind in kinds for kind in range(N_KINDS)]) for kinds in (_NAMING, _CARRYING | TELLING, _EXAMINED)
 )
 _TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 
@@ -186,9 +188,12 @@ class Decoder:
         details = {}
         for i in np.flatnonzero(_IS_CARRYING[c.kind]).tolist():
             kind, said = int(c.kind[i]), c.values[i].properties
-            if said is None or (kind == Kind.CART_VIEWED and said.products is None):
+            news = news_of(kind, c.values[i]) if kind in TELLING else ()
+            if kind not in _CARRYING or said is None or (kind == Kind.CART_VIEWED and said.products is None):
+                if news:
+                    details[i] = Detail(news=news)
                 continue
-            details[i] = _detail(kind, said)
+            details[i] = _detail(kind, said, news)
             if kind in _ORDERS:
                 events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
         return events, details
@@ -343,7 +348,7 @@ class _Numbers(dict[str | int | None, int]):
         return number
 
 
-def _detail(kind: int, said: Properties) -> Detail:
+def _detail(kind: int, said: Properties, news: tuple[News, ...]) -> Detail:
     if kind in _STEPS:
         quantity = 1.0 if said.quantity is None else said.quantity
         return Detail("", (CartItem(product_of(said), quantity, said.price or 0.0),))
@@ -351,7 +356,7 @@ def _detail(kind: int, said: Properties) -> Detail:
         CartItem(product_of(line), 1.0 if line.quantity is None else line.quantity, line.price or 0.0)
         for line in said.products or ()
     )
-    return Detail(text_id(said.order_id) or "", lines)
+    return Detail(text_id(said.order_id) or "", lines, news)
 
 
 def _order_columns(kind: int, said: Properties) -> tuple[float, float, float]:

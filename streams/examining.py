@@ -34,6 +34,7 @@ UNKNOWN_RECEIPT: Final = -1
 _ORDERS = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 _CART_STEPS = frozenset({Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED})
 _NAMING = _CART_STEPS | {Kind.PRODUCT_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED}
+_TICKETS = frozenset({Kind.TICKET_OPENED, Kind.TICKET_SOLVED})
 _LISTING = _ORDERS | {Kind.CART_VIEWED}
 _SOLD = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED})
 
@@ -107,6 +108,8 @@ def amount_refused(said: Properties | None, kind: Kind) -> Refusal | None:
         field, name = "order_id", text_id(said.order_id) or ""
     elif kind in _NAMING:
         field, name = "product_id", product_of(said)
+    elif kind in _TICKETS:
+        field, name = "ticket_id", text_id(said.ticket_id) or ""
     if not _storable(name):
         remedy = f"send an id of at most {ID_BYTES} bytes of UTF-8"
         return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", remedy, "range")

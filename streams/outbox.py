@@ -159,6 +159,7 @@ class Outbox:
         inside = min(max(action.score, _LEAST), _MOST)
         intercept = round(math.log(inside) - math.log1p(-inside) - sum(action.groups), _DIGITS)
         groups = [round(value, _DIGITS) for value in action.groups]
+        best, (language, language_sure) = action.best, action.language or (None, 0.0)
         data = {
             "customer_id": customer,
             "score": action.score,
@@ -178,11 +179,18 @@ class Outbox:
             "trigger": None if cause is None else _message_id(cause[1]),
             "products": [product for product in products if product],
             "category": None,
-            "language": None,
-            "best_hour": None,
-            "best_weekday": None,
-            "best_channel": None,
-            "not_before": None,
+            "language": language,
+            "language_confidence": language_sure,
+            "best_hour": best.hour,
+            "best_hour_confidence": round(best.hour_confidence, _DIGITS),
+            "best_weekday": best.weekday,
+            "best_weekday_confidence": round(best.weekday_confidence, _DIGITS),
+            "best_channel": best.channel.name.lower(),
+            "best_channel_confidence": round(best.channel_confidence, _DIGITS),
+            "channel": action.channel,
+            "coupon": action.coupon,
+            "holdout": action.control,
+            "not_before": None if action.not_before_ms is None else from_ms(action.not_before_ms),
             "expires_at": None if action.expires_ms is None else from_ms(action.expires_ms),
             "action_class": action.action_class,
             "replay": self._replay,

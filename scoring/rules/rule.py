@@ -14,7 +14,7 @@ from scoring.rules.hysteresis import conflict
 from scoring.rules.predicate import PredicateError, parse
 from scoring.rules.words import RESERVED
 
-__all__ = ["ActionClass", "Carry", "ForEach", "Rule", "RuleError"]
+__all__ = ["ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
@@ -68,6 +68,14 @@ class ActionClass(StrEnum):
     SERVICE = "service"
 
 
+class Coupon(StrEnum):
+    """Whether the action comes with a coupon: not, where nothing speaks against it, or not at all without one."""
+
+    NEVER = "never"
+    MAY = "may"
+    ALWAYS = "always"
+
+
 class Carry(StrEnum):
     """What an action carries beside customer, rule and score."""
 
@@ -104,6 +112,8 @@ class Rule:
     priority: int = 50
     carries: tuple[Carry, ...] = ()
     audience: bool = False
+    coupon: Coupon = Coupon.NEVER
+    paused: bool = False
     entering: Truth = field(init=False, repr=False)
     leaving: Truth = field(init=False, repr=False)
 

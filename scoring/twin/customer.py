@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scoring.kinds import Kind
-from scoring.profile import FAR
+from scoring.profile import FAR, VISIT_DAYS
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.twin.orders import Order, Orders
 
@@ -112,3 +112,12 @@ class Customer:
                 last[event.product] = max(last.get(event.product, event.time_ms), event.time_ms)
         newest = sorted(last, key=lambda product: (last[product], product), reverse=True)
         return newest[: self.views_kept]
+
+    def visited(self) -> list[int]:
+        """The hours with a visit as bits, by day modulo 28, of the 28 days that end with the newest event's."""
+        newest, found = self.last_seen_ms() // DAY_MS, [0] * VISIT_DAYS
+        for event in self.of(VISITED):
+            day = event.time_ms // DAY_MS
+            if day > newest - VISIT_DAYS:
+                found[day % VISIT_DAYS] |= 1 << event.time_ms // HOUR_MS % 24
+        return found

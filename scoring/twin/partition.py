@@ -38,6 +38,7 @@ class Point(NamedTuple):
     features: dict[str, float]
     columns: tuple[float, ...]
     viewed: list[int]
+    visited: list[int]
 
 
 class Resolved(NamedTuple):
@@ -171,7 +172,7 @@ class Partition:
         days = self.layout.day_kinds, self.layout.days
         read_now = tuple(read(column, customer, now, horizon, *days, value, order) for column in self.columns)
         x = features(customer, now, horizon)
-        self.points.append(Point(name, now, event, cause, received, x, read_now, customer.viewed()))
+        self.points.append(Point(name, now, event, cause, received, x, read_now, customer.viewed(), customer.visited()))
         customer.due_ms = self._next_due(customer)
 
     def _next_due(self, customer: Customer) -> int:

@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaProducer
 
 from schemas.topics import load_topics
-from scoring.crossing import GATES
+from scoring.gates import GATES
 from streams.cli.main import _COMMANDS
 from streams.settings import ENV_PREFIX, Settings
 from streams.settings_sources import OUTSIDE, load

@@ -14,7 +14,7 @@ from scoring.features import FEATURES, N_FEATURES
 from scoring.kernel import DONE, Config, Points, Reading, admit, run
 from scoring.kinds import N_KINDS, Kind
 from scoring.model import LinearScorer
-from scoring.profile import FAR, NEVER, Layout, Profiles
+from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.queue import new_heap
 from scoring.rules.columns import ANY, FIELDS, VISITED, Column, Op
 from scoring.twin import Customer, Event, Partition
@@ -39,6 +39,7 @@ POINTS = Points(
     np.zeros(ROOM),
     np.zeros((ROOM, len(COLUMNS))),
     np.zeros((ROOM, LAYOUT.views), np.uint64),
+    np.zeros((ROOM, VISIT_DAYS), np.uint32),
     *(np.zeros(ROOM + 8, np.int64) for _ in range(4)),
 )  # fmt: skip
 SCORER = LinearScorer(np.full(N_FEATURES, 0.1), np.full(N_FEATURES, 2.0), np.linspace(-1, 1, N_FEATURES), 0.3, 4.0)
@@ -103,6 +104,7 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes]) -> None:
         z = np.clip((expected - SCORER.mean) * SCORER.inv_sd, -SCORER.clip, SCORER.clip)
         assert POINTS.logit[i] == pytest.approx(SCORER.intercept + z @ SCORER.weight, abs=1e-8)
         assert [number for number in POINTS.viewed[i].tolist() if number] == point.viewed
+        assert POINTS.visited[i].tolist() == point.visited
 
 
 def _close(found: np.ndarray, expected: np.ndarray, names: Sequence[object]) -> None:
