@@ -64,6 +64,8 @@ class Properties(Struct, gc=False):
     action_id: str | None = None
     channel: str | None = None
     purpose: str | None = None
+    promised_at: str | None = None
+    delivered_at: str | None = None
 
 
 class Event(Struct, gc=False):

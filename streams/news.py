@@ -8,9 +8,10 @@ import msgspec
 
 from schemas.events import Event, Properties, text_id
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Responded, Ticket, Zone
+from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Promised, Responded, Ticket, Zone
 from scoring.kinds import Kind
 from streams.consents import channel_of, consents_of
+from streams.stamps import UNREADABLE, stamps_ms
 from streams.zones import zone_of
 
 __all__ = ["TELLING", "news_of"]
@@ -18,6 +19,8 @@ __all__ = ["TELLING", "news_of"]
 TELLING: Final = frozenset(
     {
         Kind.ORDER_COMPLETED,
+        Kind.ORDER_UPDATED,
+        Kind.ORDER_CANCELLED,
         Kind.IDENTIFY,
         Kind.EMAIL_DELIVERED,
         Kind.EMAIL_OPENED,
@@ -51,7 +54,9 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
     email = channel_of(said, Channel.EMAIL) or Channel.EMAIL
     match kind:
         case Kind.ORDER_COMPLETED:
-            return (Ordered(said is not None and _has_coupon(said)),)
+            return (Ordered(said is not None and _has_coupon(said)), *_delivery(kind, said))
+        case Kind.ORDER_UPDATED | Kind.ORDER_CANCELLED:
+            return _delivery(kind, said)
         case Kind.EMAIL_DELIVERED:
             return (_contacted(email, said),)
         case Kind.EMAIL_OPENED | Kind.EMAIL_CLICKED:
@@ -69,6 +74,17 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
 
 def _has_coupon(said: Properties) -> bool:
     return bool(said.coupon) or any(line.coupon for line in said.products or ())
+
+
+def _delivery(kind: int, said: Properties | None) -> tuple[Promised, ...]:
+    """What an order event says of its delivery; of a cancelled order nothing is owed any more."""
+    order = None if said is None else text_id(said.order_id)
+    if said is None or not order:
+        return ()
+    if kind == Kind.ORDER_CANCELLED or said.delivered_at:
+        return (Promised(order, None),)
+    promised_ms = UNREADABLE if not said.promised_at else int(stamps_ms([said.promised_at])[0])
+    return () if promised_ms == UNREADABLE else (Promised(order, promised_ms),)
 
 
 def _contacted(channel: Channel, said: Properties | None) -> Contacted:

@@ -8,7 +8,7 @@ import pytest
 from schemas.events import Event
 from schemas.names import kind_name
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Responded, Ticket, Zone
+from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Promised, Responded, Ticket, Zone
 from scoring.kinds import Kind
 from streams.news import TELLING, news_of
 from streams.zones import offset_ms
@@ -76,6 +76,17 @@ def test_orders_and_tickets() -> None:
     assert heard("Order Completed", {"order_id": 1, "coupon": ""}) == (Ordered(False),)
     assert heard("Ticket Opened", {"ticket_id": 7}) == (Ticket("7", True),)
     assert heard("Ticket Solved", {"ticket_id": "t"}) == (Ticket("t", False),)
+
+
+def test_promises() -> None:
+    """When an order is to be delivered, that it was, and that nothing is owed of a cancelled one."""
+    promised = {"order_id": 1, "promised_at": "2024-05-03T00:00:00Z"}
+    assert heard("Order Completed", promised) == (Ordered(False), Promised("1", 1_714_694_400_000))
+    assert heard("Order Updated", promised) == (Promised("1", 1_714_694_400_000),)
+    assert heard("Order Updated", promised | {"delivered_at": "2024-05-02"}) == (Promised("1", None),)
+    assert heard("Order Cancelled", {"order_id": 1}) == (Promised("1", None),)
+    assert heard("Order Updated", {"order_id": 1, "promised_at": "soon"}) == ()
+    assert heard("Order Updated", {"order_id": 1}) == ()
 
 
 @pytest.mark.parametrize(
