@@ -186,6 +186,7 @@ class Crossings:
             products=viewed if Carry.PRODUCTS in carries else [],
             cart=sides.cart_at(row, int(points.at[i])) if Carry.CART in carries else [],
             model_version=scores.model_version,
+            shop_version=scores.shop_version,
             warming_up=scores.warming_up,
             expires_ms=None if rule.expires_after_ms is None else time_ms + rule.expires_after_ms,
             audience=rule.audience,

@@ -40,6 +40,7 @@ from scoring.queue import grown, new_heap
 from scoring.rules import RuleSet
 from scoring.rules.columns import Field, Op
 from scoring.rules.slots import Slots
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.sides import Detail, Sides
 from scoring.stored import Meta, Stored
 
@@ -81,6 +82,8 @@ class Engine:
         self.model = blank_model()
         self.upcoming: list[Snapshot] = []
         self.upcoming_rules: list[tuple[int, RuleSet]] = []
+        self.shop: ShopSnapshot | None = None
+        self.upcoming_shop: list[ShopSnapshot] = []
         self.config = settings.kernel()
         self.products: dict[int, str] = {}
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
@@ -197,6 +200,7 @@ class Engine:
             stop = min(
                 self.upcoming[0].effective_ms if self.upcoming else FAR,
                 self.upcoming_rules[0][0] if self.upcoming_rules else FAR,
+                self.upcoming_shop[0].effective_ms if self.upcoming_shop else FAR,
             )
             why, i, m, resolved = run(
                 self.profiles.rows, len(self.profiles), events, i, self._heap, self.clock.watermark, until_ms,
@@ -238,7 +242,7 @@ class Engine:
             groups = self._groups(points.X[chosen])
             outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen],
                                          score[chosen], percentile[chosen], band[chosen], previous, groups,
-                                         model.version, model.warming_up))  # fmt: skip
+                                         model.version, model.warming_up, self.shop_version))  # fmt: skip
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
             for crossing in found:
@@ -263,6 +267,18 @@ class Engine:
             self.upcoming = [s for s in self.upcoming if s.effective_ms < snapshot.effective_ms]
             self.upcoming.append(snapshot)
 
+    def swap_shop(self, snapshot: ShopSnapshot) -> None:
+        """Use what is known of all customers from its effective time on; what is not newer changes nothing."""
+        newest = self.upcoming_shop[-1] if self.upcoming_shop else self.shop
+        if newest is None or snapshot.version > newest.version:
+            self.upcoming_shop = [s for s in self.upcoming_shop if s.effective_ms < snapshot.effective_ms]
+            self.upcoming_shop.append(snapshot)
+
+    @property
+    def shop_version(self) -> int:
+        """Version of the shop's knowledge in force; 0 before the first."""
+        return 0 if self.shop is None else self.shop.version
+
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its time on; the last one whose time has passed, at once.
 
@@ -284,12 +300,14 @@ class Engine:
         self.upcoming_rules = planned
 
     def _take_effect(self, at_ms: int) -> None:
-        """Use the rules and the model whose time has come."""
+        """Use the rules, the model and the shop's knowledge whose time has come."""
         if self.upcoming_rules and self.upcoming_rules[0][0] <= at_ms:
             self._use(self.upcoming_rules.pop(0)[1])
             self._schedule()
         if self.upcoming and self.upcoming[0].effective_ms <= at_ms:
             self.model = in_force(self.upcoming.pop(0))
+        if self.upcoming_shop and self.upcoming_shop[0].effective_ms <= at_ms:
+            self.shop = self.upcoming_shop.pop(0)
 
     def score_at(
         self, time_ms: int, rows: NDArray[np.int64] | None = None

@@ -30,6 +30,7 @@ class Scores:
     groups: npt.NDArray[np.float64]
     model_version: int
     warming_up: bool
+    shop_version: int
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class Action:
     cart: list[CartItem]
     model_version: int
     warming_up: bool
+    shop_version: int
     expires_ms: int | None
     audience: bool
     best: Best

@@ -104,6 +104,7 @@ class Figures:
         metrics, label, status = self.metrics, str(partition), unit.status()
         metrics.customers.labels(label).set(status.customers)
         metrics.model_version.labels(label).set(status.model_version)
+        metrics.shop_version.labels(label).set(status.shop_version)
         metrics.warming_up.labels(label).set(status.warming_up)
         if status.watermark_ms is not None:
             metrics.watermark.labels(label).set(status.watermark_ms / 1000)
@@ -122,6 +123,7 @@ class Figures:
         for gauge in (
             metrics.customers,
             metrics.model_version,
+            metrics.shop_version,
             metrics.warming_up,
             metrics.watermark,
             metrics.freshness,

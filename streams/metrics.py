@@ -74,6 +74,15 @@ class Metrics:
         self.restore_seconds = Counter(
             "recompra_restore_seconds", "Time spent on acquiring partitions, restore included.", registry=registry
         )
+        self.shop_version = Gauge(
+            "recompra_shop_version",
+            "Version of the shop's knowledge in force; 0 for none.",
+            ["partition"],
+            registry=registry,
+        )
+        self.shop_refused = Counter(
+            "recompra_shop_refused", "Versions of the shop's knowledge that could not be used.", registry=registry
+        )
         self.model_version = Gauge(
             "recompra_model_version", "Version of the model in force.", ["partition"], registry=registry
         )

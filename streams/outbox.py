@@ -194,6 +194,7 @@ class Outbox:
             "expires_at": None if action.expires_ms is None else from_ms(action.expires_ms),
             "action_class": action.action_class,
             "replay": self._replay,
+            "shop_version": action.shop_version,
         }
         name = f"{action.rule}/{action.number}/{quote(customer, safe='')}"
         if action.object is not None:

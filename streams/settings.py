@@ -10,6 +10,7 @@ from scoring.rules.columns import KINDS
 from streams.durations import Duration, milliseconds, parse_duration
 from streams.gate_settings import GateFields
 from streams.setting_values import as_object, as_tuple, on_off
+from streams.shop.fields import ShopFields
 
 __all__ = ["ENV_PREFIX", "Settings"]
 
@@ -46,7 +47,7 @@ def _existing(value: Path | None) -> Path | None:
 _KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple), AfterValidator(_kinds)]
 
 
-class Settings(GateFields, BaseSettings):
+class Settings(GateFields, ShopFields, BaseSettings):
     """All settings, frozen once read.
 
     A value comes, first found, from: an argument, the environment (`RECOMPRA_` and the name in capitals),

@@ -19,6 +19,7 @@ from scoring.kinds import N_SOURCES
 from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
+from scoring.shop.snapshot import ShopSnapshot
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
 from streams.outbox import INPUTS, Outbox
@@ -81,6 +82,7 @@ class UnitStatus:
     customers: int
     model_version: int
     warming_up: bool
+    shop_version: int
 
 
 class _Meta(msgspec.Struct, array_like=True):
@@ -110,6 +112,8 @@ class Unit:
         The models that are known so far, in order of version.
     timeline
         The rule sets that are known so far, each with the event time from which it holds.
+    shop
+        The versions of the shop's knowledge that are known so far, in order.
     suspects
         What is known of records that make the engine fail; shared by the units that follow each other.
 
@@ -126,6 +130,7 @@ class Unit:
         loaded: Sequence[Snapshot] = (),
         timeline: Sequence[tuple[int, RuleSet]] = (),
         suspects: Suspects | None = None,
+        shop: Sequence[ShopSnapshot] = (),
     ) -> None:
         self.partition = partition
         self._options = options
@@ -156,6 +161,7 @@ class Unit:
         self._read = 0
         self._models = list(loaded)
         self._timeline = timeline
+        self._shop = list(shop)
         self._suspects = suspects or Suspects()
         self._broken = False
         self.counts_before = Counts()
@@ -291,6 +297,7 @@ class Unit:
             "runs": _merged(self._counts),
             "ticks": self._ticks,
             "model_version": self.engine.model.version,
+            "shop_version": self.engine.shop_version,
             "rules": [f"{rule.name}@{rule.version}" for rule in self.engine.rules.rules],
             "counters": {
                 "read": counts.total(),
@@ -343,12 +350,18 @@ class Unit:
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
         for snapshot in self._models:
             self.engine.swap(snapshot)
+        for known in self._shop:
+            self.engine.swap_shop(known)
         self.engine.plan_rules(self._timeline)
         return {source: self._next[source] for source in range(N_SOURCES)}
 
     def swap_model(self, snapshot: Snapshot) -> None:
         """Use a model from its effective time on."""
         self.engine.swap(snapshot)
+
+    def swap_shop(self, snapshot: ShopSnapshot) -> None:
+        """Use a version of the shop's knowledge from its effective time on."""
+        self.engine.swap_shop(snapshot)
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its event time on."""
@@ -368,6 +381,7 @@ class Unit:
             behind=tuple(not caught_up for caught_up in self._caught_up),
             customers=len(engine.profiles),
             model_version=engine.model.version,
+            shop_version=engine.shop_version,
             warming_up=engine.model.warming_up,
         )
 

@@ -126,6 +126,7 @@ def _settings(broker: str) -> Loaded:
         consent_unknown="yes",  # its history says nothing of consent
         commit_interval_s=0.4,
         snapshot_every="2d",
+        shop_every="7d",
     )
 
 
