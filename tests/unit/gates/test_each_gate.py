@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from scoring import crossing
 from scoring.engine import EngineSettings
-from scoring.gates import Cap, GateSettings
+from scoring.gates import GATES, Cap, GateSettings
+from scoring.gates import gates as gates_module
 from scoring.gates.channel import CHANNELS, Channel, ChannelTerms, Message, Purpose
 from scoring.gates.holdout import held_out
 from scoring.gates.news import Consent, Contacted, Ordered, Promised, Ticket, Zone
 from scoring.kinds import Kind
 from scoring.profile import HOUR_MS
 from scoring.rules import RuleSet
+from tests.unit.core import test_gates as others
 from tests.unit.core.shop import SMALL, START, Shop, rule, snapshot
 
 DAY = 24.0
@@ -310,22 +313,28 @@ def test_all_reasons_are_told_in_order() -> None:
 
 
 CASES: dict[str, Callable[[], Any]] = {
+    "replay": others.test_a_replay_publishes_nothing,
+    "stale": others.test_stale_history_is_withheld,
+    "automated": others.test_a_machine_is_counted_but_never_acted_on,
     "rule_paused": test_a_paused_rule_goes_on_unseen,
+    "warming_up": others.test_a_score_rule_waits_until_the_model_has_learned,
     "no_consent": test_marketing_needs_a_yes,
     "negative_experience": test_a_complaint_withholds_offers_and_no_service,
     "frequency_cap": test_no_more_than_two_contacts_a_month,
+    "cooldown": others.test_cooldown_counts_from_what_was_sent,
     "discount_guard": test_no_coupon_for_those_who_would_buy_anyway,
     "holdout": test_the_control_is_withheld_and_marked,
     "quiet_hours": test_what_would_expire_in_the_night_is_withheld,
+    "entry_withheld": others.test_cooldown_withholds_the_second_entry,
 }
 
 
-@pytest.mark.parametrize("gate", CASES)
+@pytest.mark.parametrize("gate", GATES)
 def test_a_gate_that_is_taken_away_is_found(gate: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the gate, its own test fails."""
-    from scoring.gates import gates as module
-
-    monkeypatch.setattr(module, "GATES", tuple(code for code in module.GATES if code != gate))
+    """Without the gate, its own test fails; with it, it does not."""
+    CASES[gate]()
+    for module in (crossing, gates_module):
+        monkeypatch.setattr(module, "GATES", tuple(code for code in GATES if code != gate))
     with pytest.raises(AssertionError):
         CASES[gate]()
 
