@@ -66,6 +66,9 @@ class Properties(Struct, gc=False):
     purpose: str | None = None
     promised_at: str | None = None
     delivered_at: str | None = None
+    points: float | None = None
+    code: str | None = None
+    place: str | None = None
 
 
 class Event(Struct, gc=False):

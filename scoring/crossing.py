@@ -1,7 +1,7 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -10,25 +10,18 @@ from scoring.gates import GATES, Asked, Gates, Verdict
 from scoring.gates.best import Habits
 from scoring.gates.channel import Channel, Purpose
 from scoring.kernel import AUTOMATED, Events, Points
+from scoring.object_lists import Crossing, ObjectLists
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
+from scoring.rules.program import Program
 from scoring.rules.rule import ActionClass, Carry, ForEach
 from scoring.side import Crossed, RuleState, Side
-from scoring.sides import Detail, Sides
+from scoring.sides import Sides
 
 __all__ = ["Crossing", "Crossings"]
 
 _REMEMBERED = 8
 """Crossings of one rule and customer that are kept, for records that are read again after a crash."""
-
-
-class Crossing(NamedTuple):
-    """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`."""
-
-    point: int
-    rule: int
-    object: str | None
-    entered: bool
 
 
 @compiled
@@ -67,17 +60,18 @@ class Crossings:
         self._gates = gates
         self._habits = Habits(gates.settings)
         numbered = list(enumerate(zip(rules.rules, slots, strict=True)))
-        self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is not ForEach.ORDER]
-        self._of_order = [r for r, (rule, _) in numbered if rule.for_each is ForEach.ORDER]
+        self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is ForEach.NONE]
+        of_customer = [rules.rules[r] for r, _ in self._of_customer]
+        self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
+        self._read = [rules.columns.index(column) for column in self._program.columns]
+        self._objects = ObjectLists(rules)
 
-    def find(
-        self, rows: Any, points: Points, m: int, sides: Sides, details: dict[int, Detail]
-    ) -> tuple[Any, list[Crossing]]:
+    def find(self, rows: Any, points: Points, m: int, sides: Sides) -> tuple[Any, list[Crossing]]:
         """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order."""
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
-        columns = points.columns[:m]
-        entering, leaving = self._rules.evaluate(columns)
+        holds = self._program.run(points.columns[:m, self._read])
+        entering, leaving = holds[: len(self._of_customer)], holds[len(self._of_customer) :]
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
         if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
@@ -86,41 +80,17 @@ class Crossings:
                 crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
                 found += [Crossing(i, r, None, bool(inside >> slot & 1)) for r, slot in crossed_here]
         crossed = changed != 0
-        if self._of_order and details:
-            objects = self._objects(points, m, entering, leaving, sides, details)
-            for crossing in objects:
-                crossed[crossing.point] = True
+        if objects := self._objects.find(points, m, sides):
+            crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
 
     def _masks(self, holds: Any) -> Any:
-        """(R, m) bool as (m,) bit masks of the rules for customers."""
+        """(R, m) bool of the rules for customers as (m,) bit masks."""
         mask = np.zeros(holds.shape[1], np.uint64)
-        for r, slot in self._of_customer:
-            mask |= holds[r].astype(np.uint64) << np.uint64(slot)
+        for n, (_, slot) in enumerate(self._of_customer):
+            mask |= holds[n].astype(np.uint64) << np.uint64(slot)
         return mask
-
-    def _objects(
-        self, points: Points, m: int, entering: Any, leaving: Any, sides: Sides, details: dict[int, Detail]
-    ) -> list[Crossing]:
-        """The rules for each order are asked at the points that an order event caused."""
-        found = []
-        for i in range(m) if len(details) * 4 > m else _points_of(points, m, details):
-            detail = details.get(int(points.event[i]))
-            if detail is None or not detail.object_id:
-                continue
-            side = sides.find(int(points.row[i]))
-            for r in self._of_order:
-                rule = self._rules.rules[r]
-                listed = side is not None and detail.object_id in side.objects.get(rule.name, {})
-                if entering[r, i] and not leaving[r, i] and not listed:
-                    sides.touch(int(points.row[i])).open_object(
-                        rule.name, detail.object_id, False, sides.objects_watched
-                    )
-                    found.append(Crossing(i, r, detail.object_id, True))
-                elif leaving[r, i] and listed:
-                    found.append(Crossing(i, r, detail.object_id, False))
-        return found
 
     def action(
         self,
@@ -156,16 +126,16 @@ class Crossings:
             best=best.channels,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
-        number = self._number(crossing, cause, state, verdict) if before is None else before.number
+        number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)
         changes = None
         if state.contributions and len(state.contributions) == len(groups):
             changes = tuple(now - then for now, then in zip(groups, state.contributions, strict=True))
         state.contributions = groups
-        self._remember(rule, crossing, side, state, time_ms, verdict)
+        self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
         if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
             purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
             standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
-        viewed = [products[n] for n in points.viewed[i].tolist() if n in products]
+        category, chosen = _carried(rule, crossing, side, points.viewed[i].tolist(), products)
         carries = rule.carries
         return Action(
             rule=rule.name,
@@ -183,7 +153,8 @@ class Crossings:
             previous=float(scores.previous[k]),
             groups=groups,
             changes=changes,
-            products=viewed if Carry.PRODUCTS in carries else [],
+            products=chosen,
+            category=category,
             cart=sides.cart_at(row, int(points.at[i])) if Carry.CART in carries else [],
             model_version=scores.model_version,
             shop_version=scores.shop_version,
@@ -225,12 +196,13 @@ class Crossings:
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
 
     @staticmethod
-    def _number(crossing: Crossing, cause: tuple[int, int, int], state: RuleState, verdict: Verdict) -> int:
+    def _number(rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict) -> int:
         """Number a crossing that is new, and remember it with its verdict."""
+        state = side.rules[rule.name]
         if crossing.object is None:
             number = state.crossings = state.crossings + 1
         else:
-            number = 1 if crossing.entered else 2
+            number = side.count(rule.name, str(rule.for_each), crossing.object, crossing.entered)
         told = Crossed(
             *cause,
             number,
@@ -245,15 +217,21 @@ class Crossings:
         return number
 
     @staticmethod
-    def _remember(rule: Rule, crossing: Crossing, side: Side, state: RuleState, time_ms: int, verdict: Verdict) -> None:
+    def _remember(
+        rule: Rule,
+        crossing: Crossing,
+        side: Side,
+        state: RuleState,
+        time_ms: int,
+        verdict: Verdict,
+        watched: int,
+    ) -> None:
         sent = not verdict.withheld
         if crossing.object is not None:
             if crossing.entered:
-                side.objects[rule.name][crossing.object] = sent
+                side.enter(rule.name, crossing.object, sent, watched)
             else:
-                del side.objects[rule.name][crossing.object]
-                if not side.objects[rule.name]:
-                    del side.objects[rule.name]
+                side.leave(rule.name, crossing.object)
         else:
             state.entry_sent = crossing.entered and sent
         if crossing.entered and _as_if_sent(verdict):
@@ -273,7 +251,19 @@ def _told_before(state: RuleState, cause: tuple[int, int, int], object_id: str |
     return next(found, None)
 
 
-def _points_of(points: Points, m: int, details: dict[int, Detail]) -> list[int]:
-    """The points that events with details caused."""
-    wanted = np.fromiter(details, np.int64, len(details))
-    return np.flatnonzero(np.isin(points.event[:m], wanted)).tolist()
+def _carried(
+    rule: Rule, crossing: Crossing, side: Side, viewed: list[int], names: dict[int, str]
+) -> tuple[str | None, list[str]]:
+    """The category and the products that an action carries; of the products first the one that it is about."""
+    *last, favourite, category = viewed
+    chosen: list[str] = []
+    if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
+        chosen.append(crossing.object)
+    if Carry.ORDER in rule.carries and crossing.object is not None:
+        thing = side.open.get(str(rule.for_each), {}).get(crossing.object)
+        chosen += () if thing is None else thing.products
+    if Carry.FAVOURITE in rule.carries and favourite in names:
+        chosen.append(names[favourite])
+    if Carry.PRODUCTS in rule.carries:
+        chosen += [names[number] for number in last if number in names]
+    return (names.get(category) if Carry.CATEGORY in rule.carries else None), list(dict.fromkeys(chosen))

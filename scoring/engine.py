@@ -32,6 +32,7 @@ from scoring.kernel import (
 from scoring.kinds import N_KINDS
 from scoring.model import Snapshot, probabilities
 from scoring.outcome import Outcome, Scores
+from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
 from scoring.profile import FAR, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
@@ -39,6 +40,7 @@ from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
 from scoring.rules import RuleSet
 from scoring.rules.columns import Field, Op
+from scoring.rules.rule import Carry
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.sides import Detail, Sides
@@ -77,7 +79,12 @@ class Engine:
         self.profiles = Profiles(settings.layout)
         self.clock = Clock()
         self.counts = Counts()
-        self.sides = Sides(settings.cart_steps, settings.orders_remembered, contacts_kept=settings.gates.contacts_kept)
+        self.sides = Sides(
+            settings.cart_steps,
+            settings.orders_remembered,
+            contacts_kept=settings.gates.contacts_kept,
+            objects_kept=settings.objects_kept,
+        )
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
         self.model = blank_model()
         self.upcoming: list[Snapshot] = []
@@ -107,7 +114,7 @@ class Engine:
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
         self._points = self._room_for(len(rules.columns), layout.views)
-        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP)
+        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
         self._filled = [(c, which) for c, which in fields if which in served]
 
@@ -126,7 +133,9 @@ class Engine:
                 if slot[kind] < 0:
                     raise ValueError(f"{ring}: a rule counts kind {kind}, which has no ring; add it to {ring}")
         hourly = any(column.op == Op.COUNT_HOURS for column in rules.columns)
-        return Reading(columns, clocks, slots[0], slots[1], hourly)
+        object_clocks = np.array([tuple(c) for c in rules.object_clocks], np.int64).reshape(-1, 2)
+        favourites = any({Carry.FAVOURITE, Carry.CATEGORY} & {*rule.carries} for rule in rules.rules)
+        return Reading(columns, clocks, slots[0], slots[1], hourly, object_clocks, favourites)
 
     @staticmethod
     def _room_for(columns: int, views: int) -> Points:
@@ -144,7 +153,7 @@ class Engine:
             X=np.zeros((ROOM, N_FEATURES)),
             logit=np.zeros(ROOM),
             columns=np.zeros((ROOM, columns)),
-            viewed=np.zeros((ROOM, views), np.uint64),
+            viewed=np.zeros((ROOM, views + 2), np.uint64),
             visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
@@ -175,7 +184,7 @@ class Engine:
         for i in sorted(details):
             self.sides.apply(events, i, details[i], rows)
         self._stored.rows.update(events.row.tolist())
-        outcome = self._run(events, details, watermark, clock.received_ms)
+        outcome = self._run(events, watermark, clock.received_ms)
         self.sides.settle()
         tally = np.bincount(events.status, minlength=4)
         self.counts.applied += int(tally[APPLIED] + tally[SKIPPED])
@@ -191,9 +200,9 @@ class Engine:
         if watermark_ms <= self.clock.watermark_ms:
             return Outcome()
         self.sides.begin()
-        return self._run(NO_EVENTS, {}, watermark_ms, received_ms)
+        return self._run(NO_EVENTS, watermark_ms, received_ms)
 
-    def _run(self, events: Events, details: dict[int, Detail], until_ms: int, received_ms: int) -> Outcome:
+    def _run(self, events: Events, until_ms: int, received_ms: int) -> Outcome:
         outcome = Outcome()
         i = 0
         while True:
@@ -207,7 +216,7 @@ class Engine:
                 received_ms, stop, self.choice, self._points, self.model.scorer, self._reading, self.config, self._acc,
             )  # fmt: skip
             if m:
-                self._tell(m, events, details, outcome)
+                self._tell(m, events, outcome)
             if resolved:
                 self.pending.resolve(self._points, resolved, self.profiles.keys, outcome)
             if why == DONE:
@@ -217,7 +226,7 @@ class Engine:
             elif why == SWAP:
                 self._take_effect(stop)
 
-    def _tell(self, m: int, events: Events, details: dict[int, Detail], outcome: Outcome) -> None:
+    def _tell(self, m: int, events: Events, outcome: Outcome) -> None:
         """Scores, crossings and examples of `m` evaluation points."""
         points, model = self._points, self.model
         logit = points.logit[:m]
@@ -227,11 +236,17 @@ class Engine:
         percentile = percentiles(logit, model.quantiles)
         rank = np.where(np.isnan(percentile), score, percentile)
         band = np.searchsorted(self._limits, rank, side="right")
+        served: dict[int, Any] = {
+            Field.SCORE: score,
+            Field.PERCENTILE: percentile,
+            Field.WARMING_UP: float(model.warming_up),
+        }
         for c, which in self._filled:
-            points.columns[:m, c] = (
-                score if which == Field.SCORE else percentile if which == Field.PERCENTILE else float(model.warming_up)
-            )
-        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, details)
+            if which == Field.PERCENTILE_PEAK:
+                follow_peaks(self.profiles.rows, points, m, percentile, points.columns, c)
+            else:
+                points.columns[:m, c] = served[which]
+        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
                    chosen, previous)  # fmt: skip

@@ -28,6 +28,7 @@ class EngineSettings:
     max_action_age_ms: int | None = DAY_MS
     cart_steps: int = 100
     orders_remembered: int = 1024
+    objects_kept: int = 16
     automated_per_hour: int = 1000
     replay: bool = False
     gates: GateSettings = field(default_factory=GateSettings.open)

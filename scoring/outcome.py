@@ -63,6 +63,7 @@ class Action:
     expires_ms: int | None
     audience: bool
     best: Best
+    category: str | None = None
     withheld: tuple[str, ...] = ()
     language: tuple[str, float] | None = None
     channel: str | None = None

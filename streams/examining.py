@@ -7,7 +7,7 @@ from typing import Final
 from schemas.checks import required
 from schemas.events import Event, Product, Properties, text_id
 from schemas.refusal import Refusal, shown
-from schemas.timestamp import from_ms
+from schemas.timestamp import from_ms, to_ms
 from scoring.kinds import Kind
 from streams.stamps import UNREADABLE
 
@@ -32,9 +32,15 @@ UNKNOWN_RECEIPT: Final = -1
 """Kafka's timestamp of a record that has none."""
 
 _ORDERS = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
+_OF_AN_ORDER = _ORDERS | {Kind.ORDER_SHIPPED, Kind.ORDER_DELIVERED, Kind.RETURN_REQUESTED}
+_OTHER_IDS: dict[Kind, str] = {
+    Kind.TICKET_OPENED: "ticket_id",
+    Kind.TICKET_SOLVED: "ticket_id",
+    Kind.REFERRED: "code",
+    Kind.PLACE_ENTERED: "place",
+}
 _CART_STEPS = frozenset({Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED})
 _NAMING = _CART_STEPS | {Kind.PRODUCT_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED}
-_TICKETS = frozenset({Kind.TICKET_OPENED, Kind.TICKET_SOLVED})
 _LISTING = _ORDERS | {Kind.CART_VIEWED}
 _SOLD = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED})
 
@@ -104,15 +110,17 @@ def amount_refused(said: Properties | None, kind: Kind) -> Refusal | None:
     if said is None:
         return None
     field, name = "", ""
-    if kind in _ORDERS:
+    if kind in _OF_AN_ORDER:
         field, name = "order_id", text_id(said.order_id) or ""
     elif kind in _NAMING:
         field, name = "product_id", product_of(said)
-    elif kind in _TICKETS:
-        field, name = "ticket_id", text_id(said.ticket_id) or ""
+    elif kind in _OTHER_IDS:
+        field, name = _OTHER_IDS[kind], text_id(getattr(said, _OTHER_IDS[kind])) or ""
     if not _storable(name):
         remedy = f"send an id of at most {ID_BYTES} bytes of UTF-8"
         return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", remedy, "range")
+    if kind in _OF_AN_ORDER and said.promised_at is not None and (why := _promise_refused(said.promised_at)):
+        return why
     if said.products is not None and len(said.products) > PRODUCTS_LIMIT:
         remedy = f"send at most {PRODUCTS_LIMIT} products"
         return Refusal("properties.products", str(len(said.products)), "are too many", remedy, "range")
@@ -127,6 +135,15 @@ def amount_refused(said: Properties | None, kind: Kind) -> Refusal | None:
         if not _storable(name):
             field, remedy = f"products[{i}].product_id", f"send an id of at most {ID_BYTES} bytes of UTF-8"
             return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", remedy, "range")
+    return None
+
+
+def _promise_refused(promised_at: str) -> Refusal | None:
+    try:
+        to_ms(promised_at)
+    except ValueError:
+        remedy = "send ISO 8601 with an offset, such as 2024-05-01T09:30:00.000Z"
+        return Refusal("properties.promised_at", shown(promised_at), "is not a time", remedy, "time")
     return None
 
 

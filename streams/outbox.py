@@ -178,7 +178,7 @@ class Outbox:
             "object": action.object,
             "trigger": None if cause is None else _message_id(cause[1]),
             "products": [product for product in products if product],
-            "category": None,
+            "category": action.category,
             "language": language,
             "language_confidence": language_sure,
             "best_hour": best.hour,

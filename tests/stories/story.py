@@ -9,8 +9,8 @@ A file `<rule>.yaml` holds the stories of one rule by title, each a text of line
 
 A line begins with the time since the customer came, as 3d, 1d2h or 90m. It says what happened, as the event's name and
 its properties, or after an arrow what is told: `enters`, `leaves` or `withheld` and the reason, then the order or
-product that it is about, then what it carries in brackets. `...` lets time pass. What is not told in the story must not
-be told in truth either.
+product that it is about, then in brackets what it carries: a category with a colon, and products. `...` lets time pass.
+What is not told in the story must not be told in truth either.
 
 Two titles are no stories but say in a sentence why there is none: `once`, where nobody can enter a second time, and
 `never sooner`, where nobody can enter again within the cooldown.
@@ -51,9 +51,9 @@ SNAPSHOT = Snapshot(
     feature_version=FEATURE_VERSION,
     horizon_ms=30 * DAY_MS,
     warming_up=False,
-    # By decayed orders alone: one order now is the log-odds 0.1, and ranks run from -1 to 0.2.
+    # By decayed orders alone: one order is the log-odds 0.1 now and -0.1 after a month; ranks run from -0.3 to 0.15.
     scorer=LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), np.eye(N_FEATURES)[BASELINE], 0.0, 1e9),
-    quantiles=np.linspace(-1.0, 0.2, 13),
+    quantiles=np.linspace(-0.3, 0.15, 13),
 )
 LAYOUT = Layout()
 
@@ -137,10 +137,10 @@ class Player:
     settings: EngineSettings = field(default_factory=lambda: EngineSettings(LAYOUT))
     snapshot: Snapshot = SNAPSHOT
     receipt_ms: int = 0
-    extra: tuple[Rule, ...] = ()
+    paused: bool = False
 
     def __post_init__(self) -> None:
-        self.engine = Engine(self.settings, RuleSet([rule_named(self.rule), *self.extra]))
+        self.engine = Engine(self.settings, RuleSet([replace(rule_named(self.rule), paused=self.paused)]))
         self.engine.swap(self.snapshot)
         self.decode = Decoder(self.engine.profiles.row, self.engine.product, 300_000, own_clock=False)
         self.outbox = Outbox(0, self.settings.layout.horizon_ms, ("low", "medium", "high"), self.engine.profiles.keys,
@@ -151,11 +151,17 @@ class Player:
     def play(self, steps: list[Step]) -> list[Told]:
         """What the rule tells while the steps happen."""
         for step in steps:
+            while (ms := max(self.engine.clock.watermark_ms, START_MS) + DAY_MS // 2) < step.ms:
+                self.passes(ms)
             if step.name:
                 self.happens(step)
             else:
-                self._keep(self.engine.advance(step.ms, step.ms + self.receipt_ms), [])
+                self.passes(step.ms)
         return [told_of(action) for action in self.actions]
+
+    def passes(self, ms: int) -> None:
+        """Time, without an event: at the pace of a clock, so that nothing is stale when it is told."""
+        self._keep(self.engine.advance(ms, ms + self.receipt_ms), [])
 
     def happens(self, step: Step) -> None:
         """One event, as the record that a shop would send."""
@@ -198,7 +204,8 @@ def told_of(action: Action) -> Told:
     """What an action says, as a story would tell it."""
     how = f"withheld {action.withheld[0]}" if action.withheld else "enters" if action.entered else "leaves"
     carried = list(dict.fromkeys([*(item.product for item in action.cart), *action.products]))
-    return Told(action.time_ms // 60_000 * 60_000, how, action.object, ", ".join(carried) or None)
+    what = f"{action.category}: " if action.category else ""
+    return Told(action.time_ms // 60_000 * 60_000, how, action.object, what + ", ".join(carried) or None)
 
 
 def busy(story: Story) -> Story:

@@ -104,12 +104,19 @@ def details_of(events: Sequence[Event]) -> dict[int, Detail]:
     for i, event in enumerate(events):
         if event.source == 1:
             news = (Ordered(event.message % 2 == 0),) if event.kind == Kind.ORDER_COMPLETED else ()
-            details[i] = Detail(f"order-{event.product}", (CartItem("p1", event.quantity, event.value),), news)
+            details[i] = Detail(f"order-{event.product}", lines_of(event), news, event.promised_ms)
         elif event.source == 2:
             details[i] = Detail(news=news_of(event))
         elif event.kind in (Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED):
             details[i] = Detail("", (CartItem(_product(event), 1.0 + event.message % 2, 9.5),))
+        elif event.kind in (Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED):
+            details[i] = Detail(_product(event))
     return details
+
+
+def lines_of(event: Event) -> tuple[CartItem, ...]:
+    """What an order is of: one product always, another at times."""
+    return tuple(CartItem(f"p{n}", event.quantity, event.value) for n in {1, event.product % 3})
 
 
 def held(engine: Engine, before: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
