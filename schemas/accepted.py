@@ -19,6 +19,7 @@ from schemas.outputs import (
     WithheldEvent,
 )
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error, shown
+from schemas.shop import ProductsEvent, ShopState
 from schemas.timestamp import to_ms
 
 __all__ = ["STRUCTS", "event_refused", "refused"]
@@ -31,6 +32,8 @@ STRUCTS: Final[dict[str, tuple[type[Struct], ...]]] = {
     "audience.v1": (AudienceEvent,),
     "example.v1": (ExampleEvent, WatermarkEvent),
     "model.v1": (ModelEvent,),
+    "products.v1": (ProductsEvent,),
+    "shop-state.v1": (ShopState,),
     "dead-letter.v1": (DeadLetter,),
     "progress.v1": (Progress,),
     "deletion.v1": (Deletion,),

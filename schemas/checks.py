@@ -11,7 +11,15 @@ from schemas.refusal import Refusal, shown
 
 __all__ = ["NEEDS_ORDER", "NEEDS_PRODUCT", "NEEDS_TICKET", "required"]
 
-NEEDS_ORDER: Final = ("ORDER_COMPLETED", "ORDER_UPDATED", "ORDER_CANCELLED", "ORDER_REFUNDED")
+NEEDS_ORDER: Final = (
+    "ORDER_COMPLETED",
+    "ORDER_UPDATED",
+    "ORDER_CANCELLED",
+    "ORDER_REFUNDED",
+    "ORDER_SHIPPED",
+    "ORDER_DELIVERED",
+    "RETURN_REQUESTED",
+)
 """Kinds that must carry `properties.order_id`."""
 
 NEEDS_PRODUCT: Final = (

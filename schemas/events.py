@@ -61,6 +61,14 @@ class Properties(Struct, gc=False):
     campaign_id: str | int | None = None
     consent: dict[str, Any] | None = None
     wishlist_id: str | int | None = None
+    action_id: str | None = None
+    channel: str | None = None
+    purpose: str | None = None
+    promised_at: str | None = None
+    delivered_at: str | None = None
+    points: float | None = None
+    code: str | None = None
+    place: str | None = None
 
 
 class Event(Struct, gc=False):

@@ -58,6 +58,7 @@ class Progress(Struct, forbid_unknown_fields=True):
     model_version: Count
     rules: list[Text]
     counters: Counters
+    shop_version: Count = 0
 
 
 class Deletion(Struct, forbid_unknown_fields=True):

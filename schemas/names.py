@@ -64,6 +64,13 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "SURVEY": ("Survey Answered", "Survey Completed", "Survey Submitted", "Survey Response Received"),
     "FEEDBACK": ("Feedback Given", "Feedback Submitted", "Feedback Received"),
     "TICKET_OPENED": ("Ticket Opened", "Ticket Created", "Ticket Reopened", "Support Ticket Opened"),
+    "ORDER_SHIPPED": ("Order Shipped", "Order Fulfilled", "Shipment Sent"),
+    "ORDER_DELIVERED": ("Order Delivered", "Shipment Delivered"),
+    "RETURN_REQUESTED": ("Return Requested", "Order Return Requested"),
+    "RESULT_OPENED": ("Search Result Opened", "Search Result Clicked"),
+    "POINTS": ("Points Changed", "Points Earned", "Points Redeemed", "Loyalty Points Updated"),
+    "REFERRED": ("Referral Code Used", "Referral Used", "Referred"),
+    "PLACE_ENTERED": ("Location Entered", "Store Nearby", "Event Nearby"),
     "TICKET_SOLVED": ("Ticket Solved", "Ticket Resolved", "Ticket Closed", "Support Ticket Solved"),
 }
 
@@ -88,7 +95,17 @@ def kind_name(call: str, event: str | None) -> str | None:
     return CALL_KINDS.get(call)
 
 
-_ORDERS: Final = frozenset({"ORDER_COMPLETED", "ORDER_CANCELLED", "ORDER_REFUNDED", "ORDER_UPDATED"})
+_ORDERS: Final = frozenset(
+    {
+        "ORDER_COMPLETED",
+        "ORDER_CANCELLED",
+        "ORDER_REFUNDED",
+        "ORDER_UPDATED",
+        "ORDER_SHIPPED",
+        "ORDER_DELIVERED",
+        "RETURN_REQUESTED",
+    }
+)
 _CUSTOMERS: Final = frozenset(
     {
         "IDENTIFY",
@@ -106,6 +123,9 @@ _CUSTOMERS: Final = frozenset(
         "REVIEWED",
         "TICKET_OPENED",
         "TICKET_SOLVED",
+        "POINTS",
+        "REFERRED",
+        "PLACE_ENTERED",
     }
 )
 

@@ -76,8 +76,12 @@ class ActionData(ScoreData, forbid_unknown_fields=True):
     """One crossing of a rule: everything of the score, what crossed, and what helps to act on it.
 
     `object` is the order, product, category or ticket where the rule is for each, `trigger` the message
-    id of the event that caused it (null when time alone did). `best_hour` is 0 to 23 and `best_weekday` 0
-    (Monday) to 6, in UTC; null where too little is known.
+    id of the event that caused it (null when time alone did). `shop_version` is that of the shop's knowledge in
+    force, 0 or absent where there was none. `best_hour` is 0 to 23 and `best_weekday` 0
+    (Monday) to 6, in UTC; null where nothing is known; each comes with how sure it is. `channel` is where to
+    send it now, of those that are permitted and consented to (null where there is nothing to send), not
+    before `not_before`; `coupon` says whether it may come with one. `holdout` is `global` or `rule` where
+    that alone withholds the action: the customer is in the control.
     """
 
     rule: Text
@@ -89,16 +93,24 @@ class ActionData(ScoreData, forbid_unknown_fields=True):
     products: list[Text]
     category: Text | None
     language: Text | None
+    language_confidence: Unit
     best_hour: Annotated[int, Meta(ge=0, le=23)] | None
+    best_hour_confidence: Unit
     best_weekday: Annotated[int, Meta(ge=0, le=6)] | None
+    best_weekday_confidence: Unit
     best_channel: Text | None
+    best_channel_confidence: Unit
+    channel: Text | None
+    coupon: bool
+    holdout: Literal["global", "rule"] | None
     not_before: Time | None
     expires_at: Time | None
     action_class: Text
     replay: bool
+    shop_version: Count = 0
 
 
-class WithheldData(ActionData, forbid_unknown_fields=True):
+class WithheldData(ActionData, forbid_unknown_fields=True, kw_only=True):
     """A crossing that gates held back; `withheld` are their codes, in the order of the gates."""
 
     withheld: Annotated[list[Text], Meta(min_length=1)]

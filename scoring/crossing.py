@@ -1,34 +1,27 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from scoring.compiled import compiled
+from scoring.gates import GATES, Asked, Gates, Verdict
+from scoring.gates.best import Habits
+from scoring.gates.channel import Channel, Purpose
 from scoring.kernel import AUTOMATED, Events, Points
+from scoring.object_lists import Crossing, ObjectLists
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
-from scoring.rules.rule import Carry, ForEach
+from scoring.rules.program import Program
+from scoring.rules.rule import ActionClass, Carry, ForEach
 from scoring.side import Crossed, RuleState, Side
-from scoring.sides import Detail, Sides
+from scoring.sides import Sides
 
-__all__ = ["GATES", "Crossing", "Crossings"]
-
-GATES = ("replay", "stale", "automated", "warming_up", "cooldown", "entry_withheld")
-"""Reason codes, in the order in which they are asked; the last is that of leaving what was entered unseen."""
+__all__ = ["Crossing", "Crossings"]
 
 _REMEMBERED = 8
-"""Crossings of one rule and customer whose numbers are kept, for records that are read again after a crash."""
-
-
-class Crossing(NamedTuple):
-    """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`."""
-
-    point: int
-    rule: int
-    object: str | None
-    entered: bool
+"""Crossings of one rule and customer that are kept, for records that are read again after a crash."""
 
 
 @compiled
@@ -58,28 +51,27 @@ class Crossings:
         At most 64, as a row keeps one bit for each.
     slots
         The bit of each rule.
-    max_action_age_ms
-        An action for a moment that lies further than this before the receipt of its cause is `stale`; None: never.
-    replay
-        Whether everything is withheld, because the input was lived through before.
+    gates
+        What is asked before anything is published.
     """
 
-    def __init__(self, rules: RuleSet, slots: Sequence[int], max_action_age_ms: int | None, replay: bool) -> None:
+    def __init__(self, rules: RuleSet, slots: Sequence[int], gates: Gates) -> None:
         self._rules = rules
-        self._max_age_ms = max_action_age_ms
-        self._replay = replay
+        self._gates = gates
+        self._habits = Habits(gates.settings)
         numbered = list(enumerate(zip(rules.rules, slots, strict=True)))
-        self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is not ForEach.ORDER]
-        self._of_order = [r for r, (rule, _) in numbered if rule.for_each is ForEach.ORDER]
+        self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is ForEach.NONE]
+        of_customer = [rules.rules[r] for r, _ in self._of_customer]
+        self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
+        self._read = [rules.columns.index(column) for column in self._program.columns]
+        self._objects = ObjectLists(rules)
 
-    def find(
-        self, rows: Any, points: Points, m: int, sides: Sides, details: dict[int, Detail]
-    ) -> tuple[Any, list[Crossing]]:
+    def find(self, rows: Any, points: Points, m: int, sides: Sides) -> tuple[Any, list[Crossing]]:
         """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order."""
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
-        columns = points.columns[:m]
-        entering, leaving = self._rules.evaluate(columns)
+        holds = self._program.run(points.columns[:m, self._read])
+        entering, leaving = holds[: len(self._of_customer)], holds[len(self._of_customer) :]
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
         if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
@@ -88,41 +80,17 @@ class Crossings:
                 crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
                 found += [Crossing(i, r, None, bool(inside >> slot & 1)) for r, slot in crossed_here]
         crossed = changed != 0
-        if self._of_order and details:
-            objects = self._objects(points, m, entering, leaving, sides, details)
-            for crossing in objects:
-                crossed[crossing.point] = True
+        if objects := self._objects.find(points, m, sides):
+            crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
 
     def _masks(self, holds: Any) -> Any:
-        """(R, m) bool as (m,) bit masks of the rules for customers."""
+        """(R, m) bool of the rules for customers as (m,) bit masks."""
         mask = np.zeros(holds.shape[1], np.uint64)
-        for r, slot in self._of_customer:
-            mask |= holds[r].astype(np.uint64) << np.uint64(slot)
+        for n, (_, slot) in enumerate(self._of_customer):
+            mask |= holds[n].astype(np.uint64) << np.uint64(slot)
         return mask
-
-    def _objects(
-        self, points: Points, m: int, entering: Any, leaving: Any, sides: Sides, details: dict[int, Detail]
-    ) -> list[Crossing]:
-        """The rules for each order are asked at the points that an order event caused."""
-        found = []
-        for i in range(m) if len(details) * 4 > m else _points_of(points, m, details):
-            detail = details.get(int(points.event[i]))
-            if detail is None or not detail.object_id:
-                continue
-            side = sides.find(int(points.row[i]))
-            for r in self._of_order:
-                rule = self._rules.rules[r]
-                listed = side is not None and detail.object_id in side.objects.get(rule.name, {})
-                if entering[r, i] and not leaving[r, i] and not listed:
-                    sides.touch(int(points.row[i])).open_object(
-                        rule.name, detail.object_id, False, sides.objects_watched
-                    )
-                    found.append(Crossing(i, r, detail.object_id, True))
-                elif leaving[r, i] and listed:
-                    found.append(Crossing(i, r, detail.object_id, False))
-        return found
 
     def action(
         self,
@@ -133,34 +101,41 @@ class Crossings:
         k: int,
         sides: Sides,
         products: dict[int, str],
+        customers: Sequence[bytes],
     ) -> Action:
         """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
         i, rule = crossing.point, self._rules.rules[crossing.rule]
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
-        side = sides.touch(row)
+        side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
         groups = tuple(scores.groups[k].tolist())
         state = side.rules.setdefault(rule.name, RuleState())
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
-        before = next((c for c in state.lately if (c.ms, c.source, c.offset) == cause), None)
-        if before is None and crossing.object is None and crossing.entered == (state.crossings % 2 == 1):
-            # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
-            before = state.lately[-1] if state.lately else None
-        age_ms = int(points.received_ms[i]) - time_ms
-        automated = bool(points.cause[i] & AUTOMATED)
-        withheld = self._gates(rule, crossing, side, state, time_ms, age_ms, automated, before, scores.warming_up)
-        if crossing.object is not None:
-            number = 1 if crossing.entered else 2
-        elif before is not None:
-            number = before.number
-        else:
-            number = state.crossings = state.crossings + 1
-            state.lately = (*state.lately, Crossed(*cause, number, not withheld))[-_REMEMBERED:]
+        before = _told_before(state, cause, crossing)
+        best = self._habits.best(standing, points.visited[i])
+        asked = Asked(
+            rule=rule,
+            customer=customers[row],
+            time_ms=time_ms,
+            age_ms=int(points.received_ms[i]) - time_ms,
+            sent_ms=state.sent_ms,
+            automated=bool(points.cause[i] & AUTOMATED),
+            warming_up=scores.warming_up,
+            score=float(scores.score[k]),
+            percentile=float(scores.percentile[k]),
+            best=best.channels,
+        )
+        verdict = self._verdict(before, crossing, asked, side, state)
+        number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)
         changes = None
         if state.contributions and len(state.contributions) == len(groups):
             changes = tuple(now - then for now, then in zip(groups, state.contributions, strict=True))
-        self._remember(rule, crossing, side, state, time_ms, groups, not withheld)
-        viewed = [products[n] for n in points.viewed[i].tolist() if n in products]
+        state.contributions = groups
+        self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
+        if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
+            purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
+            standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
+        category, chosen = _carried(rule, crossing, side, points.viewed[i].tolist(), products)
         carries = rule.carries
         return Action(
             rule=rule.name,
@@ -178,50 +153,68 @@ class Crossings:
             previous=float(scores.previous[k]),
             groups=groups,
             changes=changes,
-            products=viewed if Carry.PRODUCTS in carries else [],
+            products=chosen,
+            category=category,
             cart=sides.cart_at(row, int(points.at[i])) if Carry.CART in carries else [],
             model_version=scores.model_version,
+            shop_version=scores.shop_version,
             warming_up=scores.warming_up,
             expires_ms=None if rule.expires_after_ms is None else time_ms + rule.expires_after_ms,
             audience=rule.audience,
-            withheld=withheld,
+            withheld=verdict.withheld,
+            best=best,
+            language=None if standing.language is None else (standing.language[2], standing.language[1]),
+            channel=None if verdict.channel is None else verdict.channel.name.lower(),
+            coupon=verdict.coupon,
+            not_before_ms=verdict.not_before_ms,
+            control=verdict.control,
         )
 
-    def _gates(
-        self,
-        rule: Rule,
-        crossing: Crossing,
-        side: Side,
-        state: RuleState,
-        time_ms: int,
-        age_ms: int,
-        automated: bool,
-        before: Crossed | None,
-        warming_up: bool,
-    ) -> tuple[str, ...]:
-        """The codes of the gates that are shut, in their order; none: the action is published.
+    def _verdict(
+        self, before: Crossed | None, crossing: Crossing, asked: Asked, side: Side, state: RuleState
+    ) -> Verdict:
+        """What the gates say, or said before a crash: since then the customer's record has run ahead of the profile.
 
         Leaving is told to whoever was told of entering, however old it is: it only says that something ends.
         """
-        reasons = ["replay"] if self._replay else []
-        if not crossing.entered:
-            if before is not None:  # told before a crash, after which `entry_sent` is that of a customer who left
-                was_sent = before.sent
-            elif crossing.object is None:
-                was_sent = state.entry_sent
-            else:
-                was_sent = side.objects.get(rule.name, {}).get(crossing.object, False)
-            return (*reasons, *(() if was_sent else ("entry_withheld",)))
-        if self._max_age_ms is not None and age_ms > self._max_age_ms:
-            reasons.append("stale")
-        if automated:
-            reasons.append("automated")
-        if warming_up and rule.reads_score:
-            reasons.append("warming_up")
-        resent = before is not None and before.sent
-        if rule.cooldown_ms and time_ms - state.sent_ms < rule.cooldown_ms and not resent:
-            reasons.append("cooldown")
-        return tuple(reasons)
+        if before is not None:
+            return self._told(before, asked)
+        if crossing.entered:
+            return self._gates.judge(asked, side.standing)
+        if crossing.object is None:
+            was_sent = state.entry_sent
+        else:
+            was_sent = side.objects.get(asked.rule.name, {}).get(crossing.object, False)
+        shut = {"replay": self._gates.replay, "entry_withheld": not was_sent}
+        return Verdict(tuple(code for code in GATES if shut.get(code, False)), None, False, None, None)
+
+    def _told(self, before: Crossed, asked: Asked) -> Verdict:
+        """The verdict that was remembered."""
+        withheld = tuple(code for bit, code in enumerate(GATES) if before.shut >> bit & 1)
+        channel = None if before.channel < 0 else Channel(before.channel)
+        control = self._gates.drawn(asked) if withheld == ("holdout",) else None
+        return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
+
+    @staticmethod
+    def _number(rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict) -> int:
+        """Number a crossing that is new, and remember it with its verdict."""
+        state = side.rules[rule.name]
+        if crossing.object is None:
+            number = state.crossings = state.crossings + 1
+        else:
+            number = side.count(rule.name, str(rule.for_each), crossing.object, crossing.entered)
+        told = Crossed(
+            *cause,
+            number,
+            not verdict.withheld,
+            sum(1 << GATES.index(code) for code in verdict.withheld),
+            -1 if verdict.channel is None else int(verdict.channel),
+            verdict.coupon,
+            verdict.not_before_ms or 0,
+            crossing.object or "",
+        )
+        state.lately = (*state.lately, told)[-_REMEMBERED:]
+        return number
 
     @staticmethod
     def _remember(
@@ -230,24 +223,51 @@ class Crossings:
         side: Side,
         state: RuleState,
         time_ms: int,
-        groups: tuple[float, ...],
-        sent: bool,
+        verdict: Verdict,
+        watched: int,
     ) -> None:
-        state.contributions = groups
+        sent = not verdict.withheld
         if crossing.object is not None:
             if crossing.entered:
-                side.objects[rule.name][crossing.object] = sent
+                side.enter(rule.name, crossing.object, sent, watched)
             else:
-                del side.objects[rule.name][crossing.object]
-                if not side.objects[rule.name]:
-                    del side.objects[rule.name]
+                side.leave(rule.name, crossing.object)
         else:
             state.entry_sent = crossing.entered and sent
-        if crossing.entered and sent:
+        if crossing.entered and _as_if_sent(verdict):
             state.sent_ms = time_ms
 
 
-def _points_of(points: Points, m: int, details: dict[int, Detail]) -> list[int]:
-    """The points that events with details caused."""
-    wanted = np.fromiter(details, np.int64, len(details))
-    return np.flatnonzero(np.isin(points.event[:m], wanted)).tolist()
+def _as_if_sent(verdict: Verdict) -> bool:
+    """Whether it uses up cap and cooldown: what only the holdout withholds does, or its control would be another kind
+    of customer.
+    """
+    return verdict.withheld in ((), ("holdout",))
+
+
+def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossing) -> Crossed | None:
+    """The crossing as it was told before a crash, if it was."""
+    whole = [c for c in state.lately if c.object == (crossing.object or "")]
+    found = next((c for c in whole if (c.ms, c.source, c.offset) == cause), None)
+    if found is None and crossing.object is None and crossing.entered == (state.crossings % 2 == 1):
+        # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
+        return whole[-1] if whole else None
+    return found
+
+
+def _carried(
+    rule: Rule, crossing: Crossing, side: Side, viewed: list[int], names: dict[int, str]
+) -> tuple[str | None, list[str]]:
+    """The category and the products that an action carries; of the products first the one that it is about."""
+    *last, favourite, category = viewed
+    chosen: list[str] = []
+    if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
+        chosen.append(crossing.object)
+    if Carry.ORDER in rule.carries and crossing.object is not None:
+        thing = side.open.get(str(rule.for_each), {}).get(crossing.object)
+        chosen += () if thing is None else thing.products
+    if Carry.FAVOURITE in rule.carries and favourite in names:
+        chosen.append(names[favourite])
+    if Carry.PRODUCTS in rule.carries:
+        chosen += [names[number] for number in last if number in names]
+    return (names.get(category) if Carry.CATEGORY in rule.carries else None), list(dict.fromkeys(chosen))

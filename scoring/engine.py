@@ -10,6 +10,7 @@ from scoring.clock import Clock
 from scoring.crossing import Crossings
 from scoring.engine_settings import Counts, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
+from scoring.gates import Gates
 from scoring.in_force import blank_model, in_force
 from scoring.kernel import (
     APPLIED,
@@ -32,14 +33,17 @@ from scoring.kernel import (
 from scoring.kinds import N_KINDS
 from scoring.model import Snapshot, probabilities
 from scoring.outcome import Outcome, Scores
+from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
-from scoring.profile import FAR, Layout, Profiles
+from scoring.profile import FAR, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
 from scoring.rules import RuleSet
 from scoring.rules.columns import Field, Op
+from scoring.rules.rule import Carry
 from scoring.rules.slots import Slots
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.sides import Detail, Sides
 from scoring.stored import Copied, Meta, Stored
 
@@ -76,11 +80,18 @@ class Engine:
         self.profiles = Profiles(settings.layout)
         self.clock = Clock()
         self.counts = Counts()
-        self.sides = Sides(settings.cart_steps, settings.orders_remembered)
+        self.sides = Sides(
+            settings.cart_steps,
+            settings.orders_remembered,
+            contacts_kept=settings.gates.contacts_kept,
+            objects_kept=settings.objects_kept,
+        )
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
         self.model = blank_model()
         self.upcoming: list[Snapshot] = []
         self.upcoming_rules: list[tuple[int, RuleSet]] = []
+        self.shop: ShopSnapshot | None = None
+        self.upcoming_shop: list[ShopSnapshot] = []
         self.config = settings.kernel()
         self.products: dict[int, str] = {}
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
@@ -101,9 +112,10 @@ class Engine:
             self._stored.rows.update(np.flatnonzero(inside & np.uint64(cleared)).tolist())
             inside &= ~np.uint64(cleared)
         self.rules = rules
-        self.crossings = Crossings(rules, slots, self.settings.max_action_age_ms, self.settings.replay)
+        gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
+        self.crossings = Crossings(rules, slots, gates)
         self._points = self._room_for(len(rules.columns), layout.views)
-        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP)
+        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
         self._filled = [(c, which) for c, which in fields if which in served]
 
@@ -122,7 +134,9 @@ class Engine:
                 if slot[kind] < 0:
                     raise ValueError(f"{ring}: a rule counts kind {kind}, which has no ring; add it to {ring}")
         hourly = any(column.op == Op.COUNT_HOURS for column in rules.columns)
-        return Reading(columns, clocks, slots[0], slots[1], hourly)
+        object_clocks = np.array([tuple(c) for c in rules.object_clocks], np.int64).reshape(-1, 2)
+        favourites = any({Carry.FAVOURITE, Carry.CATEGORY} & {*rule.carries} for rule in rules.rules)
+        return Reading(columns, clocks, slots[0], slots[1], hourly, object_clocks, favourites)
 
     @staticmethod
     def _room_for(columns: int, views: int) -> Points:
@@ -140,7 +154,8 @@ class Engine:
             X=np.zeros((ROOM, N_FEATURES)),
             logit=np.zeros(ROOM),
             columns=np.zeros((ROOM, columns)),
-            viewed=np.zeros((ROOM, views), np.uint64),
+            viewed=np.zeros((ROOM, views + 2), np.uint64),
+            visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
             resolved_label=ints(spare),
@@ -179,7 +194,8 @@ class Engine:
             self.sides.apply(events, i, details[i], rows)
         self._stored.rows.update(events.row.tolist())
         self._stored.rows.discard(-1)
-        outcome = self._run(events, details, watermark, clock.received_ms)
+        outcome = self._run(events, watermark, clock.received_ms)
+        self.sides.settle()
         tally = np.bincount(events.status, minlength=4)
         self.counts.applied += int(tally[APPLIED] + tally[SKIPPED])
         self.counts.duplicate += int(tally[DUPLICATE])
@@ -200,9 +216,9 @@ class Engine:
         if watermark_ms <= self.clock.watermark_ms:
             return Outcome()
         self.sides.begin()
-        return self._run(NO_EVENTS, {}, watermark_ms, received_ms)
+        return self._run(NO_EVENTS, watermark_ms, received_ms)
 
-    def _run(self, events: Events, details: dict[int, Detail], until_ms: int, received_ms: int) -> Outcome:
+    def _run(self, events: Events, until_ms: int, received_ms: int) -> Outcome:
         outcome = Outcome()
         i = 0
         while True:
@@ -212,7 +228,7 @@ class Engine:
                 received_ms, stop, self.choice, self._points, self.model.scorer, self._reading, self.config, self._acc,
             )  # fmt: skip
             if m:
-                self._tell(m, events, details, outcome)
+                self._tell(m, events, outcome)
             if resolved:
                 self.pending.resolve(self._points, resolved, self.profiles.keys, outcome)
             if why == DONE:
@@ -222,7 +238,7 @@ class Engine:
             elif why == SWAP:
                 self._take_effect(stop)
 
-    def _tell(self, m: int, events: Events, details: dict[int, Detail], outcome: Outcome) -> None:
+    def _tell(self, m: int, events: Events, outcome: Outcome) -> None:
         """Scores, crossings and examples of `m` evaluation points."""
         points, model = self._points, self.model
         logit = points.logit[:m]
@@ -232,11 +248,17 @@ class Engine:
         percentile = percentiles(logit, model.quantiles)
         rank = np.where(np.isnan(percentile), score, percentile)
         band = np.searchsorted(self._limits, rank, side="right")
+        served: dict[int, Any] = {
+            Field.SCORE: score,
+            Field.PERCENTILE: percentile,
+            Field.WARMING_UP: float(model.warming_up),
+        }
         for c, which in self._filled:
-            points.columns[:m, c] = (
-                score if which == Field.SCORE else percentile if which == Field.PERCENTILE else float(model.warming_up)
-            )
-        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, details)
+            if which == Field.PERCENTILE_PEAK:
+                follow_peaks(self.profiles.rows, points, m, percentile, points.columns, c)
+            else:
+                points.columns[:m, c] = served[which]
+        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
                    chosen, previous)  # fmt: skip
@@ -247,13 +269,15 @@ class Engine:
             groups = self._groups(points.X[chosen])
             outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen],
                                          score[chosen], percentile[chosen], band[chosen], previous, groups,
-                                         model.version, model.warming_up))  # fmt: skip
+                                         model.version, model.warming_up, self.shop_version))  # fmt: skip
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
             for crossing in found:
                 k = place[crossing.point]
                 outcome.actions.append(
-                    self.crossings.action(crossing, points, events, outcome.scores[-1], k, self.sides, self.products)
+                    self.crossings.action(
+                        crossing, points, events, outcome.scores[-1], k, self.sides, self.products, self.profiles.keys
+                    )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
         self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up)
@@ -269,6 +293,18 @@ class Engine:
         if snapshot.version > newest:
             self.upcoming = [s for s in self.upcoming if s.effective_ms < snapshot.effective_ms]
             self.upcoming.append(snapshot)
+
+    def swap_shop(self, snapshot: ShopSnapshot) -> None:
+        """Use what is known of all customers from its effective time on; what is not newer changes nothing."""
+        newest = self.upcoming_shop[-1] if self.upcoming_shop else self.shop
+        if newest is None or snapshot.version > newest.version:
+            self.upcoming_shop = [s for s in self.upcoming_shop if s.effective_ms < snapshot.effective_ms]
+            self.upcoming_shop.append(snapshot)
+
+    @property
+    def shop_version(self) -> int:
+        """Version of the shop's knowledge in force; 0 before the first."""
+        return 0 if self.shop is None else self.shop.version
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its time on; the last one whose time has passed, at once.
@@ -298,15 +334,18 @@ class Engine:
         return min(
             self.upcoming[0].effective_ms if self.upcoming else FAR,
             self.upcoming_rules[0][0] if self.upcoming_rules else FAR,
+            self.upcoming_shop[0].effective_ms if self.upcoming_shop else FAR,
         )
 
     def _take_effect(self, at_ms: int) -> None:
-        """Use the rules and models whose time has come; all ticks up to it are done."""
+        """Use the rules, models and shop's knowledge whose time has come; all ticks up to it are done."""
         while self.upcoming_rules and self.upcoming_rules[0][0] <= at_ms:
             self._use(self.upcoming_rules.pop(0)[1])
             self._schedule()
         while self.upcoming and self.upcoming[0].effective_ms <= at_ms:
             self.model = in_force(self.upcoming.pop(0))
+        while self.upcoming_shop and self.upcoming_shop[0].effective_ms <= at_ms:
+            self.shop = self.upcoming_shop.pop(0)
 
     def score_at(
         self, time_ms: int, rows: NDArray[np.int64] | None = None

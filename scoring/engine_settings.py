@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from scoring.gates import GateSettings
 from scoring.kernel import Config
 from scoring.profile import DAY_MS, Layout
 
@@ -13,7 +14,8 @@ class EngineSettings:
     """What the engine is told; times in ms.
 
     A customer with more than `automated_per_hour` events in a UTC hour is taken for a machine until an hour after it
-    calms: counted and scored, but no example and no action comes of it.
+    calms: counted and scored, but no example and no action comes of it. Of `gates`, those that ask for a customer's
+    standing are open unless they are set.
     """
 
     layout: Layout = field(default_factory=Layout)
@@ -27,8 +29,10 @@ class EngineSettings:
     cart_steps: int = 100
     orders_remembered: int = 1024
     products_remembered: int = 1_000_000
+    objects_kept: int = 16
     automated_per_hour: int = 1000
     replay: bool = False
+    gates: GateSettings = field(default_factory=GateSettings.open)
 
     def __post_init__(self) -> None:
         if self.tick_ms < 1000:

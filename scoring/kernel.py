@@ -9,12 +9,14 @@ import numpy.typing as npt
 from scoring.compiled import compiled
 from scoring.features import features
 from scoring.kinds import N_KINDS, Kind
+from scoring.moments import expect, passed
 from scoring.orders import add_order, derive, orders_between
 from scoring.profile import DAY_MS, FAR, HOUR_MS, NEVER
 from scoring.readings import read_columns
+from scoring.recent import favourites, hear, look
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.timers import grid_after, next_due, pop, schedule
-from scoring.windows import ring_add, roll
+from scoring.windows import ring_add, ring_mark, roll
 
 __all__ = [
     "ACTIVE",
@@ -26,6 +28,7 @@ __all__ = [
     "FULL",
     "HEAP",
     "LATE",
+    "OBJECTS",
     "RESCORE",
     "SKIPPED",
     "SWAP",
@@ -50,9 +53,9 @@ Unsigned = npt.NDArray[np.uint64]
 APPLIED, DUPLICATE, LATE, SKIPPED = 0, 1, 2, 3
 """What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied."""
 
-EXAMPLE, RESCORE, ACTIVE, AUTOMATED = 1, 2, 4, 8
+EXAMPLE, RESCORE, ACTIVE, AUTOMATED, OBJECTS = 1, 2, 4, 8, 16
 """Bits of a point's cause: an example is made here, the daily score is taken here, of one seen within the horizon;
-the customer is a machine by the number of events."""
+the customer is a machine by the number of events; what rules say of the customer's orders or products may change."""
 
 UNTAUGHT = -1
 """The label of an example that nothing is to be learned from: its customer is a machine."""
@@ -60,6 +63,7 @@ UNTAUGHT = -1
 DONE, FULL, SWAP, HEAP = 0, 1, 2, 3
 """Why the kernel returned: all events applied, no room for points, a new model takes effect, no room in the heap."""
 
+_LIST_VIEWED = int(Kind.LIST_VIEWED)
 _VIEWED, _CARTED, _WISHED = int(Kind.PRODUCT_VIEWED), int(Kind.PRODUCT_ADDED), int(Kind.WISHLIST_ADDED)
 _COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
 _REFUNDED = int(Kind.ORDER_REFUNDED)
@@ -68,7 +72,11 @@ _IS_VISIT = np.array([kind in VISIT_KINDS for kind in range(N_KINDS)])
 
 
 class Events(NamedTuple):
-    """A run of events in the order of input, one element an event in each column."""
+    """A run of events in the order of input, one element an event in each column.
+
+    `value` is the worth of an order, what a survey, review or feedback gives, or the balance of points; NaN for none.
+    Of an order: when it is promised (0: not), and when the first and the last of its products will be used up.
+    """
 
     row: Int
     time_ms: Int
@@ -77,11 +85,15 @@ class Events(NamedTuple):
     offset: Int
     message: Unsigned
     product: Unsigned
+    category: Unsigned
     value: Float
     lines: Float
     quantity: Float
     cart_items: Int
     cart_value: Float
+    promised_ms: Int
+    replenish_ms: Int
+    replenish_last_ms: Int
     received_ms: Int
     watermark_ms: Int
     status: Int
@@ -89,7 +101,7 @@ class Events(NamedTuple):
     @classmethod
     def blank(cls, n: int) -> "Events":
         """Room for `n` events, all zero; `cart_items` is -1, that is not told."""
-        unsigned, real = {"message", "product"}, {"value", "lines", "quantity", "cart_value"}
+        unsigned, real = {"message", "product", "category"}, {"value", "lines", "quantity", "cart_value"}
         kinds = ("u8" if name in unsigned else "f8" if name in real else "i8" for name in cls._fields)
         events = cls._make(np.zeros(n, kind) for kind in kinds)
         events.cart_items[:] = -1
@@ -106,13 +118,19 @@ class Heap(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the rules ask for: columns (C, 3), clocks (k, 2), and the ring slot of each kind, -1 for none."""
+    """What the rules ask for: columns (C, 3), clocks (k, 2), and the ring slot of each kind, -1 for none.
+
+    `object_clocks` (k, 2) are those of orders, products and the like (`scoring.moments`); `favourites` says whether a
+    point shows the product and the category that were looked at most.
+    """
 
     columns: Int
     clocks: Int
     day_slot: Int
     hour_slot: Int
     hourly: bool
+    object_clocks: Int = np.zeros((0, 2), np.int64)
+    favourites: bool = False
 
 
 class Config(NamedTuple):
@@ -128,8 +146,10 @@ class Config(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C), `viewed` (m, V).
+    """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C), `viewed` (m, V + 2).
 
+    `visited` (m, 28) has the hours with a visit as bits, by day modulo 28.
+    `viewed` are the last products, then the one product and the one category looked at most, 0 for none.
     `event` is the causing event, -1 for a tick; `at` how many events of the run were applied by then;
     `received_ms` when the record was received that caused the point or moved the watermark to it.
     """
@@ -144,6 +164,7 @@ class Points(NamedTuple):
     logit: Float
     columns: Float
     viewed: Unsigned
+    visited: npt.NDArray[np.uint32]
     resolved_row: Int
     resolved_made_ms: Int
     resolved_label: Int
@@ -266,6 +287,7 @@ def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
     day = ms // DAY_MS
     roll(p.busy, p.hour_epoch, hour)
     p.hour_epoch = roll(p.hours, p.hour_epoch, hour)
+    roll(p.visited, p.day_epoch, day)
     p.day_epoch = roll(p.days, p.day_epoch, day)
     ring_add(p.busy, 0, p.hour_epoch, hour)
     for which in range(3):
@@ -276,6 +298,7 @@ def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
             if not _IS_VISIT[kind]:
                 break
             slot = _VISITED + N_KINDS
+            ring_mark(p.visited, p.day_epoch, day, hour % 24)
         p.last_kind[slot] = max(p.last_kind[slot], ms)
         p.total[slot] += 1
         if reading.day_slot[slot] >= 0:
@@ -290,6 +313,7 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
     ms = events.time_ms[i]
     kind = events.kind[i]
     age = _decay(p, ms, horizon)
+    hear(p, kind, ms, events.value[i])
     _count(p, kind, ms, reading)
     which = 0 if kind == _VIEWED else 1 if kind == _CARTED else 2 if kind == _WISHED else -1
     if which >= 0:
@@ -299,6 +323,8 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
         p.behaviour[which, 3] += math.exp2(-age / 3.0)
     if kind == _VIEWED and events.product[i] != 0:
         _remember_view(p, events.product[i], ms)
+    if (kind == _VIEWED and events.product[i] != 0) or (kind == _LIST_VIEWED and events.category[i] != 0):
+        look(p, events.product[i], events.category[i], ms)
     if events.cart_items[i] >= 0:
         p.cart_items = events.cart_items[i]
         p.cart_value = events.cart_value[i]
@@ -349,8 +375,16 @@ def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, received
     features(p, now, horizon, x)
     points.logit[m] = _logit(x, scorer)
     read_columns(p, now, reading, horizon, value, rank, points.columns[m])
-    for k in range(points.viewed.shape[1]):
-        points.viewed[m, k] = p.view_product[k] if k < p.view_n else 0
+    kept = p.view_product.shape[0]
+    # A plain 0 would make both of them floats, which lose the last digits of an id.
+    for k in range(kept):
+        points.viewed[m, k] = p.view_product[k] if k < p.view_n else np.uint64(0)
+    for k in range(points.visited.shape[1]):
+        points.visited[m, k] = p.visited[0, k]
+    if reading.favourites:
+        _, product, _, category = favourites(p, now)
+        points.viewed[m, kept] = p.seen_product[product] if product >= 0 else np.uint64(0)
+        points.viewed[m, kept + 1] = p.seen_category[category] if category >= 0 else np.uint64(0)
 
 
 @compiled
@@ -420,6 +454,8 @@ def _tick(rows: Any, row: int, at: int, received: int, heap: Any, choice: Any, p
             p.pending_n += 1
         phase = int(p.hash % np.uint64(config.example_every_ms))
         p.example_ms = grid_after(due, config.example_every_ms, phase, config.tick_ms) if active else FAR
+    if passed(p, now, p.rescore_ms <= due):
+        cause |= OBJECTS
     if p.rescore_ms <= due:
         cause |= RESCORE
         if now - p.last_ms <= config.horizon_ms:
@@ -523,6 +559,7 @@ def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: An
         if p.example_ms == FAR:
             phase = int(p.hash % np.uint64(config.example_every_ms))
             p.example_ms = grid_after(now, config.example_every_ms, phase, config.tick_ms)
+        expect(p, events, i, now, reading.object_clocks)
         value = events.value[i] if rank == rank else math.nan
         cause = AUTOMATED if _automated(p, now, config.automated_per_hour) else 0
         _point(p, row, now, i, cause, i + 1, events.received_ms[i], value, rank, m, points, scorer, reading, horizon)

@@ -52,9 +52,16 @@ class Kind(IntEnum):
     FEEDBACK = 30
     TICKET_OPENED = 31
     TICKET_SOLVED = 32
+    ORDER_SHIPPED = 33
+    ORDER_DELIVERED = 34
+    RETURN_REQUESTED = 35
+    RESULT_OPENED = 36
+    POINTS = 37
+    REFERRED = 38
+    PLACE_ENTERED = 39
 
 
-N_KINDS = 40
+N_KINDS = 44
 """Slots kept for kinds in a row: the last two hold the pseudo-kinds `any` (-1) and `visited` (-2), which index
 from the end; the room below them lets kinds be added without a new layout."""
 

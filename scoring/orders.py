@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from scoring.compiled import compiled
-from scoring.profile import NEVER
+from scoring.profile import DAY_MS, NEVER
 
-__all__ = ["A_MEAN_LOG_VALUE", "add_order", "derive", "orders_between"]
+__all__ = ["A_MEAN_LOG_VALUE", "add_order", "derive", "months_running", "orders_between"]
 
 # Accumulated over orders in time order: decayed sums as of the newest order, and moments of gaps and baskets.
 V0, V1, V2, V3, S0, S1, S2, L0, L1 = range(9)
@@ -212,3 +212,33 @@ def orders_between(p: Any, after_ms: int, until_ms: int) -> int:
         if after_ms < p.ring_ms[i] <= until_ms:
             n += 1
     return int(n)
+
+
+@compiled
+def _month(ms: int) -> int:
+    """Months since year 0 of a moment (UTC), by days since the first of March, as leap days then come last."""
+    z = ms // DAY_MS + 719_468
+    era = z // 146_097
+    of_era = z - era * 146_097
+    year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    march = (5 * of_year + 2) // 153
+    return int((year + era * 400) * 12 + march + 2)
+
+
+@compiled
+def months_running(p: Any, now: int) -> int:
+    """In how many months (UTC) in a row there was an order, up to that of `now` or the one before; of those kept."""
+    month = _month(now)
+    n = 0
+    for k in range(p.ring_n - 1, -1, -1):
+        ordered = _month(p.ring_ms[k])
+        if ordered > month:
+            continue
+        if ordered == month - n or (n == 0 and ordered == month - 1):
+            if n == 0:
+                month = ordered
+            n += 1
+        elif ordered < month - n:
+            break
+    return n

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from scoring.gates.best import Best
 from scoring.model import Example
 from scoring.side import CartItem
 
@@ -29,11 +30,15 @@ class Scores:
     groups: npt.NDArray[np.float64]
     model_version: int
     warming_up: bool
+    shop_version: int
 
 
 @dataclass(slots=True)
 class Action:
-    """One crossing of a rule, and the codes of the gates that withheld it (none: it is published)."""
+    """One crossing of a rule, and the codes of the gates that withheld it (none: it is published).
+
+    `language` comes with how sure it is; `control` is that of the holdout which alone withheld it.
+    """
 
     rule: str
     rule_version: int
@@ -54,9 +59,17 @@ class Action:
     cart: list[CartItem]
     model_version: int
     warming_up: bool
+    shop_version: int
     expires_ms: int | None
     audience: bool
+    best: Best
+    category: str | None = None
     withheld: tuple[str, ...] = ()
+    language: tuple[str, float] | None = None
+    channel: str | None = None
+    coupon: bool = False
+    not_before_ms: int | None = None
+    control: str | None = None
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.kinds import N_KINDS, N_SOURCES, Kind
-from scoring.rules.columns import ANY, VISITED
+from scoring.rules.columns import ANY, LATELY, LATELY_KINDS, VISITED
 
 __all__ = [
     "ANY",
@@ -17,6 +17,7 @@ __all__ = [
     "HOUR_MS",
     "NEVER",
     "VISITED",
+    "VISIT_DAYS",
     "Layout",
     "LayoutMismatchError",
     "Profiles",
@@ -30,8 +31,16 @@ NEVER = -(2**62)
 """A time before every event: the last time of what never happened."""
 FAR = 2**62
 """A time after every event: the due time of a row that nothing is due for."""
+VISIT_DAYS = 28
+"""Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
+SEEN = 12
+"""Views that each customer remembers, of whatever product."""
+TOLD = 5
+"""Numbers that customers or others told: survey, review, feedback, points and the most points."""
+MOMENTS = 8
+"""Times ahead at which something of a customer (an order, a wished product) is to be looked at again."""
 
 
 def stable_hash(text: bytes) -> int:
@@ -100,7 +109,7 @@ class Layout:
             ("last_kind", "i8", N_KINDS), ("total", "u4", N_KINDS),
             ("hour_epoch", "i4"), ("day_epoch", "i4"),
             ("busy", "u2", (1, 2)), ("hours", "u2", (len(self.hour_kinds), self.hours)),
-            ("days", "u2", (len(self.day_kinds), self.days)),
+            ("days", "u2", (len(self.day_kinds), self.days)), ("visited", "u4", (1, VISIT_DAYS)),
             ("behaviour", "f8", (BEHAVIOURS, BEHAVIOUR_DECAYS)), ("cancels", "f8", 2),
             ("revenue", "f8"), ("refunded", "f8"), ("cart_value", "f8"), ("cart_items", "i4"),
             ("ring_n", "i4"), ("ring_ms", "i8", self.orders), ("ring_value", "f4", self.orders),
@@ -108,6 +117,10 @@ class Layout:
             ("fold", "f8", 23), ("fold_ms", "i8"), ("fold_orders", "i4"), ("fold_visits", "i4"),
             ("message_n", "i4"), ("view_n", "i4"), ("message", "u8", self.messages),
             ("view_product", "u8", self.views), ("view_ms", "i8", self.views),
+            ("seen_n", "i4"), ("seen_product", "u8", SEEN), ("seen_category", "u8", SEEN), ("seen_ms", "i8", SEEN),
+            ("lately_ms", "i8", (len(LATELY_KINDS), LATELY)), ("told", "f4", TOLD),
+            ("moment_n", "i4"), ("moment_ms", "i8", MOMENTS), ("crowded_ms", "i8"),
+            ("peak", "f8"), ("peak_ms", "i8"),
             ("rescore_ms", "i8"), ("example_ms", "i8"), ("pending_n", "i4"), ("band", "i4"),
             ("pending_ms", "i8", self.pending), ("due_ms", "i8"),
             ("inside", "u8"), ("score", "f8"), ("published_score", "f8"), ("published_ms", "i8"),
@@ -149,14 +162,15 @@ class Profiles:
     def _blank_row(self) -> npt.NDArray[np.void]:
         blank = np.zeros(1, self.dtype)
         blank["layout"] = self.fingerprint
-        for name in ("first_ms", "last_ms", "now_ms", "last_kind", "fold_ms", "kth_ms", "published_ms"):
+        for name in ("first_ms", "last_ms", "now_ms", "last_kind", "fold_ms", "kth_ms", "published_ms",
+                     "lately_ms", "crowded_ms", "peak_ms"):  # fmt: skip
             blank[name] = NEVER
         for name in ("example_ms", "rescore_ms", "due_ms", "queued_ms"):
             blank[name] = FAR
         blank["applied"] = -1
         blank["hour_epoch"] = blank["day_epoch"] = -(2**31)
         blank["published_score"] = np.nan
-        blank["score"] = np.nan
+        blank["score"] = blank["told"] = blank["peak"] = np.nan
         blank["band"] = -1
         return blank
 

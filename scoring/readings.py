@@ -3,16 +3,20 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from scoring.compiled import compiled
-from scoring.kinds import Kind
-from scoring.orders import A_MEAN_GAP, A_ORDERS
+from scoring.kinds import N_KINDS, Kind
+from scoring.orders import A_MEAN_GAP, A_ORDERS, months_running
 from scoring.profile import DAY_MS, HOUR_MS, NEVER
-from scoring.rules.columns import ANY, VISITED, Field, Op
+from scoring.recent import FEEDBACK_TOLD, PEAK_TOLD, POINTS_TOLD, REVIEW_TOLD, SURVEY_TOLD, favourites
+from scoring.rules.columns import ANY, LATELY_KINDS, VISITED, Field, Op
 from scoring.windows import count_days, count_hours, days_with
 
 __all__ = ["read_columns"]
 
 _SINCE, _TOTAL = int(Op.SINCE), int(Op.TOTAL)
+_FIELD = int(Op.FIELD)
 _COUNT_DAYS, _DAYS_WITH, _COUNT_HOURS = int(Op.COUNT_DAYS), int(Op.DAYS_WITH), int(Op.COUNT_HOURS)
 _ORDERS, _REVENUE, _AVERAGE = int(Field.ORDERS), int(Field.REVENUE), int(Field.AVERAGE_ORDER)
 _CART_ITEMS, _CART_VALUE = int(Field.CART_ITEMS), int(Field.CART_VALUE)
@@ -21,6 +25,18 @@ _VISITED_DAYS, _ACTIVE_DAYS = int(Field.VISITED_DAYS), int(Field.ACTIVE_DAYS)
 _CANCELLED, _REFUNDED = int(Field.CANCELLED), int(Field.REFUNDED)
 _HOUR, _WEEKDAY = int(Field.HOUR), int(Field.WEEKDAY)
 _ORDER_VALUE, _ORDER_NUMBER = int(Field.ORDER_VALUE), int(Field.ORDER_NUMBER)
+_PRODUCT_VIEWS, _CATEGORY_VIEWS = int(Field.PRODUCT_VIEWS), int(Field.CATEGORY_VIEWS)
+_MONTHS_RUNNING = int(Field.MONTHS_RUNNING)
+_TOLD_SLOT = np.full(len(Field), -1)
+for _field_told, _place in (
+    (Field.SURVEY_SCORE, SURVEY_TOLD),
+    (Field.REVIEW_RATING, REVIEW_TOLD),
+    (Field.FEEDBACK_RATING, FEEDBACK_TOLD),
+    (Field.POINTS, POINTS_TOLD),
+    (Field.PEAK_POINTS, PEAK_TOLD),
+):
+    _TOLD_SLOT[_field_told] = _place
+_LATELY_SLOT = np.array([LATELY_KINDS.index(kind) if kind in LATELY_KINDS else -1 for kind in range(N_KINDS)])
 _KIND_CANCELLED, _KIND_REFUNDED = int(Kind.ORDER_CANCELLED), int(Kind.ORDER_REFUNDED)
 _ANY, _VISITED = ANY, VISITED
 
@@ -58,6 +74,14 @@ def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: f
         result = value
     elif field == _ORDER_NUMBER:
         result = number
+    elif field == _PRODUCT_VIEWS:
+        result = float(favourites(p, now)[0])
+    elif field == _CATEGORY_VIEWS:
+        result = float(favourites(p, now)[2])
+    elif field == _MONTHS_RUNNING:
+        result = float(months_running(p, now))
+    elif _TOLD_SLOT[field] >= 0:
+        result = float(p.told[_TOLD_SLOT[field]])
     return result
 
 
@@ -65,8 +89,8 @@ def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: f
 def read_columns(p: Any, now: int, reading: Any, horizon: float, value: float, number: float, out: Any) -> None:
     """Write one value a column of `reading.columns` (C, 3) into `out` (C,); NaN for what never happened.
 
-    `value` and `number` are the worth and the rank of the order that the point is about, NaN for none. Score
-    columns are left NaN here. O(C), and O(days) for a column that reads a ring.
+    `value` and `number` are the worth and the rank of the order that the point is about, NaN for none. Columns
+    of scores and of objects are left NaN here. O(C), and O(days) for a column that reads a ring.
     """
     for c in range(reading.columns.shape[0]):
         op = reading.columns[c, 0]
@@ -74,7 +98,7 @@ def read_columns(p: Any, now: int, reading: Any, horizon: float, value: float, n
         b = reading.columns[c, 2]
         result = math.nan
         if op == _SINCE:
-            last = p.last_kind[a]
+            last = p.last_kind[a] if b < 2 else p.lately_ms[_LATELY_SLOT[a], b - 1]
             result = math.nan if last == NEVER else float(max(now - last, 0))
         elif op == _TOTAL:
             result = float(p.total[a])
@@ -84,6 +108,6 @@ def read_columns(p: Any, now: int, reading: Any, horizon: float, value: float, n
             result = float(days_with(p.days, reading.day_slot[a], p.day_epoch, now, b))
         elif op == _COUNT_HOURS:
             result = float(count_hours(p.hours, reading.hour_slot[a], p.hour_epoch, now, b))
-        else:
+        elif op == _FIELD:
             result = _field(p, a, now, horizon, reading.day_slot, value, number)
         out[c] = result

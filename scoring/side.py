@@ -1,11 +1,15 @@
 """Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
 
+from collections.abc import Sequence
+
 import msgspec
 
+from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
+from scoring.open_object import OpenObject
 from scoring.profile import NEVER
 
-__all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth"]
+__all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
 
 class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=True):
@@ -26,19 +30,29 @@ class CartItem(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One crossing as it was told: its cause (source and offset, -1 for a tick), its number, whether it was sent."""
+    """One crossing as it was told: its cause (source and offset, -1 for a tick), its number, whether it was sent.
+
+    And the verdict of the gates: `shut` has one bit a gate, `channel` is -1 for none, `not_before_ms` 0 for at once.
+    `object` is empty where the customer crossed.
+    """
 
     ms: int
     source: int
     offset: int
     number: int
     sent: bool
+    shut: int = 0
+    channel: int = -1
+    coupon: bool = False
+    not_before_ms: int = 0
+    object: str = ""
 
 
 class RuleState(msgspec.Struct, array_like=True, gc=False):
     """What one rule did with one customer: crossings so far, the last few, and when one was last sent.
 
-    `lately` lets a crossing that is computed again after a crash have the number that it had.
+    `lately` lets a crossing that is computed again after a crash have the number and the verdict that it had, although
+    the record has run ahead. `sent_ms` is also that of an entry which was held out, as if it had been sent.
     `contributions` are those of the groups of features at the last crossing.
     """
 
@@ -52,7 +66,7 @@ class RuleState(msgspec.Struct, array_like=True, gc=False):
 class Side(msgspec.Struct, array_like=True):
     """The side record of one customer.
 
-    Every part is bounded by the limits given to `add_cart_step`, `remember_order` and `open_object`.
+    Every part is bounded by the limits given to `add_cart_step`, `remember_order`, `learn` and `enter`.
 
     Attributes
     ----------
@@ -68,6 +82,12 @@ class Side(msgspec.Struct, array_like=True):
         By rule name.
     objects
         By rule name: the orders (or other objects) that are in the list, each with whether entering was sent.
+    standing
+        How the customer may be contacted.
+    open
+        By what they are (order, product …), then by id: the objects that something is known of.
+    looked_ms
+        When rules were last asked about objects: what is read again after a crash is not asked again.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -76,6 +96,9 @@ class Side(msgspec.Struct, array_like=True):
     emptied_ms: int = NEVER
     rules: dict[str, RuleState] = msgspec.field(default_factory=dict)
     objects: dict[str, dict[str, bool]] = msgspec.field(default_factory=dict)
+    standing: Standing = msgspec.field(default_factory=Standing)
+    open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
+    looked_ms: int = NEVER
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
@@ -98,12 +121,51 @@ class Side(msgspec.Struct, array_like=True):
             del self.orders[next(iter(self.orders))]
         return True
 
-    def open_object(self, rule: str, object_id: str, sent: bool, limit: int) -> None:
+    def learn(
+        self,
+        about: Sequence[tuple[str, str]],
+        kind: int,
+        ms: int,
+        promised_ms: int,
+        products: Sequence[str],
+        limit: int,
+    ) -> list[tuple[str, str, OpenObject]]:
+        """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`."""
+        told = []
+        for of, name in about:
+            there = self.open.setdefault(of, {})
+            thing = there.setdefault(name, OpenObject())
+            thing.learn(kind, ms, promised_ms, products)
+            told.append((of, name, thing))
+            if len(there) > limit:
+                del there[min(there, key=lambda each: (there[each].last_ms(), each))]
+        return told
+
+    def enter(self, rule: str, object_id: str, sent: bool, limit: int) -> None:
         """Put an object in a rule's list; the oldest beyond `limit` is no longer watched."""
-        inside = self.objects.setdefault(rule, {})
-        inside[object_id] = sent
-        if len(inside) > limit:
-            del inside[next(iter(inside))]
+        put_in(self.objects.setdefault(rule, {}), object_id, sent, limit)
+
+    def leave(self, rule: str, object_id: str) -> None:
+        """Take an object out of a rule's list."""
+        inside = self.objects[rule]
+        del inside[object_id]
+        if not inside:
+            del self.objects[rule]
+
+    def count(self, rule: str, of: str, object_id: str, entered: bool) -> int:
+        """The number of a crossing of an object; of one that is no longer known, 1 for entering and 2 for leaving."""
+        thing = self.open.get(of, {}).get(object_id)
+        if thing is None:
+            return 1 if entered else 2
+        number = thing.crossed[rule] = thing.crossed.get(rule, 0) + 1
+        return number
+
+
+def put_in(inside: dict[str, bool], object_id: str, sent: bool, limit: int) -> None:
+    """Put an object in a list; the oldest goes beyond `limit`."""
+    inside[object_id] = sent
+    if len(inside) > limit:
+        del inside[next(iter(inside))]
 
 
 def cart_items(cart: tuple[CartStep, ...]) -> list[CartItem]:

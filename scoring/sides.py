@@ -5,9 +5,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from scoring.gates.news import News
+from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
-from scoring.profile import NEVER, stable_hash
+from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
+from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
 
 __all__ = ["Detail", "Sides"]
@@ -17,10 +20,16 @@ _COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
 
 
 class Detail(NamedTuple):
-    """What an order or cart event says beside the columns: the order's id, the lines."""
+    """What an event says beside the columns: the order's id, the lines, the promised delivery, and what is news of the
+    customer's standing.
+
+    `object_id` is the order's, ticket's or code's, or the wished product's, or the place's.
+    """
 
     object_id: str = ""
     items: tuple[CartItem, ...] = ()
+    news: tuple[News, ...] = ()
+    promised_ms: int = 0
 
 
 class Sides:
@@ -34,16 +43,33 @@ class Sides:
         Order ids by which a repeated order is recognised, for each customer.
     objects_watched
         Objects (orders) that each rule keeps in the list of one customer.
+    contacts_kept
+        Contacts that are remembered of one customer, for each purpose and channel.
+    objects_kept
+        Objects of each sort (orders, products …) that something is known of, for each customer.
     """
 
-    def __init__(self, cart_steps: int, orders_remembered: int, objects_watched: int = 64) -> None:
+    def __init__(
+        self,
+        cart_steps: int,
+        orders_remembered: int,
+        objects_watched: int = 64,
+        contacts_kept: int = 0,
+        objects_kept: int = 16,
+    ) -> None:
         self._cart_steps = cart_steps
         self._orders_remembered = orders_remembered
         self.objects_watched = objects_watched
+        self.contacts_kept = contacts_kept
+        self._objects_kept = objects_kept
         self._by_row: dict[int, bytes] = {}
         self._open: dict[int, Side] = {}
         self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
         self._again: dict[int, int] = {}
+        self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
+        self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
+        self.about_objects: dict[int, tuple[int, int, Detail]] = {}
+        """By index in the run: kind, time and detail of each event that is about objects and not yet taken in."""
         self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
@@ -53,6 +79,8 @@ class Sides:
         """Forget the carts of the last run."""
         self._carts.clear()
         self._again.clear()
+        self._bought.clear()
+        self.about_objects.clear()
 
     def find(self, row: int) -> Side | None:
         """The customer's side record, to be read only; None if there is none."""
@@ -71,6 +99,8 @@ class Sides:
     def apply(self, events: Events, i: int, detail: Detail, rows: Any) -> None:
         """Apply event `i` of a run, which counts: order ids, then the cart; fill `events.cart_items` and the value.
 
+        What is news of the standing waits until somebody asks for it as of a later point, or the run has ended.
+
         An order whose id is known gets the status `DUPLICATE`. What is already here by its offset (a record read
         again after a crash) changes nothing; its cart is then that of its own time, as the record has run ahead of
         the profile in `rows`. O(steps of the cart).
@@ -88,9 +118,15 @@ class Sides:
             if not side.remember_order(stable_hash(name), source, offset, self._orders_remembered):
                 events.status[i] = DUPLICATE
                 return
+        if detail.news and not known:
+            self._news.setdefault(row, []).append((i, ms, detail.news))
+        if not known and objects_of(kind, detail.object_id, [item.product for item in detail.items]):
+            self.about_objects[i] = kind, ms, detail
+        newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
+        if kind == _COMPLETED:
+            self._foresee(events, i, row, ms, detail.items, newest if known else None)
         if kind in (_ADDED, _REMOVED, _COMPLETED):
             if known:
-                newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
                 self._again[row] = newest
                 cart = tuple(step for step in side.cart if step.ms <= newest)
             else:
@@ -110,6 +146,48 @@ class Sides:
         self._carts[row].append((i, side.cart))
         return side.cart
 
+    def _foresee(
+        self, events: Events, i: int, row: int, ms: int, items: Sequence[CartItem], newest: int | None
+    ) -> None:
+        """Say when the products of an order will be used up; up to `newest` where the record has run ahead."""
+        found = []
+        for product in {item.product for item in items}:
+            times = self._bought.get((row, product))
+            if times is None:
+                thing = self.touch(row).open.get("product", {}).get(product)
+                times = () if thing is None else thing.bought
+            if newest is None:
+                times = self._bought[row, product] = bought_with(times, ms)
+            until = used_up_ms([at for at in times if newest is None or at <= newest])
+            if until is not None:
+                found.append(until)
+        if found:
+            events.replenish_ms[i], events.replenish_last_ms[i] = min(found), max(found)
+
+    def objects_at(self, row: int, event: int, now_ms: int) -> list[tuple[str, str, OpenObject]]:
+        """What there is to be asked at a point: what its event is about, which is taken in; by time alone (-1), all."""
+        told = self.about_objects.pop(event, None)
+        if told is None:
+            side = self.find(row)
+            if event >= 0 or side is None or not side.open or now_ms <= side.looked_ms:
+                return []
+        side = self.touch(row)
+        side.looked_ms = max(side.looked_ms, now_ms)
+        if told is None:
+            return [(of, name, thing) for of, there in side.open.items() for name, thing in there.items()]
+        kind, ms, detail = told
+        products = [item.product for item in detail.items]
+        about = objects_of(kind, detail.object_id, products)
+        found = side.learn(about, kind, ms, detail.promised_ms, products, self._objects_kept)
+        if kind == _COMPLETED:  # an order may be what a code was waiting for
+            found += [("code", code, thing) for code, thing in side.open.get("code", {}).items()]
+        return found
+
+    def listed(self, row: int, rule: str) -> dict[str, bool]:
+        """The objects that are in a rule's list, to be read only."""
+        side = self.find(row)
+        return {} if side is None else side.objects.get(rule, {})
+
     def cart_at(self, row: int, applied: int) -> list[CartItem]:
         """What was in the cart when the first `applied` events of the run had been applied."""
         versions = self._carts.get(row)
@@ -117,6 +195,25 @@ class Sides:
             side = self.find(row)
             return [] if side is None else cart_items(side.cart)
         return cart_items(next(cart for index, cart in reversed(versions) if index < applied))
+
+    def standing_at(self, row: int, applied: int) -> Standing:
+        """The customer's standing when the first `applied` events of the run had been applied, to be changed.
+
+        Asked for in the order of the run: what was news before then is taken in for good.
+        """
+        standing = self.touch(row).standing
+        waiting = self._news.get(row)
+        while waiting and waiting[0][0] < applied:
+            _, ms, told = waiting.pop(0)
+            for news in told:
+                standing.learn(news, ms, self.contacts_kept)
+        return standing
+
+    def settle(self) -> None:
+        """Take in all that is news: the run has ended."""
+        for row in self._news:
+            self.standing_at(row, FAR)
+        self._news.clear()
 
     def changes(self) -> list[tuple[int, bytes]]:
         """The records changed since the last call, by row, as bytes; between calls they are kept in that small form."""

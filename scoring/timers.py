@@ -35,6 +35,8 @@ def next_due(p: Any, now: int, clocks: Any, hourly: bool, horizon_ms: int, tick:
     `clocks` is (k, 2) int64: a kind and a threshold in ms that some rule compares its age with. O(k).
     """
     due = min(p.rescore_ms, p.example_ms)
+    if p.moment_n > 0:
+        due = min(due, tick_up(p.moment_ms[0], tick))
     if p.pending_n > 0:
         due = min(due, tick_up(p.pending_ms[0] + horizon_ms, tick))
     for i in range(clocks.shape[0]):

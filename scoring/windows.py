@@ -2,17 +2,19 @@
 
 from typing import Any
 
+import numpy as np
+
 from scoring.compiled import compiled
 from scoring.profile import DAY_MS, HOUR_MS
 
-__all__ = ["count_days", "count_hours", "days_with", "ring_add", "roll"]
+__all__ = ["count_days", "count_hours", "days_with", "ring_add", "ring_mark", "roll"]
 
 
 @compiled
 def roll(ring: Any, epoch: int, bucket: int) -> int:
     """Clear the buckets between the newest so far and `bucket`; return the newest.
 
-    `ring` is (kinds, span) uint16. O(kinds x buckets cleared), never more than one round.
+    `ring` is (kinds, span) of unsigned integers. O(kinds x buckets cleared), never more than one round.
     """
     if bucket <= epoch:
         return epoch
@@ -31,6 +33,14 @@ def ring_add(ring: Any, kind: int, epoch: int, bucket: int) -> None:
     span = ring.shape[1]
     if bucket > epoch - span and ring[kind, bucket % span] < 65535:
         ring[kind, bucket % span] += 1
+
+
+@compiled
+def ring_mark(ring: Any, epoch: int, bucket: int, bit: int) -> None:
+    """Set a bit of `bucket` in a ring (1, span) uint32, unless the bucket has left the window."""
+    span = ring.shape[1]
+    if bucket > epoch - span:
+        ring[0, bucket % span] |= np.uint32(1) << np.uint32(bit)
 
 
 @compiled

@@ -108,6 +108,7 @@ class UnitState(Protocol):
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None: ...  # noqa: D102
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]: ...  # noqa: D102
     def swap_model(self, snapshot: Any) -> None: ...  # noqa: D102
+    def swap_shop(self, snapshot: Any) -> None: ...  # noqa: D102
     def plan_rules(self, timeline: Any) -> None: ...  # noqa: D102
     def status(self) -> UnitStatus: ...  # noqa: D102
 

@@ -5,6 +5,7 @@ about, lie under that id as their key, and have a time and amounts that can be; 
 with the reason, and the rest goes on.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from schemas.events import Event, Properties, text_id
 from schemas.names import CALL_KINDS, kind_name
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error
+from schemas.timestamp import to_ms
+from scoring.gates.news import News
 from scoring.kernel import Events
 from scoring.kinds import N_KINDS, Kind
 from scoring.profile import stable_hash
@@ -24,6 +27,7 @@ from streams.commit import Record
 from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, product_of
 from streams.hashing import hashes
 from streams.limits import Limits, too_large
+from streams.news import TELLING, news_of
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.suspects import POISON
 
@@ -37,14 +41,23 @@ _CACHED = 200_000
 _IGNORED = -1
 
 _ORDERS = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
+_DELIVERIES = frozenset({Kind.ORDER_SHIPPED, Kind.ORDER_DELIVERED, Kind.RETURN_REQUESTED})
 _STEPS = frozenset({Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED})
 _NAMING = _STEPS | {Kind.PRODUCT_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED}
-_CARRYING = _ORDERS | _STEPS | {Kind.CART_VIEWED}
-"""Kinds that carry a `Detail`."""
-_EXAMINED = _CARRYING | {Kind.TICKET_OPENED, Kind.TICKET_SOLVED, Kind.ALIAS}
+_WISHES = frozenset({Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED})
+_TICKETS = frozenset({Kind.TICKET_OPENED, Kind.TICKET_SOLVED})
+_PLACES = frozenset({Kind.REFERRED, Kind.PLACE_ENTERED})
+_CARRYING = _ORDERS | _DELIVERIES | _STEPS | _WISHES | _TICKETS | _PLACES | {Kind.CART_VIEWED}
+"""Kinds that carry a `Detail`, beside those that tell news (`streams.news`)."""
+_NUMBERED = frozenset({Kind.SURVEY, Kind.REVIEWED, Kind.FEEDBACK, Kind.POINTS})
+"""Kinds that tell a number."""
+_LOOKING = frozenset({Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED})
+"""Kinds of which the category counts."""
+_EXAMINED = _CARRYING | {Kind.ALIAS}
 """Kinds that have amounts or need fields which the columns do not show: each such event is examined."""
-_IS_NAMING, _IS_CARRYING, _IS_EXAMINED = (
-    np.array([kind in kinds for kind in range(N_KINDS)]) for kinds in (_NAMING, _CARRYING, _EXAMINED)
+_IS_NAMING, _IS_CARRYING, _IS_EXAMINED, _IS_NUMBERED, _IS_LOOKING = (
+    np.array([kind in kinds for kind in range(N_KINDS)])
+    for kinds in (_NAMING, _CARRYING | TELLING, _EXAMINED, _NUMBERED, _LOOKING)
 )
 _TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 
@@ -195,12 +208,21 @@ class Decoder:
         unknown = c.receipt_ms == UNKNOWN_RECEIPT
         events.received_ms[:] = np.where(unknown | self._own_clock, c.time_ms, c.receipt_ms)
         events.cart_items[:] = -1
+        for i in np.flatnonzero(_IS_LOOKING[c.kind]).tolist():
+            if (said := c.values[i].properties) is not None and said.category:
+                events.category[i] = self._numbers[said.category]
+        for i in np.flatnonzero(_IS_NUMBERED[c.kind]).tolist():
+            events.value[i] = _told(int(c.kind[i]), c.values[i].properties)
         details = {}
         for i in np.flatnonzero(_IS_CARRYING[c.kind]).tolist():
             kind, said = int(c.kind[i]), c.values[i].properties
-            if said is None or (kind == Kind.CART_VIEWED and said.products is None):
+            news = news_of(kind, c.values[i]) if kind in TELLING else ()
+            if kind not in _CARRYING or said is None or (kind == Kind.CART_VIEWED and said.products is None):
+                if news:
+                    details[i] = Detail(news=news)
                 continue
-            details[i] = _detail(kind, said)
+            details[i] = detail = _detail(kind, said, news)
+            events.promised_ms[i] = detail.promised_ms
             if kind in _ORDERS:
                 events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
         return events, details
@@ -376,7 +398,21 @@ class _Numbers(dict[str | int | None, int]):
         self._new.clear()
 
 
-def _detail(kind: int, said: Properties) -> Detail:
+def _told(kind: int, said: Properties | None) -> float:
+    """The number that an event tells: the points that there are now, an answer of 10, stars of 5; NaN for none."""
+    if said is None:
+        return math.nan
+    told = said.points if kind == Kind.POINTS else said.score if kind == Kind.SURVEY else said.rating
+    return math.nan if told is None else told
+
+
+def _detail(kind: int, said: Properties, news: tuple[News, ...]) -> Detail:
+    if kind in _WISHES:
+        return Detail(product_of(said))
+    if kind in _TICKETS:
+        return Detail(text_id(said.ticket_id) or "", news=news)
+    if kind in _PLACES:
+        return Detail((said.code if kind == Kind.REFERRED else said.place) or "")
     if kind in _STEPS:
         quantity = 1.0 if said.quantity is None else said.quantity
         return Detail("", (CartItem(product_of(said), quantity, said.price or 0.0),))
@@ -384,7 +420,8 @@ def _detail(kind: int, said: Properties) -> Detail:
         CartItem(product_of(line), 1.0 if line.quantity is None else line.quantity, line.price or 0.0)
         for line in said.products or ()
     )
-    return Detail(text_id(said.order_id) or "", lines)
+    promised_ms = 0 if said.promised_at is None else max(to_ms(said.promised_at), 0)
+    return Detail(text_id(said.order_id) or "", lines, news, promised_ms)
 
 
 def _order_columns(kind: int, said: Properties) -> tuple[float, float, float]:

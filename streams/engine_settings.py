@@ -32,6 +32,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         automated_per_hour=settings.automated_events_per_hour,
         bands=_bands(settings.bands),
         max_action_age_ms=settings.max_action_age_ms if settings.clock == "wall" else None,
+        gates=settings.gates,
     )
 
 

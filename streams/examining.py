@@ -7,7 +7,7 @@ from typing import Final
 from schemas.checks import required
 from schemas.events import Event, Product, Properties, text_id
 from schemas.refusal import Refusal, shown
-from schemas.timestamp import from_ms
+from schemas.timestamp import from_ms, to_ms
 from scoring.kinds import Kind
 from streams.limits import Limits
 from streams.stamps import UNREADABLE
@@ -27,6 +27,13 @@ UNKNOWN_RECEIPT: Final = -1
 """Kafka's timestamp of a record that has none."""
 
 _ORDERS = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
+_OF_AN_ORDER = _ORDERS | {Kind.ORDER_SHIPPED, Kind.ORDER_DELIVERED, Kind.RETURN_REQUESTED}
+_OTHER_IDS: dict[Kind, str] = {
+    Kind.TICKET_OPENED: "ticket_id",
+    Kind.TICKET_SOLVED: "ticket_id",
+    Kind.REFERRED: "code",
+    Kind.PLACE_ENTERED: "place",
+}
 _CART_STEPS = frozenset({Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED})
 _NAMING = _CART_STEPS | {Kind.PRODUCT_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED}
 _LISTING = _ORDERS | {Kind.CART_VIEWED}
@@ -101,13 +108,17 @@ def amount_refused(said: Properties | None, kind: Kind, limits: Limits) -> Refus
     if said is None:
         return None
     field, name = "", ""
-    if kind in _ORDERS:
+    if kind in _OF_AN_ORDER:
         field, name = "order_id", text_id(said.order_id) or ""
     elif kind in _NAMING:
         field, name = "product_id", product_of(said)
+    elif kind in _OTHER_IDS:
+        field, name = _OTHER_IDS[kind], text_id(getattr(said, _OTHER_IDS[kind])) or ""
     too_long = f"send an id of at most {limits.max_id_bytes} bytes of UTF-8 (max_id_bytes)"
     if not _storable(name, limits.max_id_bytes):
         return Refusal(f"properties.{field}", shown(name), "is no id that can be kept", too_long, "range")
+    if kind in _OF_AN_ORDER and said.promised_at is not None and (why := _promise_refused(said.promised_at)):
+        return why
     if kind in _LISTING and said.products is not None and len(said.products) > limits.max_products:
         remedy = f"send at most {limits.max_products} products (max_products)"
         return Refusal("properties.products", str(len(said.products)), "are too many", remedy, "range")
@@ -122,6 +133,15 @@ def amount_refused(said: Properties | None, kind: Kind, limits: Limits) -> Refus
         if not _storable(name, limits.max_id_bytes):
             field = f"properties.products[{i}].product_id"
             return Refusal(field, shown(name), "is no id that can be kept", too_long, "range")
+    return None
+
+
+def _promise_refused(promised_at: str) -> Refusal | None:
+    try:
+        to_ms(promised_at)
+    except ValueError:
+        remedy = "send ISO 8601 with an offset, such as 2024-05-01T09:30:00.000Z"
+        return Refusal("properties.promised_at", shown(promised_at), "is not a time", remedy, "time")
     return None
 
 

@@ -108,6 +108,7 @@ class Figures:
         metrics, label, status = self.metrics, str(partition), unit.status()
         metrics.customers.labels(label).set(status.customers)
         metrics.model_version.labels(label).set(status.model_version)
+        metrics.shop_version.labels(label).set(status.shop_version)
         metrics.warming_up.labels(label).set(status.warming_up)
         age_s = None if self.snapshots is None else self.snapshots.age_s(partition)
         if age_s is not None:
@@ -129,6 +130,7 @@ class Figures:
         for gauge in (
             metrics.customers,
             metrics.model_version,
+            metrics.shop_version,
             metrics.warming_up,
             metrics.watermark,
             metrics.freshness,

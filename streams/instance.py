@@ -1,4 +1,4 @@
-"""An instance: a broker, its topics, a worker and a trainer, started in this order, stopped in the other."""
+"""An instance: a broker, its topics, a worker, a trainer and the shop's knowledge, stopped in the other order."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,7 +14,7 @@ from streams.topics import create, rule_names, wanted
 
 __all__ = ["PARTS", "Instance", "started"]
 
-PARTS = ("worker", "trainer")
+PARTS = ("worker", "trainer", "shop")
 _LOOPBACK = "127.0.0.1"
 
 
@@ -79,7 +79,7 @@ def started(
         say("creating topics")
         topics = wanted(settings, rule_names(settings))
         create(settings, topics)
-        say("starting worker and trainer")
+        say("starting worker, trainer and shop")
         children = stack.enter_context(Children(interrupts, told))
         ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
         shared = environment_of(settings, loaded.origins)

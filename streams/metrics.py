@@ -104,6 +104,15 @@ class Metrics:
         self.snapshots_failed = Counter(
             "recompra_snapshots_failed", "Local snapshots that could not be written.", ["reason"], registry=registry
         )
+        self.shop_version = Gauge(
+            "recompra_shop_version",
+            "Version of the shop's knowledge in force; 0 for none.",
+            ["partition"],
+            registry=registry,
+        )
+        self.shop_refused = Counter(
+            "recompra_shop_refused", "Versions of the shop's knowledge that could not be used.", registry=registry
+        )
         self.model_version = Gauge(
             "recompra_model_version", "Version of the model in force.", ["partition"], registry=registry
         )

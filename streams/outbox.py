@@ -17,7 +17,7 @@ from schemas.refusal import Refusal
 from schemas.timestamp import from_ms
 from scoring.model import Example
 from scoring.outcome import Action, Outcome, Scores
-from streams.cloud_event import cloud_event
+from streams.cloud_event import DIGITS, cloud_event
 from streams.commit import Record
 from streams.reasons import reasons_of
 from streams.score_records import ScoreRecords
@@ -122,6 +122,7 @@ class Outbox:
         stamp = from_ms(action.time_ms)
         cause = causes[action.event] if action.event >= 0 else None
         products = list(dict.fromkeys([*(item.product for item in action.cart), *action.products]))
+        best, (language, language_sure) = action.best, action.language or (None, 0.0)
         data = {
             "customer_id": customer,
             "score": action.score,
@@ -140,15 +141,23 @@ class Outbox:
             "object": action.object,
             "trigger": None if cause is None else _message_id(cause[1]),
             "products": [product for product in products if product],
-            "category": None,
-            "language": None,
-            "best_hour": None,
-            "best_weekday": None,
-            "best_channel": None,
-            "not_before": None,
+            "category": action.category,
+            "language": language,
+            "language_confidence": language_sure,
+            "best_hour": best.hour,
+            "best_hour_confidence": round(best.hour_confidence, DIGITS),
+            "best_weekday": best.weekday,
+            "best_weekday_confidence": round(best.weekday_confidence, DIGITS),
+            "best_channel": best.channel.name.lower(),
+            "best_channel_confidence": round(best.channel_confidence, DIGITS),
+            "channel": action.channel,
+            "coupon": action.coupon,
+            "holdout": action.control,
+            "not_before": None if action.not_before_ms is None else from_ms(action.not_before_ms),
             "expires_at": None if action.expires_ms is None else from_ms(action.expires_ms),
             "action_class": action.action_class,
             "replay": self._replay,
+            "shop_version": action.shop_version,
         }
         name = f"{action.rule}/{action.number}/{quote(customer, safe='')}"
         if action.object is not None:

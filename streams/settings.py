@@ -1,39 +1,20 @@
 """Settings: everything that can be set, in one class, with its unit and its default."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from scoring.rules.columns import KINDS
 from streams.durations import Duration, milliseconds, parse_duration
+from streams.gate_settings import GateFields
+from streams.setting_values import as_object, as_tuple, on_off
+from streams.shop.fields import ShopFields
 
 __all__ = ["ENV_PREFIX", "Settings"]
 
 ENV_PREFIX = "RECOMPRA_"
-
-
-def _split(value: Any) -> Any:
-    """Lists come from the environment as text with commas, from a file as lists."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _object(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"is not JSON: {error}") from None
-    return value
-
-
-def _on_off(value: Any) -> Any:
-    """YAML and TOML writers reach for true and false where we say on and off."""
-    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
 def _address(value: str) -> str:
@@ -63,10 +44,10 @@ def _existing(value: Path | None) -> Path | None:
     return value
 
 
-_KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_kinds)]
+_KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple), AfterValidator(_kinds)]
 
 
-class Settings(BaseSettings):
+class Settings(GateFields, ShopFields, BaseSettings):
     """All settings, frozen once read.
 
     A value comes, first found, from: an argument, the environment (`RECOMPRA_` and the name in capitals),
@@ -97,7 +78,7 @@ class Settings(BaseSettings):
         le=32_767,
         description="replicas of topics that are created (count; -1 = the broker's default)",
     )
-    exactly_once: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_off)] = Field(
+    exactly_once: Annotated[Literal["auto", "on", "off"], BeforeValidator(on_off)] = Field(
         "auto",
         description="one transaction a partition and commit: auto (where the broker has them), on, off",
     )
@@ -178,7 +159,7 @@ class Settings(BaseSettings):
     publish_delta: float = Field(
         0.02, gt=0, lt=1, description="a score is published when it moved by this (probability)"
     )
-    bands: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
+    bands: Annotated[tuple[float, ...], NoDecode, BeforeValidator(as_tuple)] = Field(
         (0.5, 0.8), max_length=15, description="percentiles that part the bands, increasing (fractions)"
     )
     percentile_points: int = Field(101, ge=2, le=10_001, description="points of the table for percentiles (count)")
@@ -211,7 +192,7 @@ class Settings(BaseSettings):
     rules_dir: Annotated[Path | None, AfterValidator(_existing)] = Field(
         None, description="directory of rule files (default: the shipped rules)"
     )
-    rule_parameters: Annotated[dict[str, dict[str, float | str]], NoDecode, BeforeValidator(_object)] = Field(
+    rule_parameters: Annotated[dict[str, dict[str, float | str]], NoDecode, BeforeValidator(as_object)] = Field(
         {},
         description='changes to rules by name, as {"cart-abandoned": {"quiet": "2h"}} (JSON or TOML table)',
     )

@@ -19,6 +19,7 @@ from scoring.kinds import N_SOURCES
 from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.stored import Copied
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
@@ -86,6 +87,7 @@ class UnitStatus:
     customers: int
     model_version: int
     warming_up: bool
+    shop_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Unit:
         The models that are known so far.
     timeline
         The rule sets that are known so far, each with the event time from which it holds.
+    shop
+        The versions of the shop's knowledge that are known so far, in order.
     suspects
         What is known of records that make the engine fail; shared by the units that follow each other.
 
@@ -144,6 +148,7 @@ class Unit:
         loaded: Sequence[Snapshot] = (),
         timeline: Sequence[tuple[int, RuleSet]] = (),
         suspects: Suspects | None = None,
+        shop: Sequence[ShopSnapshot] = (),
     ) -> None:
         self.partition = partition
         self._options = options
@@ -175,6 +180,7 @@ class Unit:
         self._read = 0
         self._models = list(loaded)
         self._timeline = timeline
+        self._shop = list(shop)
         self._suspects = suspects or Suspects()
         self._broken = False
         self._restored = False
@@ -318,6 +324,7 @@ class Unit:
             "runs": _merged(self._counts),
             "ticks": self._ticks,
             "model_version": self.engine.model.version,
+            "shop_version": self.engine.shop_version,
             "rules": [f"{rule.name}@{rule.version}" for rule in self.engine.rules.rules],
             "counters": {
                 "read": counts.total(),
@@ -371,6 +378,8 @@ class Unit:
         self._restored = True
         for snapshot in sorted(self._models, key=lambda snapshot: snapshot.version):
             self.engine.swap(snapshot)
+        for known in sorted(self._shop, key=lambda snapshot: snapshot.version):
+            self.engine.swap_shop(known)
         self.engine.plan_rules(self._timeline)
         self.engine.catch_up()
         return {source: self._next[source] for source in range(N_SOURCES)}
@@ -381,6 +390,13 @@ class Unit:
             self.engine.swap(snapshot)
         else:
             self._models.append(snapshot)
+
+    def swap_shop(self, snapshot: ShopSnapshot) -> None:
+        """Use a version of the shop's knowledge from its effective time on, as with models."""
+        if self._restored:
+            self.engine.swap_shop(snapshot)
+        else:
+            self._shop.append(snapshot)
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its event time on; while the state is still being read, once it is there."""
@@ -402,6 +418,7 @@ class Unit:
             behind=tuple(not caught_up for caught_up in self._caught_up),
             customers=len(engine.profiles),
             model_version=engine.model.version,
+            shop_version=engine.shop_version,
             warming_up=engine.model.warming_up,
         )
 

@@ -11,10 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scoring.engine import Engine, EngineSettings
 from scoring.features import N_FEATURES
+from scoring.gates import GateSettings, Standing
+from scoring.gates.best import Habits
 from scoring.kernel import Events
 from scoring.kinds import Kind
 from scoring.newton import OnlineNewton
-from scoring.profile import DAY_MS
+from scoring.profile import DAY_MS, VISIT_DAYS
 from scoring.quantiles import percentiles
 from scoring.rules import shipped
 from scoring.sides import Detail
@@ -35,6 +37,7 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     events.time_ms[:] = events.received_ms[:] = (_NOON, _NOON + DAY_MS)
     events.kind[:] = (Kind.PRODUCT_VIEWED, Kind.ORDER_COMPLETED)
     engine.apply(events, {1: Detail("order")})
+    Habits(GateSettings()).best(Standing(), np.zeros(VISIT_DAYS, np.uint32))
     said("what a restart needs")
     stored = engine.changes()
     again = Engine(EngineSettings(), shipped())

@@ -14,6 +14,7 @@ from faust.app.base import App
 
 from scoring.model import Snapshot
 from scoring.rules import RuleSet
+from scoring.shop.snapshot import ShopSnapshot
 from streams.acknowledged import AcknowledgedClient
 from streams.app import faust_app
 from streams.binding import Binding
@@ -30,6 +31,7 @@ from streams.live_rules import LiveRules, Timeline
 from streams.models import Models
 from streams.rehearsal import rehearse
 from streams.settings import Settings
+from streams.shop.snapshots import ShopSnapshots
 from streams.snapshots import Identity, LocalSnapshots
 from streams.suspects import Suspects
 from streams.topics import check, found, wanted
@@ -121,6 +123,7 @@ class _Worker:
     figures: Figures = field(init=False)
     models: Models = field(init=False)
     rules: LiveRules = field(init=False)
+    shop: ShopSnapshots = field(init=False)
     suspects: defaultdict[int, Suspects] = field(init=False, default_factory=lambda: defaultdict(Suspects))
     binding: Binding = field(init=False)
     client: Timed | None = field(init=False, default=None)
@@ -141,6 +144,7 @@ class _Worker:
         metrics = self.figures.metrics
         self.models = Models(settings, self._found, lambda _: metrics.models_refused.inc())
         self.rules = LiveRules(settings, self.options.rules, self._changed, lambda _: metrics.rules_refused.inc())
+        self.shop = ShopSnapshots(settings, self._learned, lambda _: metrics.shop_refused.inc())
         options = self.options
         make = TransactionalClient if transactional else AcknowledgedClient
 
@@ -151,7 +155,12 @@ class _Worker:
         self.binding = Binding(
             client,
             lambda partition: Unit(
-                partition, options, self.models.in_order(), self.rules.timeline, self.suspects[partition]
+                partition,
+                options,
+                self.models.in_order(),
+                self.rules.timeline,
+                self.suspects[partition],
+                self.shop.in_order(),
             ),
             now_ms,
             self._written,
@@ -161,6 +170,7 @@ class _Worker:
         try:
             await self.models.start()
             await self.rules.start()
+            await self.shop.start()
         except (KafkaError, OSError) as error:
             raise unreachable(settings, error) from None
         await self._serve(faust_app(settings, self.binding))
@@ -210,6 +220,7 @@ class _Worker:
             asyncio.create_task(collect_by_the_clock()),
             asyncio.create_task(self.models.follow()),
             asyncio.create_task(self.rules.follow()),
+            asyncio.create_task(self.shop.follow()),
             asyncio.create_task(self.binding.pump_for_ever()),
             asyncio.create_task(self._say_ready()),
             asyncio.create_task(self._watch(app)),
@@ -240,6 +251,7 @@ class _Worker:
             await self.client.close()
         await self.models.stop()
         await self.rules.stop()
+        await self.shop.stop()
         self.figures.close()
 
     async def _say_ready(self) -> None:
@@ -267,6 +279,11 @@ class _Worker:
         if self.client is not None:
             for unit in self.binding.protocol.held():
                 unit.swap_model(snapshot)
+
+    def _learned(self, snapshot: ShopSnapshot) -> None:
+        if self.client is not None:
+            for unit in self.binding.protocol.held():
+                unit.swap_shop(snapshot)
 
     def _changed(self, timeline: Timeline) -> None:
         if self.client is not None:

@@ -5,6 +5,7 @@ customer due when the last event of that kind reaches it, and looks at nobody el
 """
 
 import math
+from collections.abc import Iterator
 
 from scoring.rules.columns import Column, Field, Op
 from scoring.rules.expression import (
@@ -19,10 +20,12 @@ from scoring.rules.expression import (
     truth,
 )
 
-__all__ = ["clocks_of", "daily_of"]
+__all__ = ["clocks_of", "daily_of", "object_clocks_of"]
 
 _DAY_MS = 86_400_000.0
+_AGES = (Op.SINCE, Op.ITS_SINCE, Op.ITS_LATE)
 _LATEST_MS = 2**53
+_JUMPING = (Field.HOUR, Field.WEEKDAY, Field.CATEGORY_VIEWS, Field.MONTHS_RUNNING)
 
 
 def clocks_of(node: Truth) -> frozenset[tuple[int, int]]:
@@ -32,15 +35,35 @@ def clocks_of(node: Truth) -> frozenset[tuple[int, int]]:
     `>=` and `<` change at the threshold itself, `>` and `<=` one millisecond later. Each comparison counts,
     also under `not`: what it is joined with may be true at any time.
     """
-    found: set[tuple[int, int]] = set()
+    return frozenset((column.a, age) for column, age in _ages(node) if _has_clock(column) and column.op is Op.SINCE)
+
+
+def object_clocks_of(node: Truth) -> frozenset[tuple[int, int]]:
+    """Those of what is about an order, a product and the like: pairs (kind, age in ms).
+
+    In place of a kind, -1 less an `Expected` stands for the time at which that is to be expected.
+    """
+    return frozenset(
+        (column.a if column.op is Op.ITS_SINCE else -1 - column.a, age)
+        for column, age in _ages(node)
+        if column.op in (Op.ITS_SINCE, Op.ITS_LATE)
+    )
+
+
+def _ages(node: Truth) -> Iterator[tuple[Column, int]]:
     for comparison in comparisons(node):
         terms = _difference(comparison)
         if terms is None or len(terms[0]) != 1:
             continue
         [(column, slope)] = terms[0].items()
-        if column.op is Op.SINCE:
-            found.update((column.a, age) for age in _changes(comparison, column, -terms[1] / slope))
-    return frozenset(found)
+        if column.op in _AGES:
+            for age in _changes(comparison, column, -terms[1] / slope):
+                yield column, age
+
+
+def _has_clock(column: Column) -> bool:
+    """Of the n-th last event there is none: that time moves with each new one."""
+    return column.op in _AGES and column.b < 2
 
 
 def daily_of(node: Truth) -> tuple[Compare, ...]:
@@ -58,7 +81,7 @@ def daily_of(node: Truth) -> tuple[Compare, ...]:
                 found.append(comparison)
             continue
         columns = terms[0]
-        if len(columns) == 1 and next(iter(columns)).op is Op.SINCE:
+        if len(columns) == 1 and _has_clock(next(iter(columns))):
             continue
         drift = sum(slope * _rate(column) for column, slope in columns.items())
         if math.isnan(drift) or abs(drift) > 1e-12:
@@ -68,11 +91,11 @@ def daily_of(node: Truth) -> tuple[Compare, ...]:
 
 def _rate(column: Column) -> float:
     """How fast a column grows by time alone, per millisecond: NaN where it jumps."""
-    if column.op is Op.SINCE:
+    if column.op in _AGES:
         return 1.0
-    if column.op is Op.TOTAL:
+    if column.op in (Op.TOTAL, Op.ITS_TOTAL):
         return 0.0
-    if column.op is not Op.FIELD or column.a in (Field.HOUR, Field.WEEKDAY):
+    if column.op is not Op.FIELD or column.a in _JUMPING:
         return math.nan
     return 1.0 / _DAY_MS if column.a == Field.TENURE_DAYS else 0.0
 
@@ -83,9 +106,10 @@ def _changes(comparison: Compare, column: Column, age: float) -> list[int]:
     Found by asking the comparison itself, so that rounding in `age` can never make a tick one millisecond
     early.
     """
-    if not 0 <= age < _LATEST_MS:
+    least = -_LATEST_MS if column.op is Op.ITS_LATE else 0
+    if not least <= age < _LATEST_MS:
         return []
-    around = range(max(0, int(age) - 3), int(age) + 5)
+    around = range(max(least, int(age) - 3), int(age) + 5)
     answers = [truth(comparison, {column: float(ms)}.__getitem__) for ms in around]
     return [ms for ms, before, after in zip(around[1:], answers, answers[1:], strict=False) if before != after]
 

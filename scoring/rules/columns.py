@@ -17,13 +17,17 @@ from scoring.kinds import Kind
 __all__ = [
     "ANY",
     "FIELDS",
+    "ITS_KINDS",
     "KINDS",
+    "LATELY",
+    "LATELY_KINDS",
     "MAX_DAYS",
     "MAX_DAY_KINDS",
     "MAX_HOURS",
     "VISITED",
     "VISIT_KINDS",
     "Column",
+    "Expected",
     "Field",
     "FieldFacts",
     "Op",
@@ -54,6 +58,7 @@ VISIT_KINDS: frozenset[Kind] = frozenset(
         Kind.COUPON,
         Kind.PROMOTION,
         Kind.SHARED,
+        Kind.RESULT_OPENED,
     }
 )
 """What only someone who is on the site does; orders and e-mail are left out, they also come without a visit.
@@ -61,6 +66,29 @@ VISIT_KINDS: frozenset[Kind] = frozenset(
 
 KINDS: dict[str, int] = {"any": ANY, "visited": VISITED, **{kind.name.lower(): int(kind) for kind in Kind}}
 """The kinds by the name that predicates use."""
+
+ITS_KINDS: dict[str, tuple[Kind, ...]] = {
+    "order": (
+        Kind.ORDER_COMPLETED,
+        Kind.ORDER_UPDATED,
+        Kind.ORDER_CANCELLED,
+        Kind.ORDER_REFUNDED,
+        Kind.ORDER_SHIPPED,
+        Kind.ORDER_DELIVERED,
+        Kind.RETURN_REQUESTED,
+    ),
+    "product": (Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED, Kind.ORDER_COMPLETED),
+    "ticket": (Kind.TICKET_OPENED, Kind.TICKET_SOLVED),
+    "code": (Kind.REFERRED,),
+    "place": (Kind.PLACE_ENTERED,),
+}
+"""By what a list is one of (`for_each`): the kinds of event that are about one of those."""
+
+LATELY_KINDS: tuple[Kind, ...] = (Kind.CHECKOUT_STARTED, Kind.SEARCHED, Kind.EMAIL_DELIVERED)
+"""Kinds of which the times of the last few events are known, not that of the last one only."""
+
+LATELY = 5
+"""How many that are."""
 
 MAX_DAYS = 90
 """The longest day window, in days: the length of a day ring."""
@@ -78,7 +106,10 @@ class Op(IntEnum):
     """How a column is read; `a` and `b` of a `Column` are its arguments."""
 
     SINCE = 0
-    """`a` kind: milliseconds since the last event of that kind, at least 0; NaN if there was never one."""
+    """`a` kind: milliseconds since the last event of that kind, at least 0; NaN if there was never one.
+
+    With `b` = n in 2..LATELY, since the n-th last, of `LATELY_KINDS`; NaN if there were fewer.
+    """
 
     TOTAL = 1
     """`a` kind: how many events of that kind, ever."""
@@ -98,6 +129,22 @@ class Op(IntEnum):
 
     FIELD = 5
     """`a` a `Field`: its value."""
+
+    ITS_SINCE = 6
+    """`a` kind: milliseconds since the last event of that kind about the object; NaN if there was never one."""
+
+    ITS_TOTAL = 7
+    """`a` kind: how many events of that kind about the object."""
+
+    ITS_LATE = 8
+    """`a` an `Expected`: milliseconds since it was to be expected of the object, below 0 before; NaN if unknown."""
+
+
+class Expected(IntEnum):
+    """What can be expected of an object at a time of its own."""
+
+    DELIVERY = 0
+    REPLENISHMENT = 1
 
 
 class Field(IntEnum):
@@ -121,6 +168,15 @@ class Field(IntEnum):
     WARMING_UP = 15
     HOUR = 16
     WEEKDAY = 17
+    SURVEY_SCORE = 18
+    REVIEW_RATING = 19
+    FEEDBACK_RATING = 20
+    POINTS = 21
+    PEAK_POINTS = 22
+    PRODUCT_VIEWS = 23
+    CATEGORY_VIEWS = 24
+    MONTHS_RUNNING = 25
+    PERCENTILE_PEAK = 26
 
 
 class Column(NamedTuple):
@@ -194,6 +250,32 @@ FIELDS: dict[Field, FieldFacts] = {
     Field.WARMING_UP: FieldFacts("warming_up", Unit.TRUTH, 0, 1, "the model has not learned enough yet"),
     Field.HOUR: FieldFacts("hour", Unit.HOUR_OF_DAY, 0, 23, "UTC hour of the point, 0 to 23"),
     Field.WEEKDAY: FieldFacts("weekday", Unit.WEEKDAY, 0, 6, "UTC weekday of the point, Monday is 0"),
+    Field.SURVEY_SCORE: FieldFacts("survey_score", Unit.COUNT, 0, 10, "answer to the last survey, of 10"),
+    Field.REVIEW_RATING: FieldFacts("review_rating", Unit.COUNT, 0, 5, "stars of the last review, of 5"),
+    Field.FEEDBACK_RATING: FieldFacts("feedback_rating", Unit.COUNT, 0, 5, "stars of the last feedback, of 5"),
+    Field.POINTS: FieldFacts("points", Unit.COUNT, _ANY_LOW, _ANY_HIGH, "balance of loyalty points, as last told"),
+    Field.PEAK_POINTS: FieldFacts("peak_points", Unit.COUNT, _ANY_LOW, _ANY_HIGH, "highest balance of points ever"),
+    Field.PRODUCT_VIEWS: FieldFacts(
+        "product_views", Unit.COUNT, 0, 12, "most views of one product since the last order, of the last 12 views"
+    ),
+    Field.CATEGORY_VIEWS: FieldFacts(
+        "category_views",
+        Unit.COUNT,
+        0,
+        12,
+        "most views in one category within 24 hours and since the last order, of the last 12 views",
+    ),
+    Field.MONTHS_RUNNING: FieldFacts(
+        "months_running",
+        Unit.COUNT,
+        0,
+        _ANY_HIGH,
+        "months (UTC) in a row with an order, up to this one or the one before, as far as the kept orders tell",
+    ),
+    Field.PERCENTILE_PEAK: FieldFacts(
+        "percentile_peak", Unit.SHARE, 0, 1, "highest percentile at a daily look of the last 30 days"
+    ),
 }
-"""Facts of every field. SCORE, PERCENTILE and WARMING_UP are filled after scoring, all others by the kernel.
+"""Facts of every field. SCORE, PERCENTILE, PERCENTILE_PEAK and WARMING_UP are filled after scoring, all others by the
+kernel.
 """

@@ -3,10 +3,10 @@
 import ast
 from collections.abc import Callable
 
-from scoring.rules.columns import ANY, KINDS, MAX_DAYS, MAX_HOURS, Column, Op, Unit
+from scoring.rules.columns import ANY, KINDS, LATELY, LATELY_KINDS, MAX_DAYS, MAX_HOURS, Column, Op, Unit
 from scoring.rules.expression import Arithmetic, Constant, Number, Read
 from scoring.rules.refused import Refused
-from scoring.rules.words import FIELD_NAMES, FUNCTIONS, SINCE_UNITS, nearest
+from scoring.rules.words import FIELD_NAMES, FUNCTIONS, ITS_NAMES, KIND_NAMES, SINCE_UNITS, nearest
 
 __all__ = ["read_call"]
 
@@ -27,11 +27,18 @@ def read_call(node: ast.Call, whole: Whole) -> tuple[Number, Unit]:
             raise Refused(node, f"{name!r} is a field and takes no arguments", f"write {name}")
         close = nearest(name, FUNCTIONS)
         raise Refused(node, f"unknown function {name!r}", f"nearest known: {FUNCTIONS[close]}")
+    its = len(node.args) == 1 and isinstance(node.args[0], ast.Name) and node.args[0].id in ITS_NAMES
     kind = _kind(node, name)
     given = _windows(node, name)
+    if its and (given or name not in ("total", *SINCE_UNITS)):
+        reason = "of an order, a product and the like only totals and last times are kept"
+        raise Refused(node, reason, f"write total({ast.unparse(node.args[0])})")
     if name in SINCE_UNITS:
         unit, ms = SINCE_UNITS[name]
-        return Arithmetic("/", Read(Column(Op.SINCE, kind)), Constant(ms)), unit
+        column = Column(Op.ITS_SINCE if its else Op.SINCE, kind, _nth(node, kind, given, whole))
+        return Arithmetic("/", Read(column), Constant(ms)), unit
+    if name == "total" and its:
+        return Read(Column(Op.ITS_TOTAL, kind)), Unit.COUNT
     if name == "total":
         return Read(Column(Op.TOTAL, kind)), Unit.COUNT
     if kind == ANY:
@@ -42,6 +49,17 @@ def read_call(node: ast.Call, whole: Whole) -> tuple[Number, Unit]:
     return Read(Column(op, kind, whole(given["days"], "days", MAX_DAYS))), Unit.COUNT
 
 
+def _nth(node: ast.Call, kind: int, given: dict[str, ast.expr], whole: Whole) -> int:
+    """Which of the last events is meant; 0 for the last one."""
+    if "nth" not in given:
+        return 0
+    if kind not in LATELY_KINDS:
+        kinds = ", ".join(KIND_NAMES[known] for known in LATELY_KINDS)
+        raise Refused(node.args[0], f"of {KIND_NAMES[kind]} only the last one's time is kept", f"known of: {kinds}")
+    nth = whole(given["nth"], "nth", LATELY)
+    return 0 if nth == 1 else nth
+
+
 def _kind(node: ast.Call, name: str) -> int:
     if len(node.args) != 1:
         reason = f"{name} takes one kind of event, not {len(node.args)}"
@@ -50,21 +68,24 @@ def _kind(node: ast.Call, name: str) -> int:
     if not isinstance(argument, ast.Name):
         reason = f"{ast.unparse(argument)!r} is not a kind of event"
         raise Refused(argument, reason, f"write {FUNCTIONS[name]}")
+    if argument.id in ITS_NAMES:
+        return ITS_NAMES[argument.id]
     if argument.id not in KINDS:
-        close = nearest(argument.id, KINDS)
+        close = nearest(argument.id, [*KINDS, *ITS_NAMES])
         raise Refused(argument, f"unknown kind of event {argument.id!r}", f"nearest known: {close!r}")
     return KINDS[argument.id]
 
 
 def _windows(node: ast.Call, name: str) -> dict[str, ast.expr]:
-    allowed = {"count": {"days", "hours"}, "days_with": {"days"}}.get(name, set())
+    needed = {"count": {"days", "hours"}, "days_with": {"days"}}.get(name, set())
+    allowed = {"nth"} if name in SINCE_UNITS else needed
     given: dict[str, ast.expr] = {}
     for keyword in node.keywords:
         if keyword.arg is None or keyword.arg not in allowed:
             reason = f"{name} has no argument {keyword.arg!r}" if keyword.arg else f"{name} has no argument '**'"
             raise Refused(keyword, reason, f"write {FUNCTIONS[name]}")
         given[keyword.arg] = keyword.value
-    if allowed and not given:
+    if needed and not given:
         raise Refused(node, f"{name} needs a window", f"write {FUNCTIONS[name]}")
     if len(given) > 1:
         raise Refused(node, f"{name} takes days or hours, not both", f"write {FUNCTIONS[name]}")

@@ -94,4 +94,4 @@ def _lines(node: Truth, *, positive: bool, splitting: type[All] | type[AnyOf], c
 
 def _is_duration(number: Number) -> bool:
     columns: set[Column] = set(columns_of(Compare(">", number, Constant(0.0))))
-    return bool(columns) and all(column.op is Op.SINCE for column in columns)
+    return bool(columns) and all(column.op in (Op.SINCE, Op.ITS_SINCE, Op.ITS_LATE) for column in columns)

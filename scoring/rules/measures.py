@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from scoring.rules.columns import FIELDS, Unit
-from scoring.rules.words import FIELD_NAMES, SINCE_UNITS
+from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, SINCE_UNITS
 
 __all__ = ["measure_ms"]
 
@@ -45,6 +45,8 @@ def _units(sides: list[ast.expr]) -> Iterator[float]:
         match node:
             case ast.Call(func=ast.Name(id=function)) if function in SINCE_UNITS:
                 yield SINCE_UNITS[function][1]
+            case ast.Name(id=field) if field in EXPECTED_NAMES:
+                yield _DAY_MS
             case ast.Name(id=field) if field in FIELD_NAMES and FIELDS[FIELD_NAMES[field]].unit is Unit.DAYS:
                 yield _DAY_MS
 

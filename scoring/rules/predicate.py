@@ -6,9 +6,11 @@ A small subset of Python's syntax tree is read; nothing of it is ever executed. 
 functions:
 
 - `seconds_since(kind)`, `minutes_since(kind)`, `hours_since(kind)`, `days_since(kind)`: time since the last
-  one;
+  one, or with `nth=n` since the n-th last;
 - `count(kind, days=n)`, `count(kind, hours=n)`: how many lately; `total(kind)`: how many ever;
 - `days_with(kind, days=n)`: on how many of the last n days.
+
+Where the list is one of orders, products and the like, kinds that begin with `its_` count what is about that one only.
 """
 
 import ast
@@ -32,7 +34,7 @@ from scoring.rules.expression import (
 from scoring.rules.functions import read_call
 from scoring.rules.refused import Refused
 from scoring.rules.units import check_comparison, product_unit, quotient_unit, sum_unit
-from scoring.rules.words import FIELD_NAMES, FUNCTIONS, NEVER, UNIT_NAMES, nearest
+from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, FUNCTIONS, ITS_NAMES, NEVER, UNIT_NAMES, nearest
 
 __all__ = ["MAX_LENGTH", "PredicateError", "parse"]
 
@@ -43,6 +45,7 @@ MAX_DEPTH = 60
 """How deep a predicate may nest: what reads expressions later recurses, and must never meet Python's limit.
 """
 
+_DAY_MS = 86_400_000.0
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -218,6 +221,10 @@ class _Reader:
         if name in FIELD_NAMES:
             field: Field = FIELD_NAMES[name]
             return Read(Column(Op.FIELD, int(field))), FIELDS[field].unit
+        if name in EXPECTED_NAMES:
+            return Arithmetic("/", Read(Column(Op.ITS_LATE, EXPECTED_NAMES[name])), Constant(_DAY_MS)), Unit.DAYS
+        if name in ITS_NAMES:
+            raise Refused(node, f"{name!r} is a kind of event, not a number", f"write days_since({name})")
         if name in KINDS:
             remedy = f"write total({name}), count({name}, days=14) or days_since({name})"
             raise Refused(node, f"{name!r} is a kind of event, not a number", remedy)
@@ -225,7 +232,7 @@ class _Reader:
             raise Refused(node, f"{name!r} needs its arguments", f"write {FUNCTIONS[name]}")
         if name == NEVER:
             raise Refused(node, f"{NEVER!r} is a condition, not a number", "it stands alone")
-        close = nearest(name, [*FIELD_NAMES, *self.parameters])
+        close = nearest(name, [*FIELD_NAMES, *EXPECTED_NAMES, *self.parameters])
         raise Refused(node, f"unknown feature {name!r}", f"nearest known: {close!r}")
 
     def whole(self, node: ast.expr, what: str, limit: int) -> int:

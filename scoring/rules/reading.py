@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 
 from scoring.rules.measures import measure_ms
-from scoring.rules.rule import ActionClass, Carry, ForEach, Rule, RuleError
+from scoring.rules.rule import ActionClass, Carry, Coupon, ForEach, Rule, RuleError
 from scoring.rules.words import nearest
 
 __all__ = ["Overrides", "duration_ms", "read_rules"]
@@ -37,6 +37,8 @@ _FIELDS = (
     "priority",
     "carries",
     "audience",
+    "coupon",
+    "paused",
 )
 _NEEDED = ("name", "sentence", "enter")
 
@@ -118,6 +120,8 @@ class _Document:
                 priority=self.whole("priority", 50),
                 carries=self.carries(),
                 audience=self.truth("audience"),
+                coupon=self.choice("coupon", Coupon, Coupon.NEVER),
+                paused=self.truth("paused"),
             )
         except RuleError as error:
             raise (error if error.file else error.at(self.file, self.line(error.field))) from None

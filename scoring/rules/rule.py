@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from scoring.rules.columns import FIELDS, Column, Field, Op
+from scoring.rules.columns import FIELDS, ITS_KINDS, Column, Expected, Field, Op
 from scoring.rules.expression import Not, Truth, columns_of
 from scoring.rules.hysteresis import conflict
 from scoring.rules.predicate import PredicateError, parse
-from scoring.rules.words import RESERVED
+from scoring.rules.words import EXPECTED_NAMES, ITS_NAMES, RESERVED
 
-__all__ = ["ActionClass", "Carry", "ForEach", "Rule", "RuleError"]
+__all__ = ["ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 _PLACE = re.compile(r"\{([^{}]*)\}")
-_SCORES = frozenset({Column(Op.FIELD, Field.SCORE), Column(Op.FIELD, Field.PERCENTILE)})
+_SCORES = frozenset(
+    {Column(Op.FIELD, Field.SCORE), Column(Op.FIELD, Field.PERCENTILE), Column(Op.FIELD, Field.PERCENTILE_PEAK)}
+)
 _OF_AN_ORDER = frozenset({Column(Op.FIELD, Field.ORDER_NUMBER), Column(Op.FIELD, Field.ORDER_VALUE)})
 _SHOWN = 80
 
@@ -52,13 +54,17 @@ class RuleError(ValueError):
 
 
 class ForEach(StrEnum):
-    """What the list is one of: of customers (`none`), or of the orders, products … of each."""
+    """What the list is one of: of customers (`none`), or of the orders, products, tickets, codes or places of each."""
 
     NONE = "none"
     ORDER = "order"
     PRODUCT = "product"
-    CATEGORY = "category"
     TICKET = "ticket"
+    CODE = "code"
+    PLACE = "place"
+
+
+_EXPECTED_OF = {ForEach.ORDER: Expected.DELIVERY, ForEach.PRODUCT: Expected.REPLENISHMENT}
 
 
 class ActionClass(StrEnum):
@@ -68,6 +74,14 @@ class ActionClass(StrEnum):
     SERVICE = "service"
 
 
+class Coupon(StrEnum):
+    """Whether the action comes with a coupon: not, where nothing speaks against it, or not at all without one."""
+
+    NEVER = "never"
+    MAY = "may"
+    ALWAYS = "always"
+
+
 class Carry(StrEnum):
     """What an action carries beside customer, rule and score."""
 
@@ -75,6 +89,8 @@ class Carry(StrEnum):
     PRODUCTS = "products"
     ORDER = "order"
     REASONS = "reasons"
+    FAVOURITE = "favourite"
+    CATEGORY = "category"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +120,8 @@ class Rule:
     priority: int = 50
     carries: tuple[Carry, ...] = ()
     audience: bool = False
+    coupon: Coupon = Coupon.NEVER
+    paused: bool = False
     entering: Truth = field(init=False, repr=False)
     leaving: Truth = field(init=False, repr=False)
 
@@ -116,6 +134,7 @@ class Rule:
         object.__setattr__(self, "leaving", leaving)
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
         self._check_lines()
+        self._check_objects()
         self._check_parameters_used()
 
     @property
@@ -169,6 +188,19 @@ class Rule:
             text = self.enter if name in self.enter else self.exit
             reason = f"{name!r} is known only where an order is concerned"
             raise RuleError(self.name, "enter" if name in self.enter else "exit", text, reason, "add for_each: order")
+
+    def _check_objects(self) -> None:
+        """What is asked of an object must be something that is known of such a one."""
+        words = re.findall(r"\w+", f"{self.enter} {self.exit or ''}")
+        known = {f"its_{kind.name.lower()}" for kind in ITS_KINDS.get(self.for_each, ())}
+        known |= {name for name, of in EXPECTED_NAMES.items() if of is _EXPECTED_OF.get(self.for_each)}
+        for word in words:
+            if (word in ITS_NAMES or word in EXPECTED_NAMES) and word not in known:
+                owners = [each for each, kinds in ITS_KINDS.items() if ITS_NAMES.get(word) in kinds]
+                owners += [each for each, of in _EXPECTED_OF.items() if of is EXPECTED_NAMES.get(word)]
+                reason, field = f"{word!r} is about an object", "enter" if word in self.enter else "exit"
+                text = self.enter if field == "enter" else self.exit
+                raise RuleError(self.name, field, text, reason, f"add for_each: {' or '.join(dict.fromkeys(owners))}")
 
     def _check_parameters_used(self) -> None:
         words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''}"))

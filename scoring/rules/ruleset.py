@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.rules.clocks import clocks_of
+from scoring.rules.clocks import clocks_of, object_clocks_of
 from scoring.rules.columns import ANY, MAX_DAY_KINDS, VISITED, Column, Field, Op
 from scoring.rules.expression import Truth, columns_of
 from scoring.rules.program import Program
@@ -33,6 +33,8 @@ class RuleSet:
     clocks
         Pairs (kind, age in ms), sorted: a customer is looked at again when their last event of that kind
         reaches that age.
+    object_clocks
+        The same of orders, products and the like (`scoring.moments`).
     for_each
         (R,) what each list is one of.
     reads_score
@@ -56,6 +58,16 @@ class RuleSet:
         self.clocks: tuple[tuple[int, int], ...] = tuple(
             sorted(
                 {clock for rule in self.rules for part in (rule.entering, rule.leaving) for clock in clocks_of(part)}
+            )
+        )
+        self.object_clocks: tuple[tuple[int, int], ...] = tuple(
+            sorted(
+                {
+                    clock
+                    for rule in self.rules
+                    for part in (rule.entering, rule.leaving)
+                    for clock in object_clocks_of(part)
+                }
             )
         )
         self.for_each: tuple[ForEach, ...] = tuple(rule.for_each for rule in self.rules)

@@ -1,4 +1,4 @@
-"""Shipped rules: the five that come with the package, one YAML file each."""
+"""Shipped rules: those that come with the package, one YAML file each."""
 
 from collections.abc import Collection
 from importlib.resources import files
@@ -11,11 +11,44 @@ from scoring.rules.words import nearest
 __all__ = ["SHIPPED", "shipped"]
 
 SHIPPED: tuple[str, ...] = (
+    "activated",
+    "browse-abandoned",
     "browsing-prospect",
     "cart-abandoned",
+    "cart-abandoned-again",
+    "category-interest",
+    "checkout-stalled",
+    "dissatisfied",
+    "feedback-request",
+    "first-order",
     "high-propensity",
+    "location-moment",
+    "milestone",
+    "next-order-due",
+    "next-order-overdue",
+    "nth-order",
+    "onboarding-1",
+    "onboarding-2",
+    "onboarding-3",
+    "order-confirmed",
+    "promise-missed",
+    "promoter",
+    "propensity-drop",
+    "referral",
+    "refund-done",
+    "replenish",
+    "retarget-bought",
+    "retarget-viewed",
+    "return-requested",
     "second-order",
+    "streak",
+    "subscribed",
+    "subscriber-engaged",
+    "subscriber-silent",
+    "tier-down",
+    "tier-up",
     "win-back",
+    "wishlist",
 )
 """Names of the shipped rules, in their order; each is the stem of its file."""
 

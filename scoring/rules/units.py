@@ -72,6 +72,8 @@ def range_of(node: Number) -> tuple[float, float]:
             if column.op is Op.FIELD:
                 facts = FIELDS[Field(column.a)]
                 return facts.low, facts.high
+            if column.op is Op.ITS_LATE:
+                return -_INFINITY, _INFINITY
             return 0.0, float(column.b) if column.op is Op.DAYS_WITH else _INFINITY
         case Arithmetic("/", Read() as part, Constant(divisor)) if divisor > 0:
             low, high = range_of(part)

@@ -3,11 +3,13 @@
 import difflib
 from collections.abc import Iterable
 
-from scoring.rules.columns import FIELDS, KINDS, Field, Unit
+from scoring.rules.columns import FIELDS, ITS_KINDS, KINDS, Expected, Field, Unit
 
 __all__ = [
+    "EXPECTED_NAMES",
     "FIELD_NAMES",
     "FUNCTIONS",
+    "ITS_NAMES",
     "KIND_NAMES",
     "NEVER",
     "RESERVED",
@@ -24,6 +26,12 @@ FIELD_NAMES: dict[str, Field] = {
     "probability": Field.SCORE,
 }
 """Fields by the name that predicates use; `probability` is another name for `score`."""
+
+ITS_NAMES: dict[str, int] = {f"its_{kind.name.lower()}": int(kind) for kinds in ITS_KINDS.values() for kind in kinds}
+"""The kinds of event that are about an order, a product and the like, by the name that means: about this one."""
+
+EXPECTED_NAMES: dict[str, Expected] = {"days_late": Expected.DELIVERY, "days_overdue": Expected.REPLENISHMENT}
+"""Days since something was to be expected of an object, below 0 before."""
 
 KIND_NAMES: dict[int, str] = {number: name for name, number in KINDS.items()}
 """What each kind of event is called in predicates."""
@@ -58,7 +66,19 @@ UNIT_NAMES: dict[Unit, str] = {
     Unit.TRUTH: "true or false",
 }
 
-RESERVED: frozenset[str] = frozenset({*FIELD_NAMES, *KINDS, *FUNCTIONS, NEVER, "days", "hours"})
+RESERVED: frozenset[str] = frozenset(
+    {
+        *FIELD_NAMES,
+        *KINDS,
+        *ITS_NAMES,
+        *EXPECTED_NAMES,
+        *FUNCTIONS,
+        NEVER,
+        "days",
+        "hours",
+        "nth",
+    }
+)
 """Names that a parameter cannot take."""
 
 

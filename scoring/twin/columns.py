@@ -24,13 +24,15 @@ def read(
 
     `order_value` and `order_number` are those of the order that caused the moment, NaN for none.
     """
+    if column.op in (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE):
+        return math.nan
     if column.op is Op.FIELD:
         if column.a in (Field.VISITED_DAYS, Field.ACTIVE_DAYS):
             kind = VISITED if column.a == Field.VISITED_DAYS else ANY
             return customer.days_with(kind, now_ms, days) if kind in day_kinds else math.nan
         return _field(Field(column.a), customer, now_ms, horizon_ms, order_value, order_number)
     if column.op is Op.SINCE:
-        last = customer.last_ms(column.a)
+        last = customer.last_ms(column.a) if column.b < 2 else customer.nth_last_ms(column.a, column.b)
         return math.nan if last is None else now_ms - last
     if column.op is Op.TOTAL:
         return len(customer.of(column.a))
@@ -74,5 +76,21 @@ def _field(
             return order_value
         case Field.ORDER_NUMBER:
             return order_number
+        case Field.SURVEY_SCORE:
+            return customer.told(Kind.SURVEY)
+        case Field.REVIEW_RATING:
+            return customer.told(Kind.REVIEWED)
+        case Field.FEEDBACK_RATING:
+            return customer.told(Kind.FEEDBACK)
+        case Field.POINTS:
+            return customer.told(Kind.POINTS)
+        case Field.PEAK_POINTS:
+            return customer.peak_points()
+        case Field.PRODUCT_VIEWS:
+            return max(map(customer.product_views().count, customer.product_views()), default=0)
+        case Field.CATEGORY_VIEWS:
+            return max(map(customer.category_views(now_ms).count, customer.category_views(now_ms)), default=0)
+        case Field.MONTHS_RUNNING:
+            return customer.months_running(now_ms)
         case _:
             return math.nan

@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from scoring.kinds import Kind
-from scoring.profile import FAR
+from scoring.profile import FAR, MOMENTS, SEEN, VISIT_DAYS
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.twin.orders import Order, Orders
 
@@ -25,11 +27,15 @@ class Event(NamedTuple):
     offset: int
     message: int
     product: int = 0
+    category: int = 0
     value: float = 0.0
     lines: float = 0.0
     quantity: float = 0.0
     cart_items: int = -1
     cart_value: float = 0.0
+    promised_ms: int = 0
+    replenish_ms: int = 0
+    replenish_last_ms: int = 0
     received_ms: int = 0
 
     def is_of(self, kind: int) -> bool:
@@ -55,6 +61,8 @@ class Customer:
     rescore_ms: int = FAR
     example_ms: int = FAR
     due_ms: int = FAR
+    moments: list[int] = field(default_factory=list)
+    crowded_ms: int | None = None
     pending: list[int] = field(default_factory=list)
 
     def apply(self, event: Event) -> int | None:
@@ -94,6 +102,66 @@ class Customer:
         days = {event.time_ms // DAY_MS for event in self.of(kind)}
         return len([day for day in days if day > now_ms // DAY_MS - n])
 
+    def nth_last_ms(self, kind: int, n: int) -> int | None:
+        """When the n-th last event of a kind happened, None if there were fewer."""
+        times = sorted((event.time_ms for event in self.of(kind)), reverse=True)
+        return times[n - 1] if len(times) >= n else None
+
+    def told(self, kind: int) -> float:
+        """The number that came with the last event of a kind, the greatest of several at one moment; NaN for none."""
+        told = [(event.time_ms, -math.inf if math.isnan(event.value) else event.value) for event in self.of(kind)]
+        last = max(told, default=(0, -math.inf))[1]
+        return math.nan if last == -math.inf else float(np.float32(last))
+
+    def peak_points(self) -> float:
+        """The highest balance of points ever."""
+        told = [event.value for event in self.of(Kind.POINTS) if not math.isnan(event.value)]
+        return float(np.float32(max(told))) if told else math.nan
+
+    def looks(self) -> list[tuple[int, int, int]]:
+        """The last views of a product or of a category since the last order, newest first."""
+        views = [
+            (event.time_ms, event.product, event.category)
+            for event in self.events
+            if (event.kind == Kind.PRODUCT_VIEWED and event.product)
+            or (event.kind == Kind.LIST_VIEWED and event.category)
+        ]
+        kept = sorted(views, reverse=True)[:SEEN]
+        order = self.last_ms(Kind.ORDER_COMPLETED)
+        since = -math.inf if order is None else order
+        return [view for view in kept if view[0] > since]
+
+    def product_views(self) -> list[int]:
+        """Of each view since the last order its product."""
+        return [product for _, product, _ in self.looks() if product]
+
+    def category_views(self, now_ms: int) -> list[int]:
+        """Of each view within a day and since the last order its category."""
+        return [category for ms, _, category in self.looks() if category and ms > now_ms - DAY_MS]
+
+    def favourites(self, now_ms: int) -> list[int]:
+        """The product and the category looked at most, of several the one looked at last; 0 for none."""
+        return [
+            max(dict.fromkeys(views), key=views.count, default=0)
+            for views in (self.product_views(), self.category_views(now_ms))
+        ]
+
+    def months_running(self, now_ms: int) -> int:
+        """In how many months in a row there was an order, up to this one or the one before."""
+        months = {_month(order.time_ms) for order in self.orders.ring}
+        last = next((month for month in (_month(now_ms), _month(now_ms) - 1) if month in months), None)
+        return 0 if last is None else next(n for n in range(1, 99) if last - n not in months)
+
+    def expect(self, moments: list[int]) -> None:
+        """Keep these times; of too many the last ones are left to the daily looks."""
+        kept = sorted({*self.moments, *moments})
+        self.moments = kept[:MOMENTS]
+        self.crowd(kept[MOMENTS:])
+
+    def crowd(self, moments: list[int]) -> None:
+        """Leave times to the daily looks."""
+        self.crowded_ms = max([*moments, *([] if self.crowded_ms is None else [self.crowded_ms])], default=None)
+
     def cart(self) -> tuple[int, float]:
         """What the last event that told of the cart said: pieces and worth."""
         told = [event for event in self.events if event.cart_items >= 0]
@@ -112,3 +180,16 @@ class Customer:
                 last[event.product] = max(last.get(event.product, event.time_ms), event.time_ms)
         newest = sorted(last, key=lambda product: (last[product], product), reverse=True)
         return newest[: self.views_kept]
+
+    def visited(self) -> list[int]:
+        """The hours with a visit as bits, by day modulo 28, of the 28 days that end with the newest event's."""
+        newest, found = self.last_seen_ms() // DAY_MS, [0] * VISIT_DAYS
+        for event in self.of(VISITED):
+            day = event.time_ms // DAY_MS
+            if day > newest - VISIT_DAYS:
+                found[day % VISIT_DAYS] |= 1 << event.time_ms // HOUR_MS % 24
+        return found
+
+
+def _month(ms: int) -> int:
+    return int(np.datetime64(ms, "ms").astype("datetime64[M]").astype(np.int64))

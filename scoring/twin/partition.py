@@ -13,11 +13,13 @@ from scoring.kernel import (
     DUPLICATE,
     EXAMPLE,
     LATE,
+    OBJECTS,
     RESCORE,
     SKIPPED,
     UNTAUGHT,
     Config,
 )
+from scoring.moments import DELIVERY, REPLENISHMENT
 from scoring.profile import FAR, NEVER, Layout, stable_hash
 from scoring.rules.columns import Column, Op
 from scoring.twin.columns import read
@@ -38,6 +40,8 @@ class Point(NamedTuple):
     features: dict[str, float]
     columns: tuple[float, ...]
     viewed: list[int]
+    visited: list[int]
+    favourites: list[int]
 
 
 class Resolved(NamedTuple):
@@ -57,6 +61,7 @@ class Partition:
     config: Config
     columns: tuple[Column, ...]
     clocks: tuple[tuple[int, int], ...]
+    object_clocks: tuple[tuple[int, int], ...] = ()
     customers: dict[bytes, Customer] = field(default_factory=dict)
     behind: frozenset[int] = frozenset()
     newest_ms: dict[int, int] = field(default_factory=dict)
@@ -126,6 +131,7 @@ class Partition:
         customer.now_ms = max(customer.now_ms, event.time_ms)
         if customer.example_ms == FAR:
             customer.example_ms = self._grid(customer.now_ms, self.config.example_every_ms, customer)
+        self._expect(customer, event)
         value, order = (math.nan, math.nan) if rank is None else (event.value, float(rank))
         cause = AUTOMATED if self._automated(customer) else 0
         self._point(event.customer, customer, number, cause, event.received_ms, value, order)
@@ -150,8 +156,13 @@ class Partition:
                 cause |= EXAMPLE
                 customer.pending.append(due)
             customer.example_ms = self._grid(due, self.config.example_every_ms, customer) if active else FAR
+        if any(moment <= due for moment in customer.moments):
+            customer.moments = [moment for moment in customer.moments if moment > due]
+            cause |= OBJECTS
         if customer.rescore_ms <= due:
             cause |= RESCORE
+            if customer.crowded_ms is not None and customer.crowded_ms > due - DAY_MS:
+                cause |= OBJECTS
             if due - customer.last_seen_ms() <= self.config.horizon_ms:
                 cause |= ACTIVE
             customer.rescore_ms = self._grid(due, DAY_MS, customer)
@@ -171,13 +182,34 @@ class Partition:
         days = self.layout.day_kinds, self.layout.days
         read_now = tuple(read(column, customer, now, horizon, *days, value, order) for column in self.columns)
         x = features(customer, now, horizon)
-        self.points.append(Point(name, now, event, cause, received, x, read_now, customer.viewed()))
+        seen = customer.viewed(), customer.visited(), customer.favourites(now)
+        self.points.append(Point(name, now, event, cause, received, x, read_now, *seen))
         customer.due_ms = self._next_due(customer)
+
+    def _expect(self, customer: Customer, event: Event) -> None:
+        """Keep the times at which time alone can change what rules say of the event's objects."""
+        moments, later = [], []
+        for kind, age in self.object_clocks:
+            since, last = 0, 0
+            if kind == event.kind:
+                since = event.time_ms
+            elif kind == DELIVERY:
+                since = event.promised_ms
+            elif kind == REPLENISHMENT:
+                since, last = event.replenish_ms, event.replenish_last_ms
+            if since and since + age > customer.now_ms:
+                moments.append(since + age)
+            if last > since:
+                later.append(last + age)
+        for moment in moments:
+            customer.expect([moment])
+        customer.crowd(later)
 
     def _next_due(self, customer: Customer) -> int:
         """The first tick after now at which time alone can change a predicate, an example or the daily score."""
         now = customer.now_ms
         moments = [customer.rescore_ms, customer.example_ms]
+        moments += customer.moments[:1]
         moments += [made + self.config.horizon_ms for made in customer.pending[:1]]
         for kind, age_ms in self.clocks:
             last = customer.last_ms(kind)

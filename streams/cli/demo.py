@@ -123,8 +123,10 @@ def _settings(broker: str) -> Loaded:
         app_id="recompra-demo",
         horizon="30d",
         clock="events",
+        consent_unknown="yes",  # its history says nothing of consent
         commit_interval_s=0.4,
         snapshot_every="2d",
+        shop_every="7d",
     )
 
 

@@ -15,12 +15,13 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "demo": "Watch a real shop's orders being scored.",
-    "up": "Run everything here: broker, topics, worker, trainer.",
+    "up": "Run everything here: broker, topics and all parts.",
     "load": "Send files of events to the topics.",
     "tail": "Show the records of a topic as they come.",
     "backtest": "Score a history of yours, without Kafka.",
     "worker": "Run a worker beside a Kafka of yours.",
     "trainer": "Run the trainer beside a Kafka of yours.",
+    "shop": "Compute popularity, companions, gaps and prices.",
     "topics": "List, create or check the topics.",
     "settings": "Show all settings and where each comes from.",
 }

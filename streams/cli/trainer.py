@@ -1,11 +1,11 @@
 """`recompra trainer`: learn from outcomes and publish models, on a cluster of one's own."""
 
-import logging
 import sys
 
 import click
 
 from streams.cli.exits import FAILURE
+from streams.cli.logs import set_up_logging
 from streams.cli.options import broker_option
 from streams.settings_sources import load
 
@@ -36,7 +36,7 @@ def trainer(broker: str | None, anew: bool) -> None:
     from streams.trainer.running import TrainerFailedError, run_trainer
 
     settings = load(broker=broker).settings
-    _set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level)
 
     def say(text: str) -> None:
         click.echo(f"trainer: {text}", err=True)
@@ -51,12 +51,3 @@ def trainer(broker: str | None, anew: bool) -> None:
         failed = click.ClickException(str(error))
         failed.exit_code = FAILURE
         raise failed from None
-
-
-def _set_up_logging(level: str) -> None:
-    """Say what the level lets through, of ours; Faust and the Kafka client only what is wrong."""
-    logging.getLogger().setLevel(logging.WARNING)
-    logging.getLogger("streams").setLevel(level.upper())
-    quiet = logging.DEBUG if level == "debug" else logging.ERROR
-    for name in ("faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(quiet)

@@ -1,4 +1,4 @@
-"""`recompra up`: a broker, a worker and a trainer on this machine, empty, for real clients."""
+"""`recompra up`: a broker, a worker, a trainer and the shop's knowledge on this machine, for real clients."""
 
 import sys
 import time
@@ -32,7 +32,7 @@ _port = click.IntRange(1, 65_535)
     help="Keep all data here, on a local Apache Kafka (needs Java 17 and Maven).  [default: in memory only]",
 )
 def up(broker_port: int | None, web_port: int | None, data_dir: Path | None) -> None:
-    """Run everything on this machine: a Kafka broker, the topics, a worker and a trainer.
+    """Run everything on this machine: a Kafka broker, the topics, a worker, a trainer and the shop's knowledge.
 
     When it accepts, it prints one line on standard output, and nothing else there:
 

@@ -11,8 +11,9 @@ import pytest
 from kafka import KafkaProducer
 
 from schemas.topics import load_topics
-from scoring.crossing import GATES
+from scoring.gates import GATES
 from streams.cli.main import _COMMANDS
+from streams.gate_settings import GateFields
 from streams.settings import ENV_PREFIX, Settings
 from streams.settings_sources import OUTSIDE, load
 from streams.topics import create, rule_names, wanted
@@ -70,3 +71,17 @@ def test_every_field_and_reason_is_explained() -> None:
     assert set(GATES) <= fields
     assert {f"actions-{rule}" for rule in rule_names(load().settings)} <= fields
     assert {spec.name for spec in load_topics() if spec.name in ("scores", "audiences")} <= fields
+
+
+def test_every_gate_and_its_settings_are_explained() -> None:
+    """docs/gates.md has a row for each gate, in their order, names each setting, and the defaults that are in force."""
+    text = DOCS["gates.md"]
+    named = re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE)
+    assert [code for code in named if code in GATES] == [code for code in GATES if code != "entry_withheld"]
+    assert "`entry_withheld`" in text
+    for field in GateFields.model_fields:
+        assert f"`{field}`" in text, field
+    told = re.findall(r"`([a-z_]+)` \((\d[\d.]*)\)", text)
+    defaults = {field: float(default) for field, default in told if field in Settings.model_fields}
+    assert len(defaults) >= 8
+    assert {field: Settings.model_fields[field].default for field in defaults} == defaults

@@ -47,6 +47,9 @@ class Up:
         return [pid for pid in self.family if alive(pid)]
 
 
+CONSENTING = {"RECOMPRA_CONSENT_UNKNOWN": "yes", "RECOMPRA_HOLDOUT_GLOBAL": "0", "RECOMPRA_HOLDOUT_RULE": "0"}
+
+
 @contextmanager
 def up(tmp_path: Path, *options: str, **environment: str) -> Iterator[Up]:
     errors = tmp_path / "stderr"
@@ -57,7 +60,7 @@ def up(tmp_path: Path, *options: str, **environment: str) -> Iterator[Up]:
             stdout=subprocess.PIPE,
             stderr=file,
             text=True,
-            env={**os.environ, **environment},
+            env={**os.environ, **CONSENTING, **environment},
         ) as process,
     ):
         try:

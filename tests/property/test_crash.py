@@ -1,18 +1,23 @@
 """A crash between two writes: whatever part of a commit had been written, each event counts once."""
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from strategies.engines import ALL_GIVE_EXAMPLES, Told, feed, held, let_pass, new_engine, restored
+from strategies.engines import ALL_GIVE_EXAMPLES, JUDGED, Told, feed, held, let_pass, new_engine, restored
 from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, streams
 
+from scoring.crossing import Crossings
 from scoring.engine import Engine
 from scoring.kinds import Kind
 from scoring.twin import Event
 
 
 def crossings(*told: Told) -> set[tuple[object, ...]]:
-    """The crossings that were told, once each however often they were: time, who, list, object, in or out, number."""
-    return {action[:6] for each in told for action in each.actions}
+    """The crossings that were told, once each however often they were: time, who, list, object, in or out, number.
+
+    And what the gates said: told again, a crossing is judged as it was the first time.
+    """
+    return {action[: 6 + len(JUDGED)] for each in told for action in each.actions}
 
 
 def examples(*told: Told) -> set[tuple[object, ...]]:
@@ -69,6 +74,20 @@ def test_half_a_commit_does_no_harm(events: list[Event], data: st.DataObject) ->
     commit = data.draw(st.integers(1, len(events) - 1))
     crash = data.draw(st.integers(commit + 1, len(events)))
     assert_no_harm(events, commit, crash, data.draw(st.integers(0, 12)))
+
+
+def test_a_verdict_that_is_not_remembered_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check fails where a crossing that is told again is judged by a record that has run ahead."""
+    seen = Crossings._verdict
+    monkeypatch.setattr(Crossings, "_verdict", lambda self, _, *rest: seen(self, None, *rest))
+
+    @settings(max_examples=200, database=None, phases=[Phase.generate])
+    @given(events=streams(least=8, customers=CUSTOMERS[:2]))
+    def broken(events: list[Event]) -> None:
+        assert_no_harm(events, 1, len(events), 12)
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        broken()
 
 
 def test_a_cart_that_was_written_ahead_is_not_seen_early() -> None:

@@ -14,7 +14,8 @@ from scoring.features import FEATURES, N_FEATURES
 from scoring.kernel import DONE, Config, Points, Reading, admit, run, watermarks
 from scoring.kinds import N_KINDS, Kind
 from scoring.model import LinearScorer
-from scoring.profile import FAR, NEVER, Layout, Profiles
+from scoring.moments import DELIVERY, REPLENISHMENT
+from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.queue import new_heap
 from scoring.rules.columns import ANY, FIELDS, VISITED, Column, Op
 from scoring.twin import Customer, Event, Partition
@@ -25,6 +26,7 @@ LAYOUT = Layout(
 )
 COLUMNS = (
     *(Column(Op.SINCE, kind) for kind in (ANY, VISITED, Kind.PRODUCT_ADDED, Kind.ORDER_COMPLETED)),
+    *(Column(Op.SINCE, kind, n) for kind in (Kind.SEARCHED, Kind.CHECKOUT_STARTED) for n in (2, 5)),
     *(Column(Op.TOTAL, kind) for kind in (ANY, VISITED, Kind.PRODUCT_VIEWED)),
     *(Column(Op.COUNT_DAYS, kind, n) for kind in (VISITED, Kind.PRODUCT_VIEWED) for n in (1, 14, 90)),
     *(Column(Op.DAYS_WITH, VISITED, n) for n in (1, 14, 90)),
@@ -32,13 +34,20 @@ COLUMNS = (
     *(Column(Op.FIELD, field) for field in FIELDS),
 )
 CLOCKS = ((int(Kind.PRODUCT_ADDED), HOUR_MS), (int(Kind.ORDER_COMPLETED), 5 * DAY_MS), (ANY, 90_500))
+OBJECT_CLOCKS = (
+    (int(Kind.WISHLIST_ADDED), DAY_MS),
+    (int(Kind.PRODUCT_VIEWED), HOUR_MS),
+    (DELIVERY, 1),
+    (REPLENISHMENT, 0),
+)
 
 POINTS = Points(
     *(np.zeros(ROOM, np.int64) for _ in range(6)),
     np.zeros((ROOM, N_FEATURES)),
     np.zeros(ROOM),
     np.zeros((ROOM, len(COLUMNS))),
-    np.zeros((ROOM, LAYOUT.views), np.uint64),
+    np.zeros((ROOM, LAYOUT.views + 2), np.uint64),
+    np.zeros((ROOM, VISIT_DAYS), np.uint32),
     *(np.zeros(ROOM + 8, np.int64) for _ in range(4)),
 )  # fmt: skip
 SCORER = LinearScorer(np.full(N_FEATURES, 0.1), np.full(N_FEATURES, 2.0), np.linspace(-1, 1, N_FEATURES), 0.3, 4.0)
@@ -55,7 +64,7 @@ def compare(
 ) -> None:
     """Run kernel and twin over the same events, ending with two quiet days; assert that they agree throughout."""
     until = max(event.time_ms for event in events) + 2 * DAY_MS
-    twin = Partition(layout, config, COLUMNS, CLOCKS, behind=behind)
+    twin = Partition(layout, config, COLUMNS, CLOCKS, OBJECT_CLOCKS, behind=behind)
     twin.apply(events)
     twin.advance(until, until)
 
@@ -68,7 +77,9 @@ def compare(
     slots = [np.full(N_KINDS, -1, np.int64) for _ in range(2)]
     for slot, kinds in zip(slots, (layout.day_kinds, layout.hour_kinds), strict=True):
         slot[list(kinds)] = np.arange(len(kinds))
-    reading = Reading(np.array(COLUMNS, np.int64), np.array(CLOCKS, np.int64), *slots, True)
+    reading = Reading(
+        np.array(COLUMNS, np.int64), np.array(CLOCKS, np.int64), *slots, True, np.array(OBJECT_CLOCKS, np.int64), True
+    )
     choice = np.array([2**64 - 1, 0, 0], np.uint64)
     why, _, m, resolved = run(
         profiles.rows, len(profiles), table, 0, new_heap(ROOM), watermark, until, until, FAR, choice, POINTS, SCORER,
@@ -103,7 +114,9 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes]) -> None:
         _close(POINTS.columns[i], np.array(point.columns), COLUMNS)
         z = np.clip((expected - SCORER.mean) * SCORER.inv_sd, -SCORER.clip, SCORER.clip)
         assert POINTS.logit[i] == pytest.approx(SCORER.intercept + z @ SCORER.weight, abs=1e-8)
-        assert [number for number in POINTS.viewed[i].tolist() if number] == point.viewed
+        assert [number for number in POINTS.viewed[i, : LAYOUT.views].tolist() if number] == point.viewed
+        assert POINTS.viewed[i, LAYOUT.views :].tolist() == point.favourites
+        assert POINTS.visited[i].tolist() == point.visited
 
 
 def _close(found: np.ndarray, expected: np.ndarray, names: Sequence[object]) -> None:
@@ -118,6 +131,8 @@ def _compare_row(row: np.void, customer: Customer, layout: Layout) -> None:
     if not customer.events:
         assert row["due_ms"] == FAR
         return
+    assert row["moment_ms"][: row["moment_n"]].tolist() == customer.moments
+    assert row["crowded_ms"] == (NEVER if customer.crowded_ms is None else customer.crowded_ms)
     for field in ("now_ms", "due_ms", "rescore_ms", "example_ms"):
         assert row[field] == getattr(customer, field), field
     assert row["pending_ms"][: row["pending_n"]].tolist() == customer.pending

@@ -7,7 +7,8 @@ from hypothesis import Phase, given, settings
 from strategies.engines import HORIZON_MS, Told, feed, let_pass, new_engine
 from strategies.event_streams import DAY_MS, after, each_told_once, streams
 
-from scoring.crossing import Crossings
+from scoring.gates import Gates, Verdict
+from scoring.gates.channel import Channel
 from scoring.kinds import Kind
 from scoring.model import Snapshot
 from scoring.twin import Event
@@ -82,7 +83,7 @@ def test_no_score_rule_fires_while_warming_up(events: list[Event]) -> None:
 
 def test_an_open_gate_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same check fails where the gates are taken away."""
-    monkeypatch.setattr(Crossings, "_gates", lambda *_: ())
+    monkeypatch.setattr(Gates, "judge", lambda *_: Verdict((), Channel.EMAIL, False, None, None))
 
     @settings(max_examples=60, database=None, phases=[Phase.generate])
     @given(events=streams(least=3))

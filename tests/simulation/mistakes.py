@@ -264,9 +264,8 @@ class _LagLeft(RecordingUnit):
 
 
 class _LeavingJudgedAnew(Crossings):
-    def _gates(self, *said: Any) -> tuple[str, ...]:
-        *others, _before, warming_up = said
-        return super()._gates(*others, None, warming_up)  # type: ignore[call-arg]  # as it came
+    def _verdict(self, _before: Any, *said: Any) -> Any:
+        return super()._verdict(None, *said)
 
 
 class _WithheldAgain(RecordingUnit):

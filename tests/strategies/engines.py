@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-from strategies.event_streams import DAY_MS, START_MS, columns_of
+from strategies.event_streams import DAY_MS, HOUR_MS, START_MS, columns_of
 
 from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
+from scoring.gates import Cap, GateSettings
+from scoring.gates.channel import Channel, Purpose
+from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Responded, Ticket, Zone
 from scoring.kinds import Kind
 from scoring.model import Example, LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome, Scores
@@ -19,7 +22,16 @@ from scoring.sides import Detail
 from scoring.twin import Event
 
 HORIZON_MS = 3 * DAY_MS
-SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3)
+GATES = GateSettings(
+    consent_unknown=True,
+    marketing=Cap(2, 5 * DAY_MS),
+    negative_ms=5 * DAY_MS,
+    holdout_global=0.1,
+    holdout_rule=0.2,
+    zone_offset_ms=lambda zone, _: len(zone) * HOUR_MS,
+)
+"""Gates that are often shut, and as often open."""
+SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, gates=GATES)
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
@@ -34,6 +46,10 @@ SNAPSHOT = Snapshot(
     quantiles=np.linspace(-4.0, 4.0, 101),
 )
 """A model that takes effect two days after the start and gives every percentile."""
+
+
+JUDGED = ("withheld", "channel", "not_before_ms", "coupon", "control")
+"""What the gates decide of an action: the seventh of an action's tuple and those after it."""
 
 
 @dataclass
@@ -87,10 +103,20 @@ def details_of(events: Sequence[Event]) -> dict[int, Detail]:
     details = {}
     for i, event in enumerate(events):
         if event.source == 1:
-            details[i] = Detail(f"order-{event.product}", (CartItem("p1", event.quantity, event.value),))
+            news = (Ordered(event.message % 2 == 0),) if event.kind == Kind.ORDER_COMPLETED else ()
+            details[i] = Detail(f"order-{event.product}", lines_of(event), news, event.promised_ms)
+        elif event.source == 2:
+            details[i] = Detail(news=news_of(event))
         elif event.kind in (Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED):
             details[i] = Detail("", (CartItem(_product(event), 1.0 + event.message % 2, 9.5),))
+        elif event.kind in (Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED):
+            details[i] = Detail(_product(event))
     return details
+
+
+def lines_of(event: Event) -> tuple[CartItem, ...]:
+    """What an order is of: one product always, another at times."""
+    return tuple(CartItem(f"p{n}", event.quantity, event.value) for n in {1, event.product % 3})
 
 
 def held(engine: Engine, before: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
@@ -111,6 +137,21 @@ def restored(rows: dict[bytes, bytes], settings: EngineSettings = SETTINGS) -> E
     engine.load(keys, [rows[key] for key in keys])
     engine.restored()
     return engine
+
+
+def news_of(event: Event) -> tuple[News, ...]:
+    """What an event of the third topic tells of its customer's standing: made up from its message's number."""
+    number, channel = event.message, Channel(event.message % len(Channel))
+    told: tuple[tuple[News, ...], ...] = (
+        (Consent(channel, Purpose.MARKETING, False), Consent(Channel.EMAIL, Purpose.MARKETING, False)),
+        tuple(Consent(each, Purpose.MARKETING, False) for each in Channel),
+        tuple(Consent(each, Purpose.MARKETING, True) for each in Channel),
+        (Contacted(channel, Purpose.MARKETING, number % 3 > 0),),
+        (Ticket(f"t{number % 3}", True), Responded(channel)),
+        (Ticket(f"t{number % 3}", False),),
+        (Language("de" if number % 2 else "fr", 0.9), Zone("ABCDEFGHIJ"[: number % 11])),
+    )
+    return told[number // 3 % len(told)]
 
 
 def _product(event: Event) -> str:
@@ -134,7 +175,7 @@ def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) ->
 def _action_tuple(action: Action, keys: list[bytes], events: Sequence[Event]) -> tuple[Any, ...]:
     values = {each.name: getattr(action, each.name) for each in fields(action)}
     values["row"], values["event"] = keys[action.row], _cause(action.event, events)
-    first = ("time_ms", "row", "rule", "object", "entered", "number", "withheld")
+    first = ("time_ms", "row", "rule", "object", "entered", "number", *JUDGED)
     rest = [name for name in values if name not in first]
     return tuple(_plain(values[name]) for name in (*first, *rest))
 

@@ -14,11 +14,14 @@ DAY_MS = 24 * HOUR_MS
 START_MS = 1_700_000_000_000
 CUSTOMERS = tuple(f"customer-{number}".encode() for number in range(5))
 
-_ORDERS = (Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED)
+_ORDERS = (Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED,
+           Kind.ORDER_SHIPPED, Kind.ORDER_DELIVERED, Kind.RETURN_REQUESTED)  # fmt: skip
 _CLICKS = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_VIEWED, Kind.PAGE, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED,
-           Kind.WISHLIST_ADDED, Kind.CHECKOUT_STARTED, Kind.CART_VIEWED)  # fmt: skip
-_OTHERS = (Kind.IDENTIFY, Kind.EMAIL_OPENED, Kind.UNSUBSCRIBED)
-_OF_A_PRODUCT = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED)
+           Kind.LIST_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED, Kind.CHECKOUT_STARTED, Kind.SEARCHED,
+           Kind.CART_VIEWED)  # fmt: skip
+_OTHERS = (Kind.IDENTIFY, Kind.EMAIL_OPENED, Kind.UNSUBSCRIBED, Kind.SURVEY, Kind.POINTS)
+_WISHES = (Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED)
+_OF_A_PRODUCT = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED, *_WISHES)
 _SOURCES = ((0, _CLICKS), (0, _CLICKS), (1, _ORDERS), (2, _OTHERS))
 
 _STEPS_MS = st.one_of(
@@ -61,11 +64,13 @@ def streams(
                 message=len(events) + 1,
                 # Of an order, the number of the order: some are told twice, or cancelled.
                 product=draw(st.integers(1, 6)) if kind in _OF_A_PRODUCT or ordered else 0,
-                value=draw(_AMOUNTS) if ordered else 0.0,
+                category=draw(st.integers(0, 2)) if kind in (Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED) else 0,
+                value=draw(_AMOUNTS) if ordered or kind in (Kind.SURVEY, Kind.POINTS) else 0.0,
                 lines=float(draw(st.integers(1, 4))) if ordered else 0.0,
                 quantity=float(draw(st.integers(1, 9))) if ordered else 0.0,
                 cart_items=in_cart,
                 cart_value=in_cart * 9.5 if in_cart > 0 else 0.0,
+                promised_ms=clock + draw(st.integers(-DAY_MS, 5 * DAY_MS)) if kind == Kind.ORDER_SHIPPED else 0,
                 received_ms=clock,
             )
         )

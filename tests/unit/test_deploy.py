@@ -12,6 +12,7 @@ import yaml
 from streams.cli.main import _COMMANDS
 from streams.metrics import Metrics
 from streams.settings import ENV_PREFIX, Settings
+from streams.shop.metrics import ShopMetrics
 from streams.trainer_metrics import TrainerMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +29,9 @@ MONITORING = (ROOT / "docs/monitoring.md").read_text()
 
 
 def exposed() -> set[str]:
-    """The names that a worker and a trainer expose, a histogram's three included."""
+    """The names that all parts expose, a histogram's three included."""
     names = set()
-    for registry in (Metrics().registry, TrainerMetrics().registry):
+    for registry in (Metrics().registry, TrainerMetrics().registry, ShopMetrics().registry):
         for family in registry.collect():
             if family.type == "counter":
                 names.add(f"{family.name}_total")
@@ -110,7 +111,7 @@ def test_images_are_pinned() -> None:
 def test_parts_are_told_settings_that_exist() -> None:
     """The variables and commands of our containers are settings and commands of the program."""
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    for name in ("topics", "worker", "trainer"):
+    for name in ("topics", "worker", "trainer", "shop"):
         assert set(SERVICES[name]["environment"]) <= known
         assert SERVICES[name]["command"][0] in _COMMANDS
         assert importlib.util.find_spec(f"streams.cli.{SERVICES[name]['command'][0]}")
@@ -120,6 +121,7 @@ def test_parts_are_told_settings_that_exist() -> None:
     assert {(place["names"][0], str(place["port"])) for place in targets} == {
         ("worker", port),
         ("trainer", port),
+        ("shop", port),
     }
 
 

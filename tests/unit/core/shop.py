@@ -6,6 +6,7 @@ import numpy as np
 
 from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, N_FEATURES
+from scoring.gates.news import News
 from scoring.kernel import Events
 from scoring.kinds import Kind, Source
 from scoring.model import LinearScorer, Snapshot
@@ -71,6 +72,17 @@ class Shop:
     ) -> "Shop":
         """One event, `hour` hours after the start."""
         return self.together([(hour, kind, customer, order, item, price, message, received_h)])
+
+    def tells(self, hour: float, *news: News, customer: str = "ann", kind: Kind = Kind.IDENTIFY) -> "Shop":
+        """One event that says something of the customer's standing."""
+        events = Events.blank(1)
+        events.row[0] = self.engine.profiles.row(customer.encode())
+        events.time_ms[0] = events.received_ms[0] = START + int(hour * HOUR_MS)
+        events.kind[0], events.source[0], events.offset[0] = kind, Source.CUSTOMERS, self.offset
+        events.message[0] = stable_hash(f"m{self.offset}".encode())
+        self.offset += 1
+        self.events = events
+        return self._keep(self.engine.apply(events, {0: Detail(news=news)}))
 
     def together(self, rows: list[tuple[float, Kind, str, str, str, float, str | None, float | None]]) -> "Shop":
         """Several events as one run."""

@@ -17,7 +17,7 @@ def test_without_a_directory_the_shipped_rules_are_in_force() -> None:
     settings = Settings(rule_parameters={"cart-abandoned": {"quiet": "2h"}})
     rules = rules_in_force(settings)
     assert rules.names == shipped().names == rule_names(settings)
-    assert rules.rules[1].parameters["quiet"] == 2.0
+    assert rules.rules[rules.names.index("cart-abandoned")].parameters["quiet"] == 2.0
 
 
 def test_a_directory_takes_their_place(tmp_path: Path) -> None:

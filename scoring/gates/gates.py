@@ -1,0 +1,162 @@
+"""Gates: whether a crossing may be published, on which channel and when; a function of what it is asked about."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scoring.gates.channel import Channel, Message, Purpose
+from scoring.gates.holdout import held_out
+from scoring.gates.quiet import quiet_until
+from scoring.gates.settings import GateSettings
+from scoring.gates.standing import Standing
+from scoring.rules.rule import ActionClass, Coupon, Rule
+
+__all__ = ["GATES", "Asked", "Gates", "Verdict"]
+
+GATES = (
+    "replay",
+    "stale",
+    "automated",
+    "rule_paused",
+    "warming_up",
+    "no_consent",
+    "negative_experience",
+    "frequency_cap",
+    "cooldown",
+    "discount_guard",
+    "holdout",
+    "quiet_hours",
+    "entry_withheld",
+)
+"""Reason codes, in the order in which they are asked; the last is that of leaving what was entered unseen.
+
+Their places are bits of what is stored (`scoring.side.Crossed`).
+"""
+
+
+class Asked(NamedTuple):
+    """What the gates are asked about: the entry of a customer into a rule's list.
+
+    Times in ms. `sent_ms` is when an entry was last sent, `age_ms` how long before the receipt of its cause the moment
+    lay, `percentile` NaN while unknown, `best` how good each channel is, by channel.
+    """
+
+    rule: Rule
+    customer: bytes
+    time_ms: int
+    age_ms: int
+    sent_ms: int
+    automated: bool
+    warming_up: bool
+    score: float
+    percentile: float
+    best: Sequence[float]
+
+
+class Verdict(NamedTuple):
+    """What the gates said: the codes of those that are shut (none: publish), and how to send it.
+
+    `control` is `global` or `rule` of a customer who is held out and for nothing else withheld; `not_before_ms` is
+    None for at once.
+    """
+
+    withheld: tuple[str, ...]
+    channel: Channel | None
+    coupon: bool
+    not_before_ms: int | None
+    control: str | None
+
+
+class Gates:
+    """Asks every gate, in order.
+
+    Parameters
+    ----------
+    settings
+        All parameters.
+    max_action_age_ms
+        An action for a moment that lies further than this before the receipt of its cause is `stale`; None: never.
+    replay
+        Whether everything is withheld, because the input was lived through before.
+    """
+
+    def __init__(self, settings: GateSettings, max_action_age_ms: int | None, replay: bool) -> None:
+        self.settings = settings
+        self.replay = replay
+        self._max_age_ms = max_action_age_ms
+
+    def judge(self, asked: Asked, standing: Standing) -> Verdict:
+        """The verdict on one entry; O(gates x channels)."""
+        settings, rule = self.settings, asked.rule
+        marketing = rule.action_class is ActionClass.MARKETING
+        purpose = Purpose.MARKETING if marketing else Purpose.SERVICE
+        guarded = rule.coupon is not Coupon.NEVER and self._guards_discount(asked, standing)
+        coupon = rule.coupon is not Coupon.NEVER and not guarded
+        message = Message.SERVICE if not marketing else Message.OFFER if coupon else Message.MARKETING
+        permitted = [channel for channel, terms in settings.channels.items() if message in terms.permits]
+        unknown = settings.consent_unknown or not marketing
+        consented = [channel for channel in permitted if standing.consents(channel, purpose, unknown)]
+        room = [channel for channel in consented if self._has_room(asked.time_ms, standing, purpose, channel)]
+        channel = max(room or consented or permitted, key=lambda one: (asked.best[one], -one), default=None)
+        drawn = self.drawn(asked)
+        not_before_ms = self._not_before(asked.time_ms, standing) if marketing else None
+        expires_ms = rule.expires_after_ms
+        shut = {
+            "replay": self.replay,
+            "stale": self._max_age_ms is not None and asked.age_ms > self._max_age_ms,
+            "automated": asked.automated,
+            "rule_paused": rule.paused,
+            "warming_up": asked.warming_up and rule.reads_score,
+            "no_consent": not consented,
+            "negative_experience": marketing and standing.aggrieved(asked.time_ms, settings.negative_ms),
+            "frequency_cap": not self._may_contact(asked.time_ms, standing, purpose) or bool(consented and not room),
+            "cooldown": bool(rule.cooldown_ms) and asked.time_ms - asked.sent_ms < rule.cooldown_ms,
+            "discount_guard": guarded and rule.coupon is Coupon.ALWAYS,
+            "holdout": drawn is not None,
+            "quiet_hours": not_before_ms is not None
+            and expires_ms is not None
+            and not_before_ms >= asked.time_ms + expires_ms,
+        }
+        withheld = tuple(code for code in GATES if shut.get(code, False))
+        control = drawn if withheld == ("holdout",) else None
+        return Verdict(withheld, channel, coupon, not_before_ms, control)
+
+    def drawn(self, asked: Asked) -> str | None:
+        """Which control the customer is in; nobody is held out of service."""
+        if asked.rule.action_class is not ActionClass.MARKETING:
+            return None
+        settings = self.settings
+        return held_out(asked.customer, asked.rule.name, settings.holdout_global, settings.holdout_rule,
+                        settings.holdout_salt)  # fmt: skip
+
+    def coupon_allowed(self, standing: Standing, score: float, percentile: float, warming_up: bool) -> bool:
+        """Whether a coupon makes sense: they would not buy anyway, and have not learned to wait for one."""
+        settings = self.settings
+        known = ((score, settings.bought_anyway_probability), (percentile, settings.bought_anyway_percentile))
+        anyway = not warming_up and any(value >= limit for value, limit in known if limit < 1)
+        waits = (
+            standing.orders >= settings.coupon_orders
+            and standing.coupons >= settings.coupon_share * standing.orders
+            and standing.coupons > 0
+        )
+        return not anyway and not waits
+
+    def _guards_discount(self, asked: Asked, standing: Standing) -> bool:
+        return not self.coupon_allowed(standing, asked.score, asked.percentile, asked.warming_up)
+
+    def _may_contact(self, time_ms: int, standing: Standing, purpose: Purpose) -> bool:
+        cap = self.settings.marketing if purpose is Purpose.MARKETING else self.settings.service
+        return cap.count is None or standing.contacts_since(time_ms - cap.window_ms, purpose) < cap.count
+
+    def _has_room(self, time_ms: int, standing: Standing, purpose: Purpose, channel: Channel) -> bool:
+        terms = self.settings.channels[channel]
+        if purpose is not Purpose.MARKETING or terms.cap is None:
+            return True
+        return standing.contacts_since(time_ms - terms.window_ms, purpose, channel) < terms.cap
+
+    def _not_before(self, time_ms: int, standing: Standing) -> int | None:
+        settings = self.settings
+        zone = settings.zone if standing.zone is None else standing.zone[1]
+        offset_ms = settings.zone_offset_ms(zone, time_ms)
+        ends_ms = quiet_until(time_ms, offset_ms, settings.quiet_from_hour, settings.quiet_until_hour)
+        # In the night in which clocks change, the morning has another offset.
+        return None if ends_ms is None else ends_ms + offset_ms - settings.zone_offset_ms(zone, ends_ms)

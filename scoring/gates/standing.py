@@ -1,0 +1,138 @@
+"""Standing: what is known of how one customer may be contacted: consent, contacts, habits, complaints, coupons.
+
+Whatever is told is kept by its own time, so that the same news leave the same standing in any order of arrival.
+"""
+
+from bisect import insort
+from typing import Any
+
+import msgspec
+
+from scoring.gates import news
+from scoring.gates.channel import Channel, Purpose
+
+__all__ = ["CHANNEL_CELL", "WEEKDAY_CELL", "Standing"]
+
+WEEKDAY_CELL, CHANNEL_CELL = 24, 32
+"""Where in `Standing.habits` weekdays (Monday first) and channels begin; hours of the day (UTC) come first."""
+
+_HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
+_GENERATION_MS = 182 * _DAY_MS
+_CASES = 16
+"""Tickets, and orders with a promised delivery, that are kept of one customer, the last ones."""
+
+
+class Standing(msgspec.Struct, array_like=True):
+    """The standing of one customer; bounded by the caps, the channels and a few constants.
+
+    Attributes
+    ----------
+    consent
+        By `2 * channel + purpose`: when it was last said, and whether it was a yes. Of two at one moment the no holds.
+    contacts
+        By `8 * purpose + channel`: times of the last contacts, as many as a cap can ask for, in order.
+    habits
+        By half-year, the last two: how often they opened, clicked or ordered at an hour and on a weekday, or answered
+        on a channel.
+    orders, coupons
+        Orders completed, and how many of them with a coupon.
+    language
+        When it was said, how sure that is, and the code.
+    zone
+        When it was said, and its name.
+    tickets
+        By id: when it was last opened, and last solved (0: never).
+    promises
+        By order: when delivery was last promised, for when (0: never), and when it was delivered (0: not yet).
+    """
+
+    consent: dict[int, tuple[int, bool]] = msgspec.field(default_factory=dict)
+    contacts: dict[int, list[int]] = msgspec.field(default_factory=dict)
+    habits: dict[int, dict[int, int]] = msgspec.field(default_factory=dict)
+    orders: int = 0
+    coupons: int = 0
+    language: tuple[int, float, str] | None = None
+    zone: tuple[int, str] | None = None
+    tickets: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+    promises: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
+
+    def learn(self, told: news.News, ms: int, kept: int) -> None:
+        """Take in what an event of time `ms` told; `kept` contacts are remembered by purpose and channel."""
+        match told:
+            case news.Consent(channel, purpose, granted):
+                key, said = 2 * channel + purpose, (ms, not granted)
+                before = self.consent.get(key)
+                # At one moment, a no outweighs a yes.
+                if before is None or said > (before[0], not before[1]):
+                    self.consent[key] = (ms, granted)
+            case news.Contacted(channel, purpose, counts):
+                if counts:
+                    self.contacted(channel, purpose, ms, kept)
+            case news.Responded(channel):
+                self._note(ms, CHANNEL_CELL + channel)
+            case news.Ordered(coupon):
+                self.orders += 1
+                self.coupons += coupon
+                self._note(ms)
+            case news.Ticket(name, opened):
+                opened_ms, solved_ms = self.tickets.pop(name, (0, 0))
+                if opened:
+                    opened_ms = max(opened_ms, ms)
+                else:
+                    solved_ms = max(solved_ms, ms)
+                self.tickets[name] = (opened_ms, solved_ms)
+                _keep_latest(self.tickets)
+            case news.Promised(order, promised_ms):
+                said_ms, due_ms, delivered_ms = self.promises.pop(order, (0, 0, 0))
+                if promised_ms is None:
+                    delivered_ms = max(delivered_ms, ms)
+                else:
+                    said_ms, due_ms = max((said_ms, due_ms), (ms, promised_ms))
+                self.promises[order] = (said_ms, due_ms, delivered_ms)
+                _keep_latest(self.promises)
+            case news.Language(code, confidence):
+                self.language = max(self.language or (ms, confidence, code), (ms, confidence, code))
+            case news.Zone(name):
+                self.zone = max(self.zone or (ms, name), (ms, name))
+
+    def contacted(self, channel: Channel, purpose: Purpose, ms: int, kept: int) -> None:
+        """Remember a contact."""
+        if kept:
+            times = self.contacts.setdefault(8 * purpose + channel, [])
+            insort(times, ms)
+            del times[:-kept]
+
+    def contacts_since(self, after_ms: int, purpose: Purpose, channel: Channel | None = None) -> int:
+        """How many contacts there were later than `after_ms`, on one channel or on all."""
+        channels = Channel if channel is None else (channel,)
+        return sum(ms > after_ms for one in channels for ms in self.contacts.get(8 * purpose + one, ()))
+
+    def consents(self, channel: Channel, purpose: Purpose, unknown: bool) -> bool:
+        """Whether they may be contacted so; `unknown` where they never said."""
+        said = self.consent.get(2 * channel + purpose)
+        return unknown if said is None else said[1]
+
+    def aggrieved(self, now_ms: int, within_ms: int) -> bool:
+        """Whether a ticket is open, or a promised delivery overdue, since no longer than `within_ms`."""
+        tickets = (opened for opened, solved in self.tickets.values() if opened > solved)
+        promises = (due for _, due, delivered in self.promises.values() if due and not delivered)
+        return any(now_ms - within_ms < since <= now_ms for since in (*tickets, *promises))
+
+    def habit(self, cell: int) -> int:
+        """How often they did something at an hour, on a weekday or a channel."""
+        return sum(cells.get(cell, 0) for cells in self.habits.values())
+
+    def _note(self, ms: int, *cells: int) -> None:
+        hour, weekday = ms // _HOUR_MS % 24, (ms // _DAY_MS + 3) % 7
+        generation = ms // _GENERATION_MS
+        counts = self.habits.setdefault(generation, {})
+        for cell in (hour, WEEKDAY_CELL + weekday, *cells):
+            counts[cell] = counts.get(cell, 0) + 1
+        newest = max(self.habits)
+        for old in [each for each in self.habits if each < newest - 1]:
+            del self.habits[old]
+
+
+def _keep_latest(cases: dict[str, Any]) -> None:
+    if len(cases) > _CASES:
+        del cases[min(cases, key=lambda name: (max(cases[name]), name))]

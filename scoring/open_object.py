@@ -1,0 +1,86 @@
+"""Open object: what is known of one order, product, ticket, code or place of a customer."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from scoring.kinds import Kind
+from scoring.rules.columns import ITS_KINDS, Column, Expected, Op
+
+__all__ = ["OpenObject", "bought_with", "objects_of", "used_up_ms"]
+
+_TIMES_BOUGHT = 6
+_PRODUCTS = 20
+_OF = {kind: of for of, kinds in ITS_KINDS.items() if of != "product" for kind in kinds}
+_OF |= {Kind.WISHLIST_ADDED: "product", Kind.WISHLIST_REMOVED: "product"}
+
+
+class OpenObject(msgspec.Struct, array_like=True, gc=False):
+    """One object of a customer; the same in whatever order its events came.
+
+    Attributes
+    ----------
+    events
+        By kind of event: when the last was, and how many there were.
+    promised
+        When it was last told by when it would be delivered, and that time.
+    bought
+        When a product was bought, the last few times, sorted.
+    products
+        What an order is of.
+    crossed
+        By rule: how often it entered and left.
+    """
+
+    events: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
+    promised: tuple[int, int] | None = None
+    bought: tuple[int, ...] = ()
+    products: tuple[str, ...] = ()
+    crossed: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def learn(self, kind: int, ms: int, promised_ms: int, products: Iterable[str]) -> None:
+        """Take in an event that is about it."""
+        last, n = self.events.get(kind, (ms, 0))
+        self.events[kind] = (max(last, ms), n + 1)
+        if promised_ms:
+            self.promised = max(self.promised or (ms, promised_ms), (ms, promised_ms))
+        if kind == Kind.ORDER_COMPLETED:
+            self.products = tuple(products)[:_PRODUCTS]
+            self.bought = bought_with(self.bought, ms)
+
+    def last_ms(self) -> int:
+        """When the last event was that is about it."""
+        return max(last for last, _ in self.events.values())
+
+    def read(self, column: Column, now_ms: int) -> float:
+        """The value of a column of objects; NaN for what never happened."""
+        if column.op is Op.ITS_LATE:
+            delivery = None if self.promised is None else self.promised[1]
+            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought)
+            return math.nan if expected is None else float(now_ms - expected)
+        last, n = self.events.get(column.a, (None, 0))
+        if column.op is Op.ITS_TOTAL:
+            return float(n)
+        return math.nan if last is None else float(max(now_ms - last, 0))
+
+
+def objects_of(kind: int, object_id: str, products: Sequence[str]) -> list[tuple[str, str]]:
+    """What an event is about: pairs of what it is (`for_each`) and its id."""
+    of = _OF.get(Kind(kind))
+    about = [(of, object_id)] if of is not None and object_id else []
+    if kind == Kind.ORDER_COMPLETED:
+        about += [("product", product) for product in dict.fromkeys(products) if product]
+    return about
+
+
+def bought_with(times: tuple[int, ...], ms: int) -> tuple[int, ...]:
+    """The last times that a product was bought, with one more."""
+    return tuple(sorted((*times, ms)))[-_TIMES_BOUGHT:]
+
+
+def used_up_ms(times: Sequence[int]) -> int | None:
+    """When a product will be used up by the usual gap between its purchases; None before the second."""
+    if len(times) < 2 or times[-1] == times[0]:
+        return None
+    return times[-1] + (times[-1] - times[0]) // (len(times) - 1)

@@ -1,0 +1,104 @@
+"""Recent: the last few views, the last times of some kinds, what was last told; in any order of arrival the same."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from scoring.compiled import compiled
+from scoring.kinds import N_KINDS, Kind
+from scoring.profile import DAY_MS
+from scoring.rules.columns import LATELY_KINDS
+
+__all__ = ["FEEDBACK_TOLD", "PEAK_TOLD", "POINTS_TOLD", "REVIEW_TOLD", "SURVEY_TOLD", "favourites", "hear", "look"]
+
+SURVEY_TOLD, REVIEW_TOLD, FEEDBACK_TOLD, POINTS_TOLD, PEAK_TOLD = range(5)
+"""Places of a row's `told`."""
+
+_TOLD_BY = {
+    Kind.SURVEY: SURVEY_TOLD,
+    Kind.REVIEWED: REVIEW_TOLD,
+    Kind.FEEDBACK: FEEDBACK_TOLD,
+    Kind.POINTS: POINTS_TOLD,
+}
+_TOLD_SLOT = np.array([_TOLD_BY.get(kind, -1) for kind in range(N_KINDS)])  # type: ignore[call-overload]
+_LATELY_SLOT = np.array([LATELY_KINDS.index(kind) if kind in LATELY_KINDS else -1 for kind in range(N_KINDS)])
+_COMPLETED = int(Kind.ORDER_COMPLETED)
+
+
+@compiled
+def hear(p: Any, kind: int, ms: int, value: float) -> None:
+    """Note what an event tells (NaN: nothing) and when it was; to be called before its kind's last time moves on.
+
+    Of two at one moment the greater number stands.
+    """
+    slot = _TOLD_SLOT[kind]
+    if slot >= 0:
+        last = p.last_kind[kind]
+        if ms > last or (ms == last and (value > p.told[slot] or math.isnan(p.told[slot]))):
+            p.told[slot] = value
+        if slot == POINTS_TOLD and (value > p.told[PEAK_TOLD] or math.isnan(p.told[PEAK_TOLD])):
+            p.told[PEAK_TOLD] = value
+    slot = _LATELY_SLOT[kind]
+    if slot >= 0:
+        times = p.lately_ms[slot]
+        for k in range(times.shape[0]):
+            if ms > times[k]:
+                times[k], ms = ms, times[k]
+
+
+@compiled
+def look(p: Any, product: int, category: int, ms: int) -> None:
+    """Keep a view among the last ones, newest first."""
+    n = p.seen_n
+    span = p.seen_ms.shape[0]
+    place = n
+    while place > 0:
+        k = place - 1
+        if p.seen_ms[k] > ms or (
+            p.seen_ms[k] == ms
+            and (p.seen_product[k] > product or (p.seen_product[k] == product and p.seen_category[k] >= category))
+        ):
+            break
+        place = k
+    if place == span:
+        return
+    for k in range(min(n, span - 1), place, -1):
+        p.seen_ms[k] = p.seen_ms[k - 1]
+        p.seen_product[k] = p.seen_product[k - 1]
+        p.seen_category[k] = p.seen_category[k - 1]
+    p.seen_ms[place] = ms
+    p.seen_product[place] = product
+    p.seen_category[place] = category
+    p.seen_n = min(n + 1, span)
+
+
+@compiled
+def favourites(p: Any, now: int) -> tuple[int, int, int, int]:
+    """The views since the last order: how many of one product at most, its place, how many in one category within a
+    day, its place; places are -1 for none, and of several the newest.
+    """
+    last_order = p.last_kind[_COMPLETED]
+    most = 0
+    product = -1
+    most_in = 0
+    category = -1
+    for i in range(p.seen_n):
+        if p.seen_ms[i] <= last_order:
+            break
+        views = 0
+        views_in = 0
+        for k in range(i, p.seen_n):
+            if p.seen_ms[k] <= last_order:
+                break
+            if p.seen_product[k] == p.seen_product[i]:
+                views += 1
+            if p.seen_category[k] == p.seen_category[i] and p.seen_ms[k] > now - DAY_MS:
+                views_in += 1
+        if p.seen_product[i] != 0 and views > most:
+            most = views
+            product = i
+        if p.seen_category[i] != 0 and views_in > most_in:
+            most_in = views_in
+            category = i
+    return most, product, most_in, category

@@ -1,0 +1,1 @@
+"""What all customers together did: popularity, companions, usual gaps and prices, as dated snapshots."""

@@ -1,0 +1,195 @@
+"""Snapshot: what was known of all products at a time, as rules and actions read it. It names no customer."""
+
+import itertools
+import zlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.profile import stable_hash
+
+__all__ = ["Figures", "ShopSnapshot", "SnapshotPartError", "parts_of"]
+
+_PART_BYTES: Final = 600_000
+"""Of a part before it is packed: as a record it then fits into a broker's default of a megabyte, whatever is in it."""
+
+
+class SnapshotPartError(ValueError):
+    """Parts that are no snapshot."""
+
+
+class Figures(NamedTuple):
+    """What is told of each product, by row.
+
+    Attributes
+    ----------
+    hashes
+        (n,) increasing `stable_hash` of the ids.
+    products
+        (n,) ids in UTF-8.
+    popularity
+        (n,) decayed orders.
+    gap_days
+        (n,) NaN where unknown.
+    price, price_before
+        (n,) NaN where unknown.
+    category
+        (n,) index into `categories`, -1 for none.
+    companions
+        (n, most) rows, -1 for none.
+    categories
+        Names.
+    """
+
+    hashes: NDArray[np.uint64]
+    products: Sequence[bytes]
+    popularity: NDArray[np.float32]
+    gap_days: NDArray[np.float32]
+    price: NDArray[np.float64]
+    price_before: NDArray[np.float64]
+    category: NDArray[np.int32]
+    companions: NDArray[np.int32]
+    categories: Sequence[str]
+
+
+class _Part(msgspec.Struct, array_like=True):
+    most: int
+    columns: list[bytes]
+    products: list[bytes]
+    categories: list[str]
+
+
+_DTYPES: Final = (np.uint64, np.float32, np.float32, np.float64, np.float64, np.int32, np.int32)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Part).decode
+
+
+def parts_of(figures: Figures) -> list[bytes]:
+    """Pack figures in parts of less than a megabyte, which are a function of the figures; O(n)."""
+    columns = (*figures[:1], *figures[2:8])
+    fixed = sum(column.nbytes for column in columns) // max(len(figures.products), 1)
+    sizes = np.cumsum([len(name) + 5 + fixed for name in figures.products])
+    number = sizes // _PART_BYTES if len(sizes) else np.zeros(0, np.int64)
+    edges = np.searchsorted(number, np.arange((int(number[-1]) if len(number) else 0) + 2))
+    most = figures.companions.shape[1]
+    parts = []
+    for i, (start, stop) in enumerate(itertools.pairwise(edges.tolist())):
+        part = _Part(
+            most,
+            [column[start:stop].tobytes() for column in columns],
+            list(figures.products[start:stop]),
+            list(figures.categories) if i == 0 else [],
+        )
+        parts.append(zlib.compress(_encode(part), 1))
+    return parts
+
+
+class ShopSnapshot:
+    """One version of the shop's knowledge; a look-up takes a few microseconds.
+
+    Parameters
+    ----------
+    version, effective_ms
+        Its number, and the event time from which it is in force.
+    parts
+        All of them, in order (`parts_of`).
+
+    Raises
+    ------
+    SnapshotPartError
+        If they are none.
+    """
+
+    def __init__(self, version: int, effective_ms: int, parts: Sequence[bytes]) -> None:
+        self.version, self.effective_ms = version, effective_ms
+        self._figures = _figures(parts)
+
+    def __len__(self) -> int:
+        return len(self._figures.products)
+
+    def companions(self, product: str, most: int) -> list[str]:
+        """Return what others bought together with it lately, the most frequent first."""
+        row = self._row(product)
+        if row is None:
+            return []
+        return [self._name(other) for other in self._figures.companions[row].tolist() if other >= 0][:most]
+
+    def best_sellers(self, most: int, category: str | None = None) -> list[str]:
+        """Return the most popular products that were bought, of all or of one category; O(products) for a category."""
+        order = self._by_popularity
+        if category is not None:
+            if category not in self._figures.categories:
+                return []
+            order = order[self._figures.category[order] == self._figures.categories.index(category)]
+        return [self._name(row) for row in order[:most].tolist()]
+
+    def popularity(self, product: str) -> float:
+        """Return in how many orders it was lately: an order counts half after a half-life. 0 for unknown ones."""
+        row = self._row(product)
+        return 0.0 if row is None else float(self._figures.popularity[row])
+
+    def category_popularity(self, category: str) -> float:
+        """Return what the popularity of its products adds up to; O(products)."""
+        if category not in self._figures.categories:
+            return 0.0
+        within = self._figures.category == self._figures.categories.index(category)
+        return float(self._figures.popularity[within].sum(dtype=np.float64))
+
+    def usual_gap_days(self, product: str) -> float | None:
+        """Return after how many days customers usually buy it again; None if too few did."""
+        row = self._row(product)
+        return None if row is None else _known(self._figures.gap_days[row])
+
+    def price(self, product: str) -> tuple[float, float | None] | None:
+        """Return its last price and the one before that was another; None if it was never seen with one."""
+        row = self._row(product)
+        last = None if row is None else _known(self._figures.price[row])
+        return None if row is None or last is None else (last, _known(self._figures.price_before[row]))
+
+    def category(self, product: str) -> str | None:
+        """Return the category that it was last seen in."""
+        row = self._row(product)
+        number = -1 if row is None else int(self._figures.category[row])
+        return None if number < 0 else self._figures.categories[number]
+
+    @cached_property
+    def _by_popularity(self) -> NDArray[np.int64]:
+        popularity = self._figures.popularity
+        order = np.argsort(-popularity, kind="stable")
+        return order[popularity[order] > 0]
+
+    def _row(self, product: str) -> int | None:
+        name = product.encode("utf-8", "surrogatepass")
+        found = int(np.searchsorted(self._figures.hashes, np.uint64(stable_hash(name))))
+        return found if found < len(self) and self._figures.products[found] == name else None
+
+    def _name(self, row: int) -> str:
+        return self._figures.products[row].decode()
+
+
+def _known(value: np.floating) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _figures(parts: Sequence[bytes]) -> Figures:
+    try:
+        read = [_decode(zlib.decompress(part)) for part in parts]
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise SnapshotPartError(f"a part cannot be unpacked: {error}") from None
+    if not read or len({part.most for part in read}) != 1:
+        raise SnapshotPartError("the parts are not of one snapshot")
+    most = read[0].most
+    try:
+        columns = [np.frombuffer(b"".join(part.columns[i] for part in read), dtype) for i, dtype in enumerate(_DTYPES)]
+        products = [name for part in read for name in part.products]
+        columns[-1] = columns[-1].reshape(len(products), most)
+    except (IndexError, ValueError) as error:
+        raise SnapshotPartError(f"the columns do not fit: {error}") from None
+    if any(len(column) != len(products) for column in columns):
+        raise SnapshotPartError("the columns are of different lengths")
+    hashes, popularity, gap, price, before, category, companions = columns
+    return Figures(hashes, products, popularity, gap, price, before, category, companions, read[0].categories)

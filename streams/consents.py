@@ -1,0 +1,97 @@
+"""Consents: what an event says about contacting the customer, by channel and purpose.
+
+Shops say it in many ways. A yes is taken for what it names and no more; a no that names nothing covers everything.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from schemas.events import Properties
+from scoring.gates.channel import CHANNELS, Channel, Purpose
+from scoring.gates.news import Consent
+
+__all__ = ["channel_of", "consents_of"]
+
+_CHANNEL_WORDS: Final = {
+    **CHANNELS,
+    "e-mail": Channel.EMAIL,
+    "mail": Channel.EMAIL,
+    "newsletter": Channel.EMAIL,
+    "text": Channel.SMS,
+    "phone": Channel.SMS,
+    "whatsapp": Channel.CHAT,
+    "messenger": Channel.CHAT,
+    "ads": Channel.SOCIAL,
+    "advertising": Channel.SOCIAL,
+    "social_audience": Channel.SOCIAL,
+}
+_PURPOSE_WORDS: Final = {
+    "marketing": Purpose.MARKETING,
+    "offers": Purpose.MARKETING,
+    "service": Purpose.SERVICE,
+    "transactional": Purpose.SERVICE,
+    "functional": Purpose.SERVICE,
+}
+_YES: Final = frozenset({"granted", "given", "yes", "true", "opted_in", "subscribed"})
+_NO: Final = frozenset({"denied", "revoked", "withdrawn", "no", "false", "opted_out", "unsubscribed"})
+_DEPTH: Final = 3
+
+
+def consents_of(name: str, said: Properties | None) -> tuple[Consent, ...]:
+    """Return what a consent event says; `name` is the event's name, such as `Consent Revoked`."""
+    words = name.lower().split()
+    denies = any(word in _NO for word in words)
+    grants = any(word in _YES for word in words)
+    found: list[Consent] = []
+    if said is not None and said.consent:
+        found = list(_walk(said.consent, None, None, _DEPTH))
+        # "Consent Revoked" with the channels listed as true means: these are revoked.
+        if denies:
+            found = [one._replace(granted=False) for one in found]
+    elif denies or grants:
+        channel = channel_of(said, None)
+        purpose = None if said is None or said.purpose is None else _PURPOSE_WORDS.get(_word(said.purpose))
+        if grants and channel is None and purpose is None:
+            channel = Channel.EMAIL
+        found = list(_each(channel, purpose, not denies))
+    return tuple(dict.fromkeys(found))
+
+
+def channel_of(said: Properties | None, default: Channel | None) -> Channel | None:
+    """Return the channel that an event names."""
+    return default if said is None or said.channel is None else _CHANNEL_WORDS.get(_word(said.channel), default)
+
+
+def _walk(told: dict[str, Any], channel: Channel | None, purpose: Purpose | None, depth: int) -> Iterator[Consent]:
+    """Channels and purposes by name, in either order, down to a yes or a no."""
+    for key, value in told.items():
+        word = _word(key)
+        channel_here = _CHANNEL_WORDS.get(word, channel)
+        purpose_here = _PURPOSE_WORDS.get(word, purpose)
+        if channel_here is None and purpose_here is None and word != "all":
+            continue
+        if isinstance(value, dict):
+            if depth > 1:
+                yield from _walk(value, channel_here, purpose_here, depth - 1)
+        elif (granted := _truth(value)) is not None:
+            yield from _each(channel_here, purpose_here, granted)
+
+
+def _each(channel: Channel | None, purpose: Purpose | None, granted: bool) -> Iterator[Consent]:
+    """All that is meant where only one of the two is named; a channel alone is about marketing."""
+    channels = tuple(Channel) if channel is None else (channel,)
+    purposes = (Purpose.MARKETING,) if purpose is None else (purpose,)
+    for one in channels:
+        for what in purposes:
+            yield Consent(one, what, granted)
+
+
+def _word(text: str) -> str:
+    return text.strip().lower().replace(" ", "_")
+
+
+def _truth(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    word = _word(value) if isinstance(value, str) else ""
+    return True if word in _YES else False if word in _NO else None

@@ -1,0 +1,117 @@
+"""News: what an event tells of how its customer may be contacted, read off what the shop sent."""
+
+import re
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from schemas.events import Event, Properties, text_id
+from scoring.gates.channel import Channel, Purpose
+from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Promised, Responded, Ticket, Zone
+from scoring.kinds import Kind
+from streams.consents import channel_of, consents_of
+from streams.stamps import UNREADABLE, stamps_ms
+from streams.zones import zone_of
+
+__all__ = ["TELLING", "news_of"]
+
+TELLING: Final = frozenset(
+    {
+        Kind.ORDER_COMPLETED,
+        Kind.ORDER_UPDATED,
+        Kind.ORDER_CANCELLED,
+        Kind.IDENTIFY,
+        Kind.EMAIL_DELIVERED,
+        Kind.EMAIL_OPENED,
+        Kind.EMAIL_CLICKED,
+        Kind.EMAIL_MARKED_SPAM,
+        Kind.SUBSCRIBED,
+        Kind.UNSUBSCRIBED,
+        Kind.CONSENT,
+        Kind.TICKET_OPENED,
+        Kind.TICKET_SOLVED,
+    }
+)
+"""Kinds that tell something of it."""
+
+_LANGUAGE: Final = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
+_STATED, _OF_ACCOUNT, _OF_BROWSER = 0.95, 0.9, 0.6
+"""How sure a language is: said as such, the locale of the account, that of the browser."""
+
+
+class _Context(msgspec.Struct):
+    locale: Any = None
+    timezone: Any = None
+
+
+_context = msgspec.json.Decoder(_Context).decode
+
+
+def news_of(kind: int, event: Event) -> tuple[News, ...]:
+    """Return the news of an event of one of the kinds `TELLING`; none where it says nothing."""
+    said = event.properties
+    email = channel_of(said, Channel.EMAIL) or Channel.EMAIL
+    match kind:
+        case Kind.ORDER_COMPLETED:
+            return (Ordered(said is not None and _has_coupon(said)), *_delivery(kind, said))
+        case Kind.ORDER_UPDATED | Kind.ORDER_CANCELLED:
+            return _delivery(kind, said)
+        case Kind.EMAIL_DELIVERED:
+            return (_contacted(email, said),)
+        case Kind.EMAIL_OPENED | Kind.EMAIL_CLICKED:
+            return (Responded(email),)
+        case Kind.SUBSCRIBED | Kind.UNSUBSCRIBED | Kind.EMAIL_MARKED_SPAM:
+            return (Consent(email, Purpose.MARKETING, kind == Kind.SUBSCRIBED),)
+        case Kind.CONSENT:
+            return consents_of(event.event or "", said)
+        case Kind.TICKET_OPENED | Kind.TICKET_SOLVED:
+            name = None if said is None else text_id(said.ticket_id)
+            return (Ticket(name, kind == Kind.TICKET_OPENED),) if name else ()
+        case _:
+            return _identity(event)
+
+
+def _has_coupon(said: Properties) -> bool:
+    return bool(said.coupon) or any(line.coupon for line in said.products or ())
+
+
+def _delivery(kind: int, said: Properties | None) -> tuple[Promised, ...]:
+    """What an order event says of its delivery; of a cancelled order nothing is owed any more."""
+    order = None if said is None else text_id(said.order_id)
+    if said is None or not order:
+        return ()
+    if kind == Kind.ORDER_CANCELLED or said.delivered_at:
+        return (Promised(order, None),)
+    promised_ms = UNREADABLE if not said.promised_at else int(stamps_ms([said.promised_at])[0])
+    return () if promised_ms == UNREADABLE else (Promised(order, promised_ms),)
+
+
+def _contacted(channel: Channel, said: Properties | None) -> Contacted:
+    """A delivery; that of an action was counted when the action was published."""
+    service = said is not None and said.purpose in ("service", "transactional")
+    ours = said is not None and bool(said.action_id)
+    return Contacted(channel, Purpose.SERVICE if service else Purpose.MARKETING, not ours)
+
+
+def _identity(event: Event) -> tuple[News, ...]:
+    """Language and time zone: what is stated outweighs what the account or the browser is set to."""
+    traits = event.traits or {}
+    try:
+        context = _context(event.context) if len(event.context) else _Context()
+    except msgspec.DecodeError:  # something else than an object
+        context = _Context()
+    spoken = (
+        (traits.get("language"), _STATED),
+        (traits.get("locale"), _OF_ACCOUNT),
+        (context.locale, _OF_BROWSER),
+    )
+    languages = (Language(code, sure) for text, sure in spoken if (code := _language(text)))
+    zones = (text for text in (traits.get("timezone"), traits.get("time_zone"), context.timezone))
+    known = (Zone(text) for text in zones if isinstance(text, str) and zone_of(text) is not None)
+    return (*islice(languages, 1), *islice(known, 1))
+
+
+def _language(text: Any) -> str:
+    match = _LANGUAGE.fullmatch(text.strip()) if isinstance(text, str) else None
+    return match[1].lower() if match else ""
