@@ -111,7 +111,7 @@ class Crossings:
         state = side.rules.setdefault(rule.name, RuleState())
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
-        before = _told_before(state, cause, crossing.object)
+        before = _told_before(state, cause, crossing)
         best = self._habits.best(standing, points.visited[i])
         asked = Asked(
             rule=rule,
@@ -245,10 +245,16 @@ def _as_if_sent(verdict: Verdict) -> bool:
     return verdict.withheld in ((), ("holdout",))
 
 
-def _told_before(state: RuleState, cause: tuple[int, int, int], object_id: str | None) -> Crossed | None:
+def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossing) -> Crossed | None:
     """The crossing as it was told before a crash, if it was."""
-    found = (c for c in state.lately if (c.ms, c.source, c.offset) == cause and c.object == (object_id or ""))
-    return next(found, None)
+    thing = crossing.object or ""
+    for told in state.lately:
+        if (told.ms, told.source, told.offset) == cause and told.object == thing:
+            return told
+    if crossing.object is None and crossing.entered == (state.crossings % 2 == 1) and state.lately:
+        # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
+        return state.lately[-1]
+    return None
 
 
 def _carried(
