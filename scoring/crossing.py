@@ -1,6 +1,7 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Sequence
+from struct import calcsize, pack, unpack
 from typing import Any
 
 import numpy as np
@@ -128,9 +129,10 @@ class Crossings:
         verdict = self._verdict(before, crossing, asked, side, state)
         number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)
         changes = None
-        if state.contributions and len(state.contributions) == len(groups):
-            changes = tuple(now - then for now, then in zip(groups, state.contributions, strict=True))
-        state.contributions = groups
+        form = f"<{len(groups)}f"
+        if len(state.contributions) == calcsize(form):
+            changes = tuple(now - then for now, then in zip(groups, unpack(form, state.contributions), strict=True))
+        state.contributions = pack(form, *groups)
         self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
         if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
             purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
