@@ -1,6 +1,7 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Sequence
+from struct import calcsize, pack, unpack
 from typing import Any
 
 import numpy as np
@@ -128,9 +129,10 @@ class Crossings:
         verdict = self._verdict(before, crossing, asked, side, state)
         number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)
         changes = None
-        if state.contributions and len(state.contributions) == len(groups):
-            changes = tuple(now - then for now, then in zip(groups, state.contributions, strict=True))
-        state.contributions = groups
+        form = f"<{len(groups)}f"
+        if len(state.contributions) == calcsize(form):
+            changes = tuple(now - then for now, then in zip(groups, unpack(form, state.contributions), strict=True))
+        state.contributions = pack(form, *groups)
         self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
         if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
             purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
@@ -247,12 +249,14 @@ def _as_if_sent(verdict: Verdict) -> bool:
 
 def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossing) -> Crossed | None:
     """The crossing as it was told before a crash, if it was."""
-    whole = [c for c in state.lately if c.object == (crossing.object or "")]
-    found = next((c for c in whole if (c.ms, c.source, c.offset) == cause), None)
-    if found is None and crossing.object is None and crossing.entered == (state.crossings % 2 == 1):
+    thing = crossing.object or ""
+    for told in state.lately:
+        if (told.ms, told.source, told.offset) == cause and told.object == thing:
+            return told
+    if crossing.object is None and crossing.entered == (state.crossings % 2 == 1) and state.lately:
         # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
-        return whole[-1] if whole else None
-    return found
+        return state.lately[-1]
+    return None
 
 
 def _carried(

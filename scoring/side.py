@@ -53,13 +53,14 @@ class RuleState(msgspec.Struct, array_like=True, gc=False):
 
     `lately` lets a crossing that is computed again after a crash have the number and the verdict that it had, although
     the record has run ahead. `sent_ms` is also that of an entry which was held out, as if it had been sent.
-    `contributions` are those of the groups of features at the last crossing.
+    `contributions` are those of the groups of features at the last crossing, in single precision: every list that a
+    customer was ever in keeps them.
     """
 
     crossings: int = 0
     entry_sent: bool = False
     sent_ms: int = NEVER
-    contributions: tuple[float, ...] = ()
+    contributions: bytes = b""
     lately: tuple[Crossed, ...] = ()
 
 

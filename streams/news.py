@@ -21,6 +21,8 @@ TELLING: Final = frozenset(
         Kind.ORDER_COMPLETED,
         Kind.ORDER_UPDATED,
         Kind.ORDER_CANCELLED,
+        Kind.ORDER_SHIPPED,
+        Kind.ORDER_DELIVERED,
         Kind.IDENTIFY,
         Kind.EMAIL_DELIVERED,
         Kind.EMAIL_OPENED,
@@ -55,7 +57,7 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
     match kind:
         case Kind.ORDER_COMPLETED:
             return (Ordered(said is not None and _has_coupon(said)), *_delivery(kind, said))
-        case Kind.ORDER_UPDATED | Kind.ORDER_CANCELLED:
+        case Kind.ORDER_UPDATED | Kind.ORDER_CANCELLED | Kind.ORDER_SHIPPED | Kind.ORDER_DELIVERED:
             return _delivery(kind, said)
         case Kind.EMAIL_DELIVERED:
             return (_contacted(email, said),)
@@ -81,7 +83,7 @@ def _delivery(kind: int, said: Properties | None) -> tuple[Promised, ...]:
     order = None if said is None else text_id(said.order_id)
     if said is None or not order:
         return ()
-    if kind == Kind.ORDER_CANCELLED or said.delivered_at:
+    if kind in (Kind.ORDER_CANCELLED, Kind.ORDER_DELIVERED) or said.delivered_at:
         return (Promised(order, None),)
     promised_ms = UNREADABLE if not said.promised_at else int(stamps_ms([said.promised_at])[0])
     return () if promised_ms == UNREADABLE else (Promised(order, promised_ms),)

@@ -17,7 +17,7 @@ _EDGES: Final = np.rint(DAY_MS * 2.0 ** (np.arange(_BINS + 1) * 3 / 16)).astype(
 LONGEST_MS: Final = int(_EDGES[-1])
 """512 days: what is longer is no repetition."""
 ERROR: Final = 2 ** (3 / 16) - 1
-"""Greatest relative error of a usual gap against the median of the same gaps: the width of a bin, 14 %."""
+"""Greatest relative error of a usual gap against the (lower) median of the same gaps: the width of a bin, 14 %."""
 LEAST_GAPS: Final = 5
 """Gaps before there is a usual one."""
 _MOST_GAPS: Final = 1000

@@ -151,11 +151,11 @@ def test_orders_in_action_out_and_a_clean_end(tmp_path: Path) -> None:
         assert action["data"]["crossing"] == "entered"
 
         found = metrics(running.web)
-        assert {s.labels["part"]: s.value for s in found["recompra_part_up"]} == {"worker": 1, "trainer": 1}
+        assert {s.labels["part"]: s.value for s in found["recompra_part_up"]} == {"worker": 1, "trainer": 1, "shop": 1}
         with urlopen(running.web) as answer:
             assert running.broker in answer.read().decode()
 
-        assert len(running.family) >= 4  # itself, broker, worker, trainer
+        assert len(running.family) >= 5  # itself, broker, worker, trainer, shop
         assert running.stopped(signal.SIGTERM) == 0
         assert running.left() == []
     assert "in memory only" in running.errors.read_text()

@@ -183,6 +183,17 @@ def test_the_cap_survives_a_restart() -> None:
     assert told(visits(fresh, 1)) == [""]
 
 
+def test_told_again_after_a_crash_it_is_judged_as_it_was() -> None:
+    """The record was written and the row was not: the contact that it was does not shut the cap against itself."""
+    made = shop(replace(OPEN, consent_unknown=False, marketing=Cap(1))).tells(0, YES).does(1, Kind.PAGE)
+    made.engine.profiles.rows["inside"] = 0
+    made.does(2, Kind.PAGE)
+    assert [(action.number, action.withheld) for action in made.actions] == [(1, ()), (1, ())]
+    side = made.engine.sides.find(0)
+    assert side is not None
+    assert [len(times) for times in side.standing.contacts.values()] == [1]
+
+
 def test_no_coupon_for_those_who_would_buy_anyway() -> None:
     """A likely buyer gets no coupon: an action that is one is withheld, one that may do without comes without."""
     sure = replace(OPEN, bought_anyway_probability=0.01)

@@ -113,7 +113,11 @@ def test_versions_are_put_together_from_their_records() -> None:
 def test_what_is_no_part_is_refused() -> None:
     """With the reason."""
     [_, value], *_ = version_records(versions()[0])
-    for wrong in (b"{}", (value or b"").replace(b'"part":0', b'"part":1'), (value or b"").replace(b'"snapshot":"', b'"snapshot":"*')):
+    for wrong in (
+        b"{}",
+        (value or b"").replace(b'"part":0', b'"part":1'),
+        (value or b"").replace(b'"snapshot":"', b'"snapshot":"*'),
+    ):
         with pytest.raises(SnapshotPartError):
             read_part(wrong)
 

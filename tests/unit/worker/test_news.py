@@ -84,6 +84,8 @@ def test_promises() -> None:
     assert heard("Order Completed", promised) == (Ordered(False), Promised("1", 1_714_694_400_000))
     assert heard("Order Updated", promised) == (Promised("1", 1_714_694_400_000),)
     assert heard("Order Updated", promised | {"delivered_at": "2024-05-02"}) == (Promised("1", None),)
+    assert heard("Order Delivered", promised) == (Promised("1", None),)
+    assert heard("Order Shipped", promised) == heard("Order Updated", promised)
     assert heard("Order Cancelled", {"order_id": 1}) == (Promised("1", None),)
     assert heard("Order Updated", {"order_id": 1, "promised_at": "soon"}) == ()
     assert heard("Order Updated", {"order_id": 1}) == ()
