@@ -1,7 +1,10 @@
 """What is relied upon of Faust's and aiokafka's internals: pinned versions, seams that are overridden, their order."""
 
+import asyncio
 import inspect
+from collections.abc import Mapping
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +17,14 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 from mode.services import ServiceTask
 
+from streams import binding as binding_module
 from streams import table, transport
+from streams.binding import Binding
+from streams.commit import CommitProtocol, Offered, Slice
+from streams.outbox import INPUTS
 
 
 def source(thing: Any) -> str:
@@ -127,3 +135,103 @@ def test_positions_and_ends_can_be_read_beside_the_consumer() -> None:
         assert name in text, name
     for name in ("request_rejoin", "fetch_committed_offsets"):
         assert hasattr(GroupCoordinator, name)
+
+
+class _Client:
+    """A broker with nothing on it, whose group has committed 5 of the first input."""
+
+    transactional = True
+
+    async def fence(self, partition: int) -> None: ...
+    async def restore(self, partition: int, sink: Any, start: int | None = None) -> int | None: ...
+    async def committed(self, partition: int) -> Mapping[int, int]:
+        return {0: 5, 1: 0, 2: 0}
+
+
+class _Unit:
+    """A unit that writes down the offsets it is offered."""
+
+    def __init__(self) -> None:
+        self.offered: list[int] = []
+
+    def offer(self, source: int, records: list[Any], end_offset: int) -> None:
+        self.offered += [record.offset for record in records]
+
+    def pump(self, now_ms: int) -> bool:
+        return False
+
+    def restore(self, keys: Any, values: Any) -> None: ...
+    def idle(self, source: int, position: int, end_offset: int) -> None: ...
+
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
+        return dict(committed)
+
+
+def taken(*fetched: tuple[int, int]) -> tuple[list[int], list[int]]:
+    """What a binding offers its unit of messages as the consumer makes them, and where it seeks to."""
+    unit, sought, tp = _Unit(), [], TP(INPUTS[0], 0)
+
+    async def seek_all(places: Mapping[TP, int]) -> None:
+        sought.extend(places.values())
+
+    async def given() -> None:
+        made: Any = unit
+        binding: Any = Binding(lambda _: _Client(), lambda _: made, lambda: 0, lambda *_: None, lambda _: None)
+        binding.consumer = SimpleNamespace(thread=SimpleNamespace(seek_all=seek_all))
+        await binding.protocol.acquire(0)
+        binding.protocol.activate(0)
+        consumer: Any = SimpleNamespace(app=SimpleNamespace(consumer_generation_id=1))
+        for start, stop in fetched:
+            records: Any = [SimpleNamespace(offset=at) for at in range(start, stop)]
+            piece = Slice(start, stop, records, stop)
+            await binding.take(transport.SliceConsumer._message(consumer, tp, piece))
+
+    asyncio.run(given())
+    return unit.offered, sought
+
+
+def assert_nothing_is_left_out_or_read_twice() -> None:
+    """Redelivered, partly redelivered, in turn, too far ahead, in turn again."""
+    assert taken((0, 5), (3, 8), (8, 9), (11, 12), (9, 12)) == ([5, 6, 7, 8, 9, 10, 11], [9])
+
+
+def test_a_message_goes_on_where_the_last_one_ended() -> None:
+    """The next offset needed is taken, what lies below it is not; before a gap is taken, the reader goes back."""
+    assert_nothing_is_left_out_or_read_twice()
+
+
+class _AtOrBelowSkipped(CommitProtocol):
+    """The next offset needed is taken for the last one read."""
+
+    def offer(self, partition: int, source: int, piece: Slice) -> Offered:
+        needed = self.positions(partition)[source]
+        return super().offer(
+            partition, source, piece._replace(records=[each for each in piece.records if each.offset > needed])
+        )
+
+
+class _ReadAgain(CommitProtocol):
+    """A slice that overlaps what was read is taken whole."""
+
+    def offer(self, partition: int, source: int, piece: Slice) -> Offered:
+        if piece.start < self.positions(partition)[source] < piece.next:
+            self.skip_to(partition, source, piece.start)
+        return super().offer(partition, source, piece)
+
+
+class _GapTaken(CommitProtocol):
+    """A slice that begins too late is taken."""
+
+    def offer(self, partition: int, source: int, piece: Slice) -> Offered:
+        self.skip_to(partition, source, max(piece.start, self.positions(partition)[source]))
+        return super().offer(partition, source, piece)
+
+
+@pytest.mark.parametrize("broken", [_AtOrBelowSkipped, _ReadAgain, _GapTaken])
+def test_a_protocol_that_goes_on_elsewhere_is_found(
+    monkeypatch: pytest.MonkeyPatch, broken: type[CommitProtocol]
+) -> None:
+    """The next offset skipped, records read twice and a gap passed over are seen."""
+    monkeypatch.setattr(binding_module, "CommitProtocol", broken)
+    with pytest.raises(AssertionError):
+        assert_nothing_is_left_out_or_read_twice()

@@ -1,13 +1,15 @@
 """Hostile records: each ends as the corpus says, and none raises."""
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 
 from schemas.accepted import refused
 from schemas.hostile import Case, hostile_cases
 from schemas.refusal import VALUE_LIMIT, Refusal
+from streams import decoding, examining
 from streams.decoding import Decoder
 
 CASES = [pytest.param(case, id=case.name) for case in hostile_cases()]
@@ -29,8 +31,8 @@ def fetched(case: Case, offset: int = 0) -> Fetched:
     return Fetched(offset, case.received_ms, case.key, case.payload)
 
 
-def decoder() -> Decoder:
-    return Decoder(lambda customer: 0, lambda number, name: None, 600_000, own_clock=False)
+def decoder(allowed_skew_ms: int = 600_000) -> Decoder:
+    return Decoder(lambda customer: 0, lambda number, name: None, allowed_skew_ms, own_clock=False)
 
 
 def test_the_corpus_is_wide() -> None:
@@ -50,7 +52,11 @@ def test_the_corpus_is_wide() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_a_hostile_record_ends_as_told(case: Case) -> None:
     """Decoded alone, it is applied, ignored or refused with the field and the code that the corpus names."""
-    decoded = decoder()(SOURCES[case.topic], [fetched(case)])
+    assert_ends_as_told(case, decoder())
+
+
+def assert_ends_as_told(case: Case, decode: Decoder) -> None:
+    decoded = decode(SOURCES[case.topic], [fetched(case)])
     if case.outcome == "dead-lettered":
         [(index, refusal)] = decoded.refused
         assert (index, refusal.field, refusal.code) == (0, case.field, case.code)
@@ -59,6 +65,37 @@ def test_a_hostile_record_ends_as_told(case: Case) -> None:
         assert not decoded.refused
         assert decoded.ignored == (case.outcome == "ignored")
     assert len(decoded.places) + decoded.ignored + len(decoded.refused) == 1
+
+
+def assert_all_end_as_told(decode: Decoder) -> None:
+    for case in hostile_cases():
+        assert_ends_as_told(case, decode)
+
+
+@pytest.mark.parametrize("off_ms", [-1, 1])
+def test_a_skew_that_is_off_by_one_is_found(off_ms: int) -> None:
+    """A decoder that allows a millisecond more or less of the future does not end every record as told."""
+    with pytest.raises((AssertionError, ValueError)):
+        assert_all_end_as_told(decoder(600_000 + off_ms))
+
+
+@pytest.mark.parametrize(
+    ("module", "check", "nothing"),
+    [
+        (examining, "required", lambda kind, event: None),
+        (examining, "_whose_refused", lambda event, key, limits: None),
+        (examining, "amount_refused", lambda said, kind, limits: None),
+        (decoding, "kind_name", lambda call, event: "PAGE"),
+    ],
+    ids=lambda said: said if isinstance(said, str) else "",
+)
+def test_a_check_that_is_left_out_is_found(
+    monkeypatch: pytest.MonkeyPatch, module: Any, check: str, nothing: Callable[..., Any]
+) -> None:
+    """Without one check of the decoder, or where any name is that of an event, some record ends as it should not."""
+    monkeypatch.setattr(module, check, nothing)
+    with pytest.raises((AssertionError, ValueError)):
+        assert_all_end_as_told(decoder())
 
 
 def test_hostile_records_do_not_change_the_outcome_of_their_neighbours() -> None:

@@ -1,6 +1,7 @@
 """Hostile records through a partition's whole state: each adds to one counter, and harms nothing."""
 
 import json
+from typing import Any
 
 import orjson
 import pytest
@@ -11,7 +12,11 @@ from strategies.partitions import RULES, SOURCES, Partition, assert_all_valid, a
 from schemas.hostile import Case, hostile_cases
 from schemas.names import EVENT_KINDS
 from schemas.timestamp import from_ms, to_ms
+from scoring import engine as engine_module
 from scoring.engine import Engine, EngineSettings
+from scoring.kernel import Config, Events, admit
+from scoring.profile import DAY_MS
+from scoring.side import Side
 
 COUNTERS = {"applied", "duplicate", "late", "ignored", "dead-lettered"}
 BY_NAME = {case.name: case for case in hostile_cases()}
@@ -43,6 +48,39 @@ def test_a_hostile_record_adds_one_to_its_counter(case: Case) -> None:
     assert [(letter["field"], letter["code"]) for letter in letters] == (
         [(case.field, case.code)] if case.outcome == "dead-lettered" else []
     )
+
+
+def with_a_long_window(settings: EngineSettings) -> Config:
+    """Sixty years, in which hardly anything is late."""
+    return kernel(settings)._replace(window_ms=60 * 365 * DAY_MS)
+
+
+kernel = EngineSettings.kernel
+
+
+def without_a_memory(rows: Any, events: Events, window_ms: int) -> None:
+    """Admit every message as the first of its customer."""
+    rows["message_n"] = 0
+    admit(rows, events, window_ms)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "module", "name", "broken"),
+    [
+        ("late", EngineSettings, "kernel", with_a_long_window),
+        ("duplicate", engine_module, "admit", without_a_memory),
+        ("duplicate", Side, "remember_order", lambda *_: True),
+    ],
+    ids=["long-window", "no-memory-of-messages", "no-memory-of-orders"],
+)
+def test_what_is_counted_otherwise_is_found(
+    monkeypatch: pytest.MonkeyPatch, outcome: str, module: Any, name: str, broken: Any
+) -> None:
+    """An engine with another window, or without a memory of messages or of orders, adds to another counter."""
+    monkeypatch.setattr(module, name, broken)
+    ended = [send_with_what_comes_before(Partition(), case) for case in hostile_cases() if case.outcome == outcome]
+    with pytest.raises(AssertionError):
+        assert ended == [{outcome: 1}] * len(ended)
 
 
 def test_all_of_them_in_order_end_as_told() -> None:

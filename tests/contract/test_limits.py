@@ -95,6 +95,16 @@ def test_a_limit_that_is_not_applied_is_found(setting: str, field: str, made: An
         assert_holds(Limits(), setting, field, made)
 
 
+@pytest.mark.parametrize(("off", "seen_as"), [(-1, AssertionError), (1, ValueError)])
+@pytest.mark.parametrize(("setting", "field", "made"), CASES)
+def test_a_limit_that_is_off_by_one_is_found(
+    setting: str, field: str, made: Any, off: int, seen_as: type[Exception]
+) -> None:
+    """A decoder that takes a byte or a product too few refuses what is due; one too many, and nothing is refused."""
+    with pytest.raises(seen_as):
+        assert_holds(Limits(**{setting: LIMITS[setting] + off}), setting, field, made)
+
+
 def test_the_defaults_are_those_of_the_settings() -> None:
     """A decoder that is told no limits has those that nobody set."""
     assert Limits() == Limits.of(Settings())

@@ -1,14 +1,19 @@
 """A crash between two writes: whatever part of a commit had been written, each event counts once."""
 
+from typing import Any
+
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strategies.engines import ALL_GIVE_EXAMPLES, JUDGED, Told, feed, held, let_pass, new_engine, restored
 from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, streams
 
+from scoring import engine as engine_module
 from scoring.crossing import Crossings
 from scoring.engine import Engine
+from scoring.kernel import Events, admit
 from scoring.kinds import Kind
+from scoring.sides import Detail, Sides
 from scoring.twin import Event
 
 
@@ -98,3 +103,51 @@ def test_a_cart_that_was_written_ahead_is_not_seen_early() -> None:
         Event(CUSTOMERS[1], START_MS + 1, Kind.PRODUCT_ADDED, 0, 1, 3, 1),
     ]
     assert_no_harm(events, 1, 3, 1)
+
+
+ALL = 99
+"""More rows than any of these commits writes, the engine's own aside."""
+
+LONG = [Event(CUSTOMERS[0], START_MS + n, Kind.PAGE, 0, n, n + 1, received_ms=START_MS + n) for n in range(80)]
+"""More events in one commit than ids are remembered: what was applied is known by its offset alone."""
+
+CART = [
+    Event(CUSTOMERS[0], START_MS, Kind.PAGE, 0, 0, 1),
+    Event(CUSTOMERS[0], START_MS + 1, Kind.PRODUCT_ADDED, 0, 1, 2, 1),
+]
+"""A cart whose side record is written, and its profile is not."""
+
+
+def heedless_row(rows: Any, events: Events, window_ms: int) -> None:
+    """Admit events without a look at the offsets that were applied to their rows."""
+    rows["applied"][events.row] = -1
+    admit(rows, events, window_ms)
+
+
+class HeedlessSides(Sides):
+    """Side records that do not look at the offsets that were applied to them."""
+
+    def apply(self, events: Events, i: int, detail: Detail, rows: Any) -> None:
+        """Apply whatever comes."""
+        self.touch(int(events.row[i])).applied[int(events.source[i])] = -1
+        super().apply(events, i, detail, rows)
+
+
+def test_applied_offsets_are_looked_at() -> None:
+    """More than there are ids to remember, and a side record alone: read again, both change nothing."""
+    assert_no_harm(LONG, 1, len(LONG), ALL)
+    assert_no_harm(CART, 1, len(CART), 1)
+
+
+def test_a_row_without_a_check_of_applied_offsets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events whose ids are forgotten are then counted twice."""
+    monkeypatch.setattr(engine_module, "admit", heedless_row)
+    with pytest.raises(AssertionError):
+        assert_no_harm(LONG, 1, len(LONG), ALL)
+
+
+def test_a_side_record_without_a_check_of_applied_offsets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was put in the cart is then there twice."""
+    monkeypatch.setattr(engine_module, "Sides", HeedlessSides)
+    with pytest.raises(AssertionError):
+        assert_no_harm(CART, 1, len(CART), 1)

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
-from strategies.event_streams import DAY_MS, HOUR_MS, columns_of, streams
+from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, columns_of, streams
 
 from scoring.clock import Clock
 from scoring.features import FEATURES, N_FEATURES
-from scoring.kernel import DONE, Config, Points, Reading, admit, run, watermarks
+from scoring.kernel import APPLIED, DONE, LATE, Config, Points, Reading, admit, run, watermarks
 from scoring.kinds import N_KINDS, Kind
 from scoring.model import LinearScorer
 from scoring.moments import DELIVERY, REPLENISHMENT
@@ -184,6 +184,38 @@ def test_kernel_equals_twin_while_topics_are_behind(events: list[Event], behind:
     compare(events, config_of(6 * DAY_MS), frozenset(behind))
 
 
+BORDER_MS = START_MS + config_of(6 * DAY_MS).window_ms
+BORDER = [
+    Event(CUSTOMERS[0], at_ms, int(Kind.PAGE), 0, number, number + 1, received_ms=BORDER_MS)
+    for number, at_ms in enumerate((BORDER_MS, START_MS, START_MS - 1))
+]
+"""Events at the watermark, at the end of the window, and a millisecond beyond it."""
+
+
+def test_the_window_ends_where_it_is_said_to() -> None:
+    """An event as old as the window counts; one that is a millisecond older is late."""
+    twin = Partition(LAYOUT, config_of(6 * DAY_MS), (), ())
+    twin.apply(BORDER)
+    assert twin.statuses == [APPLIED, APPLIED, LATE]
+    compare(BORDER, config_of(6 * DAY_MS))
+
+
+@pytest.mark.parametrize("off_ms", [-1, 1])
+def test_a_window_that_is_off_by_one_is_found(monkeypatch: pytest.MonkeyPatch, off_ms: int) -> None:
+    """A millisecond more or less is seen."""
+    monkeypatch.setitem(globals(), "admit", lambda rows, events, window_ms: admitted(rows, events, window_ms + off_ms))
+    with pytest.raises(AssertionError):
+        compare(BORDER, config_of(6 * DAY_MS))
+
+
+admitted = admit
+VIEWS = [
+    Event(CUSTOMERS[0], START_MS + number, int(Kind.PRODUCT_VIEWED), 0, number, number + 1, number + 1)
+    for number in range(2)
+]
+"""Two products, the newer of which has the larger number."""
+
+
 @pytest.mark.parametrize(
     ("name", "broken"),
     [
@@ -196,7 +228,8 @@ def test_a_kernel_that_differs_is_found(monkeypatch: pytest.MonkeyPatch, name: s
     """The comparison fails where one of the two counts a day too many, forgets too slowly or mixes up the order."""
     monkeypatch.setattr(Customer, name, broken)
 
-    @settings(max_examples=40, database=None, phases=[Phase.generate])
+    @settings(max_examples=40, database=None, phases=[Phase.explicit, Phase.generate])
+    @example(VIEWS)
     @given(events=streams(least=15, most=20))
     def comparison(events: list[Event]) -> None:
         compare(events, config_of(6 * DAY_MS))

@@ -1,17 +1,21 @@
 """Events of one customer within the window leave the same state in whatever order they come."""
 
 import numpy as np
-from hypothesis import given, settings
+import pytest
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from strategies.engines import feed, new_engine
+from strategies.engines import HORIZON_MS, feed, new_engine
 from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, each_told_once, streams
 
 from scoring.engine import Engine
 from scoring.gates import Standing
+from scoring.kernel import Events
 from scoring.kinds import Kind
 from scoring.orders import S0, S1, S2
+from scoring.outcome import Outcome
 from scoring.side import cart_items
+from scoring.sides import Detail
 from scoring.twin import Event
 
 ONE = CUSTOMERS[:1]
@@ -22,9 +26,9 @@ EXACT = ("first_ms", "last_ms", "last_kind", "total", "hours", "days", "visited"
 CLOSE = ("behaviour", "cancels", "revenue", "refunded", "derived", "fold")
 
 
-def in_order(events: list[Event], order: list[int]) -> Engine:
+def in_order(events: list[Event], order: list[int], kind: type[Engine] = Engine) -> Engine:
     """An engine that was given the events in an order, offsets counted anew."""
-    engine = new_engine()
+    engine = new_engine(kind=kind)
     feed(engine, [events[number]._replace(offset=place) for place, number in enumerate(order)])
     assert engine.counts.applied == len(events)
     return engine
@@ -100,3 +104,42 @@ def test_spending_does_not_depend_on_arrival_beyond_the_ring(events: list[Event]
     spent = [S0, S1, S2]
     np.testing.assert_allclose(one["derived"][spent], other["derived"][spent], rtol=1e-9)
     np.testing.assert_allclose(one["revenue"], other["revenue"], rtol=1e-9)
+
+
+class Undiscounted(Engine):
+    """A broken engine: a view that comes late counts in full, whatever it has decayed to."""
+
+    def apply(self, events: Events, details: dict[int, Detail]) -> Outcome:
+        """Sum up the views in the order of arrival."""
+        outcome = super().apply(events, details)
+        views, newest = 0.0, int(events.time_ms[0])
+        for ms, kind in zip(events.time_ms.tolist(), events.kind.tolist(), strict=True):
+            views = views * 2.0 ** (-max(ms - newest, 0) / HORIZON_MS) + (kind == Kind.PRODUCT_VIEWED)
+            newest = max(newest, ms)
+        self.profiles.rows["behaviour"][0, 0, 2] = views
+        return outcome
+
+
+@settings(max_examples=20)
+@given(events=streams(customers=ONE, most=20))
+def test_what_is_planted_below_is_right_for_events_in_order(events: list[Event]) -> None:
+    """Where nothing comes late, the broken engine holds what the engine does."""
+    events = [event._replace(offset=n) for n, event in enumerate(sorted(each_told_once(events), key=lambda e: e[1]))]
+    order = list(range(len(events)))
+    assert_same_state(in_order(events, order), in_order(events, order, Undiscounted))
+
+
+def test_a_sum_that_depends_on_arrival_is_found() -> None:
+    """The check fails for one decayed sum in which late events count in full."""
+
+    @settings(max_examples=100, database=None, phases=[Phase.generate])
+    @given(events=streams(customers=ONE, least=8, most=20), data=st.data())
+    def broken(events: list[Event], data: st.DataObject) -> None:
+        events = each_told_once(events)
+        shuffled = data.draw(st.permutations(range(len(events))))
+        assert_same_state(
+            in_order(events, list(range(len(events))), Undiscounted), in_order(events, shuffled, Undiscounted)
+        )
+
+    with pytest.raises((AssertionError, ExceptionGroup), match="behaviour"):
+        broken()

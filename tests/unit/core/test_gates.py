@@ -1,11 +1,5 @@
 """Gates: what is withheld, and why."""
 
-from collections.abc import Callable
-from typing import Any
-
-import pytest
-
-from scoring.crossing import GATES, Crossings
 from scoring.engine import EngineSettings
 from scoring.kinds import Kind
 from scoring.profile import HOUR_MS
@@ -153,44 +147,3 @@ def test_a_crossing_that_another_event_causes_after_a_crash_is_the_same() -> Non
     shop.engine.profiles.rows["inside"] = 0
     shop.does(1, NOVELTY).does(2, Kind.PRODUCT_ADDED)
     assert [(action.entered, action.number) for action in shop.actions] == [(True, 1), (True, 1), (False, 2)]
-
-
-STORIES: dict[str, Callable[[], None]] = {
-    "replay": test_a_replay_publishes_nothing,
-    "stale": test_stale_history_is_withheld,
-    "automated": test_a_machine_is_counted_but_never_acted_on,
-    "warming_up": test_a_score_rule_waits_until_the_model_has_learned,
-    "cooldown": test_cooldown_withholds_the_second_entry,
-    "entry_withheld": test_leaving_is_told_to_whom_entering_was,
-}
-"""By gate: the story above that needs it."""
-
-
-def test_every_gate_has_its_story() -> None:
-    """No gate is left out of what follows."""
-    assert tuple(STORIES) == GATES
-
-
-def cut_out(gate: str) -> Callable[..., tuple[str, ...]]:
-    """What the gates say, but for one of them."""
-    asked = Crossings._gates
-
-    def others(*said: Any) -> tuple[str, ...]:
-        return tuple(reason for reason in asked(*said) if reason != gate)
-
-    return others
-
-
-@pytest.mark.parametrize("gate", GATES)
-def test_a_gate_that_is_removed_is_found(monkeypatch: pytest.MonkeyPatch, gate: str) -> None:
-    """The gate's own story fails without it."""
-    monkeypatch.setattr(Crossings, "_gates", cut_out(gate))
-    with pytest.raises(AssertionError):
-        STORIES[gate]()
-
-
-def test_the_gates_that_are_there_pass_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same stories hold where what is cut out is no gate: it is the missing gate that they fail for."""
-    monkeypatch.setattr(Crossings, "_gates", cut_out("none"))
-    for story in STORIES.values():
-        story()
