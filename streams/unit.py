@@ -113,7 +113,7 @@ class Unit:
     timeline
         The rule sets that are known so far, each with the event time from which it holds.
     shop
-        The versions of the shop's knowledge that are known so far, in order.
+        Gives the versions of the shop's knowledge that are known when the restore ends, in order.
     suspects
         What is known of records that make the engine fail; shared by the units that follow each other.
 
@@ -130,7 +130,7 @@ class Unit:
         loaded: Sequence[Snapshot] = (),
         timeline: Sequence[tuple[int, RuleSet]] = (),
         suspects: Suspects | None = None,
-        shop: Sequence[ShopSnapshot] = (),
+        shop: Callable[[], Sequence[ShopSnapshot]] = tuple,
     ) -> None:
         self.partition = partition
         self._options = options
@@ -161,7 +161,7 @@ class Unit:
         self._read = 0
         self._models = list(loaded)
         self._timeline = timeline
-        self._shop = list(shop)
+        self._shop = shop
         self._suspects = suspects or Suspects()
         self._broken = False
         self.counts_before = Counts()
@@ -350,7 +350,7 @@ class Unit:
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
         for snapshot in self._models:
             self.engine.swap(snapshot)
-        for known in self._shop:
+        for known in self._shop():
             self.engine.swap_shop(known)
         self.engine.plan_rules(self._timeline)
         return {source: self._next[source] for source in range(N_SOURCES)}
