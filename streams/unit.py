@@ -131,7 +131,7 @@ class Unit:
     timeline
         The rule sets that are known so far, each with the event time from which it holds.
     shop
-        The versions of the shop's knowledge that are known so far, in order.
+        Gives the versions of the shop's knowledge that are known when the restore ends, in order.
     suspects
         What is known of records that make the engine fail; shared by the units that follow each other.
 
@@ -148,7 +148,7 @@ class Unit:
         loaded: Sequence[Snapshot] = (),
         timeline: Sequence[tuple[int, RuleSet]] = (),
         suspects: Suspects | None = None,
-        shop: Sequence[ShopSnapshot] = (),
+        shop: Callable[[], Sequence[ShopSnapshot]] = tuple,
     ) -> None:
         self.partition = partition
         self._options = options
@@ -180,7 +180,7 @@ class Unit:
         self._read = 0
         self._models = list(loaded)
         self._timeline = timeline
-        self._shop = list(shop)
+        self._shop = shop
         self._suspects = suspects or Suspects()
         self._broken = False
         self._restored = False
@@ -378,7 +378,7 @@ class Unit:
         self._restored = True
         for snapshot in sorted(self._models, key=lambda snapshot: snapshot.version):
             self.engine.swap(snapshot)
-        for known in sorted(self._shop, key=lambda snapshot: snapshot.version):
+        for known in self._shop():
             self.engine.swap_shop(known)
         self.engine.plan_rules(self._timeline)
         self.engine.catch_up()
@@ -392,11 +392,9 @@ class Unit:
             self._models.append(snapshot)
 
     def swap_shop(self, snapshot: ShopSnapshot) -> None:
-        """Use a version of the shop's knowledge from its effective time on, as with models."""
+        """Use a version of the shop's knowledge from its effective time on; `ready` asks for those told before."""
         if self._restored:
             self.engine.swap_shop(snapshot)
-        else:
-            self._shop.append(snapshot)
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its event time on; while the state is still being read, once it is there."""

@@ -47,7 +47,12 @@ class Up:
         return [pid for pid in self.family if alive(pid)]
 
 
-CONSENTING = {"RECOMPRA_CONSENT_UNKNOWN": "yes", "RECOMPRA_HOLDOUT_GLOBAL": "0", "RECOMPRA_HOLDOUT_RULE": "0"}
+CONSENTING = {
+    "RECOMPRA_CONSENT_UNKNOWN": "yes",
+    "RECOMPRA_HOLDOUT_GLOBAL": "0",
+    "RECOMPRA_HOLDOUT_RULE": "0",
+    "RECOMPRA_MARKETING_CONTACTS": "-1",  # an order enters several lists at once
+}
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def test_it_does_not_grow_without_end() -> None:
 
 def test_a_record_of_before_is_read() -> None:
     """A side record that was stored without a standing has a blank one."""
-    stored = msgspec.msgpack.encode([[-1, -1, -1], {}, [], 0, {"r": [3, True, 5, [], [[1, 0, 2, 3, True]]]}, {}])
+    stored = msgspec.msgpack.encode([[-1, -1, -1], {}, [], 0, {"r": [3, True, 5, b"", [[1, 0, 2, 3, True]]]}, {}])
     side = msgspec.msgpack.decode(stored, type=Side)
     assert side.standing == Standing()
     assert side.rules["r"].lately[0].shut == 0
