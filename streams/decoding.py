@@ -155,8 +155,8 @@ class Decoder:
             refused = sorted([*refused, *((places[i], why) for i, why in bad.items())])
             places = [place for i, place in enumerate(places) if i not in bad]
             columns = columns.without(bad)
-        self._numbers.tell(columns.product)
         events, details = self._built(source, columns)
+        self._numbers.tell(columns.product, events.category)
         return Decoded(events, details, places, ignored, refused)
 
     def _parsed(self, records: Sequence[Record]) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
@@ -360,9 +360,9 @@ _CALLS = {call: _number(kind) for call, kind in CALL_KINDS.items()}
 
 
 class _Numbers(dict[str | int | None, int]):
-    """The number of a product by its id, 0 for none and for one too long to keep.
+    """The number of a product or a category by its id, 0 for none and for one too long to keep.
 
-    Of a product that is new it is told once it is known that its event is not refused.
+    Of one that is new it is told once it is known that its event is not refused.
     """
 
     def __init__(self, told: Callable[[int, str], None], max_id_bytes: int) -> None:
@@ -385,11 +385,11 @@ class _Numbers(dict[str | int | None, int]):
         self[product] = self._new[product] = number
         return number
 
-    def tell(self, numbers: npt.NDArray[np.uint64]) -> None:
-        """Tell of the new products among these; forget the other new ones."""
+    def tell(self, *numbers: npt.NDArray[np.uint64]) -> None:
+        """Tell of the new ones among these; forget the other new ones."""
         if not self._new:
             return
-        kept = set(numbers.tolist())
+        kept = {number for column in numbers for number in column.tolist()}
         for product, number in self._new.items():
             if number in kept:
                 self._told(number, text_id(product) or "")
