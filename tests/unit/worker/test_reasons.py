@@ -4,6 +4,8 @@ import numpy as np
 import orjson
 
 from scoring.features import GROUPS
+from scoring.gates.best import Best
+from scoring.gates.channel import Channel
 from scoring.outcome import Action
 from streams.cloud_event import log_odds, reason
 from streams.reasons import reasons_of
@@ -13,7 +15,8 @@ def action(score: float, groups: tuple[float, ...], changes: tuple[float, ...] |
     return Action(
         rule="r", rule_version=1, action_class="marketing", row=0, time_ms=0, event=-1, entered=True, number=1,
         object=None, score=score, percentile=0.5, band=0, previous=0.5, groups=groups, changes=changes, products=[],
-        cart=[], model_version=1, warming_up=False, expires_ms=None, audience=False,
+        cart=[], model_version=1, warming_up=False, shop_version=0, expires_ms=None, audience=False,
+        best=Best(None, 0.0, None, 0.0, Channel.EMAIL, 0.0, ()),
     )  # fmt: skip
 
 

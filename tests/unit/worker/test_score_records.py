@@ -25,7 +25,7 @@ def drawn(n: int) -> Scores:
     event = np.where(rng.random(n) < 0.5, -1, np.arange(n))
     time_ms = 1_700_000_000_000 + rng.integers(-(10**12), 10**12, n)
     row = rng.integers(0, len(CUSTOMERS), n)
-    return Scores(row, time_ms, event, score, unknown[0], rng.integers(0, 2, n), unknown[1], groups, 7, n % 2 == 0)
+    return Scores(row, time_ms, event, score, unknown[0], rng.integers(0, 2, n), unknown[1], groups, 7, n % 2 == 0, 3)
 
 
 def plain(scores: Scores, i: int) -> bytes:
