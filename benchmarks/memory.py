@@ -33,7 +33,8 @@ _BATCH_BYTES = 524_288
 def states(customers: int, partition_of: Callable[[bytes], int]) -> Iterator[dict[int, list[Pair]]]:
     """Changelog rows of customers who viewed something and, one in four, bought: by partition, in pieces."""
     settings = Settings()
-    options, rules = engine_settings(settings), checked_rules(settings)
+    rules = checked_rules(settings)
+    options = engine_settings(settings, rules)
     rng = np.random.default_rng(1)
     start_ms = now_ms() - 10 * DAY_MS
     for first in range(0, customers, _PIECE):

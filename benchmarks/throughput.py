@@ -85,7 +85,8 @@ class Run:
         start_ms = self.now_ms + self.hour * HOUR_MS
         said("a shop of 75 days, and the model that it teaches")
         history = self.shop.history(start_ms - 75 * 24 * HOUR_MS, start_ms)
-        snapshot, examples = learned(history, engine_settings(settings), checked_rules(settings), start_ms)
+        rules = checked_rules(settings)
+        snapshot, examples = learned(history, engine_settings(settings, rules), rules, start_ms)
         said(f"{len(history)} records; {snapshot.examples_seen} outcomes, {snapshot.positives} of them orders")
         np.savez(
             directory / "examples.npz",

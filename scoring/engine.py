@@ -41,7 +41,6 @@ from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
 from scoring.rules import RuleSet
 from scoring.rules.columns import Field, Op
-from scoring.rules.rule import Carry
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.sides import Detail, Sides
@@ -65,14 +64,15 @@ class Engine:
     settings
         Sizes, times and limits.
     rules
-        The lists; a kind that they count by the day or the hour must have a ring in the layout.
+        The lists; a kind that they count by the day or the hour must have a ring in the layout, and what else they read
+        a part of the row.
     partition
         The partition's number, for examples.
 
     Raises
     ------
     ValueError
-        If a rule counts a kind that has no ring.
+        If a rule counts a kind that has no ring, or reads what the layout does not keep.
     """
 
     def __init__(self, settings: EngineSettings, rules: RuleSet, partition: int = 0) -> None:
@@ -133,10 +133,11 @@ class Engine:
             for kind in sorted(counted):
                 if slot[kind] < 0:
                     raise ValueError(f"{ring}: a rule counts kind {kind}, which has no ring; add it to {ring}")
+        if missing := layout.parts.missing(rules.parts):
+            raise ValueError(f"parts: a rule reads what a row does not keep: {'; '.join(missing)}")
         hourly = any(column.op == Op.COUNT_HOURS for column in rules.columns)
         object_clocks = np.array([tuple(c) for c in rules.object_clocks], np.int64).reshape(-1, 2)
-        favourites = any({Carry.FAVOURITE, Carry.CATEGORY} & {*rule.carries} for rule in rules.rules)
-        return Reading(columns, clocks, slots[0], slots[1], hourly, object_clocks, favourites)
+        return Reading(columns, clocks, slots[0], slots[1], hourly, object_clocks, rules.favourites)
 
     @staticmethod
     def _room_for(columns: int, views: int) -> Points:
@@ -315,7 +316,7 @@ class Engine:
         Raises
         ------
         ValueError
-            If a rule counts a kind that has no ring; what was planned stays.
+            If a rule counts a kind that has no ring, or reads what a row does not keep; what was planned stays.
         """
         for _, rules in timeline:
             self._read_for(rules, self.settings.layout)

@@ -290,17 +290,21 @@ def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
     roll(p.visited, p.day_epoch, day)
     p.day_epoch = roll(p.days, p.day_epoch, day)
     ring_add(p.busy, 0, p.hour_epoch, hour)
+    kept = p.total.shape[0]
     for which in range(3):
-        slot = kind
+        slot = place = kind
         if which == 1:
             slot = _ANY + N_KINDS
+            place = _ANY + kept
         elif which == 2:
             if not _IS_VISIT[kind]:
                 break
             slot = _VISITED + N_KINDS
+            place = _VISITED + kept
             ring_mark(p.visited, p.day_epoch, day, hour % 24)
-        p.last_kind[slot] = max(p.last_kind[slot], ms)
-        p.total[slot] += 1
+        if which > 0 or place < kept + _VISITED:
+            p.last_kind[place] = max(p.last_kind[place], ms)
+            p.total[place] += 1
         if reading.day_slot[slot] >= 0:
             ring_add(p.days, reading.day_slot[slot], p.day_epoch, day)
         if reading.hour_slot[slot] >= 0:

@@ -21,8 +21,8 @@ def follow_peaks(rows: Any, points: Any, m: int, percentile: Any, columns: Any, 
     for i in range(m):
         p = rows[points.row[i]]
         known = not math.isnan(percentile[i])
-        old = points.time_ms[i] - p.peak_ms > _KEPT_MS
-        if points.cause[i] & RESCORE and known and (old or not percentile[i] <= p.peak):
-            p.peak = percentile[i]
-            p.peak_ms = points.time_ms[i]
-        columns[i, c] = p.peak
+        old = points.time_ms[i] - p.peak_ms[0] > _KEPT_MS
+        if points.cause[i] & RESCORE and known and (old or not percentile[i] <= p.peak[0]):
+            p.peak[0] = percentile[i]
+            p.peak_ms[0] = points.time_ms[i]
+        columns[i, c] = p.peak[0]

@@ -1,14 +1,15 @@
 """Profile: one row of a structured array per customer, everything that the kernel touches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from scoring.kinds import N_KINDS, N_SOURCES, Kind
-from scoring.rules.columns import ANY, LATELY, LATELY_KINDS, VISITED
+from scoring.kinds import N_SOURCES, Kind
+from scoring.rules.columns import ANY, LATELY_KINDS, VISITED
+from scoring.rules.parts import Parts
 
 __all__ = [
     "ANY",
@@ -35,12 +36,6 @@ VISIT_DAYS = 28
 """Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
-SEEN = 12
-"""Views that each customer remembers, of whatever product."""
-TOLD = 5
-"""Numbers that customers or others told: survey, review, feedback, points and the most points."""
-MOMENTS = 8
-"""Times ahead at which something of a customer (an order, a wished product) is to be looked at again."""
 
 
 def stable_hash(text: bytes) -> int:
@@ -71,6 +66,8 @@ class Layout:
         How many message ids each customer remembers: the span of de-duplication.
     views
         How many distinct viewed products each customer remembers.
+    parts
+        What is kept for the rules that read it; by default for all that a rule can read.
     """
 
     horizon_ms: int = 30 * DAY_MS
@@ -81,6 +78,7 @@ class Layout:
     orders: int = 16
     messages: int = 32
     views: int = 8
+    parts: Parts = field(default_factory=Parts)
 
     def __post_init__(self) -> None:
         if self.horizon_ms < HOUR_MS:
@@ -103,10 +101,11 @@ class Layout:
         return np.dtype(self._stored() + self._derived(), align=True)
 
     def _stored(self) -> list[Any]:
+        parts = self.parts
         return [
             ("layout", "u8"), ("hash", "u8"),
             ("first_ms", "i8"), ("last_ms", "i8"), ("now_ms", "i8"), ("applied", "i8", N_SOURCES),
-            ("last_kind", "i8", N_KINDS), ("total", "u4", N_KINDS),
+            ("last_kind", "i8", parts.kinds), ("total", "u4", parts.kinds),
             ("hour_epoch", "i4"), ("day_epoch", "i4"),
             ("busy", "u2", (1, 2)), ("hours", "u2", (len(self.hour_kinds), self.hours)),
             ("days", "u2", (len(self.day_kinds), self.days)), ("visited", "u4", (1, VISIT_DAYS)),
@@ -117,10 +116,11 @@ class Layout:
             ("fold", "f8", 23), ("fold_ms", "i8"), ("fold_orders", "i4"), ("fold_visits", "i4"),
             ("message_n", "i4"), ("view_n", "i4"), ("message", "u8", self.messages),
             ("view_product", "u8", self.views), ("view_ms", "i8", self.views),
-            ("seen_n", "i4"), ("seen_product", "u8", SEEN), ("seen_category", "u8", SEEN), ("seen_ms", "i8", SEEN),
-            ("lately_ms", "i8", (len(LATELY_KINDS), LATELY)), ("told", "f4", TOLD),
-            ("moment_n", "i4"), ("moment_ms", "i8", MOMENTS), ("crowded_ms", "i8"),
-            ("peak", "f8"), ("peak_ms", "i8"),
+            ("seen_n", "i4"), ("seen_product", "u8", parts.seen), ("seen_category", "u8", parts.seen),
+            ("seen_ms", "i8", parts.seen),
+            ("lately_ms", "i8", (len(LATELY_KINDS), parts.lately)), ("told", "f4", parts.told),
+            ("moment_n", "i4"), ("moment_ms", "i8", parts.moments), ("crowded_ms", "i8"),
+            ("peak", "f8", (parts.peak,)), ("peak_ms", "i8", (parts.peak,)),
             ("rescore_ms", "i8"), ("example_ms", "i8"), ("pending_n", "i4"), ("band", "i4"),
             ("pending_ms", "i8", self.pending), ("due_ms", "i8"),
             ("inside", "u8"), ("score", "f8"), ("published_score", "f8"), ("published_ms", "i8"),
@@ -229,8 +229,8 @@ class Profiles:
             if len(value) != width or int.from_bytes(value[:8], "little") != self.fingerprint:
                 raise LayoutMismatchError(
                     f"profile of a customer ({len(key)} bytes of id): {len(value)} bytes stored, "
-                    f"{width} expected, or another layout: ring sizes, their kinds and the horizon are "
-                    "fixed for the life of a state; start with the former settings, or under another app id"
+                    f"{width} expected, or another layout: ring sizes, their kinds, the horizon and what the rules "
+                    "read are fixed for the life of a state; start with the former settings, or under another app id"
                 )
         index, known = self.index, len(self.keys)
         numbers = np.empty(len(keys), np.int64)

@@ -33,7 +33,7 @@ def hear(p: Any, kind: int, ms: int, value: float) -> None:
     Of two at one moment the greater number stands.
     """
     slot = _TOLD_SLOT[kind]
-    if slot >= 0:
+    if slot >= 0 and p.told.shape[0] > 0:
         last = p.last_kind[kind]
         if ms > last or (ms == last and (value > p.told[slot] or math.isnan(p.told[slot]))):
             p.told[slot] = value

@@ -14,8 +14,11 @@ BAND_NAMES = {1: ("all",), 2: ("low", "high"), 3: ("low", "medium", "high")}
 """Names of bands, by how many there are; more are numbered."""
 
 
-def engine_settings(settings: Settings) -> EngineSettings:
-    """Return the engine's settings; the customers that give examples are shared out over the partitions."""
+def engine_settings(settings: Settings, rules: RuleSet) -> EngineSettings:
+    """Return the engine's settings; the customers that give examples are shared out over the partitions.
+
+    `rules` are those in force at the start: rows keep what they read.
+    """
     return EngineSettings(
         layout=Layout(
             horizon_ms=settings.horizon_ms,
@@ -24,6 +27,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
             days=settings.window_days,
             orders=settings.orders_ring,
             messages=settings.deduplication_ring,
+            parts=rules.parts,
         ),
         tick_ms=settings.tick_ms,
         window_ms=settings.window_ms,

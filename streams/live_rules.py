@@ -122,4 +122,8 @@ class LiveRules:
             for field, kind in missing_rings(rules, self._settings):
                 reason = f"counts {kind}, and the workers keep no ring of it"
                 raise RuleError(rule.name, "definition", kind, reason, f"add {kind} to {field} under another app_id")
+            if missing := self._base.parts.missing(rules.parts):
+                reason = "is read, and the workers' rows do not keep it, as no rule read it when they were started"
+                remedy = "set rules to all, or to a rule that reads it too, under another app_id"
+                raise RuleError(rule.name, "definition", ", ".join(missing), reason, remedy)
         return timeline

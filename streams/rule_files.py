@@ -1,11 +1,12 @@
 """Rule files: the rules in force, from the directory of the settings or as they come with the package."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from scoring.rules.reading import Overrides, read_rules
 from scoring.rules.rule import Rule, RuleError
 from scoring.rules.ruleset import RuleSet
-from scoring.rules.shipped import shipped
+from scoring.rules.shipped import BASIC, SHIPPED, shipped
 from scoring.rules.words import nearest
 from streams.settings import Settings
 
@@ -13,8 +14,7 @@ __all__ = ["read_directory", "rules_in_force"]
 
 
 def rules_in_force(settings: Settings) -> RuleSet:
-    """The rules that the settings name: the shipped ones, or the files of `rules_dir`, with
-    `rule_parameters`.
+    """The rules that the settings name: of the shipped ones, or of the files of `rules_dir`, with `rule_parameters`.
 
     Raises
     ------
@@ -22,8 +22,20 @@ def rules_in_force(settings: Settings) -> RuleSet:
         At the first mistake; it names file, line, rule, field, value, reason and remedy.
     """
     if settings.rules_dir is None:
-        return shipped(settings.rule_parameters)
-    return read_directory(settings.rules_dir, settings.rule_parameters)
+        return shipped(settings.rule_parameters, _chosen(settings.rules, SHIPPED, BASIC))
+    found = read_directory(settings.rules_dir, settings.rule_parameters)
+    chosen = _chosen(settings.rules, found.names, found.names)
+    return RuleSet(rule for rule in found.rules if rule.name in chosen)
+
+
+def _chosen(asked: Sequence[str], known: Sequence[str], basic: Sequence[str]) -> frozenset[str]:
+    """The names that the setting `rules` stands for."""
+    groups = {"all": known, "basic": basic}
+    for name in asked:
+        if name not in known and name not in groups:
+            remedy = f"nearest known: {nearest(name, (*known, *groups))!r}"
+            raise RuleError(name, "rules", name, "there is no such rule", remedy)
+    return frozenset(rule for name in asked for rule in groups.get(name, (name,)))
 
 
 def read_directory(directory: Path, overrides: Overrides | None = None) -> RuleSet:

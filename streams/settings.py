@@ -46,6 +46,8 @@ def _existing(value: Path | None) -> Path | None:
 
 _KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple), AfterValidator(_kinds)]
 
+_RuleNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple)]
+
 
 class Settings(GateFields, ShopFields, BaseSettings):
     """All settings, frozen once read.
@@ -189,6 +191,11 @@ class Settings(GateFields, ShopFields, BaseSettings):
     snapshot_every: Duration = Field(parse_duration("1d"), description="event time between model snapshots (duration)")
 
     # Rules
+    rules: _RuleNames = Field(
+        ("basic",),
+        min_length=1,
+        description="rules in force: basic (five of those shipped; all of rules_dir), all, or names with commas",
+    )
     rules_dir: Annotated[Path | None, AfterValidator(_existing)] = Field(
         None, description="directory of rule files (default: the shipped rules)"
     )

@@ -50,7 +50,7 @@ class Created(NamedTuple):
 
 
 def rule_names(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the rules in force: the shipped ones, or those in the files of `rules_dir`.
+    """Return the names of the rules in force: those that the setting `rules` names.
 
     Raises
     ------

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from scoring.engine import Engine, EngineSettings
+from scoring.engine import Engine
 from scoring.features import N_FEATURES
 from scoring.gates import GateSettings, Standing
 from scoring.gates.best import Habits
@@ -18,8 +18,9 @@ from scoring.kinds import Kind
 from scoring.newton import OnlineNewton
 from scoring.profile import DAY_MS, VISIT_DAYS
 from scoring.quantiles import percentiles
-from scoring.rules import shipped
 from scoring.sides import Detail
+from streams.engine_settings import checked_rules, engine_settings
+from streams.settings_sources import load
 
 __all__ = ["main", "warm"]
 
@@ -27,9 +28,15 @@ _NOON = 1_700_000_000_000
 
 
 def warm(said: Callable[[str], None] = lambda _what: None) -> None:
-    """Run every compiled function once, on two made-up events. Half a minute the first time, then a second."""
+    """Run every compiled function once, on two made-up events and rows as the settings make them.
+
+    Half a minute the first time, then a second.
+    """
     said("the kernel")
-    engine = Engine(EngineSettings(), shipped())
+    settings = load().settings
+    rules = checked_rules(settings)
+    options = engine_settings(settings, rules)
+    engine = Engine(options, rules)
     events = Events.blank(2)
     events.row[:] = engine.profiles.row(b"warm-up")
     events.offset[:] = (0, 1)
@@ -40,7 +47,7 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     Habits(GateSettings()).best(Standing(), np.zeros(VISIT_DAYS, np.uint32))
     said("what a restart needs")
     stored = engine.changes()
-    again = Engine(EngineSettings(), shipped())
+    again = Engine(options, rules)
     again.load([key for key, _ in stored], [value for _, value in stored])
     again.restored()
     again.score_at(_NOON + 2 * DAY_MS)

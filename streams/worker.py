@@ -90,7 +90,7 @@ def run_worker(settings: Settings, say: Callable[[str], None], ready: Callable[[
 def unit_options(settings: Settings, rules: RuleSet) -> UnitOptions:
     """Return what all units of a worker share, from the settings."""
     return UnitOptions(
-        engine=engine_settings(settings),
+        engine=engine_settings(settings, rules),
         rules=rules,
         allowed_skew_ms=settings.allowed_skew_ms,
         own_clock=settings.clock == "events",

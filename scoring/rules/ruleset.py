@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scoring.rules.clocks import clocks_of, object_clocks_of
 from scoring.rules.columns import ANY, MAX_DAY_KINDS, VISITED, Column, Field, Op
 from scoring.rules.expression import Truth, columns_of
+from scoring.rules.parts import Parts, parts_for
 from scoring.rules.program import Program
-from scoring.rules.rule import ForEach, Rule, RuleError
+from scoring.rules.rule import Carry, ForEach, Rule, RuleError
 from scoring.rules.words import KIND_NAMES
 
 __all__ = ["MAX_RULES", "RuleSet"]
@@ -90,6 +91,16 @@ class RuleSet:
     def hour_kinds(self) -> frozenset[int]:
         """The kinds that some rule counts by the hour."""
         return frozenset(column.a for column in self.columns if column.op is Op.COUNT_HOURS)
+
+    @property
+    def favourites(self) -> bool:
+        """Whether some rule carries the product or the category that was looked at most."""
+        return any({Carry.FAVOURITE, Carry.CATEGORY} & {*rule.carries} for rule in self.rules)
+
+    @property
+    def parts(self) -> Parts:
+        """What a row must keep so that the rules can read it."""
+        return parts_for(self.columns, self.clocks, self.object_clocks, self.favourites)
 
     def evaluate(self, columns: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rules hold for entering and which for leaving at each point: two arrays (R, m), bool.

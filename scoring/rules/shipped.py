@@ -8,7 +8,7 @@ from scoring.rules.rule import Rule, RuleError
 from scoring.rules.ruleset import RuleSet
 from scoring.rules.words import nearest
 
-__all__ = ["SHIPPED", "shipped"]
+__all__ = ["BASIC", "SHIPPED", "shipped"]
 
 SHIPPED: tuple[str, ...] = (
     "activated",
@@ -51,6 +51,9 @@ SHIPPED: tuple[str, ...] = (
     "wishlist",
 )
 """Names of the shipped rules, in their order; each is the stem of its file."""
+
+BASIC: tuple[str, ...] = ("browsing-prospect", "cart-abandoned", "high-propensity", "second-order", "win-back")
+"""The shipped rules that are in force where the settings name no others: they need the smallest rows."""
 
 
 def shipped(overrides: Overrides | None = None, only: Collection[str] | None = None) -> RuleSet:

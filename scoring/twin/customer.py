@@ -7,14 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.kinds import Kind
-from scoring.profile import FAR, MOMENTS, SEEN, VISIT_DAYS
+from scoring.profile import FAR, VISIT_DAYS
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
+from scoring.rules.parts import Parts
 from scoring.twin.orders import Order, Orders
 
 __all__ = ["DAY_MS", "HOUR_MS", "Customer", "Event"]
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+_FULL = Parts()
 
 
 class Event(NamedTuple):
@@ -126,7 +128,7 @@ class Customer:
             if (event.kind == Kind.PRODUCT_VIEWED and event.product)
             or (event.kind == Kind.LIST_VIEWED and event.category)
         ]
-        kept = sorted(views, reverse=True)[:SEEN]
+        kept = sorted(views, reverse=True)[: _FULL.seen]
         order = self.last_ms(Kind.ORDER_COMPLETED)
         since = -math.inf if order is None else order
         return [view for view in kept if view[0] > since]
@@ -155,8 +157,8 @@ class Customer:
     def expect(self, moments: list[int]) -> None:
         """Keep these times; of too many the last ones are left to the daily looks."""
         kept = sorted({*self.moments, *moments})
-        self.moments = kept[:MOMENTS]
-        self.crowd(kept[MOMENTS:])
+        self.moments = kept[: _FULL.moments]
+        self.crowd(kept[_FULL.moments :])
 
     def crowd(self, moments: list[int]) -> None:
         """Leave times to the daily looks."""

@@ -167,7 +167,8 @@ def monthly(first_ms: int, last_ms: int) -> tuple[int, ...]:
 
 def _prepared(settings: Settings) -> Backtest:
     try:
-        engine = Engine(engine_settings(settings), checked_rules(settings))
+        rules = checked_rules(settings)
+        engine = Engine(engine_settings(settings, rules), rules)
         learner = Learner(learner_config(settings))
     except (RuleError, ValueError) as error:
         click.echo(f"Error: {error}", err=True)

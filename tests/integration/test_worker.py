@@ -19,7 +19,7 @@ from scoring.profile import Profiles
 from scoring.stored import PROFILE
 from streams.changelog import changelog_topic
 from streams.children import Child, part
-from streams.engine_settings import engine_settings
+from streams.engine_settings import checked_rules, engine_settings
 from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.settings_sources import load
@@ -144,7 +144,7 @@ def counted_orders(settings: Settings) -> dict[str, tuple[int, float]]:
     for record in tail(settings, changelog_topic(settings), "beginning", follow=False):
         latest[record.key or b""] = record.value
     rows = [(key[1:], value) for key, value in latest.items() if key[:1] == PROFILE and value is not None]
-    profiles = Profiles(engine_settings(settings).layout)
+    profiles = Profiles(engine_settings(settings, checked_rules(settings)).layout)
     profiles.load([key for key, _ in rows], [value for _, value in rows])
     completed = profiles.rows["total"][: len(profiles), Kind.ORDER_COMPLETED]
     revenue = profiles.rows["revenue"][: len(profiles)]

@@ -20,7 +20,8 @@ _HEAD = """# The shipped rules
 
 Each rule is a list of customers, or of their orders, products and so on. Who enters or leaves a list is told on the
 topic `actions-<rule>` — on `actions-withheld` with the reason if a gate is shut —, and on `audiences` where the rule is
-one. How a rule is changed, paused or written anew stands in [rules.md](../rules.md).
+one. Five are in force unless the setting `rules` says otherwise, `all` for instance: which, and how a rule is changed,
+paused or written anew, stands in [rules.md](../rules.md).
 
 This page is written from the rules in `scoring/rules/` and from the stories in `tests/stories/`, which are played to
 see that each rule does what it says. After *Changed by* stand the numbers that `RECOMPRA_RULE_PARAMETERS` can set.

@@ -25,7 +25,7 @@ def test_the_page_is_that_of_the_rules() -> None:
 def test_a_rule_has_its_entry_topic_and_schema(rule: str) -> None:
     """Each has an entry on the page and a topic, and what it publishes in its story is of the topic's schema."""
     assert f"\n## {rule}\n\n**{rule_named(rule).sentence}**\n" in PAGE.read_text("utf-8")
-    settings = load().settings
+    settings = load(rules="all").settings
     assert f"actions-{rule}" in {spec.name for spec in wanted(settings, rule_names(settings))}
     player = Player(rule)
     player.play(read_stories(rule)["enters"].steps)

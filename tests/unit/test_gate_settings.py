@@ -8,6 +8,7 @@ import pytest
 from scoring.gates import Cap, GateSettings
 from scoring.gates.channel import Channel, ChannelTerms, Message
 from scoring.profile import DAY_MS
+from scoring.rules import shipped
 from streams.engine_settings import engine_settings
 from streams.settings_sources import SettingsError, load
 from streams.zones import offset_ms
@@ -23,7 +24,7 @@ def in_an_empty_directory(monkeypatch: Patch, tmp_path: Path) -> None:
 
 def test_defaults_are_those_of_the_core() -> None:
     """Where nothing is set, a worker's gates are the strict ones, with real time zones."""
-    found = engine_settings(load().settings).gates
+    found = engine_settings(load().settings, shipped()).gates
     assert found == GateSettings(zone_offset_ms=offset_ms)
     assert not found.consent_unknown
 

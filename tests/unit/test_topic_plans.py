@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from scoring.rules.shipped import SHIPPED
+from scoring.rules.shipped import BASIC, SHIPPED
 from streams.settings_sources import load
 from streams.topics import Found, check, nearest, rule_names, wanted
 
@@ -33,9 +33,10 @@ def test_an_application_wants_its_inputs_outputs_and_changelog() -> None:
 
 
 def test_rules_name_the_topics_of_their_actions() -> None:
-    """Without a rules directory the shipped ones are the rules; with one, those of its files."""
+    """Without a rules directory shipped ones are the rules; with one, those of its files."""
     shipped = files("scoring.rules")
-    assert rule_names(load().settings) == SHIPPED
+    assert rule_names(load().settings) == BASIC
+    assert rule_names(load(rules="all").settings) == SHIPPED
     with as_file(shipped / "win-back.yaml") as file, TemporaryDirectory() as directory:
         text = file.read_text(encoding="utf-8").replace("name: win-back", "name: long-gone")
         (Path(directory) / "mine.yaml").write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from scoring.kinds import Kind
 from scoring.profile import Profiles
 from scoring.stored import PROFILE
 from streams.changelog import changelog_topic
-from streams.engine_settings import engine_settings
+from streams.engine_settings import checked_rules, engine_settings
 from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.topics import rule_names, wanted
@@ -181,7 +181,7 @@ class Ledger:
 
     def check_customers(self) -> None:
         """Orders, views and revenue of each customer are those of a plain count."""
-        profiles = Profiles(engine_settings(self.settings).layout)
+        profiles = Profiles(engine_settings(self.settings, checked_rules(self.settings)).layout)
         rows = [(key[1:], value) for key, value in self.state.items() if key[:1] == PROFILE and value is not None]
         profiles.load([key for key, _ in rows], [value for _, value in rows])
         numbers = {key.decode(): number for number, key in enumerate(profiles.keys)}

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scoring.rules import RuleError, shipped
+from scoring.rules import RuleError
+from scoring.rules.shipped import BASIC, SHIPPED
 from streams.rule_files import read_directory, rules_in_force
 from streams.settings import Settings
 from streams.topics import rule_names
@@ -12,11 +13,11 @@ from streams.topics import rule_names
 ONE = "name: one\nsentence: Bought at least {least} times.\nparameters: {least: 3}\nenter: orders >= least\n"
 
 
-def test_without_a_directory_the_shipped_rules_are_in_force() -> None:
+def test_without_a_directory_the_basic_rules_are_in_force() -> None:
     """Also with parameters from the settings, and the topics are made for the same names."""
     settings = Settings(rule_parameters={"cart-abandoned": {"quiet": "2h"}})
     rules = rules_in_force(settings)
-    assert rules.names == shipped().names == rule_names(settings)
+    assert rules.names == BASIC == rule_names(settings)
     assert rules.rules[rules.names.index("cart-abandoned")].parameters["quiet"] == 2.0
 
 
@@ -29,6 +30,35 @@ def test_a_directory_takes_their_place(tmp_path: Path) -> None:
     rules = rules_in_force(settings)
     assert rules.names == rule_names(settings) == ("two", "three", "one")
     assert [rule.parameters["least"] for rule in rules.rules] == [3, 3, 7]
+
+
+@pytest.mark.parametrize(
+    ("rules", "names"),
+    [
+        ("basic", BASIC),
+        ("all", SHIPPED),
+        ("tier-up,referral", ("referral", "tier-up")),
+        ("basic, tier-up", tuple(name for name in SHIPPED if name in (*BASIC, "tier-up"))),
+    ],
+)
+def test_the_setting_names_the_rules(rules: str, names: tuple[str, ...]) -> None:
+    """Groups and names with commas; the order is that in which they come, not that of the setting."""
+    assert rules_in_force(Settings(rules=rules)).names == names  # type: ignore[arg-type]
+
+
+def test_the_setting_names_rules_of_the_directory(tmp_path: Path) -> None:
+    """Without names all of them, as it has no basic ones; shipped ones are not among them."""
+    (tmp_path / "a.yaml").write_text(ONE + "---\n" + ONE.replace("one", "two"))
+    assert rules_in_force(Settings(rules_dir=tmp_path)).names == ("one", "two")
+    assert rules_in_force(Settings(rules_dir=tmp_path, rules=("two",))).names == ("two",)
+    with pytest.raises(RuleError, match="rules 'tier-up': there is no such rule; nearest known"):
+        rules_in_force(Settings(rules_dir=tmp_path, rules=("tier-up",)))
+
+
+def test_an_unknown_name_stops_the_start() -> None:
+    """With the nearest known one, also of those that are not in force."""
+    with pytest.raises(RuleError, match="rules 'tierup': there is no such rule; nearest known: 'tier-up'"):
+        rule_names(Settings(rules=("basic", "tierup")))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from scoring.rules import RuleError, read_rules, shipped
+from scoring.rules import RuleError, RuleSet, read_rules, shipped
+from scoring.rules.shipped import BASIC
 from streams.live_rules import LiveRules, Timeline, rule_of
 from streams.settings_sources import load
 
@@ -26,10 +27,10 @@ def told(
 class Told:
     """Live rules on a broker with these topics; what was told and refused."""
 
-    def __init__(self, topics: Sequence[str] = ()) -> None:
+    def __init__(self, topics: Sequence[str] = (), rules: RuleSet | None = None) -> None:
         self.timelines: list[Timeline] = []
         self.refused: list[RuleError] = []
-        self.live = LiveRules(load().settings, shipped(), self.timelines.append, self.refused.append)
+        self.live = LiveRules(load().settings, rules or shipped(), self.timelines.append, self.refused.append)
 
         async def there() -> set[str]:
             return set(topics)
@@ -78,6 +79,28 @@ def test_a_kind_without_a_ring_is_refused() -> None:
     """A rule that counts what no row keeps is refused with the setting to change."""
     known = Told().take(told(enter="count(searched, days=3) >= 2"))
     assert "day_ring_kinds" in str(known.refused[0])
+
+
+@pytest.mark.parametrize(
+    ("definition", "part"),
+    [
+        ({"enter": "points >= 5"}, "answers, stars and points"),
+        ({"enter": "product_views >= 2"}, "what was looked at most"),
+        ({"carries": ["favourite"]}, "what was looked at most"),
+        ({"enter": "hours_since(searched, nth=3) < 1"}, "the last few times of a kind"),
+        ({"enter": "total(subscribed) > 0"}, "a further kind of event"),
+        ({"enter": "percentile_peak > 0.5"}, "percentile_peak"),
+        ({"enter": "days_since(its_order_completed) >= 2", "for_each": "order"}, "times ahead"),
+    ],
+)
+def test_what_the_rows_do_not_keep_is_refused(definition: dict[str, object], part: str) -> None:
+    """The refusal says what is not kept and names the setting; where another rule reads it, it is accepted."""
+    rule = told(**definition)
+    known = Told(rules=shipped(only=BASIC)).take(rule)
+    assert known.timelines == []
+    assert part in str(known.refused[0])
+    assert "set rules to all" in str(known.refused[0])
+    assert Told().take(rule).refused == []
 
 
 def test_order_and_repeats_make_no_difference() -> None:
