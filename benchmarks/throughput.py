@@ -5,7 +5,8 @@ and crossings published, offsets committed. A history of 75 days is loaded first
 from it. Then a busy hour after the other is put on the topics, and each is measured from the first record to the
 last commit: CPU of all threads of the worker's process, start-up and compilation left out. Three busy hours before
 the first that is measured let the scores find their level. Exactly once, at least
-once, ceiling and naive take turns; medians are shown. Only ratios of one run mean anything.
+once, ceiling and naive take turns; medians are shown. Only ratios of one run mean anything. Settings hold as for
+every command: with `RECOMPRA_RULES=all` all rules are in force.
 """
 
 import argparse

@@ -21,6 +21,7 @@ from scoring.gates.news import Consent, Contacted
 from scoring.gates.standing import Standing
 from scoring.outcome import Outcome
 from scoring.profile import FAR
+from scoring.rules.rule import ActionClass
 from scoring.sides import Sides
 from scoring.twin import Event
 
@@ -32,9 +33,10 @@ class Kept(Told):
     """Keeps outcomes as they are."""
 
     def add(self, outcome: Outcome, engine: Any, events: Any) -> None:
-        """Append what was published of an outcome: customer and action of each entry."""
+        """Append the marketing that was published of an outcome: customer and action of each entry."""
         keys = engine.profiles.keys
-        entries = (action for action in outcome.actions if action.entered and not action.withheld)
+        published = (action for action in outcome.actions if action.entered and not action.withheld)
+        entries = (action for action in published if action.action_class == ActionClass.MARKETING)
         self.actions += [(keys[action.row].decode(), action) for action in entries]
 
 
