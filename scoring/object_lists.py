@@ -49,7 +49,8 @@ class ObjectLists:
         entering = [rule.entering for _, rule in self._rules]
         self._program = Program([*entering, *(rule.leaving for _, rule in self._rules)])
         columns = list(enumerate(self._program.columns))
-        self._its = [(place, column) for place, column in columns if column.op in _ITS]
+        self._its = [column for _, column in columns if column.op in _ITS]
+        self._places = [place for place, column in columns if column.op in _ITS]
         self._others = [place for place, column in columns if column.op not in _ITS]
         self._read = [rules.columns.index(self._program.columns[place]) for place in self._others]
 
@@ -84,18 +85,17 @@ class ObjectLists:
     def _ask(self, points: Points, m: int, sides: Sides) -> tuple[list[_Asked], NDArray[np.float64]]:
         """Whom to ask about, and (k, C) what the program reads of each."""
         asked: list[_Asked] = []
-        values: list[NDArray[np.float64]] = []
+        its: list[list[float]] = []
         for i in _concerned(points, m, sides):
             row, now = int(points.row[i]), int(points.time_ms[i])
             for of, name, thing in sides.objects_at(row, int(points.event[i]), now):
                 if of in self._kinds:
                     asked.append(_Asked(i, row, of, name))
-                    read = np.empty(len(self._program.columns))
-                    read[self._others] = points.columns[i, self._read]
-                    for place, column in self._its:
-                        read[place] = thing.read(column, now)
-                    values.append(read)
-        return asked, np.array(values)
+                    its.append([thing.read(column, now) for column in self._its])
+        values = np.empty((len(asked), len(self._program.columns)))
+        values[:, self._others] = points.columns[[each.point for each in asked]][:, self._read]
+        values[:, self._places] = np.array(its).reshape(len(asked), len(self._its))
+        return asked, values
 
 
 def _concerned(points: Points, m: int, sides: Sides) -> list[int]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scoring.compiled import compiled
 from scoring.gates.channel import Channel
 from scoring.gates.settings import GateSettings
-from scoring.gates.standing import CHANNEL_CELL, WEEKDAY_CELL, Standing
+from scoring.gates.standing import CHANNEL_CELL, Standing
 
 __all__ = ["Best", "Habits"]
 
@@ -20,6 +20,7 @@ _WEIGHT = 8.0
 """The usual counts as much as so many of a customer's own deeds."""
 _HOURS, _DAYS = 24, 7
 _CELLS = _HOURS + _DAYS
+_CHANNELS = tuple(Channel)
 
 
 class Best(NamedTuple):
@@ -57,15 +58,14 @@ class Habits:
 
         `visited` (28,) has hours with a visit as bits, by day modulo 28 (UTC).
         """
-        own = np.zeros(_CELLS)
+        own = [0.0] * (CHANNEL_CELL + len(_CHANNELS))
         for cells in standing.habits.values():
             for cell, count in cells.items():
-                if cell < WEEKDAY_CELL + _DAYS:
-                    own[cell] += count
-        hour, hour_sure, weekday, weekday_sure = _moments(visited, own, self._usual)
-        answered = [used * standing.habit(CHANNEL_CELL + one) for one, used in zip(Channel, self._used, strict=True)]
-        channels = tuple(n + weight for n, weight in zip(answered, self._weights, strict=True))
-        channel = max(Channel, key=lambda one: (channels[one], -one))
+                own[cell] += count
+        hour, hour_sure, weekday, weekday_sure = _moments(visited, np.array(own[:_CELLS]), self._usual)
+        answered = [n * used for n, used in zip(own[CHANNEL_CELL:], self._used, strict=True)]
+        channels = tuple([n + weight for n, weight in zip(answered, self._weights, strict=True)])
+        channel = _CHANNELS[channels.index(max(channels))]
         return Best(
             None if hour < 0 else hour,
             hour_sure,

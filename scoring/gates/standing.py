@@ -3,7 +3,7 @@
 Whatever is told is kept by its own time, so that the same news leave the same standing in any order of arrival.
 """
 
-from bisect import insort
+from bisect import bisect_right, insort
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ WEEKDAY_CELL, CHANNEL_CELL = 24, 32
 
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _GENERATION_MS = 182 * _DAY_MS
+_CHANNELS = tuple(Channel)
 _CASES = 16
 """Tickets, and orders with a promised delivery, that are kept of one customer, the last ones."""
 
@@ -104,8 +105,12 @@ class Standing(msgspec.Struct, array_like=True):
 
     def contacts_since(self, after_ms: int, purpose: Purpose, channel: Channel | None = None) -> int:
         """How many contacts there were later than `after_ms`, on one channel or on all."""
-        channels = Channel if channel is None else (channel,)
-        return sum(ms > after_ms for one in channels for ms in self.contacts.get(8 * purpose + one, ()))
+        found = 0
+        for one in _CHANNELS if channel is None else (channel,):
+            times = self.contacts.get(8 * purpose + one)
+            if times:
+                found += len(times) - bisect_right(times, after_ms)
+        return found
 
     def consents(self, channel: Channel, purpose: Purpose, unknown: bool) -> bool:
         """Whether they may be contacted so; `unknown` where they never said."""
@@ -117,10 +122,6 @@ class Standing(msgspec.Struct, array_like=True):
         tickets = (opened for opened, solved in self.tickets.values() if opened > solved)
         promises = (due for _, due, delivered in self.promises.values() if due and not delivered)
         return any(now_ms - within_ms < since <= now_ms for since in (*tickets, *promises))
-
-    def habit(self, cell: int) -> int:
-        """How often they did something at an hour, on a weekday or a channel."""
-        return sum(cells.get(cell, 0) for cells in self.habits.values())
 
     def _note(self, ms: int, *cells: int) -> None:
         hour, weekday = ms // _HOUR_MS % 24, (ms // _DAY_MS + 3) % 7

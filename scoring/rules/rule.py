@@ -124,6 +124,8 @@ class Rule:
     paused: bool = False
     entering: Truth = field(init=False, repr=False)
     leaving: Truth = field(init=False, repr=False)
+    reads_score: bool = field(init=False, repr=False)
+    """Whether a score decides, so that the rule must wait until the model has learned enough."""
 
     def __post_init__(self) -> None:
         self._check_fields()
@@ -132,15 +134,11 @@ class Rule:
         leaving = Not(entering) if self.exit is None else self._predicate("exit", self.exit)
         object.__setattr__(self, "entering", entering)
         object.__setattr__(self, "leaving", leaving)
+        object.__setattr__(self, "reads_score", bool(self.columns & _SCORES))
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
         self._check_lines()
         self._check_objects()
         self._check_parameters_used()
-
-    @property
-    def reads_score(self) -> bool:
-        """Whether a score decides, so that the rule must wait until the model has learned enough."""
-        return bool(self.columns & _SCORES)
 
     @property
     def columns(self) -> frozenset[Column]:
