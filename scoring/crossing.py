@@ -137,7 +137,7 @@ class Crossings:
         if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
             purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
             standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
-        category, chosen = _carried(rule, crossing, side, points.viewed[i].tolist(), products)
+        category, chosen = _carried(rule, crossing, points.viewed[i].tolist(), products)
         carries = rule.carries
         return Action(
             rule=rule.name,
@@ -204,7 +204,7 @@ class Crossings:
         if crossing.object is None:
             number = state.crossings = state.crossings + 1
         else:
-            number = side.count(rule.name, str(rule.for_each), crossing.object, crossing.entered)
+            number = _number_of_object(rule.name, crossing)
         told = Crossed(
             *cause,
             number,
@@ -240,6 +240,13 @@ class Crossings:
             state.sent_ms = time_ms
 
 
+def _number_of_object(rule: str, crossing: Crossing) -> int:
+    """The number of a crossing of an object; of one that is no longer known, 1 for entering and 2 for leaving."""
+    if crossing.thing is None:
+        return 1 if crossing.entered else 2
+    return crossing.thing.count(rule)
+
+
 def _as_if_sent(verdict: Verdict) -> bool:
     """Whether it uses up cap and cooldown: what only the holdout withholds does, or its control would be another kind
     of customer.
@@ -259,17 +266,14 @@ def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossi
     return None
 
 
-def _carried(
-    rule: Rule, crossing: Crossing, side: Side, viewed: list[int], names: dict[int, str]
-) -> tuple[str | None, list[str]]:
+def _carried(rule: Rule, crossing: Crossing, viewed: list[int], names: dict[int, str]) -> tuple[str | None, list[str]]:
     """The category and the products that an action carries; of the products first the one that it is about."""
     *last, favourite, category = viewed
     chosen: list[str] = []
     if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
         chosen.append(crossing.object)
-    if Carry.ORDER in rule.carries and crossing.object is not None:
-        thing = side.open.get(str(rule.for_each), {}).get(crossing.object)
-        chosen += () if thing is None else thing.products
+    if Carry.ORDER in rule.carries:
+        chosen += crossing.products
     if Carry.FAVOURITE in rule.carries and favourite in names:
         chosen.append(names[favourite])
     if Carry.PRODUCTS in rule.carries:

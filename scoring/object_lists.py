@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.kernel import OBJECTS, Points
+from scoring.open_object import OpenObject
 from scoring.rules import RuleSet
 from scoring.rules.columns import Op
 from scoring.rules.program import Program
@@ -19,12 +20,18 @@ _ITS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE)
 
 
 class Crossing(NamedTuple):
-    """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`."""
+    """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`.
+
+    `thing` is what is kept of the object, None where it had to give way; it moves on with the run, so `products` are
+    those that it had at the point.
+    """
 
     point: int
     rule: int
     object: str | None
     entered: bool
+    thing: OpenObject | None = None
+    products: tuple[str, ...] = ()
 
 
 class _Asked(NamedTuple):
@@ -34,6 +41,8 @@ class _Asked(NamedTuple):
     row: int
     of: str
     object: str
+    thing: OpenObject | None
+    products: tuple[str, ...]
 
 
 class ObjectLists:
@@ -72,7 +81,7 @@ class ObjectLists:
             inside = lists.get(key)
             listed = each.object in (sides.listed(*key) if inside is None else inside)
             if listed == bool(leaving[n, k]):
-                found.append(Crossing(each.point, r, each.object, not listed))
+                found.append(Crossing(each.point, r, each.object, not listed, each.thing, each.products))
                 # The side record itself moves on as the actions are told; what follows at once must be asked of a copy.
                 if inside is None:
                     inside = lists[key] = dict(sides.listed(*key))
@@ -90,7 +99,8 @@ class ObjectLists:
             row, now = int(points.row[i]), int(points.time_ms[i])
             for of, name, thing in sides.objects_at(row, int(points.event[i]), now):
                 if of in self._kinds:
-                    asked.append(_Asked(i, row, of, name))
+                    kept = thing if sides.touch(row).open[of].get(name) is thing else None
+                    asked.append(_Asked(i, row, of, name, kept, () if kept is None else kept.products))
                     its.append([thing.read(column, now) for column in self._its])
         values = np.empty((len(asked), len(self._program.columns)))
         values[:, self._others] = points.columns[[each.point for each in asked]][:, self._read]

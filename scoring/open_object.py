@@ -49,6 +49,11 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
             self.products = tuple(products)[:_PRODUCTS]
             self.bought = bought_with(self.bought, ms)
 
+    def count(self, rule: str) -> int:
+        """The number of one more crossing of the rule's line."""
+        number = self.crossed[rule] = self.crossed.get(rule, 0) + 1
+        return number
+
     def last_ms(self) -> int:
         """When the last event was that is about it."""
         return max(last for last, _ in self.events.values())

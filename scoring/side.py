@@ -153,14 +153,6 @@ class Side(msgspec.Struct, array_like=True):
         if not inside:
             del self.objects[rule]
 
-    def count(self, rule: str, of: str, object_id: str, entered: bool) -> int:
-        """The number of a crossing of an object; of one that is no longer known, 1 for entering and 2 for leaving."""
-        thing = self.open.get(of, {}).get(object_id)
-        if thing is None:
-            return 1 if entered else 2
-        number = thing.crossed[rule] = thing.crossed.get(rule, 0) + 1
-        return number
-
 
 def put_in(inside: dict[str, bool], object_id: str, sent: bool, limit: int) -> None:
     """Put an object in a list; the oldest goes beyond `limit`."""

@@ -3,14 +3,15 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from strategies.engines import Told, feed, held, let_pass, new_engine, restored
-from strategies.event_streams import DAY_MS, streams
+from strategies.event_streams import DAY_MS, START_MS, streams
 
 from scoring import engine as engine_module
 from scoring.engine import Engine
 from scoring.kernel import Events
+from scoring.kinds import Kind
 from scoring.outcome import Outcome
 from scoring.queue import new_heap
 from scoring.sides import Detail
@@ -42,8 +43,14 @@ def test_cuts_change_nothing(events: list[Event], cuts: list[int]) -> None:
     assert pieces_rows == whole_rows
 
 
+def _of_order(kind: Kind, offset: int) -> Event:
+    """Something that is told of an order, of which it is the only one."""
+    return Event(b"customer-1", START_MS, kind, source=1, offset=offset, message=offset, product=1, value=9.5)
+
+
 @settings(max_examples=100)
 @given(events=streams(), cuts=CUTS)
+@example(events=[_of_order(Kind.RETURN_REQUESTED, 0), _of_order(Kind.ORDER_COMPLETED, 1)], cuts=[])
 def test_event_by_event_is_the_same(events: list[Event], cuts: list[int]) -> None:
     """A run an event tells and holds the same as any other pieces."""
     single, single_rows = told_in_runs(events, list(range(len(events))))
