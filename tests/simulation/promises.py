@@ -14,6 +14,7 @@ from scoring.kinds import Kind
 from scoring.model import Snapshot
 from scoring.stored import META
 from streams.outbox import INPUTS
+from streams.unit import StateLostError
 
 __all__ = ["Promises"]
 
@@ -165,7 +166,11 @@ class _Check:
         """The changelog restores to what the last unit holds."""
         restored = self._unit.anew()
         restored.restore([e.key or b"" for e in self._changelog], [e.value for e in self._changelog])
-        restored.ready(self._committed)
+        try:
+            restored.ready(self._committed)
+        except StateLostError as error:
+            yield f"the changelog holds the state: {error}"
+            return
         restored.engine.catch_up()
         self._unit.engine.catch_up()
         if not self._exact:  # a forgetful unit has changed more than it wrote
