@@ -45,7 +45,8 @@ soak: $(VENV)/.bench warm ## Break what can be broken for half an hour, and chec
 	@$(PYTHON) -m benchmarks.soak
 	$(SAY) "the commit protocol, simulated: ten thousand schedules"
 	@$(PYTHON) -m benchmarks.soak_simulation
-	$(SAY) "hostile input: ten minutes of bytes bred for coverage"
+	$(SAY) "hostile input: mistakes planted on purpose, then ten minutes of records bred for coverage"
+	@$(PYTHON) -m benchmarks.soak_fuzz --prove
 	@$(PYTHON) -m benchmarks.soak_fuzz
 	$(SAY) "faults on the local Apache Kafka: $(MINUTES) minutes (another time: make soak MINUTES=10)"
 	@$(PYTHON) -m benchmarks.soak_faults --minutes $(MINUTES)

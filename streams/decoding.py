@@ -24,7 +24,7 @@ from scoring.profile import stable_hash
 from scoring.side import CartItem
 from scoring.sides import Detail
 from streams.commit import Record
-from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, product_of
+from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, product_of, worth_of
 from streams.hashing import hashes
 from streams.limits import Limits, too_large
 from streams.news import TELLING, news_of
@@ -427,14 +427,11 @@ def _detail(kind: int, said: Properties, news: tuple[News, ...]) -> Detail:
 def _order_columns(kind: int, said: Properties) -> tuple[float, float, float]:
     """Worth, lines and pieces of an order, or of what is taken back of it; never below zero.
 
-    Without a list of products it counts as one line of one piece. The worth is the revenue, else the total,
-    else what the lines add up to.
+    Without a list of products it counts as one line of one piece.
     """
     lines = said.products or ()
-    worth = next((a for a in (said.revenue, said.total, said.value, said.subtotal) if a is not None), None)
+    worth = worth_of(said)
     pieces = [1.0 if line.quantity is None else line.quantity for line in lines]
-    if worth is None:
-        worth = sum(piece * (line.price or 0.0) for piece, line in zip(pieces, lines, strict=True))
     if kind in _TAKEN_BACK:  # some send what they give back as a negative amount
         worth, pieces = abs(worth), [abs(piece) for piece in pieces]
     return max(worth, 0.0), float(max(len(lines), 1)), max(sum(pieces), 0.0) if lines else 1.0

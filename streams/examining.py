@@ -19,6 +19,7 @@ __all__ = [
     "amount_refused",
     "customer_of",
     "product_of",
+    "worth_of",
 ]
 
 AMOUNT_LIMIT: Final = 1e9
@@ -133,6 +134,9 @@ def amount_refused(said: Properties | None, kind: Kind, limits: Limits) -> Refus
         if not _storable(name, limits.max_id_bytes):
             field = f"properties.products[{i}].product_id"
             return Refusal(field, shown(name), "is no id that can be kept", too_long, "range")
+    if kind in _ORDERS and not -AMOUNT_LIMIT <= (worth := worth_of(said)) <= AMOUNT_LIMIT:
+        remedy = f"send prices and quantities that add up to {AMOUNT_LIMIT:.0f} at most, or the order's total"
+        return Refusal("properties.products", str(worth), "add up to no amount that can be", remedy, "range")
     return None
 
 
@@ -143,6 +147,15 @@ def _promise_refused(promised_at: str) -> Refusal | None:
         remedy = "send ISO 8601 with an offset, such as 2024-05-01T09:30:00.000Z"
         return Refusal("properties.promised_at", shown(promised_at), "is not a time", remedy, "time")
     return None
+
+
+def worth_of(said: Properties) -> float:
+    """Return what an order says it comes to: the revenue, else the total, else what its lines add up to."""
+    for amount in (said.revenue, said.total, said.value, said.subtotal):
+        if amount is not None:
+            return amount
+    lines = said.products or ()
+    return sum((1.0 if line.quantity is None else line.quantity) * (line.price or 0.0) for line in lines)
 
 
 def _storable(name: str, max_id_bytes: int) -> bool:

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import LeaderNotAvailableError
 
 from scoring.model import Snapshot, SnapshotRefused
 from streams.connection import aiokafka_options
+from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.trainer.wire import snapshot_of
 
@@ -105,20 +105,13 @@ async def inputs_filled(settings: Settings) -> frozenset[int]:
     Raises
     ------
     aiokafka.errors.KafkaError
-        From the broker; also while it does not tell of every partition, as after its own start: one left out here
-        would not be waited for, and its examples would come too late.
+        From the broker; also while it does not tell of every partition: one left out here would not be waited for,
+        and its examples would come too late.
     """
+    places = [TopicPartition(topic, number) for topic in INPUTS for number in range(settings.partitions)]
     consumer = AIOKafkaConsumer(**aiokafka_options(settings), enable_auto_commit=False)
     try:
         await consumer.start()
-        topics = await consumer.topics()
-        places = [
-            TopicPartition(topic, number)
-            for topic in ("clickstream", "orders", "customers")
-            for number in (consumer.partitions_for_topic(topic) or () if topic in topics else ())
-        ]
-        if len(places) < 3 * settings.partitions:
-            raise LeaderNotAvailableError("the broker does not tell all partitions of the inputs")
         first = await consumer.beginning_offsets(places)
         end = await consumer.end_offsets(places)
         return frozenset(place.partition for place in places if end[place] > first[place])

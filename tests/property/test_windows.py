@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from scoring.profile import DAY_MS, HOUR_MS
@@ -76,7 +76,8 @@ def test_a_ring_that_is_one_bucket_too_long_is_found() -> None:
         if bucket >= epoch - ring.shape[1]:
             ring[kind, bucket % ring.shape[1]] += 1
 
-    @settings(max_examples=200, database=None, phases=[Phase.generate])
+    @settings(max_examples=200, database=None, phases=[Phase.explicit, Phase.generate])
+    @example([START + 2, START])
     @given(buckets=BUCKETS)
     def broken(buckets: list[int]) -> None:
         check_span(buckets, 2, off_by_one)

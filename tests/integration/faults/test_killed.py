@@ -1,9 +1,11 @@
 """Workers, trainer and broker killed under load: afterwards all is counted once and told once."""
 
+import asyncio
 import time
 
 import pytest
 
+from streams.trainer.newest import inputs_filled
 from tests.integration.faults.world import World
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("faults")]
@@ -66,3 +68,9 @@ def test_a_killed_trainer_goes_on_as_if_nothing_had_been(world: World) -> None:
     world.checked()
     world.ledger.check_versions()
     assert world.learned_again() == world.published()
+
+
+def test_a_trainer_knows_which_partitions_hold_input(world: World) -> None:
+    """It waits for what these tell before it learns; Apache Kafka tells of a topic only when asked for it."""
+    world.drained()
+    assert asyncio.run(inputs_filled(world.settings)) == frozenset(range(world.settings.partitions))
