@@ -132,7 +132,7 @@ class _Running:
     # ---- where to go on
 
     async def _begin(self) -> None:
-        places = await partitions_of(self.consumer, (*_INPUTS, _DELETIONS))
+        places = partitions_of(self.settings, (*_INPUTS, _DELETIONS))
         names = [_name(place) for place in places]
         self.published = parts_by_version(await newest_values(self.settings, "products"))
         states = await newest_values(self.settings, "shop-state")
