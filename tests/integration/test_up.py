@@ -47,14 +47,6 @@ class Up:
         return [pid for pid in self.family if alive(pid)]
 
 
-CONSENTING = {
-    "RECOMPRA_CONSENT_UNKNOWN": "yes",
-    "RECOMPRA_HOLDOUT_GLOBAL": "0",
-    "RECOMPRA_HOLDOUT_RULE": "0",
-    "RECOMPRA_MARKETING_CONTACTS": "-1",  # an order enters several lists at once
-}
-
-
 @contextmanager
 def up(tmp_path: Path, *options: str, **environment: str) -> Iterator[Up]:
     errors = tmp_path / "stderr"
@@ -65,7 +57,7 @@ def up(tmp_path: Path, *options: str, **environment: str) -> Iterator[Up]:
             stdout=subprocess.PIPE,
             stderr=file,
             text=True,
-            env={**os.environ, **CONSENTING, **environment},
+            env={**os.environ, **environment},
         ) as process,
     ):
         try:

@@ -271,7 +271,7 @@ def test_a_rule_told_while_it_runs_takes_effect_at_its_time(settings: Settings, 
         "enter": "order_number >= 1",
         "exit": "order_number == 0",
     }
-    with worker(settings, RECOMPRA_CONSENT_UNKNOWN="yes"):
+    with worker(settings):
         shop.send("orders", "before", "Order Completed", {"order_id": "a", "total": 1.0}).get(10)
         drained(settings)
         now = from_ms(time.time_ns() // 1_000_000)
