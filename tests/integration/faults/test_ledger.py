@@ -18,7 +18,7 @@ def _told_twice(ledger: Ledger) -> None:
 
 
 def _crossing_lost(ledger: Ledger) -> None:
-    next(told for told in ledger.crossings.values() if told).pop(0)
+    next(told for told in ledger.crossings.values() if len(told) > 1).pop(0)
 
 
 def _crossings_swapped(ledger: Ledger) -> None:
