@@ -59,6 +59,7 @@ def shop(broker: str) -> Iterator[subprocess.Popen[str]]:
     """A process that says that it reads."""
     environment = {
         **os.environ,
+        "RECOMPRA_PARTITIONS": "2",
         "RECOMPRA_SHOP_QUIET_S": "60",
         "RECOMPRA_SHOP_STATE_EVERY_S": "0.5",
         "RECOMPRA_SHOP_VERSIONS_KEPT": "10",
