@@ -93,7 +93,7 @@ def _demo(seed: int, plot: Path, days: int | None, svg: Path | None, as_json: bo
     progress, watched = Progress(), Watched()
     with ThreadPoolExecutor(1) as pool, _view(progress, watched) as (say, show):
         planned = pool.submit(plan, seed, days)  # read while the parts start, which are other processes
-        with started(broker, loaded, interrupts, say=say) as instance:
+        with started(broker, loaded, interrupts, say=say, parts=("worker", "trainer")) as instance:
             say("reading the orders")
             run = _run(loaded, instance, planned.result(), progress, watched, show)
             with asyncio.Runner() as runner:
@@ -126,7 +126,6 @@ def _settings(broker: str) -> Loaded:
         consent_unknown="yes",  # its history says nothing of consent
         commit_interval_s=0.4,
         snapshot_every="2d",
-        shop_every="7d",
     )
 
 
