@@ -1,7 +1,7 @@
 """Engine: one partition's scoring, from a run of events to what is told of it and to what must be stored."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -290,17 +290,11 @@ class Engine:
 
     def swap(self, snapshot: Snapshot) -> None:
         """Use a model from its effective time on; one that is not newer than what is known changes nothing."""
-        newest = self.upcoming[-1].version if self.upcoming else self.model.version
-        if snapshot.version > newest:
-            self.upcoming = [s for s in self.upcoming if s.effective_ms < snapshot.effective_ms]
-            self.upcoming.append(snapshot)
+        self.upcoming = _planned(self.upcoming, self.model.version, snapshot)
 
     def swap_shop(self, snapshot: ShopSnapshot) -> None:
         """Use what is known of all customers from its effective time on; what is not newer changes nothing."""
-        newest = self.upcoming_shop[-1] if self.upcoming_shop else self.shop
-        if newest is None or snapshot.version > newest.version:
-            self.upcoming_shop = [s for s in self.upcoming_shop if s.effective_ms < snapshot.effective_ms]
-            self.upcoming_shop.append(snapshot)
+        self.upcoming_shop = _planned(self.upcoming_shop, self.shop_version, snapshot)
 
     @property
     def shop_version(self) -> int:
@@ -423,6 +417,17 @@ class Engine:
         known = len(self.profiles)
         self._heap = grown(new_heap(0), 4 * known + 4096)
         reschedule(self.profiles.rows, known, self._heap, self.clock.watermark_ms, self._reading, self.config)
+
+
+Planned = TypeVar("Planned", Snapshot, ShopSnapshot)
+
+
+def _planned(upcoming: list[Planned], in_force: int, snapshot: Planned) -> list[Planned]:
+    """What is to come in force with one more version; one that is not newer than all that is known changes nothing."""
+    newest = upcoming[-1].version if upcoming else in_force
+    if snapshot.version <= newest:
+        return upcoming
+    return [each for each in upcoming if each.effective_ms < snapshot.effective_ms] + [snapshot]
 
 
 NO_EVENTS = Events.blank(0)

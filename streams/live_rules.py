@@ -48,7 +48,7 @@ def rule_of(value: bytes) -> tuple[Rule, int]:
     return rules[0], effective_ms
 
 
-class LiveRules:
+class LiveRules(WholeTopic):
     """What is in force when: the rules that a worker starts with, and every version told since.
 
     Parameters
@@ -68,28 +68,16 @@ class LiveRules:
         changed: Callable[[Timeline], None],
         refused: Callable[[RuleError], None],
     ) -> None:
-        self._settings = settings
         self._known = set(rules.names)
         self._accepted: list[tuple[Rule, int]] = []
         self._base = rules
         self._changed = changed
         self._refused = refused
-        self._topic = WholeTopic(settings, TOPIC, self._take)
+        super().__init__(settings, TOPIC)
         self.timeline: Timeline = RuleBook(rules.rules).timeline()
 
-    async def start(self) -> None:
-        """Read what is there, to the end; raises what the broker raises."""
-        await self._topic.start()
-
-    async def follow(self) -> None:
-        """Read what is added, until cancelled."""
-        await self._topic.follow()
-
-    async def stop(self) -> None:
-        """Close the connection."""
-        await self._topic.stop()
-
-    async def _take(self, value: bytes) -> None:
+    async def take(self, value: bytes) -> None:
+        """Take a version in, or tell why it cannot be used."""
         try:
             rule, effective_ms = rule_of(value)
             await self._check_topic(rule)
@@ -105,7 +93,7 @@ class LiveRules:
 
     async def _check_topic(self, rule: Rule) -> None:
         topic = f"actions-{rule.name}"
-        if rule.name not in self._known and topic not in await self._topic.topics():
+        if rule.name not in self._known and topic not in await self.topics():
             remedy = f"create the topic {topic}, then publish the rule again"
             raise RuleError(rule.name, "name", rule.name, f"its topic {topic} is not on the broker", remedy)
         self._known.add(rule.name)

@@ -46,7 +46,7 @@ def snapshot_of(value: bytes, settings: Settings) -> Snapshot:
     return replace(snapshot, state=b"")
 
 
-class Models:
+class Models(WholeTopic):
     """All snapshots on the topic, in order of version.
 
     Parameters
@@ -63,29 +63,17 @@ class Models:
         found: Callable[[Snapshot], None],
         refused: Callable[[SnapshotRefused], None],
     ) -> None:
-        self._settings = settings
         self._found = found
         self._refused = refused
-        self._topic = WholeTopic(settings, TOPIC, self._take)
+        super().__init__(settings, TOPIC)
         self.known: dict[int, Snapshot] = {}
 
     def in_order(self) -> list[Snapshot]:
         """Those known so far."""
         return [self.known[version] for version in sorted(self.known)]
 
-    async def start(self) -> None:
-        """Read what is there, to the end; raises what the broker raises."""
-        await self._topic.start()
-
-    async def follow(self) -> None:
-        """Read what is added, until cancelled."""
-        await self._topic.follow()
-
-    async def stop(self) -> None:
-        """Close the connection."""
-        await self._topic.stop()
-
-    async def _take(self, value: bytes) -> None:
+    async def take(self, value: bytes) -> None:
+        """Take a snapshot in, or tell why it cannot be used."""
         try:
             snapshot = snapshot_of(value, self._settings)
         except SnapshotRefused as error:

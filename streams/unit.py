@@ -6,7 +6,7 @@ It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothin
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -131,7 +131,7 @@ class Unit:
     timeline
         The rule sets that are known so far, each with the event time from which it holds.
     shop
-        Gives the versions of the shop's knowledge that are known when the restore ends, in order.
+        The versions of the shop's knowledge that are known so far.
     suspects
         What is known of records that make the engine fail; shared by the units that follow each other.
 
@@ -148,7 +148,7 @@ class Unit:
         loaded: Sequence[Snapshot] = (),
         timeline: Sequence[tuple[int, RuleSet]] = (),
         suspects: Suspects | None = None,
-        shop: Callable[[], Sequence[ShopSnapshot]] = tuple,
+        shop: Sequence[ShopSnapshot] = (),
     ) -> None:
         self.partition = partition
         self._options = options
@@ -180,7 +180,7 @@ class Unit:
         self._read = 0
         self._models = list(loaded)
         self._timeline = timeline
-        self._shop = shop
+        self._shop = list(shop)
         self._suspects = suspects or Suspects()
         self._broken = False
         self._restored = False
@@ -378,7 +378,7 @@ class Unit:
         self._restored = True
         for snapshot in sorted(self._models, key=lambda snapshot: snapshot.version):
             self.engine.swap(snapshot)
-        for known in self._shop():
+        for known in sorted(self._shop, key=lambda snapshot: snapshot.version):
             self.engine.swap_shop(known)
         self.engine.plan_rules(self._timeline)
         self.engine.catch_up()
@@ -392,9 +392,11 @@ class Unit:
             self._models.append(snapshot)
 
     def swap_shop(self, snapshot: ShopSnapshot) -> None:
-        """Use a version of the shop's knowledge from its effective time on; `ready` asks for those told before."""
+        """Use a version of the shop's knowledge from its effective time on, as a model."""
         if self._restored:
             self.engine.swap_shop(snapshot)
+        else:
+            self._shop.append(snapshot)
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its event time on; while the state is still being read, once it is there."""
@@ -435,6 +437,3 @@ def _merged(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((source, count))
     return merged
-
-
-Build = Callable[[int], Unit]

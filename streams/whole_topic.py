@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from abc import ABC, abstractmethod
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -18,22 +18,23 @@ _RETRY_S = 1.0
 _CLOSE_S = 10.0
 
 
-class WholeTopic:
+class WholeTopic(ABC):
     """Everything on a topic of one partition, then what is added.
 
     Parameters
     ----------
     topic
         Its name.
-    take
-        Given the value of each record that has one, in order.
     """
 
-    def __init__(self, settings: Settings, topic: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, settings: Settings, topic: str) -> None:
         self._settings = settings
         self._topic = topic
-        self._take = take
         self._consumer: AIOKafkaConsumer | None = None
+
+    @abstractmethod
+    async def take(self, value: bytes) -> None:
+        """Take the value of a record; of each that has one, in order."""
 
     async def start(self) -> None:
         """Read what is there, to the end.
@@ -82,4 +83,4 @@ class WholeTopic:
         for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
             for record in records:
                 if record.value is not None:
-                    await self._take(record.value)
+                    await self.take(record.value)

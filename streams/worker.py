@@ -160,7 +160,7 @@ class _Worker:
                 self.models.in_order(),
                 self.rules.timeline,
                 self.suspects[partition],
-                self.shop.in_order,
+                self.shop.in_order(),
             ),
             now_ms,
             self._written,

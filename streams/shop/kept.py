@@ -27,8 +27,8 @@ async def newest_values(settings: Settings, topic: str) -> dict[bytes, bytes]:
     consumer = AIOKafkaConsumer(
         **aiokafka_options(settings), enable_auto_commit=False, isolation_level="read_committed"
     )
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
         end = (await consumer.end_offsets([place]))[place]

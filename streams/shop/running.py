@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -17,6 +18,7 @@ from prometheus_client import start_http_server
 from scoring.shop.shop import Shop, StateRefused, Version
 from streams.connection import aiokafka_options, unreachable
 from streams.limits import Limits
+from streams.patience import patiently
 from streams.settings import Settings
 from streams.shop.kept import newest_values, partitions_of, parts_by_version
 from streams.shop.metrics import ShopMetrics
@@ -134,8 +136,8 @@ class _Running:
     async def _begin(self) -> None:
         places = partitions_of(self.settings, (*_INPUTS, _DELETIONS))
         names = [_name(place) for place in places]
-        self.published = parts_by_version(await newest_values(self.settings, "products"))
-        states = await newest_values(self.settings, "shop-state")
+        self.published = parts_by_version(await self._kept("products"))
+        states = await self._kept("shop-state")
         for key in states:
             copy = int(key.split(b"/")[0])
             self.sizes[copy] = self.sizes.get(copy, 0) + 1
@@ -159,6 +161,9 @@ class _Running:
         for place in places:
             self.consumer.seek(place, self.shop.fronts[_name(place)].next)
         self.heard_s = dict.fromkeys(places, time.monotonic())
+
+    async def _kept(self, topic: str) -> dict[bytes, bytes]:
+        return await patiently(topic, partial(newest_values, self.settings, topic))
 
     # ---- what is read
 
@@ -246,7 +251,7 @@ class _Running:
 
     async def _send(self, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         for key, value in records:
-            await self.producer.send_and_wait(topic, value, key=key, partition=0)
+            await patiently(topic, partial(self.producer.send_and_wait, topic, value, key=key, partition=0))
 
 
 def _name(place: TopicPartition) -> str:

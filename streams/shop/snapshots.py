@@ -40,7 +40,7 @@ class Assembly:
         return None
 
 
-class ShopSnapshots:
+class ShopSnapshots(WholeTopic):
     """The newest versions on the topic, in order.
 
     Parameters
@@ -60,26 +60,15 @@ class ShopSnapshots:
         self._found, self._refused = found, refused
         self._kept = settings.shop_versions_kept
         self._assembly = Assembly(self._kept)
-        self._topic = WholeTopic(settings, TOPIC, self._take)
+        super().__init__(settings, TOPIC)
         self.known: dict[int, ShopSnapshot] = {}
 
     def in_order(self) -> list[ShopSnapshot]:
         """Those known so far."""
         return [self.known[version] for version in sorted(self.known)]
 
-    async def start(self) -> None:
-        """Read what is there, to the end; raises what the broker raises."""
-        await self._topic.start()
-
-    async def follow(self) -> None:
-        """Read what is added, until cancelled."""
-        await self._topic.follow()
-
-    async def stop(self) -> None:
-        """Close the connection."""
-        await self._topic.stop()
-
-    async def _take(self, value: bytes) -> None:
+    async def take(self, value: bytes) -> None:
+        """Take a part in; with the last of its version, that, or tell why it cannot be used."""
         try:
             parts = self._assembly.add(read_part(value))
             if parts is None or parts[0].version in self.known:

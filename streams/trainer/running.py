@@ -16,12 +16,12 @@ from scoring.learner import Learner, LearnerConfig
 from scoring.model import Snapshot, SnapshotRefused
 from streams.connection import aiokafka_options, unreachable
 from streams.learning import learner_config
+from streams.patience import patiently
 from streams.settings import Settings
 from streams.topics import found
 from streams.trainer.app import trainer_app, trainer_settings
 from streams.trainer.binding import TrainerBinding
 from streams.trainer.newest import inputs_filled, newest_model, newest_version
-from streams.trainer.patience import patiently
 from streams.trainer.training import Training
 from streams.trainer.wire import model_record
 from streams.trainer_metrics import TrainerMetrics

@@ -70,7 +70,7 @@ class SimulatedRules(LiveRules):
 
     async def tell(self, version: Version) -> None:
         """Take one version in, new or not."""
-        await self._take(version.record())
+        await self.take(version.record())
 
     async def _check_topic(self, rule: Rule) -> None:
         """It is there."""

@@ -35,12 +35,12 @@ class Told:
         async def there() -> set[str]:
             return set(topics)
 
-        self.live._topic.topics = there  # type: ignore[method-assign]
+        self.live.topics = there  # type: ignore[method-assign]
 
     def take(self, *values: bytes) -> "Told":
         """Take records in, one after the other."""
         for value in values:
-            asyncio.run(self.live._take(value))
+            asyncio.run(self.live.take(value))
         return self
 
 

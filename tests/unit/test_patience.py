@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
 
-from streams.trainer.patience import patiently
+from streams.patience import patiently
 
 
 def asked(answers: Iterator[object]) -> object:
