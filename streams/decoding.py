@@ -102,6 +102,8 @@ class Decoder:
         broker's receipt counts.
     limits
         How large what an event says may be.
+    categories
+        Whether the category of a view is wanted; a row that keeps no views has no use for it.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Decoder:
         *,
         own_clock: bool,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        categories: bool = True,
     ) -> None:
         self._row = row
         self._numbers = _Numbers(product, limits.max_id_bytes)
@@ -120,6 +123,7 @@ class Decoder:
         self._examine = Examiner(allowed_skew_ms, limits)
         self._skew_ms = allowed_skew_ms
         self._own_clock = own_clock
+        self._looking = _IS_LOOKING & categories
         self._decode = msgspec.json.Decoder(Event).decode
 
     def __call__(self, source: int, records: Sequence[Record]) -> Decoded:
@@ -208,7 +212,7 @@ class Decoder:
         unknown = c.receipt_ms == UNKNOWN_RECEIPT
         events.received_ms[:] = np.where(unknown | self._own_clock, c.time_ms, c.receipt_ms)
         events.cart_items[:] = -1
-        for i in np.flatnonzero(_IS_LOOKING[c.kind]).tolist():
+        for i in np.flatnonzero(self._looking[c.kind]).tolist():
             if (said := c.values[i].properties) is not None and said.category:
                 events.category[i] = self._numbers[said.category]
         for i in np.flatnonzero(_IS_NUMBERED[c.kind]).tolist():

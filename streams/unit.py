@@ -159,6 +159,7 @@ class Unit:
             options.allowed_skew_ms,
             own_clock=options.own_clock,
             limits=options.limits,
+            categories=options.engine.layout.parts.seen > 0,
         )
         self.outbox = Outbox(
             partition,
