@@ -57,6 +57,7 @@ class Worker:
             "RECOMPRA_APP_ID": app_id,
             "RECOMPRA_PARTITIONS": str(cluster.partitions),
             "RECOMPRA_EXACTLY_ONCE": "on" if exactly_once else "off",
+            "RECOMPRA_CONSENT_UNKNOWN": "yes",  # nobody in the made-up shops says anything of consent
             # It is paused while records are put there, and must still be a member afterwards.
             "RECOMPRA_SESSION_TIMEOUT_S": "60",
             **{f"RECOMPRA_{name.upper()}": value for name, value in settings.items()},

@@ -42,10 +42,10 @@ class GateFields(BaseModel):
     """The settings of the gates (docs/gates.md); a part of `streams.settings.Settings`."""
 
     consent_unknown: Annotated[Literal["no", "yes"], BeforeValidator(yes_no)] = Field(
-        "yes", description="whether those who never said anything may be sent marketing: no, yes"
+        "no", description="whether those who never said anything may be sent marketing: no, yes"
     )
     marketing_contacts: int = Field(
-        -1, ge=-1, le=100, description="most marketing contacts within marketing_window (count; -1 = without limit)"
+        2, ge=-1, le=100, description="most marketing contacts within marketing_window (count; -1 = without limit)"
     )
     marketing_window: Duration = Field(_MONTH, description="the span of marketing_contacts (duration)")
     service_contacts: int = Field(
@@ -69,9 +69,9 @@ class GateFields(BaseModel):
         0.5, ge=0, le=1, description="from this share of orders with a coupon on, none: they wait for one (fraction)"
     )
     coupon_orders: int = Field(3, ge=1, description="fewer orders than this say nothing about coupons (count)")
-    holdout_global: float = Field(0.0, ge=0, le=1, description="customers held out of all marketing (fraction)")
+    holdout_global: float = Field(0.05, ge=0, le=1, description="customers held out of all marketing (fraction)")
     holdout_rule: float = Field(
-        0.0, ge=0, le=1, description="customers held out of the marketing of each rule (fraction)"
+        0.05, ge=0, le=1, description="customers held out of the marketing of each rule (fraction)"
     )
     holdout_salt: str = Field("", max_length=100, description="another text draws other customers")
     quiet_from: int = Field(21, ge=0, le=23, description="marketing waits from this local hour on (hour)")

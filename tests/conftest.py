@@ -24,6 +24,9 @@ hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("recompra")
 
 
+OPEN_GATES = {"consent_unknown": "yes", "marketing_contacts": -1, "holdout_global": 0, "holdout_rule": 0}
+
+
 @dataclass(frozen=True)
 class Broker:
     """A broker that accepts: where, and whether its transactions hold."""
@@ -38,6 +41,13 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("RECOMPRA_") and name != "RECOMPRA_CACHE":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def open_gates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every action pass that does not ask for the gates: nobody has to consent, nobody is capped or held out."""
+    for name, value in OPEN_GATES.items():
+        monkeypatch.setenv(f"RECOMPRA_{name.upper()}", str(value))
 
 
 @pytest.fixture

@@ -74,10 +74,12 @@ def _page(data: dict[str, Any], result: Result) -> str:
     if data["rules"]:
         rows = "".join(
             f"<tr><td>{e(name)}<td>{found['entered']:,}<td>{found['withheld']:,}"
+            f"<td>{', '.join(f'{code} {count:,}' for code, count in found['reasons'].items())}"
             for name, found in data["rules"].items()
         )
         parts.append(
-            f"<h2>Crossings by rule</h2><table><tr><th>rule<th>entered<th>entered, action withheld{rows}</table>"
+            f"<h2>Crossings by rule</h2><table><tr><th>rule<th>entered<th>entered, action withheld"
+            f"<th>first reason{rows}</table>"
         )
     bad = data.get("bad_lines", [])
     if bad:

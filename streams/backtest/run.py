@@ -43,14 +43,17 @@ class Cutoff:
 
 @dataclass(slots=True)
 class Result:
-    """What came of a run; quality by month and segment is the learner's."""
+    """What came of a run; quality by month and segment is the learner's.
+
+    `entered` counts by rule the entries whose action is published, `withheld` the others by rule and first reason.
+    """
 
     learner: Learner
     events: int = 0
     first_ms: int = 0
     last_ms: int = 0
     entered: Counter[str] = field(default_factory=Counter)
-    withheld: Counter[str] = field(default_factory=Counter)
+    withheld: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: list[Refusal] = field(default_factory=list)
 
 
@@ -149,9 +152,10 @@ class Backtest:
     def _take(self, outcome: Outcome) -> None:
         self._waiting += outcome.examples
         for action in outcome.actions:
-            if action.entered:
-                counted = self._result.withheld if action.withheld else self._result.entered
-                counted[action.rule] += 1
+            if action.entered and action.withheld:
+                self._result.withheld[action.rule, action.withheld[0]] += 1
+            elif action.entered:
+                self._result.entered[action.rule] += 1
 
     def _score(self, moment: int) -> Cutoff:
         engine = self.engine

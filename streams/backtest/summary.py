@@ -18,6 +18,11 @@ from streams.settings import Settings
 
 __all__ = ["as_data", "render"]
 
+_NO_CONSENT = (
+    "no_consent: nobody is sent marketing who has not agreed to it; "
+    "where a history does not say who did, set RECOMPRA_CONSENT_UNKNOWN=yes"
+)
+
 
 def as_data(
     settings: Settings,
@@ -59,11 +64,16 @@ def as_data(
             for segment in quality.segments()
         },
         "cutoffs": cutoffs,
-        "rules": {
-            name: {"entered": result.entered[name], "withheld": result.withheld[name]}
-            for name in sorted({*result.entered, *result.withheld})
-        },
+        "rules": _rules(result),
     }
+
+
+def _rules(result: Result) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in sorted({*result.entered, *(rule for rule, _ in result.withheld)}):
+        reasons = {code: count for (rule, code), count in result.withheld.most_common() if rule == name}
+        found[name] = {"entered": result.entered[name], "withheld": sum(reasons.values()), "reasons": reasons}
+    return found
 
 
 def _plain(quality: Quality) -> dict[str, Any]:
@@ -95,13 +105,22 @@ def render(data: dict[str, Any]) -> RenderableType:
         ]
     parts.append(Text(_state(data)))
     if data["rules"]:
-        parts.append(
-            Text(
-                "entered a rule's list: "
-                + ", ".join(f"{name} {found['entered']:,}" for name, found in data["rules"].items())
-            )
-        )
+        parts.append(_actions(data["rules"]))
+        if any("no_consent" in found["reasons"] for found in data["rules"].values()):
+            parts.append(Text(_NO_CONSENT, style="dim"))
     return Group(*parts)
+
+
+def _actions(rules: dict[str, Any]) -> Table:
+    table = Table(title="Actions on entering a rule's list, and why the others were withheld", title_justify="left")
+    table.add_column("rule")
+    for name in ("published", "withheld"):
+        table.add_column(name, justify="right")
+    table.add_column("first reason")
+    for name, found in rules.items():
+        reasons = ", ".join(f"{code} {count:,}" for code, count in found["reasons"].items())
+        table.add_row(name, f"{found['entered']:,}", f"{found['withheld']:,}", reasons)
+    return table
 
 
 def _state(data: dict[str, Any]) -> str:

@@ -123,7 +123,11 @@ def _settings(broker: str) -> Loaded:
         app_id="recompra-demo",
         horizon="30d",
         clock="events",
-        consent_unknown="yes",  # its history says nothing of consent
+        # Its history says nothing of consent, and all crossings are shown.
+        consent_unknown="yes",
+        marketing_contacts=-1,
+        holdout_global=0.0,
+        holdout_rule=0.0,
         commit_interval_s=0.4,
         snapshot_every="2d",
     )

@@ -136,6 +136,7 @@ def metrics(web: str) -> dict[str, list[Any]]:
 
 @pytest.mark.broker
 @pytest.mark.slow
+@pytest.mark.usefixtures("open_gates")
 def test_orders_in_action_out_and_a_clean_end(tmp_path: Path) -> None:
     """Two orders by kafka-python give a second-order action; metrics and page are there; SIGTERM ends it with 0."""
     with up(tmp_path) as running:
@@ -189,6 +190,7 @@ def test_a_data_directory_without_java_is_an_error_that_says_so(tmp_path: Path) 
 
 @pytest.mark.kafka
 @pytest.mark.slow
+@pytest.mark.usefixtures("open_gates")
 def test_a_second_run_on_the_same_directory_goes_on(tmp_path: Path, kafka_available: None) -> None:
     """An order before the stop and one after the next start are first and second; Ctrl-C ends both runs with 0."""
     for number in ("o-1", "o-2"):

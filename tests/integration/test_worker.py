@@ -263,6 +263,7 @@ def test_sigint_ends_it_with_a_last_commit(settings: Settings, shop: Shop) -> No
     assert counters(settings)["read"] == produced(settings)
 
 
+@pytest.mark.usefixtures("open_gates")
 def test_a_rule_told_while_it_runs_takes_effect_at_its_time(settings: Settings, shop: Shop) -> None:
     """A version published on `rules` holds from its event time on, and the action names the version."""
     definition = {

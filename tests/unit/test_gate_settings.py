@@ -1,6 +1,5 @@
 """Settings of the gates: what is set is what the core is told, and what cannot be is refused by name."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,13 @@ def in_an_empty_directory(monkeypatch: Patch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_defaults_hold_back_nobody_who_said_nothing() -> None:
-    """Gates are those of the core with real time zones, but for cap, holdout and unknown consent."""
+def test_defaults_are_those_of_the_core() -> None:
+    """Where nothing is set, a worker's gates are the strict ones, with real time zones."""
     found = engine_settings(load().settings, shipped()).gates
-    core = GateSettings(zone_offset_ms=offset_ms)
-    uncapped = replace(core.marketing, count=None)
-    assert found == replace(core, consent_unknown=True, marketing=uncapped, holdout_global=0.0, holdout_rule=0.0)
+    assert found == GateSettings(zone_offset_ms=offset_ms)
+    assert not found.consent_unknown
+    assert found.marketing == Cap(2, 30 * DAY_MS)
+    assert min(found.holdout_global, found.holdout_rule) > 0
 
 
 def test_what_is_set_reaches_the_gates(monkeypatch: Patch) -> None:

@@ -56,6 +56,7 @@ class World:
         history = {"clock": "events", "horizon": "1d", "snapshot_every": "12h"}
         history |= {"warm_up_positives": 20, "warm_up_negatives": 20}
         short = {"partitions": 4, "commit_interval_s": 0.2, "session_timeout_s": 2, "web_port": 0}
+        short |= {"consent_unknown": "yes"}  # what is published and what is withheld are both there
         self._loaded = load(broker=self.broker.address, **{**short, **({} if live else history), **given})
         self.settings: Settings = self._loaded.settings
         self.shop = Shop(seed, customers, HISTORY_MS, step_ms=20_000)

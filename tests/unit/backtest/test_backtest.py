@@ -136,6 +136,19 @@ def test_json_adds_up(backtest: Any) -> None:
     assert data["examples"] >= data["quality"]["all"]["overall"]["examples"] > 0
 
 
+def test_what_is_withheld_is_told_with_the_reason(backtest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody agreed to anything: no marketing, and the way to say that they did; with it, the other gates decide."""
+    strict, _ = backtest(CALLS, "--cutoff", CUTOFF)
+    assert "RECOMPRA_CONSENT_UNKNOWN=yes" in " ".join(strict.stdout.split())
+    found = json.loads(backtest(CALLS, "--cutoff", CUTOFF, "--json")[0].stdout)["rules"]["second-order"]
+    assert (found["entered"], list(found["reasons"])) == (0, ["no_consent"])
+    monkeypatch.setenv("RECOMPRA_CONSENT_UNKNOWN", "yes")
+    free = json.loads(backtest(CALLS, "--cutoff", CUTOFF, "--json")[0].stdout)["rules"]["second-order"]
+    assert free["entered"] > 0
+    assert free["entered"] + free["withheld"] == found["withheld"]
+    assert "no_consent" not in free["reasons"]
+
+
 def test_bad_lines_are_told_and_the_rest_goes_on(backtest: Any) -> None:
     """A line that cannot be read is named by file and line with its remedy; the exit code is 3."""
     result, rows = backtest([*CALLS[:5], "{nonsense", *CALLS[5:]], "--cutoff", CUTOFF)
