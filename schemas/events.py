@@ -56,6 +56,7 @@ class Properties(Struct, gc=False):
     reason: str | None = None
     rating: float | None = None
     score: float | None = None
+    sentiment: str | None = None
     ticket_id: str | int | None = None
     message_id: str | int | None = None
     campaign_id: str | int | None = None

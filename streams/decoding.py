@@ -59,6 +59,8 @@ _IS_NAMING, _IS_CARRYING, _IS_EXAMINED, _IS_NUMBERED, _IS_LOOKING = (
     np.array([kind in kinds for kind in range(N_KINDS)])
     for kinds in (_NAMING, _CARRYING | TELLING, _EXAMINED, _NUMBERED, _LOOKING)
 )
+_STARS = {"negative": 1.0, "neutral": 3.0, "positive": 5.0}
+"""Stars of feedback that comes with a word instead."""
 _TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 
 
@@ -204,7 +206,8 @@ class Decoder:
         events = Events.blank(n)
         events.row[:] = list(map(self._row, c.names))
         events.time_ms[:] = c.time_ms
-        events.kind[:] = c.kind
+        kinds = _with_deliveries(c)
+        events.kind[:] = kinds
         events.source[:] = source
         events.offset[:] = _offsets(c.records)
         events.message[:] = hashes(c.messages)
@@ -219,7 +222,7 @@ class Decoder:
             events.value[i] = _told(int(c.kind[i]), c.values[i].properties)
         details = {}
         for i in np.flatnonzero(_IS_CARRYING[c.kind]).tolist():
-            kind, said = int(c.kind[i]), c.values[i].properties
+            kind, said = int(kinds[i]), c.values[i].properties
             news = news_of(kind, c.values[i]) if kind in TELLING else ()
             if kind not in _CARRYING or said is None or (kind == Kind.CART_VIEWED and said.products is None):
                 if news:
@@ -402,11 +405,28 @@ class _Numbers(dict[str | int | None, int]):
         self._new.clear()
 
 
+def _with_deliveries(c: _Columns) -> npt.NDArray[np.int64]:
+    """The kinds of the events, an update that says when an order was delivered being its delivery."""
+    updates = np.flatnonzero(c.kind == Kind.ORDER_UPDATED).tolist()
+    if not updates:
+        return c.kind
+    kinds = c.kind.copy()
+    for i in updates:
+        if (said := c.values[i].properties) is not None and said.delivered_at:
+            kinds[i] = Kind.ORDER_DELIVERED
+    return kinds
+
+
 def _told(kind: int, said: Properties | None) -> float:
-    """The number that an event tells: the points that there are now, an answer of 10, stars of 5; NaN for none."""
+    """The number that an event tells: the points that there are now, an answer of 10, stars of 5; NaN for none.
+
+    Feedback without stars, as from a social network, may say in a word how it is meant.
+    """
     if said is None:
         return math.nan
     told = said.points if kind == Kind.POINTS else said.score if kind == Kind.SURVEY else said.rating
+    if told is None and kind == Kind.FEEDBACK and said.sentiment is not None:
+        told = _STARS.get(said.sentiment.lower())
     return math.nan if told is None else told
 
 

@@ -34,6 +34,7 @@ def engine_settings(settings: Settings, rules: RuleSet) -> EngineSettings:
         example_customers=max(settings.example_customers // settings.partitions, 1),
         publish_delta=settings.publish_delta,
         automated_per_hour=settings.automated_events_per_hour,
+        objects_kept=settings.objects_kept,
         bands=_bands(settings.bands),
         max_action_age_ms=settings.max_action_age_ms if settings.clock == "wall" else None,
         gates=settings.gates,

@@ -166,6 +166,13 @@ class Settings(GateFields, ShopFields, BaseSettings):
     )
     percentile_points: int = Field(101, ge=2, le=10_001, description="points of the table for percentiles (count)")
 
+    objects_kept: int = Field(
+        16,
+        ge=1,
+        le=1000,
+        description="orders, bought or wished products, codes and so on that rules know of each customer, of each sort, "
+        "the last ones (count)",
+    )
     automated_events_per_hour: int = Field(
         1000,
         ge=1,
