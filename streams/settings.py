@@ -170,8 +170,8 @@ class Settings(GateFields, ShopFields, BaseSettings):
         16,
         ge=1,
         le=1000,
-        description="orders, bought or wished products, codes and so on that rules know of each customer, of each sort, "
-        "the last ones (count)",
+        description="orders, bought or wished products, tickets, codes and places that rules know of each customer, "
+        "the last ones of each sort (count)",
     )
     automated_events_per_hour: int = Field(
         1000,
