@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.errors import KafkaError
 
 from streams.settings import Settings
 
-__all__ = ["BrokerUnreachableError", "admin_client", "aiokafka_options", "kafka_python_options"]
+__all__ = ["BrokerUnreachableError", "admin_client", "aiokafka_options", "kafka_python_options", "reader"]
 
 _PATIENCE_MS = 10_000
 """How long a command waits for a broker that does not answer."""
@@ -37,6 +37,33 @@ def admin_client(settings: Settings) -> Iterator[Any]:
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def reader(settings: Settings) -> Iterator[KafkaConsumer]:
+    """Give kafka-python's consumer outside of every group, of what is committed, closed afterwards.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If nobody answers within ten seconds.
+    """
+    try:
+        consumer = KafkaConsumer(
+            **kafka_python_options(settings),
+            group_id=None,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            bootstrap_timeout_ms=_PATIENCE_MS,
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+        )
+    except (KafkaError, OSError) as error:
+        raise unreachable(settings, error) from None
+    try:
+        yield consumer
+    finally:
+        consumer.close()
 
 
 def unreachable(settings: Settings, error: BaseException) -> BrokerUnreachableError:

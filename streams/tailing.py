@@ -8,7 +8,7 @@ from typing import Literal
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.connection import kafka_python_options, unreachable
+from streams.connection import reader
 from streams.ends import ends
 from streams.settings import Settings
 from streams.topics import nearest
@@ -71,28 +71,12 @@ def tail(
     BrokerUnreachableError
         If no broker answers.
     """
-    from kafka.errors import KafkaError
-
-    try:
-        consumer = KafkaConsumer(
-            **kafka_python_options(settings),
-            group_id=None,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            bootstrap_timeout_ms=10_000,
-            isolation_level="read_committed",
-            allow_auto_create_topics=False,
-        )
-    except (KafkaError, OSError) as error:
-        raise unreachable(settings, error) from None
-    try:
+    with reader(settings) as consumer:
         there = _assign(consumer, topic, place)
         records = _records(consumer, topic, None if follow else there)
         if isinstance(place, int):  # the embedded broker finds the batch of a time, not the record in it
             records = (record for record in records if record.timestamp_ms >= place)
         yield from islice(records, limit)
-    finally:
-        consumer.close()
 
 
 def _assign(consumer: KafkaConsumer, topic: str, place: Place) -> dict[TopicPartition, int]:

@@ -23,6 +23,8 @@ _COMMANDS = {
     "trainer": "Run the trainer beside a Kafka of yours.",
     "shop": "Compute popularity, companions, gaps and prices.",
     "topics": "List, create or check the topics.",
+    "lag": "Show how much of the inputs is unread.",
+    "dlq": "See what was refused, and send it back.",
     "settings": "Show all settings and where each comes from.",
 }
 """In the order in which a newcomer meets them; `streams.cli.NAME` has the click command of each."""

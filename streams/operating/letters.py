@@ -1,0 +1,184 @@
+"""Dead letters: what was refused and why, and how it returns to its input once the reason is mended."""
+
+import asyncio
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from schemas.internals import DeadLetter
+from streams.connection import kafka_python_options, reader
+from streams.ends import ends
+from streams.operating.lag import partitions_of
+from streams.outbox import INPUTS, KEY_LIMIT
+from streams.settings import Settings
+from streams.transactions import have_transactions
+
+__all__ = ["HEADER", "Letter", "Redriven", "letters", "redrive"]
+
+HEADER: Final = "recompra-redriven"
+"""Header of a record that returned: the id of its dead letter."""
+_AT_ONCE: Final = 500
+"""Records of one transaction, or between two commits."""
+_SEND_S: Final = 60.0
+
+_decode = msgspec.json.Decoder(DeadLetter).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter where it lies; `returned` says whether it was redriven."""
+
+    place: TopicPartition
+    offset: int
+    key: bytes | None
+    letter: DeadLetter
+    returned: bool
+
+    @property
+    def payload(self) -> bytes | None:
+        """The original bytes, as many as were kept."""
+        return None if self.letter.payload is None else b64decode(self.letter.payload)
+
+    @property
+    def whole(self) -> bool:
+        """Whether key and value were kept whole."""
+        payload = self.payload
+        whole_value = payload is None or len(payload) == self.letter.payload_bytes
+        return whole_value and (self.key is None or len(self.key) < KEY_LIMIT)
+
+
+@dataclass(slots=True)
+class Redriven:
+    """What became of the letters: records that returned, by input, and ids of those that were not kept whole."""
+
+    records: Counter[str] = field(default_factory=Counter)
+    cut: list[str] = field(default_factory=list)
+
+
+def letters(settings: Settings, inputs: Sequence[str] = INPUTS) -> Iterator[Letter]:
+    """Yield the dead letters of these inputs that are on the broker, by input and partition, in order.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If no broker answers.
+    """
+    with reader(settings) as consumer:
+        places = partitions_of(consumer, tuple(f"{name}-dlq" for name in inputs))
+        done = _done(settings, places)
+        for place in places:
+            yield from _of_partition(consumer, place, done[place])
+
+
+def redrive(settings: Settings, inputs: Sequence[str] = INPUTS) -> Redriven:
+    """Send what was refused back to its input: in order, to the partition that it came from, each letter once.
+
+    How far that went is the committed offset of a group of its own, in one transaction with the records where the
+    broker has transactions; elsewhere a crash in between may send up to 500 records again, which their `messageId`
+    then tells. What is refused again gets a new letter at the end of the topic, for the next time.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If no broker answers.
+    kafka.errors.KafkaError
+        If the broker refuses a record.
+    """
+    told = Redriven()
+    with _producer(settings) as (producer, transactional):
+        batch: list[Letter] = []
+        for each in letters(settings, inputs):
+            if each.returned:
+                continue
+            if batch and (len(batch) == _AT_ONCE or each.place != batch[0].place):
+                _send(settings, producer, transactional, batch, told)
+                batch = []
+            batch.append(each)
+        if batch:
+            _send(settings, producer, transactional, batch, told)
+    return told
+
+
+def _group(settings: Settings) -> str:
+    return f"{settings.app_id}-redrive"
+
+
+def _done(settings: Settings, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """The offset of each partition up to which letters returned."""
+    with _member(settings) as consumer:
+        return {place: consumer.committed(place) or 0 for place in places}
+
+
+@contextmanager
+def _member(settings: Settings) -> Iterator[KafkaConsumer]:
+    options = kafka_python_options(settings)
+    consumer = KafkaConsumer(**options, group_id=_group(settings), enable_auto_commit=False)
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _of_partition(consumer: KafkaConsumer, place: TopicPartition, done: int) -> Iterator[Letter]:
+    consumer.assign([place])
+    end = ends(consumer, [place])[place]
+    consumer.seek_to_beginning(place)
+    while consumer.position(place) < end:
+        for record in consumer.poll(timeout_ms=250).get(place, ()):
+            if record.offset < end and record.value is not None:
+                yield Letter(place, record.offset, record.key, _decode(record.value), record.offset < done)
+
+
+@contextmanager
+def _producer(settings: Settings) -> Iterator[tuple[KafkaProducer, bool]]:
+    """A producer, and whether it has transactions; two that redrive at once fence each other."""
+    transactional = settings.exactly_once != "off" and asyncio.run(have_transactions(settings))
+    options: dict[str, Any] = {**kafka_python_options(settings), "acks": "all", "max_request_size": 2**27}
+    if transactional:
+        options["transactional_id"] = _group(settings)
+    else:  # the order holds without the broker's help while one request is under way
+        options |= {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
+    producer = KafkaProducer(**options)
+    try:
+        if transactional:
+            producer.init_transactions()
+        yield producer, transactional
+    finally:
+        producer.close(timeout=_SEND_S)
+
+
+def _send(
+    settings: Settings, producer: KafkaProducer, transactional: bool, batch: Sequence[Letter], told: Redriven
+) -> None:
+    place, done = batch[0].place, OffsetAndMetadata(batch[-1].offset + 1, "", -1)
+    whole = [each for each in batch if each.whole]
+    if transactional:
+        producer.begin_transaction()
+    sent = [
+        producer.send(
+            each.letter.topic,
+            each.payload,
+            key=each.key,
+            partition=each.letter.partition,
+            headers=[(HEADER, each.letter.id.encode())],
+        )
+        for each in whole
+    ]
+    for future in sent:
+        future.get(_SEND_S)
+    if transactional:
+        producer.send_offsets_to_transaction({place: done}, _group(settings))
+        producer.commit_transaction()
+    else:
+        with _member(settings) as consumer:
+            consumer.assign([place])
+            consumer.commit({place: done})
+    told.records.update(each.letter.topic for each in whole)
+    told.cut += [each.letter.id for each in batch if not each.whole]

@@ -1,0 +1,124 @@
+"""What a data engineer does beside a running application: how far it is, what was refused, and back with it."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner
+from kafka import KafkaProducer, TopicPartition
+
+from streams.cli.main import main
+from streams.connection import reader
+from streams.operating.lag import lag
+from streams.operating.letters import HEADER, letters, redrive
+from streams.outbox import INPUTS
+from streams.settings import Settings
+from streams.settings_sources import load
+from streams.tailing import tail
+from streams.topics import create, wanted
+
+BROKERS = [
+    pytest.param("embedded_broker", marks=pytest.mark.broker),
+    pytest.param("kafka_broker", marks=pytest.mark.kafka),
+]
+
+
+@pytest.fixture(params=BROKERS)
+def place(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> tuple[Settings, str]:
+    """An input of two partitions and the topic of its dead letters, on both brokers."""
+    settings = load(broker=request.getfixturevalue(request.param).address, app_id=unique("app")).settings
+    name = unique("orders")
+    (spec,) = (spec for spec in wanted(settings, ()) if spec.name == "orders")
+    create(settings, [replace(spec, name=topic, partitions=2) for topic in (name, f"{name}-dlq")])
+    return settings, name
+
+
+def refuse(settings: Settings, topic: str, *records: tuple[int, int, bytes], kept: int = 10_000) -> None:
+    """Write a dead letter for each (partition, offset, payload)."""
+    with KafkaProducer(bootstrap_servers=settings.broker) as producer:
+        for partition, offset, payload in records:
+            letter = {
+                "id": f"{topic}-{partition}-{offset}",
+                "topic": topic,
+                "partition": partition,
+                "offset": offset,
+                "field": "properties.total",
+                "value": '"12,50"',
+                "reason": "it is not a number",
+                "remedy": "send 12.50",
+                "code": "type",
+                "payload": b64encode(payload[:kept]).decode(),
+                "received_at": "2024-05-01T09:30:00.000Z",
+                "payload_bytes": len(payload),
+            }
+            producer.send(f"{topic}-dlq", orjson.dumps(letter), key=b"anna", partition=partition)
+        producer.flush(10)
+
+
+def values(settings: Settings, topic: str) -> dict[int, list[bytes | None]]:
+    found: dict[int, list[bytes | None]] = {0: [], 1: []}
+    for record in sorted(tail(settings, topic, "beginning", follow=False), key=lambda one: one.offset):
+        found[record.partition].append(record.value)
+    return found
+
+
+def first_of(settings: Settings, topic: str) -> tuple[Any, Any, Any]:
+    """Key, value and headers of the first record of partition 0."""
+    partition = TopicPartition(topic, 0)
+    with reader(settings) as consumer:
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        for _ in range(100):
+            for record in consumer.poll(timeout_ms=100).get(partition, ()):
+                return record.key, record.value, list(record.headers)
+    raise AssertionError("nothing came")
+
+
+def test_what_was_refused_returns_in_order_and_once(place: tuple[Settings, str]) -> None:
+    """Each letter returns to its partition, in order; a second time only what came since; what was cut stays."""
+    settings, topic = place
+    refuse(settings, topic, *((n % 2, n, b"%d" % n) for n in range(1100)))
+    assert [each.returned for each in letters(settings, [topic])] == [False] * 1100
+    told = redrive(settings, [topic])
+    assert (told.records, told.cut) == ({topic: 1100}, [])
+    assert values(settings, topic) == {p: [b"%d" % n for n in range(p, 1100, 2)] for p in (0, 1)}
+    assert first_of(settings, topic) == (b"anna", b"0", [(HEADER, f"{topic}-0-0".encode())])
+    assert all(each.returned for each in letters(settings, [topic]))
+    refuse(settings, topic, (1, 2000, b"mended"))
+    refuse(settings, topic, (1, 2001, b"too large"), kept=3)
+    told = redrive(settings, [topic])
+    assert (told.records, told.cut) == ({topic: 1}, [f"{topic}-1-2001"])
+    assert values(settings, topic)[1][550:] == [b"mended"]
+    assert redrive(settings, [topic]).records == {}
+
+
+@pytest.mark.broker
+def test_the_commands(fresh_broker: Any) -> None:
+    """`dlq list`, `show`, `redrive` and `lag` tell it in words and as JSON, and say what is not there."""
+    settings = load(broker=fresh_broker.address, partitions=2).settings
+    create(settings, wanted(settings, ()))
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, [*arguments, "--broker", fresh_broker.address])
+        return result.exit_code, result.output
+
+    refuse(settings, "orders", (0, 3, b'{"total": "12,50"}'), (1, 4, b"{}"))
+    code, said = run("dlq", "list", "--json")
+    (row,) = json.loads(said)
+    assert (code, row["input"], row["code"], row["letters"], row["waiting"]) == (0, "orders", "type", 2, 2)
+    assert "send 12.50" in run("dlq", "show", "orders-0-3")[1]
+    assert json.loads(run("dlq", "show", "orders-0-3", "--json")[1])["record"] == '{"total": "12,50"}'
+    assert "no dead letter" in run("dlq", "show", "orders-0-9")[1]
+    assert "2 dead letters, 2 not sent back" in run("dlq", "list")[1]
+    assert "2 records sent back" in run("dlq", "redrive", "--input", "orders")[1]
+    found = {(each.topic, each.partition): each for each in lag(settings)}
+    assert sorted(found) == sorted((topic, partition) for topic in INPUTS for partition in (0, 1))
+    assert [found["orders", p].records for p in (0, 1)] == [1, 1]
+    assert found["orders", 0].committed is None
+    assert "2 records unread" in run("lag")[1]
+    assert run("lag", "--max", "1")[0] == 1
+    assert json.loads(run("lag", "--json")[1])["records"] == 2
