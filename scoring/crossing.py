@@ -24,6 +24,9 @@ __all__ = ["Crossing", "Crossings"]
 _REMEMBERED = 8
 """Crossings of one rule and customer that are kept, for records that are read again after a crash."""
 
+_MERGING = -2
+"""Sources of crossings that came of two customers being one count down from here."""
+
 
 @compiled
 def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, after: Any) -> int:
@@ -67,15 +70,20 @@ class Crossings:
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
 
-    def find(self, rows: Any, points: Points, m: int, sides: Sides) -> tuple[Any, list[Crossing]]:
-        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order."""
+    def find(self, rows: Any, points: Points, m: int, sides: Sides, brought: int = 0) -> tuple[Any, list[Crossing]]:
+        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
+
+        `brought` has the bits of lists that the customer of the first point is in because another was who is the same.
+        """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
         holds = self._program.run(points.columns[:m, self._read])
         entering, leaving = holds[: len(self._of_customer)], holds[len(self._of_customer) :]
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
-        if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
+        enter = self._masks(entering)
+        enter[0] |= np.uint64(brought)
+        if _scan(rows, points, m, enter, self._masks(leaving), changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])
                 crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
@@ -85,6 +93,10 @@ class Crossings:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
+
+    def left(self, inside: int) -> list[Crossing]:
+        """The lists that a customer leaves who is another from the first point on."""
+        return [Crossing(0, r, None, False) for r, slot in self._of_customer if inside >> slot & 1]
 
     def _masks(self, holds: Any) -> Any:
         """(R, m) bool of the rules for customers as (m,) bit masks."""
@@ -103,8 +115,12 @@ class Crossings:
         sides: Sides,
         products: dict[int, str],
         customers: Sequence[bytes],
+        merging: tuple[int, int] | None = None,
     ) -> Action:
-        """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
+        """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point.
+
+        `merging` is source and offset of what made two customers one, if that is the cause.
+        """
         i, rule = crossing.point, self._rules.rules[crossing.rule]
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
         side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
@@ -112,6 +128,8 @@ class Crossings:
         state = side.rules.setdefault(rule.name, RuleState())
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
+        if merging is not None:
+            cause = time_ms, _MERGING - merging[0], merging[1]
         before = _told_before(state, cause, crossing)
         best = self._habits.best(standing, points.visited[i])
         asked = Asked(
@@ -125,6 +143,7 @@ class Crossings:
             score=float(scores.score[k]),
             percentile=float(scores.percentile[k]),
             best=best.channels,
+            merged=merging is not None,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
         number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)

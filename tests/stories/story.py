@@ -10,7 +10,8 @@ A file `<rule>.yaml` holds the stories of one rule by title, each a text of line
 A line begins with the time since the customer came, as 3d, 1d2h or 90m. It says what happened, as the event's name and
 its properties, or after an arrow what is told: `enters`, `leaves` or `withheld` and the reason, then the order or
 product that it is about, then in brackets what it carries: a category with a colon, and products. `...` lets time pass.
-What is not told in the story must not be told in truth either.
+What is not told in the story must not be told in truth either. `as` names a visitor who does it in place of the
+customer, `guest` the visitor who the customer was; `Alias` says that in so many words.
 
 Two titles are no stories but say in a sentence why there is none: `once`, where nobody can enter a second time, and
 `never sooner`, where nobody can enter again within the cooldown.
@@ -165,17 +166,16 @@ class Player:
 
     def happens(self, step: Step) -> None:
         """One event, as the record that a shop would send."""
-        source = INPUTS.index(topic_name(kind_name("track", step.name)))
+        properties = dict(step.properties)
+        visitor, guest = properties.pop("as", None), properties.pop("guest", None)
+        whose = {"anonymousId": visitor} if visitor else {"userId": CUSTOMER, "anonymousId": guest}
+        call = {"type": "track", "event": step.name, "properties": properties}
+        if step.name == "Alias":
+            call = {"type": "alias", **properties}
+        source = INPUTS.index(topic_name(kind_name(call["type"], step.name)))
         offset = self.offsets[source]
-        value = {
-            "messageId": f"m-{source}-{offset}",
-            "userId": CUSTOMER,
-            "type": "track",
-            "event": step.name,
-            "timestamp": from_ms(step.ms),
-            "properties": step.properties,
-        }
-        record = _Record(offset, step.ms + self.receipt_ms, CUSTOMER.encode(), orjson.dumps(value))
+        value = {"messageId": f"m-{source}-{offset}", "timestamp": from_ms(step.ms), **whose, **call}
+        record = _Record(offset, step.ms + self.receipt_ms, (visitor or CUSTOMER).encode(), orjson.dumps(value))
         self.offsets[source] += 1
         decoded = self.decode(source, [record])
         if decoded.refused or decoded.ignored:
