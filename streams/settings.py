@@ -39,8 +39,8 @@ def _model(value: str) -> str:
 
 
 def _existing(value: Path | None) -> Path | None:
-    if value is not None and not value.is_dir():
-        raise ValueError("is not a directory that exists")
+    if value is not None and not value.exists():
+        raise ValueError("is not a directory or a file that exists")
     return value
 
 
@@ -170,8 +170,8 @@ class Settings(GateFields, ShopFields, BaseSettings):
         16,
         ge=1,
         le=1000,
-        description="orders, bought or wished products, tickets, codes and places that rules know of each customer, "
-        "the last ones of each sort (count)",
+        description="orders, products, tickets, codes and places that rules know of each customer, "
+        "the last of each (count)",
     )
     automated_events_per_hour: int = Field(
         1000,
@@ -204,7 +204,7 @@ class Settings(GateFields, ShopFields, BaseSettings):
         description="rules in force: basic (five of those shipped; all of rules_dir), all, or names with commas",
     )
     rules_dir: Annotated[Path | None, AfterValidator(_existing)] = Field(
-        None, description="directory of rule files (default: the shipped rules)"
+        None, description="directory of rule files, or one file (default: the shipped rules)"
     )
     rule_parameters: Annotated[dict[str, dict[str, float | str]], NoDecode, BeforeValidator(as_object)] = Field(
         {},
