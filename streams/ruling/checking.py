@@ -10,7 +10,7 @@ from streams.rule_files import rules_in_force
 from streams.ruling.kept import not_kept
 from streams.settings import Settings
 
-__all__ = ["check"]
+__all__ = ["check", "first_lines"]
 
 
 def check(text: str, file: str, settings: Settings, beside: Sequence[Rule] = ()) -> tuple[list[Rule], list[RuleError]]:
@@ -24,7 +24,7 @@ def check(text: str, file: str, settings: Settings, beside: Sequence[Rule] = ())
         Rules that are in force besides those of the settings; those of the file take the place of their names.
     """
     rules, errors = examine_rules(text, file)
-    lines = _lines(text) if rules else {}
+    lines = first_lines(text) if rules else {}
     kept = rules_in_force(settings)
     for rule in rules:
         errors += [error.at(file, lines[rule.name]) for error in not_kept(rule, kept.parts, settings)]
@@ -37,8 +37,8 @@ def check(text: str, file: str, settings: Settings, beside: Sequence[Rule] = ())
     return rules, sorted(errors, key=lambda error: error.line)
 
 
-def _lines(text: str) -> dict[str, int]:
-    """The line on which each rule begins."""
+def first_lines(text: str) -> dict[str, int]:
+    """The line on which each rule of a file that can be read begins."""
     found: dict[str, int] = {}
     for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():

@@ -98,8 +98,12 @@ class Known:
         return [best[name] for name in sorted(best)]
 
     def coming(self, at_ms: int) -> list[Version]:
-        """Versions whose time has not come yet, by that time."""
-        return sorted((each for each in self.versions if each.effective_ms > at_ms), key=lambda v: v.effective_ms)
+        """Versions whose time has not come yet, by that time; a number below the one in force never comes."""
+        holding = {each.rule.name: each.rule.version for each in self.in_force(at_ms)}
+        later = (each for each in self.versions if each.effective_ms > at_ms)
+        return sorted(
+            (each for each in later if each.rule.version > holding.get(each.rule.name, 0)), key=lambda v: v.effective_ms
+        )
 
 
 def read_known(settings: Settings, *, broker: bool) -> Known:
