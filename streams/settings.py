@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from scoring.rules.columns import KINDS
 from streams.durations import Duration, milliseconds, parse_duration
 from streams.gate_settings import GateFields
+from streams.report.fields import ReportFields
 from streams.setting_values import as_object, as_tuple, on_off
 from streams.shop.fields import ShopFields
 
@@ -49,7 +50,7 @@ _KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple), Aft
 _RuleNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple)]
 
 
-class Settings(GateFields, ShopFields, BaseSettings):
+class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     """All settings, frozen once read.
 
     A value comes, first found, from: an argument, the environment (`RECOMPRA_` and the name in capitals),
@@ -276,7 +277,7 @@ class Settings(GateFields, ShopFields, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then the file (`streams.settings_sources`)."""
-        from streams.settings_sources import toml_source
+        """Arguments first, then the environment, secrets' files, the file (`streams.settings_sources`)."""
+        from streams.settings_sources import secrets_source, toml_source
 
-        return init_settings, env_settings, toml_source(settings_cls)
+        return init_settings, env_settings, secrets_source(settings_cls), toml_source(settings_cls)
