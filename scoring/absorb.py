@@ -136,10 +136,10 @@ def _join_rings(p: Any, q: Any) -> None:
 
 @compiled
 def _in_ring(p: Any, n: int, ms: int, value: float) -> bool:
+    found = False
     for k in range(n):
-        if p.ring_ms[k] == ms and p.ring_value[k] == value:
-            return True
-    return False
+        found |= p.ring_ms[k] == ms and p.ring_value[k] == value
+    return found
 
 
 @compiled
