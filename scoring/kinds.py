@@ -2,15 +2,17 @@
 
 from enum import IntEnum
 
-__all__ = ["N_KINDS", "N_SOURCES", "Kind", "Source"]
+__all__ = ["N_INPUTS", "N_KINDS", "N_SOURCES", "Kind", "Source"]
 
 
 class Source(IntEnum):
-    """The input topic that a record came from."""
+    """The topic that a record came from."""
 
     CLICKSTREAM = 0
     ORDERS = 1
     CUSTOMERS = 2
+    TRANSFERS = 3
+    """What other partitions tell of customers who are one; apart from the three inputs, it moves no watermark."""
 
 
 class Kind(IntEnum):
@@ -65,4 +67,5 @@ N_KINDS = 44
 """Slots kept for kinds in a row: the last two hold the pseudo-kinds `any` (-1) and `visited` (-2), which index
 from the end; the room below them lets kinds be added without a new layout."""
 
-N_SOURCES = 3
+N_SOURCES = 4
+N_INPUTS = 3

@@ -1,6 +1,7 @@
 """Outcome: what the engine hands to the edges after a run of events, in order and ready to be encoded."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,8 +9,9 @@ import numpy.typing as npt
 from scoring.gates.best import Best
 from scoring.model import Example
 from scoring.side import CartItem
+from scoring.transfer import Transfer
 
-__all__ = ["Action", "Outcome", "Scores"]
+__all__ = ["Action", "Outcome", "PassedOn", "Scores"]
 
 
 @dataclass(slots=True)
@@ -72,13 +74,23 @@ class Action:
     control: str | None = None
 
 
+class PassedOn(NamedTuple):
+    """Event `event` of the run is one of `origin`, whose profile went to the partition of `to`."""
+
+    event: int
+    to: bytes
+    origin: bytes
+
+
 @dataclass(slots=True)
 class Outcome:
-    """What one run of events led to."""
+    """What one run of events led to; `transfers` and `passed_on` are for other partitions."""
 
     scores: list[Scores] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
+    passed_on: list[PassedOn] = field(default_factory=list)
 
     def extend(self, later: "Outcome", shift: int) -> None:
         """Add what a later part of the run led to, which begins at event `shift`."""
@@ -89,3 +101,5 @@ class Outcome:
         self.scores += later.scores
         self.actions += later.actions
         self.examples += later.examples
+        self.transfers += later.transfers
+        self.passed_on += [one._replace(event=one.event + shift) for one in later.passed_on]

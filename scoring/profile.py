@@ -194,6 +194,14 @@ class Profiles:
         self.rows["hash"][number] = stable_hash(customer)
         return number
 
+    def row_of(self, stored: bytes) -> npt.NDArray[np.void]:
+        """An array of one row, from its stored bytes; what is derived is blank."""
+        one = self._blank.copy()
+        if stored:
+            self._check(b"", stored)
+            one.view(np.uint8)[: self.stored_bytes] = np.frombuffer(stored, np.uint8)
+        return one
+
     def blank(self, number: int) -> None:
         """Let nothing be left in a row."""
         self.rows[number : number + 1] = self._blank
@@ -230,12 +238,7 @@ class Profiles:
         """
         width = self.stored_bytes
         for key, value in zip(keys, values, strict=True):
-            if len(value) != width or int.from_bytes(value[:8], "little") != self.fingerprint:
-                raise LayoutMismatchError(
-                    f"profile of a customer ({len(key)} bytes of id): {len(value)} bytes stored, "
-                    f"{width} expected, or another layout: ring sizes, their kinds, the horizon and what the rules "
-                    "read are fixed for the life of a state; start with the former settings, or under another app id"
-                )
+            self._check(key, value)
         index, known = self.index, len(self.keys)
         numbers = np.empty(len(keys), np.int64)
         for i, key in enumerate(keys):
@@ -249,6 +252,14 @@ class Profiles:
         self.rows[known : len(self.keys)] = self._blank
         self._flat()[numbers, :width] = np.frombuffer(b"".join(values), np.uint8).reshape(len(keys), width)
         return numbers
+
+    def _check(self, key: bytes, value: bytes) -> None:
+        if len(value) != self.stored_bytes or int.from_bytes(value[:8], "little") != self.fingerprint:
+            raise LayoutMismatchError(
+                f"profile of a customer ({len(key)} bytes of id): {len(value)} bytes stored, "
+                f"{self.stored_bytes} expected, or another layout: ring sizes, their kinds, the horizon and what the rules "
+                "read are fixed for the life of a state; start with the former settings, or under another app id"
+            )
 
 
 def split(rows: npt.NDArray[np.uint8]) -> list[bytes]:

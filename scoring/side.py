@@ -13,6 +13,10 @@ from scoring.profile import NEVER
 __all__ = ["CartItem", "CartStep", "Crossed", "Limits", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
 
+_FORMERS = 64
+"""Former ids of other partitions by which what came from there is known, without transactions; with them it comes once."""
+
+
 class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=True):
     """One change of the cart: pieces put in (positive) or taken out (negative) at a time."""
 
@@ -100,6 +104,9 @@ class Side(msgspec.Struct, array_like=True):
         By what they are (order, product …), then by id: the objects that something is known of.
     looked_ms
         When rules were last asked about objects: what is read again after a crash is not asked again.
+    absorbed
+        By former id that is at home on another partition: whether its profile has come (1), then the offsets there that
+        are dealt with, by source.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -111,6 +118,7 @@ class Side(msgspec.Struct, array_like=True):
     standing: Standing = msgspec.field(default_factory=Standing)
     open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
     looked_ms: int = NEVER
+    absorbed: dict[bytes, list[int]] = msgspec.field(default_factory=dict)
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
@@ -181,7 +189,16 @@ class Side(msgspec.Struct, array_like=True):
             while len(there) > limits.objects:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
         self.looked_ms = max(self.looked_ms, other.looked_ms)
+        for former, told in other.absorbed.items():
+            self.deal_with(former, told)
         return repeated
+
+    def deal_with(self, former: bytes, told: Sequence[int]) -> None:
+        """Note how far a former id of another partition is dealt with; the oldest of too many is forgotten."""
+        before = self.absorbed.get(former, (0, *[-1] * N_SOURCES))
+        self.absorbed[former] = [max(pair) for pair in zip(before, told, strict=True)]
+        if len(self.absorbed) > _FORMERS:
+            del self.absorbed[next(iter(self.absorbed))]
 
     def enter(self, rule: str, object_id: str, sent: bool, limit: int) -> None:
         """Put an object in a rule's list; the oldest beyond `limit` is no longer watched."""
