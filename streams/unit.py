@@ -28,7 +28,8 @@ from streams.outbox import INPUTS, Outbox
 from streams.suspects import POISON, PoisonError, Suspects
 from streams.waiting import Run, Waiting
 
-__all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus"]
+__all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus", "begun_at",
+           "next_offsets"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -427,6 +428,16 @@ class Unit:
         """What was told since the last call, by kind (`Outbox.told`)."""
         told, self.outbox.told = self.outbox.told, Counter()
         return told
+
+
+def begun_at(offsets: Sequence[int]) -> bytes:
+    """Return the unit's own row of a state that begins with these offsets, the next of each input."""
+    return msgspec.msgpack.encode(_Meta(list(offsets), 0, NEVER, None))
+
+
+def next_offsets(row: bytes) -> list[int]:
+    """Return the next offset of each input, from a unit's own row."""
+    return msgspec.msgpack.decode(row, type=_Meta).next
 
 
 def _merged(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
