@@ -6,7 +6,7 @@ It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothin
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from scoring.engine import Counts, Engine, EngineSettings
 from scoring.kernel import LATE, Events
 from scoring.kinds import N_SOURCES
 from scoring.model import Snapshot
+from scoring.outcome import Outcome
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
@@ -135,6 +136,8 @@ class Unit:
         The versions of the shop's knowledge that are known so far.
     suspects
         What is known of records that make the engine fail; shared by the units that follow each other.
+    watch
+        Shown each run of events that was applied, and what came of it.
 
     Attributes
     ----------
@@ -150,8 +153,10 @@ class Unit:
         timeline: Sequence[tuple[int, RuleSet]] = (),
         suspects: Suspects | None = None,
         shop: Sequence[ShopSnapshot] = (),
+        watch: Callable[[Events, Outcome], None] = lambda _, __: None,
     ) -> None:
         self.partition = partition
+        self._watch = watch
         self._options = options
         self.engine = Engine(options.engine, options.rules, partition)
         self._decode = Decoder(
@@ -247,6 +252,7 @@ class Unit:
                 self._broken = True
                 self._suspects.failed([(source, record.offset) for source, record in run.causes])
                 raise PoisonError(f"applying {len(run.causes)} records failed: {error!r}") from error
+            self._watch(run.events, outcome)
             for i in np.flatnonzero(run.events.status == LATE).tolist():
                 self.outbox.late(*run.causes[i])
             self._note_live(run)
