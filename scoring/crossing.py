@@ -16,6 +16,7 @@ from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
 from scoring.rules.program import Program
 from scoring.rules.rule import ActionClass, Carry, ForEach
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
 
@@ -67,8 +68,13 @@ class Crossings:
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
 
-    def find(self, rows: Any, points: Points, m: int, sides: Sides) -> tuple[Any, list[Crossing]]:
-        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order."""
+    def find(
+        self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None
+    ) -> tuple[Any, list[Crossing]]:
+        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
+
+        `shop` is the version of the shop's knowledge that is in force at these points.
+        """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
         holds = self._program.run(points.columns[:m, self._read])
@@ -81,7 +87,7 @@ class Crossings:
                 crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
                 found += [Crossing(i, r, None, bool(inside >> slot & 1)) for r, slot in crossed_here]
         crossed = changed != 0
-        if objects := self._objects.find(points, m, sides):
+        if objects := self._objects.find(points, m, sides, shop):
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
@@ -272,6 +278,8 @@ def _carried(rule: Rule, crossing: Crossing, viewed: list[int], names: dict[int,
     chosen: list[str] = []
     if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
         chosen.append(crossing.object)
+    if crossing.companion is not None:
+        chosen.append(crossing.companion)
     if Carry.ORDER in rule.carries:
         chosen += crossing.products
     if Carry.FAVOURITE in rule.carries and favourite in names:

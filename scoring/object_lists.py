@@ -5,25 +5,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.companion import lacking_companion
 from scoring.kernel import OBJECTS, Points
 from scoring.open_object import OpenObject
 from scoring.rules import RuleSet
-from scoring.rules.columns import Op
+from scoring.rules.columns import ITS_OPS, Column, Op
 from scoring.rules.program import Program
 from scoring.rules.rule import ForEach
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import put_in
 from scoring.sides import Sides
 
 __all__ = ["Crossing", "ObjectLists"]
-
-_ITS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE)
 
 
 class Crossing(NamedTuple):
     """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`.
 
     `thing` is what is kept of the object, None where it had to give way; it moves on with the run, so `products` are
-    those that it had at the point.
+    those that it had at the point. `companion` is what usually goes with a product and was not bought.
     """
 
     point: int
@@ -32,6 +32,7 @@ class Crossing(NamedTuple):
     entered: bool
     thing: OpenObject | None = None
     products: tuple[str, ...] = ()
+    companion: str | None = None
 
 
 class _Asked(NamedTuple):
@@ -43,6 +44,7 @@ class _Asked(NamedTuple):
     object: str
     thing: OpenObject | None
     products: tuple[str, ...]
+    companion: str | None
 
 
 class ObjectLists:
@@ -58,16 +60,17 @@ class ObjectLists:
         entering = [rule.entering for _, rule in self._rules]
         self._program = Program([*entering, *(rule.leaving for _, rule in self._rules)])
         columns = list(enumerate(self._program.columns))
-        self._its = [column for _, column in columns if column.op in _ITS]
-        self._places = [place for place, column in columns if column.op in _ITS]
-        self._others = [place for place, column in columns if column.op not in _ITS]
+        self._its = [column for _, column in columns if column.op in ITS_OPS]
+        self._places = [place for place, column in columns if column.op in ITS_OPS]
+        self._others = [place for place, column in columns if column.op not in ITS_OPS]
+        self._lacking = {r for r, rule in self._rules if any(c.op is Op.ITS_LACKING for c in rule.columns)}
         self._read = [rules.columns.index(self._program.columns[place]) for place in self._others]
 
-    def find(self, points: Points, m: int, sides: Sides) -> list[Crossing]:
-        """Move the lists on through the first `m` points; what crossed, in order."""
+    def find(self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None) -> list[Crossing]:
+        """Move the lists on through the first `m` points; what crossed, in order. `shop` is what was known then."""
         if not self._rules:
             return []
-        asked, columns = self._ask(points, m, sides)
+        asked, columns = self._ask(points, m, sides, shop)
         if not asked:
             return []
         holds = self._program.run(columns)
@@ -81,7 +84,8 @@ class ObjectLists:
             inside = lists.get(key)
             listed = each.object in (sides.listed(*key) if inside is None else inside)
             if listed == bool(leaving[n, k]):
-                found.append(Crossing(each.point, r, each.object, not listed, each.thing, each.products))
+                lacks = each.companion if r in self._lacking else None
+                found.append(Crossing(each.point, r, each.object, not listed, each.thing, each.products, lacks))
                 # The side record itself moves on as the actions are told; what follows at once must be asked of a copy.
                 if inside is None:
                     inside = lists[key] = dict(sides.listed(*key))
@@ -91,21 +95,29 @@ class ObjectLists:
                     put_in(inside, each.object, False, sides.objects_watched)
         return found
 
-    def _ask(self, points: Points, m: int, sides: Sides) -> tuple[list[_Asked], NDArray[np.float64]]:
+    def _ask(
+        self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None
+    ) -> tuple[list[_Asked], NDArray[np.float64]]:
         """Whom to ask about, and (k, C) what the program reads of each."""
         asked: list[_Asked] = []
         its: list[list[float]] = []
         for i in _concerned(points, m, sides):
             row, now = int(points.row[i]), int(points.time_ms[i])
-            for of, name, thing in sides.objects_at(row, int(points.event[i]), now):
+            for of, name, thing in sides.objects_at(row, int(points.event[i]), now, bool(self._lacking)):
                 if of in self._kinds:
-                    kept = thing if sides.touch(row).open[of].get(name) is thing else None
-                    asked.append(_Asked(i, row, of, name, kept, () if kept is None else kept.products))
-                    its.append([thing.read(column, now) for column in self._its])
+                    there = sides.touch(row).open[of]
+                    kept = thing if there.get(name) is thing else None
+                    lacks = lacking_companion(name, there, shop) if self._lacking and of == "product" else None
+                    asked.append(_Asked(i, row, of, name, kept, () if kept is None else kept.products, lacks))
+                    its.append([_read(column, thing, lacks, now) for column in self._its])
         values = np.empty((len(asked), len(self._program.columns)))
         values[:, self._others] = points.columns[[each.point for each in asked]][:, self._read]
         values[:, self._places] = np.array(its).reshape(len(asked), len(self._its))
         return asked, values
+
+
+def _read(column: Column, thing: OpenObject, lacks: str | None, now_ms: int) -> float:
+    return float(lacks is not None) if column.op is Op.ITS_LACKING else thing.read(column, now_ms)
 
 
 def _concerned(points: Points, m: int, sides: Sides) -> list[int]:

@@ -31,6 +31,9 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         What an order is of.
     crossed
         By rule: how often it entered and left.
+    usual
+        When a product was last bought, and after how long all customers usually bought it again, as was known then; 0
+        for unknown.
     """
 
     events: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
@@ -38,9 +41,10 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
     bought: tuple[int, ...] = ()
     products: tuple[str, ...] = ()
     crossed: dict[str, int] = msgspec.field(default_factory=dict)
+    usual: tuple[int, int] = (0, 0)
 
-    def learn(self, kind: int, ms: int, promised_ms: int, products: Iterable[str]) -> None:
-        """Take in an event that is about it."""
+    def learn(self, kind: int, ms: int, promised_ms: int, products: Iterable[str], usual_ms: int = 0) -> None:
+        """Take in an event that is about it; of a purchase, `usual_ms` is the usual gap until the next one."""
         last, n = self.events.get(kind, (ms, 0))
         self.events[kind] = (max(last, ms), n + 1)
         if promised_ms:
@@ -48,6 +52,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         if kind == Kind.ORDER_COMPLETED:
             self.products = tuple(products)[:_PRODUCTS]
             self.bought = bought_with(self.bought, ms)
+            self.usual = max(self.usual, (ms, usual_ms))
 
     def count(self, rule: str) -> int:
         """The number of one more crossing of the rule's line."""
@@ -62,7 +67,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         """The value of a column of objects; NaN for what never happened."""
         if column.op is Op.ITS_LATE:
             delivery = None if self.promised is None else self.promised[1]
-            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought)
+            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought, self.usual[1])
             return math.nan if expected is None else float(now_ms - expected)
         last, n = self.events.get(column.a, (None, 0))
         if column.op is Op.ITS_TOTAL:
@@ -84,8 +89,11 @@ def bought_with(times: tuple[int, ...], ms: int) -> tuple[int, ...]:
     return tuple(sorted((*times, ms)))[-_TIMES_BOUGHT:]
 
 
-def used_up_ms(times: Sequence[int]) -> int | None:
-    """When a product will be used up by the usual gap between its purchases; None before the second."""
+def used_up_ms(times: Sequence[int], usual_ms: int = 0) -> int | None:
+    """When a product will be used up by the usual gap between its purchases.
+
+    Before the second of them that of all customers is taken, `usual_ms`; None where that is not known (0) either.
+    """
     if len(times) < 2 or times[-1] == times[0]:
-        return None
+        return times[-1] + usual_ms if times and usual_ms else None
     return times[-1] + (times[-1] - times[0]) // (len(times) - 1)

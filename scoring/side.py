@@ -1,6 +1,6 @@
 """Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -129,14 +129,18 @@ class Side(msgspec.Struct, array_like=True):
         ms: int,
         promised_ms: int,
         products: Sequence[str],
+        usual_ms: Mapping[str, int],
         limit: int,
     ) -> list[tuple[str, str, OpenObject]]:
-        """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`."""
+        """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`.
+
+        `usual_ms` has the usual gaps of products that are bought, where they are known.
+        """
         told = []
         for of, name in about:
             there = self.open.setdefault(of, {})
             thing = there.setdefault(name, OpenObject())
-            thing.learn(kind, ms, promised_ms, products)
+            thing.learn(kind, ms, promised_ms, products, usual_ms.get(name, 0) if of == "product" else 0)
             told.append((of, name, thing))
             if len(there) > limit:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]

@@ -12,7 +12,7 @@ from scoring.rules.columns import FIELDS, ITS_KINDS, Column, Expected, Field, Op
 from scoring.rules.expression import Not, Truth, columns_of
 from scoring.rules.hysteresis import conflict
 from scoring.rules.predicate import PredicateError, parse
-from scoring.rules.words import EXPECTED_NAMES, ITS_NAMES, RESERVED
+from scoring.rules.words import EXPECTED_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED
 
 __all__ = ["ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
 
@@ -64,7 +64,9 @@ class ForEach(StrEnum):
     PLACE = "place"
 
 
-_EXPECTED_OF = {ForEach.ORDER: Expected.DELIVERY, ForEach.PRODUCT: Expected.REPLENISHMENT}
+_EXPECTED_OF = {Expected.DELIVERY: ForEach.ORDER, Expected.REPLENISHMENT: ForEach.PRODUCT}
+_FACTS_OF = {**{name: _EXPECTED_OF[of] for name, of in EXPECTED_NAMES.items()}, LACKS_COMPANION: ForEach.PRODUCT}
+"""What is known of such an object beside its events."""
 
 
 class ActionClass(StrEnum):
@@ -191,11 +193,11 @@ class Rule:
         """What is asked of an object must be something that is known of such a one."""
         words = re.findall(r"\w+", f"{self.enter} {self.exit or ''}")
         known = {f"its_{kind.name.lower()}" for kind in ITS_KINDS.get(self.for_each, ())}
-        known |= {name for name, of in EXPECTED_NAMES.items() if of is _EXPECTED_OF.get(self.for_each)}
+        known |= {name for name, of in _FACTS_OF.items() if of is self.for_each}
         for word in words:
-            if (word in ITS_NAMES or word in EXPECTED_NAMES) and word not in known:
+            if (word in ITS_NAMES or word in _FACTS_OF) and word not in known:
                 owners = [each for each, kinds in ITS_KINDS.items() if ITS_NAMES.get(word) in kinds]
-                owners += [each for each, of in _EXPECTED_OF.items() if of is EXPECTED_NAMES.get(word)]
+                owners += [_FACTS_OF[word]] if word in _FACTS_OF else []
                 reason, field = f"{word!r} is about an object", "enter" if word in self.enter else "exit"
                 text = self.enter if field == "enter" else self.exit
                 raise RuleError(self.name, field, text, reason, f"add for_each: {' or '.join(dict.fromkeys(owners))}")

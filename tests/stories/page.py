@@ -29,7 +29,7 @@ After *For example* stands what happens in a story, and what is published of it,
 rule; the whole of an action is described in [consumers.md](../consumers.md).
 
 Not shipped yet: `account-created` needs identities that were merged; `priority-support`, `price-sensitive-offer` and
-`high-interest-high-fit` need the customer's type; `retarget-complement` needs what is bought together.
+`high-interest-high-fit` need the customer's type.
 
 """
 _SHOWN = ("rule", "crossing", "crossing_number", "object", "products", "category", "action_class", "expires_at")

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 import yaml
+from stories.shop import SHOP
 
 from schemas.names import kind_name, topic_name
 from schemas.timestamp import from_ms
@@ -142,6 +143,7 @@ class Player:
     def __post_init__(self) -> None:
         self.engine = Engine(self.settings, RuleSet([replace(rule_named(self.rule), paused=self.paused)]))
         self.engine.swap(self.snapshot)
+        self.engine.swap_shop(SHOP)
         self.decode = Decoder(self.engine.profiles.row, self.engine.product, 300_000, own_clock=False)
         self.outbox = Outbox(0, self.settings.layout.horizon_ms, ("low", "medium", "high"), self.engine.profiles.keys,
                              replay=self.settings.replay)  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from strategies.event_streams import DAY_MS, HOUR_MS, START_MS, columns_of
+from strategies.shop_known import Known, known_shop
 
 from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
@@ -17,6 +18,7 @@ from scoring.model import Example, LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome, Scores
 from scoring.profile import Layout
 from scoring.rules import Rule, RuleSet, shipped
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
 from scoring.sides import Detail
 from scoring.twin import Event
@@ -35,7 +37,12 @@ SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, ga
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
-RULES = RuleSet((*shipped({"win-back": {"quiet": 4}, "browsing-prospect": {"visits": 2}}).rules, RESTLESS, LIKELY))
+_SOONER = {
+    "win-back": {"quiet": 4},
+    "browsing-prospect": {"visits": 2},
+    "retarget-complement": {"after": 1, "until": 9},
+}
+RULES = RuleSet((*shipped(_SOONER).rules, RESTLESS, LIKELY))
 SNAPSHOT = Snapshot(
     version=1,
     effective_ms=START_MS + 2 * DAY_MS,
@@ -47,6 +54,15 @@ SNAPSHOT = Snapshot(
 )
 """A model that takes effect two days after the start and gives every percentile."""
 
+SHOPS = tuple(
+    known_shop(
+        version,
+        START_MS + at_ms,
+        {f"p{n}": Known(9.0, (f"p{(n + version) % 3}",), gap_days=n + 1.5 * version) for n in range(3)},
+    )
+    for version, at_ms in enumerate((DAY_MS, 2 * DAY_MS + HOUR_MS, 6 * DAY_MS), 1)
+)
+"""The shop's knowledge of the products that orders are of: what goes with each and its usual gap, always others."""
 
 JUDGED = ("withheld", "channel", "not_before_ms", "coupon", "control")
 """What the gates decide of an action: the seventh of an action's tuple and those after it."""
@@ -70,12 +86,17 @@ class Told:
 
 
 def new_engine(
-    snapshots: Iterable[Snapshot] = (SNAPSHOT,), kind: type[Engine] = Engine, settings: EngineSettings = SETTINGS
+    snapshots: Iterable[Snapshot] = (SNAPSHOT,),
+    kind: type[Engine] = Engine,
+    settings: EngineSettings = SETTINGS,
+    shops: Iterable[ShopSnapshot] = SHOPS,
 ) -> Engine:
-    """An engine that knows of the snapshots from the start."""
+    """An engine that knows of the snapshots of the model and the shop from the start."""
     engine = kind(settings, RULES)
     for snapshot in snapshots:
         engine.swap(snapshot)
+    for shop in shops:
+        engine.swap_shop(shop)
     return engine
 
 
