@@ -1,6 +1,6 @@
 # Every target makes the environment that it needs: nothing but Python 3.11 or later and make is there before.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak kafka warm requirements clean
+.PHONY: help demo test check bench soak kafka warm audit requirements clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -54,13 +54,28 @@ soak: $(VENV)/.bench warm ## Break what can be broken for half an hour, and chec
 kafka: $(VENV)/.demo ## Run the local Apache Kafka until Ctrl-C (needs Java 17 and Maven)
 	@$(PYTHON) -m streams.brokers kafka $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir $(DATA))
 
+audit: .venv-audit/.audit ## List the pinned packages (CycloneDX, out/) and look for known vulnerabilities in them
+	@mkdir -p out
+	$(SAY) "the bill of materials: out/recompra.cdx.json"
+	@.venv-audit/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+		--output-reproducible --output-file out/recompra.cdx.json 2>/dev/null
+	@$(FIND_PYTHON); "$$python" -c 'import json; print(len(json.load(open("out/recompra.cdx.json"))["components"]), "packages")'
+	$(SAY) "known vulnerabilities (asks a public service; what it cannot tell counts as a failure)"
+	@for each in runtime demo build; do \
+		.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$each.txt || exit 1; done
+
+.venv-audit/.audit: requirements/audit.txt
+	@$(FIND_PYTHON); "$$python" -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --require-hashes --requirement requirements/audit.txt
+	@touch $@
+
 requirements: ## Pin the newest packages that fit together
 	@test -x .venv-requirements/bin/uv || { $(FIND_PYTHON); "$$python" -m venv .venv-requirements; \
 		.venv-requirements/bin/python -m pip install --quiet uv; }
 	@requirements/update .venv-requirements/bin/uv
 
 clean: ## Remove the environments and caches
-	rm -rf $(VENV) .venv-requirements .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist benchmarks/out
+	rm -rf $(VENV) .venv-requirements .venv-audit .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist benchmarks/out
 	find schemas scoring streams tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 warm: | $(VENV)/.made

@@ -1,5 +1,6 @@
 """Connections to the broker: what each Kafka client calls the same settings."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,12 +68,33 @@ def reader(settings: Settings) -> Iterator[KafkaConsumer]:
 
 
 def unreachable(settings: Settings, error: BaseException) -> BrokerUnreachableError:
-    """Return the error that says who did not answer and what to do."""
+    """Return the error that says who did not answer, or did not let us in, and what to do."""
     said = " ".join(str(error).split())[:160] or type(error).__name__
+    if settings.security_protocol != "PLAINTEXT" and (refused := _refused(settings)):
+        return BrokerUnreachableError(f"the broker at {settings.broker} does not let us in: {refused}")
     return BrokerUnreachableError(
         f"no broker answers at {settings.broker} ({said}); start one (`recompra up`), "
         "or name it with --broker or RECOMPRA_BROKER"
     )
+
+
+def _refused(settings: Settings) -> str | None:
+    """Why a secured broker that can be reached ends the connection; the client only sees it ended."""
+    host, _, port = settings.broker.split(",")[0].strip().rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_MS / 1000) as plain:
+            if settings.security_protocol.endswith("SSL"):
+                ssl_context(settings).wrap_socket(plain, server_hostname=host.strip("[]")).close()
+    except ssl.SSLCertVerificationError as error:
+        return f"its certificate is not trusted ({error.verify_message}); name its authority with tls_ca_file"
+    except ssl.SSLError as error:
+        return f"it does not speak TLS as we do ({error.reason}); check security_protocol and the port"
+    except OSError:
+        return None
+    if settings.security_protocol.startswith("SASL"):
+        who = f"{settings.sasl_mechanism} for {settings.sasl_username!r}"
+        return f"it ended the connection at {who}; check sasl_mechanism, sasl_username and sasl_password"
+    return "it ended the connection after TLS; check tls_cert_file and tls_key_file"
 
 
 def kafka_python_options(settings: Settings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from schemas.refusal import DECODE_ERRORS, from_validation_error
 from schemas.timestamp import to_ms
 from scoring.rules import Rule, RuleError, RuleSet, read_rules
 from scoring.rules.book import RuleBook
-from streams.engine_settings import missing_rings
+from streams.ruling.kept import not_kept
 from streams.settings import Settings
 from streams.whole_topic import WholeTopic
 
@@ -106,12 +106,6 @@ class LiveRules(WholeTopic):
         if not book.add(rule, effective_ms):
             return None
         timeline = book.timeline()
-        for _, rules in timeline:
-            for field, kind in missing_rings(rules, self._settings):
-                reason = f"counts {kind}, and the workers keep no ring of it"
-                raise RuleError(rule.name, "definition", kind, reason, f"add {kind} to {field} under another app_id")
-            if missing := self._base.parts.missing(rules.parts):
-                reason = "is read, and the workers' rows do not keep it, as no rule read it when they were started"
-                remedy = "set rules to all, or to a rule that reads it too, under another app_id"
-                raise RuleError(rule.name, "definition", ", ".join(missing), reason, remedy)
+        if errors := not_kept(rule, self._base.parts, self._settings):
+            raise errors[0]
         return timeline

@@ -1,6 +1,7 @@
-"""Rule files: the rules in force, from the directory of the settings or as they come with the package."""
+"""Rule files: the rules in force, from the file or directory of the settings or as they come with the package."""
 
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 from scoring.rules.reading import Overrides, read_rules
@@ -8,9 +9,10 @@ from scoring.rules.rule import Rule, RuleError
 from scoring.rules.ruleset import RuleSet
 from scoring.rules.shipped import BASIC, SHIPPED, shipped
 from scoring.rules.words import nearest
+from streams.ruling.definition import Definition, definitions_in, with_parameters
 from streams.settings import Settings
 
-__all__ = ["read_directory", "rules_in_force"]
+__all__ = ["definitions_in_force", "read_rule_files", "read_text", "rules_in_force"]
 
 
 def rules_in_force(settings: Settings) -> RuleSet:
@@ -23,9 +25,20 @@ def rules_in_force(settings: Settings) -> RuleSet:
     """
     if settings.rules_dir is None:
         return shipped(settings.rule_parameters, _chosen(settings.rules, SHIPPED, BASIC))
-    found = read_directory(settings.rules_dir, settings.rule_parameters)
+    found = read_rule_files(settings.rules_dir, settings.rule_parameters)
     chosen = _chosen(settings.rules, found.names, found.names)
     return RuleSet(rule for rule in found.rules if rule.name in chosen)
+
+
+def definitions_in_force(settings: Settings) -> dict[str, Definition]:
+    """The same rules by name, as they are written, with the parameters of `rule_parameters`; they raise the same."""
+    names = rules_in_force(settings).names
+    if settings.rules_dir is None:
+        texts = [files("scoring.rules").joinpath(f"{name}.yaml").read_text("utf-8") for name in names]
+    else:
+        texts = [read_text(file) for file in _files(settings.rules_dir)]
+    written = {definition["name"]: definition for text in texts for definition in definitions_in(text)}
+    return {name: with_parameters(written[name], settings.rule_parameters) for name in names}
 
 
 def _chosen(asked: Sequence[str], known: Sequence[str], basic: Sequence[str]) -> frozenset[str]:
@@ -38,8 +51,8 @@ def _chosen(asked: Sequence[str], known: Sequence[str], basic: Sequence[str]) ->
     return frozenset(rule for name in asked for rule in groups.get(name, (name,)))
 
 
-def read_directory(directory: Path, overrides: Overrides | None = None) -> RuleSet:
-    """The rules of every `*.yaml` and `*.yml` file of a directory, files by name, rules in their order.
+def read_rule_files(place: Path, overrides: Overrides | None = None) -> RuleSet:
+    """The rules of a file, or of every `*.yaml` and `*.yml` file of a directory, files by name, rules in their order.
 
     Raises
     ------
@@ -48,19 +61,26 @@ def read_directory(directory: Path, overrides: Overrides | None = None) -> RuleS
         not there.
     """
     rules: list[Rule] = []
-    for file in sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml")):
-        rules += read_rules(_text(file), str(file), overrides)
+    for file in _files(place):
+        rules += read_rules(read_text(file), str(file), overrides)
     if not rules:
-        raise RuleError("?", "rules_dir", directory, "holds no rule file", "add a file that ends in .yaml")
+        raise RuleError("?", "rules_dir", place, "holds no rule file", "add a file that ends in .yaml")
     names = [rule.name for rule in rules]
     for name in overrides or {}:
         if name not in names:
             remedy = f"nearest known: {nearest(name, names)!r}"
-            raise RuleError(name, "rule_parameters", name, f"no such rule in {directory}", remedy)
+            raise RuleError(name, "rule_parameters", name, f"no such rule in {place}", remedy)
     return RuleSet(rules)
 
 
-def _text(file: Path) -> str:
+def _files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    return sorted(path for path in place.iterdir() if path.suffix in (".yaml", ".yml"))
+
+
+def read_text(file: Path) -> str:
+    """The text of a rule file; `RuleError` if it cannot be read."""
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

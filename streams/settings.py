@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from scoring.rules.columns import KINDS
 from streams.durations import Duration, milliseconds, parse_duration
 from streams.gate_settings import GateFields
+from streams.report.fields import ReportFields
 from streams.setting_values import as_object, as_tuple, on_off
 from streams.shop.fields import ShopFields
 
@@ -39,8 +40,8 @@ def _model(value: str) -> str:
 
 
 def _existing(value: Path | None) -> Path | None:
-    if value is not None and not value.is_dir():
-        raise ValueError("is not a directory that exists")
+    if value is not None and not value.exists():
+        raise ValueError("is not a directory or a file that exists")
     return value
 
 
@@ -49,7 +50,7 @@ _KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple), Aft
 _RuleNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple)]
 
 
-class Settings(GateFields, ShopFields, BaseSettings):
+class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     """All settings, frozen once read.
 
     A value comes, first found, from: an argument, the environment (`RECOMPRA_` and the name in capitals),
@@ -170,8 +171,8 @@ class Settings(GateFields, ShopFields, BaseSettings):
         16,
         ge=1,
         le=1000,
-        description="orders, bought or wished products, tickets, codes and places that rules know of each customer, "
-        "the last ones of each sort (count)",
+        description="orders, products, tickets, codes and places that rules know of each customer, "
+        "the last of each (count)",
     )
     automated_events_per_hour: int = Field(
         1000,
@@ -204,7 +205,7 @@ class Settings(GateFields, ShopFields, BaseSettings):
         description="rules in force: basic (five of those shipped; all of rules_dir), all, or names with commas",
     )
     rules_dir: Annotated[Path | None, AfterValidator(_existing)] = Field(
-        None, description="directory of rule files (default: the shipped rules)"
+        None, description="directory of rule files, or one file (default: the shipped rules)"
     )
     rule_parameters: Annotated[dict[str, dict[str, float | str]], NoDecode, BeforeValidator(as_object)] = Field(
         {},
@@ -276,7 +277,7 @@ class Settings(GateFields, ShopFields, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then the file (`streams.settings_sources`)."""
-        from streams.settings_sources import toml_source
+        """Arguments first, then the environment, secrets' files, the file (`streams.settings_sources`)."""
+        from streams.settings_sources import secrets_source, toml_source
 
-        return init_settings, env_settings, toml_source(settings_cls)
+        return init_settings, env_settings, secrets_source(settings_cls), toml_source(settings_cls)

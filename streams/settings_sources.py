@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
 from streams.durations import format_duration
 from streams.settings import ENV_PREFIX, Settings
@@ -23,6 +23,7 @@ __all__ = [
     "environment_of",
     "is_secret",
     "load",
+    "secrets_source",
     "shown",
     "toml_source",
 ]
@@ -82,7 +83,7 @@ def load(**arguments: Any) -> Loaded:
     given = {name: value for name, value in arguments.items() if value is not None}
     file = config_file()
     from_file = _read(file)
-    from_environment = EnvSettingsSource(Settings)()
+    from_environment = {**_secret_files(), **EnvSettingsSource(Settings)()}
     origins: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
     for names, origin in (
         (from_file, "file"),
@@ -116,6 +117,11 @@ def config_file() -> Path | None:
 def toml_source(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
     """Return pydantic's source for the file that applies (an empty one where there is none)."""
     return TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+
+
+def secrets_source(settings_cls: type[BaseSettings]) -> InitSettingsSource:
+    """Return pydantic's source of the secrets that lie in files of their own."""
+    return InitSettingsSource(settings_cls, init_kwargs=_secret_files())
 
 
 def is_secret(name: str) -> bool:
@@ -162,8 +168,30 @@ def _read(file: Path | None) -> dict[str, Any]:
     raise SettingsError((BadSetting("config", CONFIG_VARIABLE, str(file), cut(file), reason, remedy),))
 
 
+def _secret_files() -> dict[str, Any]:
+    """The secrets whose variable with `_FILE` at its end names a file, as containers are given them."""
+    found = {}
+    for name in filter(is_secret, Settings.model_fields):
+        variable = _file_variable(name)
+        path = os.environ.get(variable)
+        if not path:
+            continue
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = f"the file cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
+            remedy = f"correct the path, or give the secret itself as {ENV_PREFIX}{name.upper()}"
+            raise SettingsError((BadSetting(name, variable, "environment", cut(path), reason, remedy),)) from None
+    return found
+
+
+def _file_variable(name: str) -> str:
+    return f"{ENV_PREFIX}{name.upper()}_FILE"
+
+
 def _unknown_variables(environ: Mapping[str, str]) -> list[BadSetting]:
-    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | OUTSIDE
+    files = {_file_variable(name) for name in Settings.model_fields if is_secret(name)}
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | files | OUTSIDE
     return [
         BadSetting(
             variable.removeprefix(ENV_PREFIX).lower(),

@@ -13,7 +13,7 @@ from scoring.rules.measures import measure_ms
 from scoring.rules.rule import ActionClass, Carry, Coupon, ForEach, Rule, RuleError
 from scoring.rules.words import nearest
 
-__all__ = ["Overrides", "duration_ms", "read_rules"]
+__all__ = ["Overrides", "duration_ms", "examine_rules", "read_rules"]
 
 Overrides = Mapping[str, Mapping[str, float | str]]
 """By rule name, then by parameter: values from the settings in place of the file's defaults, numbers or
@@ -56,17 +56,36 @@ def read_rules(text: str, file: str, overrides: Overrides | None = None) -> list
     RuleError
         At the first mistake.
     """
+    rules, errors = examine_rules(text, file, overrides)
+    if errors:
+        raise errors[0]
+    return rules
+
+
+def examine_rules(text: str, file: str, overrides: Overrides | None = None) -> tuple[list[Rule], list[RuleError]]:
+    """The rules of one file that can be used, and the mistakes in the others, all that can be told at once."""
     try:
         documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else 1
         reason = f"not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
-        raise RuleError("?", "file", file, reason, "check indentation and quotes").at(file, line) from None
-    rules = [_Document(node, file).rule(overrides or {}) for node in documents if not _is_empty(node)]
-    if not rules:
-        raise RuleError("?", "file", file, "holds no rule", "write a rule, or remove the file").at(file, 1)
-    return rules
+        return [], [RuleError("?", "file", file, reason, "check indentation and quotes").at(file, line)]
+    rules: list[Rule] = []
+    errors: list[RuleError] = []
+    written = [node for node in documents if not _is_empty(node)]
+    for node in written:
+        try:
+            document = _Document(node, file)
+        except RuleError as error:
+            errors.append(error)
+            continue
+        rule = document.rule(overrides or {})
+        errors += document.errors
+        rules += [] if rule is None else [rule]
+    if not written:
+        errors.append(RuleError("?", "file", file, "holds no rule", "write a rule, or remove the file").at(file, 1))
+    return rules, errors
 
 
 def duration_ms(text: str) -> int:
@@ -88,43 +107,90 @@ class _Entry:
 
 
 class _Document:
-    """One YAML mapping with the line of each of its fields."""
+    """One YAML mapping with the line of each of its fields, and the mistakes that were found in it.
+
+    Raises
+    ------
+    RuleError
+        If it is no mapping, or has no name that can be read.
+    """
 
     def __init__(self, node: yaml.Node, file: str) -> None:
         self.file, self.name, self.first = file, "?", node.start_mark.line + 1
         self.entries: dict[str, _Entry] = {}
+        self.errors: list[RuleError] = []
         self.entries = self.mapping(node, "rule")
         self.name = self.text("name") or "?"
 
-    def rule(self, overrides: Overrides) -> Rule:
-        """The checked rule."""
+    def rule(self, overrides: Overrides) -> Rule | None:
+        """The checked rule; None where there are mistakes, each of which is then in `errors`."""
         for field in self.entries:
             if field not in _FIELDS:
-                raise self.error(field, field, "unknown field", f"nearest known: {nearest(field, _FIELDS)!r}")
+                self.errors.append(
+                    self.error(field, field, "unknown field", f"nearest known: {nearest(field, _FIELDS)!r}")
+                )
         for field in _NEEDED:
             if field not in self.entries:
-                raise self.error(field, "", "missing", f"add '{field}: …'")
-        parameters = self.parameters(overrides.get(self.name, {}))
+                self.errors.append(self.error(field, "", "missing", f"add '{field}: …'"))
+        fields = {name: self.noting(read) for name, read in self.readers(overrides).items()}
+        if self.errors:
+            self.errors += [*self.line_errors("enter", fields), *self.line_errors("exit", fields)]
+            return None
         try:
-            return Rule(
-                name=self.name,
-                version=self.whole("version", 1),
-                sentence=self.text("sentence") or "",
-                parameters=parameters,
-                enter=self.text("enter") or "",
-                exit=self.text("exit"),
-                for_each=self.choice("for_each", ForEach, ForEach.NONE),
-                action_class=self.choice("action_class", ActionClass, ActionClass.MARKETING),
-                cooldown_ms=self.duration("cooldown") or 0,
-                expires_after_ms=self.duration("expires_after"),
-                priority=self.whole("priority", 50),
-                carries=self.carries(),
-                audience=self.truth("audience"),
-                coupon=self.choice("coupon", Coupon, Coupon.NEVER),
-                paused=self.truth("paused"),
+            return Rule(name=self.name, **fields)  # type: ignore[arg-type]
+        except RuleError as error:
+            self.errors.append(self.placed(error))
+            if error.field == "enter":
+                self.errors += self.line_errors("exit", fields)
+            return None
+
+    def readers(self, overrides: Overrides) -> dict[str, Callable[[], object]]:
+        """How each field of a rule is read."""
+        return {
+            "parameters": lambda: self.parameters(overrides.get(self.name, {})),
+            "version": lambda: self.whole("version", 1),
+            "sentence": lambda: self.text("sentence") or "",
+            "enter": lambda: self.text("enter") or "",
+            "exit": lambda: self.text("exit"),
+            "for_each": lambda: self.choice("for_each", ForEach, ForEach.NONE),
+            "action_class": lambda: self.choice("action_class", ActionClass, ActionClass.MARKETING),
+            "cooldown_ms": lambda: self.duration("cooldown") or 0,
+            "expires_after_ms": lambda: self.duration("expires_after"),
+            "priority": lambda: self.whole("priority", 50),
+            "carries": self.carries,
+            "audience": lambda: self.truth("audience"),
+            "coupon": lambda: self.choice("coupon", Coupon, Coupon.NEVER),
+            "paused": lambda: self.truth("paused"),
+        }
+
+    def noting(self, read: Callable[[], T]) -> T | None:
+        """What is read, or None with the mistake noted."""
+        try:
+            return read()
+        except RuleError as error:
+            self.errors.append(error)
+            return None
+
+    def line_errors(self, field: str, fields: Mapping[str, Any]) -> list[RuleError]:
+        """What is wrong with `enter` or `exit` by itself, where other things are wrong too."""
+        if not fields[field] or fields["parameters"] is None or fields["for_each"] is None:
+            return []
+        try:
+            Rule(
+                name="x",
+                sentence="x",
+                enter=fields[field],
+                parameters=fields["parameters"],
+                for_each=fields["for_each"],
             )
         except RuleError as error:
-            raise (error if error.file else error.at(self.file, self.line(error.field))) from None
+            if error.field == "enter":
+                error.rule, error.field = self.name, field
+                return [self.placed(error)]
+        return []
+
+    def placed(self, error: RuleError) -> RuleError:
+        return error.at(self.file, self.line(error.field))
 
     def error(self, field: str, value: object, reason: str, remedy: str, line: int | None = None) -> RuleError:
         error = RuleError(self.name, field, value, reason, remedy)
@@ -155,7 +221,7 @@ class _Document:
             return None
         if not isinstance(entry.node, yaml.ScalarNode):
             raise self.error(field, "…", "must be a single value", f"write '{field}: value' on one line")
-        return str(entry.node.value)
+        return str(entry.node.value).strip()
 
     def read(self, field: str, convert: Callable[[str], T], reason: str, remedy: str) -> T | None:
         text = self.text(field)

@@ -30,6 +30,8 @@ class KafkaLocal(BrokerProcess):
         The most that Java's heap takes, such as `512m`.
     java_options
         Further options for Java.
+    properties
+        Further lines of the broker's configuration; the last of a name holds.
     quiet
         Whether to show no progress while the jars are fetched.
 
@@ -51,6 +53,7 @@ class KafkaLocal(BrokerProcess):
         heap: str = "512m",
         start_timeout_s: float = 90,
         java_options: Sequence[str] = (),
+        properties: Mapping[str, str] | None = None,
         quiet: bool = False,
     ) -> None:
         self._own_data = tempfile.TemporaryDirectory(prefix="recompra-kafka-") if data_dir is None else None
@@ -58,6 +61,7 @@ class KafkaLocal(BrokerProcess):
         super().__init__(port, log=self.data_dir / "kafka.log", start_timeout_s=start_timeout_s)
         self.heap = heap
         self.java_options = tuple(java_options)
+        self.properties = dict(properties or {})
         self.quiet = quiet
 
     def command(self) -> tuple[Sequence[str], Mapping[str, str], Path | None]:
@@ -70,7 +74,8 @@ class KafkaLocal(BrokerProcess):
             controller = free_port()
         text = Template((files / "server.properties").read_text(encoding="utf-8"))
         filled = text.substitute(broker_port=self.port, controller_port=controller, data=self.data_dir / "data")
-        properties.write_text(filled, encoding="utf-8")
+        further = "".join(f"{name}={value}\n" for name, value in self.properties.items())
+        properties.write_text(filled + further, encoding="utf-8")
         run = [
             java,
             f"-Xmx{self.heap}",

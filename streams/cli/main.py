@@ -22,6 +22,7 @@ _COMMANDS = {
     "worker": "Run a worker beside a Kafka of yours.",
     "trainer": "Run the trainer beside a Kafka of yours.",
     "shop": "Compute popularity, companions, gaps and prices.",
+    "rules": "Check, preview, publish and pause rules.",
     "topics": "List, create or check the topics.",
     "lag": "Show how much of the inputs is unread.",
     "dlq": "See what was refused, and send it back.",

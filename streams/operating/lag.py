@@ -13,7 +13,7 @@ from streams.ends import ends
 from streams.outbox import INPUTS
 from streams.settings import Settings
 
-__all__ = ["InputLag", "lag", "partitions_of"]
+__all__ = ["InputLag", "lag", "partitions_of", "watermarks"]
 
 _LAST: Final = 64
 """Offsets from the end of `progress` among which a partition's last record is: transactions' markers take some."""
@@ -55,10 +55,10 @@ def lag(settings: Settings) -> list[InputLag]:
         inputs = partitions_of(consumer, INPUTS)
         consumer.assign(inputs)
         first, end = consumer.beginning_offsets(inputs), ends(consumer, inputs)
-        watermarks = _watermarks(consumer)
+        told = watermarks(consumer)
     with admin_client(settings) as client:
         committed = client.list_group_offsets({settings.app_id: inputs}).get(settings.app_id, {}) if inputs else {}
-    return [_lag(part, committed, first[part], end[part], watermarks.get(part.partition)) for part in inputs]
+    return [_lag(part, committed, first[part], end[part], told.get(part.partition)) for part in inputs]
 
 
 def partitions_of(consumer: KafkaConsumer, topics: tuple[str, ...]) -> list[TopicPartition]:
@@ -77,8 +77,8 @@ def _lag(
     return InputLag(part.topic, part.partition, offset, end, max(waiting, 0), watermark_ms)
 
 
-def _watermarks(consumer: KafkaConsumer) -> dict[int, int]:
-    """The newest watermark of each partition number: each writes to its own partition of `progress`."""
+def watermarks(consumer: KafkaConsumer) -> dict[int, int]:
+    """Return the newest watermark of each partition number: each writes to its own partition of `progress`."""
     parts = partitions_of(consumer, ("progress",))
     if not parts:
         return {}

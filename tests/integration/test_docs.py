@@ -16,7 +16,7 @@ from scoring.rules.shipped import SHIPPED
 from streams.cli.main import _COMMANDS
 from streams.gate_settings import GateFields
 from streams.settings import ENV_PREFIX, Settings
-from streams.settings_sources import OUTSIDE, load
+from streams.settings_sources import OUTSIDE, is_secret, load
 from streams.topics import create, rule_names, wanted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +55,8 @@ def test_documents_name_what_exists(name: str) -> None:
     text = DOCS[name]
     assert set(re.findall(r"\brecompra ([a-z]+)\b(?= |`|$)", text)) <= set(_COMMANDS)
     variables = {ENV_PREFIX + field.upper() for field in Settings.model_fields} | OUTSIDE
-    assert set(re.findall(r"\bRECOMPRA_[A-Z_]+\b", text)) <= variables
+    files = {f"{ENV_PREFIX}{name.upper()}_FILE" for name in Settings.model_fields if is_secret(name)}
+    assert set(re.findall(r"\bRECOMPRA_[A-Z_]+\b", text)) <= variables | files
     topics = {spec.name for spec in wanted(load().settings, rule_names(load().settings))}
     for topic in re.findall(r"(?:recompra tail|-t) ([a-z-]+)", text):
         assert topic in topics

@@ -99,7 +99,7 @@ def test_an_unknown_name_gets_the_nearest_known_one(monkeypatch: Patch) -> None:
         ("bands", "half", "valid number"),
         ("model", "forest", "neither 'newton' nor 'river:'"),
         ("day_ring_kinds", ("page", "pages"), "unknown kind 'pages'"),
-        ("rules_dir", "/nowhere/at/all", "not a directory that exists"),
+        ("rules_dir", "/nowhere/at/all", "not a directory or a file that exists"),
         ("exactly_once", "maybe", "'auto', 'on' or 'off'"),
         ("rule_parameters", "{", "is not JSON"),
         ("tick", "0s", "longer than nothing"),
@@ -166,6 +166,24 @@ def test_secrets_are_never_shown(monkeypatch: Patch, variable: str) -> None:
             said += CliRunner().invoke(main, arguments).output
     assert "********" in said
     assert "hunter2" not in said
+
+
+def test_a_secret_may_lie_in_a_file(monkeypatch: Patch, tmp_path: Path) -> None:
+    """`RECOMPRA_…_FILE` names it; the variable itself wins, and a file that is not there stops the start."""
+    (tmp_path / "password").write_text("hunter2\n")
+    monkeypatch.setenv("RECOMPRA_SASL_PASSWORD_FILE", str(tmp_path / "password"))
+    loaded = load()
+    assert loaded.settings.sasl_password is not None
+    assert loaded.settings.sasl_password.get_secret_value() == "hunter2"
+    assert loaded.origins["sasl_password"] == "environment"
+    assert "hunter2" not in CliRunner().invoke(main, ["settings", "--json"]).output
+    monkeypatch.setenv("RECOMPRA_SASL_PASSWORD", "other")
+    found = load().settings.sasl_password
+    assert found is not None
+    assert found.get_secret_value() == "other"
+    monkeypatch.setenv("RECOMPRA_SASL_PASSWORD_FILE", str(tmp_path / "gone"))
+    with pytest.raises(SettingsError, match=r"RECOMPRA_SASL_PASSWORD_FILE.*cannot be read.*correct the path"):
+        load()
 
 
 def test_a_refused_secret_is_not_shown() -> None:

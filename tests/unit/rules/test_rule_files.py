@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from scoring.rules import RuleError
+from scoring.rules import RuleError, read_rules
 from scoring.rules.shipped import BASIC, SHIPPED
-from streams.rule_files import read_directory, rules_in_force
+from streams.rule_files import definitions_in_force, read_rule_files, rules_in_force
+from streams.ruling.definition import as_yaml
 from streams.settings import Settings
 from streams.topics import rule_names
 
@@ -30,6 +31,25 @@ def test_a_directory_takes_their_place(tmp_path: Path) -> None:
     rules = rules_in_force(settings)
     assert rules.names == rule_names(settings) == ("two", "three", "one")
     assert [rule.parameters["least"] for rule in rules.rules] == [3, 3, 7]
+
+
+def test_one_file_does_as_well(tmp_path: Path) -> None:
+    """The setting may name a file in place of a directory."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(ONE + "---\n" + ONE.replace("one", "two"))
+    assert rules_in_force(Settings(rules_dir=file)).names == ("one", "two")
+
+
+def test_rules_as_they_are_written_have_the_parameters_of_the_settings(tmp_path: Path) -> None:
+    """Each definition of the rules in force is the file's, with what the settings change, and makes the same rule."""
+    settings = Settings(rule_parameters={"win-back": {"quiet": "120d"}})
+    found = definitions_in_force(settings)
+    assert tuple(found) == BASIC
+    assert found["win-back"]["sentence"] == "Has bought before, but not for {quiet} days."
+    assert found["win-back"]["parameters"] == {"quiet": "120d"}
+    assert found["cart-abandoned"]["carries"] == list(rules_in_force(settings).rules[1].carries)
+    again = [read_rules(as_yaml(definition), name)[0] for name, definition in found.items()]
+    assert again == list(rules_in_force(settings).rules)
 
 
 @pytest.mark.parametrize(
@@ -78,4 +98,4 @@ def test_what_cannot_be_used_is_refused(
     for name, content in files.items():
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(RuleError, match=message):
-        read_directory(tmp_path, overrides)
+        read_rule_files(tmp_path, overrides)

@@ -1,0 +1,182 @@
+"""Rules as people handle them: read, checked and shown without a broker."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from scoring.rules import read_rules, shipped
+from scoring.rules.reading import examine_rules
+from scoring.rules.shipped import BASIC, SHIPPED
+from streams import connection
+from streams.cli.main import main
+from streams.gate_settings import GateFields
+from streams.rule_files import rules_in_force
+from streams.ruling.definition import as_yaml, changes, definitions_in
+from streams.settings import Settings
+
+GOOD = "name: good-one\nsentence: Bought.\nenter: orders > 0\n"
+BAD = """\
+name: bad-one
+sentence: Wrong in five ways.
+versoin: 3
+cooldown: 7
+enter: oders > 3
+exit: revenue < days
+colour: red
+---
+name: bad-two
+sentence: Both lines.
+enter: oders > 3
+exit: ordrs < 1
+"""
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["rules", *arguments], catch_exceptions=False)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """Of each rule each mistake, by line and field, and the rules that are right beside them."""
+    rules, errors = examine_rules(BAD + "---\n" + GOOD, "some.yaml")
+    assert [rule.name for rule in rules] == ["good-one"]
+    told = sorted((error.rule, error.line, error.field) for error in errors)
+    assert told == [
+        ("bad-one", 3, "versoin"),
+        ("bad-one", 4, "cooldown"),
+        ("bad-one", 5, "enter"),
+        ("bad-one", 6, "exit"),
+        ("bad-one", 7, "colour"),
+        ("bad-two", 11, "enter"),
+        ("bad-two", 12, "exit"),
+    ]
+
+
+def test_check_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
+    """Exit code 1, a line a mistake in the order of the file, the nearest known feature in it; the same as JSON."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(BAD)
+    result = run("check", str(file))
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert len(lines) == 7
+    assert lines[2].startswith(f"{file} line 5: rule bad-one, enter 'oders > 3' at column 1: unknown feature 'oders'")
+    assert lines[2].endswith("nearest known: 'orders'")
+    errors = json.loads(run("check", str(file), "--json").stdout)["errors"]
+    assert [error["line"] for error in errors] == [3, 4, 5, 6, 7, 11, 12]
+    assert set(errors[2]) == {"file", "line", "rule", "field", "column", "value", "reason", "remedy"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "told"),
+    [
+        (GOOD.replace("orders > 0", "count(searched, days=3) > 2"), 1, "add searched to day_ring_kinds"),
+        (GOOD.replace("orders > 0", "points > 2"), 1, "set rules to all"),
+        (GOOD + "---\n" + GOOD, 5, "stands twice"),
+        ("", 1, "holds no rule"),
+        ("name: [", 1, "not YAML"),
+    ],
+)
+def test_check_refuses_what_cannot_be_in_force(tmp_path: Path, rule: str, line: int, told: str) -> None:
+    """What the rows do not keep, with the setting that would; a name twice; a file without a rule."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(rule)
+    result = run("check", str(file))
+    assert result.exit_code == 1
+    assert told in result.stdout
+    assert f"{file} line {line}: " in result.stdout
+
+
+def test_what_the_rows_keep_is_a_matter_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all rules in force their rows keep what the basic ones' do not."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(GOOD.replace("orders > 0", "points > 2"))
+    monkeypatch.setenv("RECOMPRA_RULES", "all")
+    assert (run("check", str(file)).exit_code, run("check", str(file)).stdout) == (0, "")
+
+
+def test_the_whole_file_is_one_that_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`show all` names every rule with its sentence and every limit, and is accepted by `check` and `rules_dir`."""
+    monkeypatch.setenv("RECOMPRA_RULES", "all")
+    monkeypatch.setenv("RECOMPRA_RULE_PARAMETERS", '{"win-back": {"quiet": "120d"}}')
+    shown = run("show", "all", "--no-broker").stdout
+    comments = [line for line in shown.splitlines() if line.startswith("#")]
+    head = "\n".join(comments)
+    changed = shipped({"win-back": {"quiet": "120d"}})
+    for rule in changed.rules:
+        assert f"{rule.name} " in head
+        assert rule.sentence in head
+    for field in set(GateFields.model_fields) - {"channels"}:
+        assert f"#   {field} = " in head
+    file = tmp_path / "all.yaml"
+    file.write_text(shown)
+    assert run("check", str(file)).exit_code == 0
+    again = rules_in_force(Settings(rules_dir=file))
+    assert again.names == tuple(sorted(SHIPPED))
+    assert {rule.name: rule for rule in again.rules} == {rule.name: rule for rule in changed.rules}
+
+
+def test_one_rule_is_shown_as_it_can_be_written() -> None:
+    """`show NAME` prints the rule's YAML; a name that is not known is told with the nearest."""
+    result = run("show", "win-back", "--no-broker")
+    assert read_rules(result.stdout, "shown.yaml") == list(shipped(only=["win-back"]).rules)
+    result = run("show", "winback", "--no-broker")
+    assert result.exit_code == 2
+    assert "nearest known: 'win-back'" in result.stderr
+
+
+def test_the_list_has_all_rules_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name, version, class and sentence of each; the same as JSON."""
+    monkeypatch.setenv("RECOMPRA_RULE_PARAMETERS", '{"win-back": {"quiet": "120d"}}')
+    lines = run("list", "--no-broker").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["rule", *sorted(BASIC)]
+    assert "not for 120 days" in lines[-1]
+    found = json.loads(run("list", "--no-broker", "--json").stdout)
+    assert [rule["name"] for rule in found["rules"]] == sorted(BASIC)
+    assert found["coming"] == []
+    assert {rule["effective_time"] for rule in found["rules"]} == {None}
+
+
+def test_without_a_broker_the_settings_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody answers it says so, and lists what the settings say."""
+    monkeypatch.setattr(connection, "_PATIENCE_MS", 100)
+    result = run("list", "--broker", "127.0.0.1:9")
+    assert result.exit_code == 0
+    assert "no broker answers at 127.0.0.1:9" in result.stderr
+    assert len(result.stdout.splitlines()) == len(BASIC) + 1
+
+
+def test_definitions_keep_what_is_written() -> None:
+    """Durations and texts stay as they are; numbers and truths have their types; lists stand on one line."""
+    text = (
+        "name: on\nversion: 2\nsentence: 'Left {quiet}: a cart.'\nparameters:\n  quiet: 90m\n  worth: 2.50\n"
+        "enter: >\n  cart_value >= worth and\n  hours_since(product_added) >= quiet\n"
+        "carries: [cart, reasons]\npaused: no\n"
+    )
+    [found] = definitions_in(text + "---\n")
+    assert found == {
+        "name": "on",
+        "version": 2,
+        "sentence": "Left {quiet}: a cart.",
+        "parameters": {"quiet": "90m", "worth": 2.5},
+        "enter": "cart_value >= worth and hours_since(product_added) >= quiet",
+        "carries": ["cart", "reasons"],
+        "paused": False,
+    }
+    assert "carries: [cart, reasons]" in as_yaml(found)
+    assert definitions_in(as_yaml(found)) == [found]
+    assert read_rules(as_yaml(found), "again.yaml") == read_rules(text, "first.yaml")
+
+
+def test_what_changed_is_told_by_field() -> None:
+    """Before and after, parameters each by itself, what is new or gone as None; the version is not told."""
+    [before] = definitions_in(GOOD + "version: 1\nparameters:\n  a: 1\n  b: 2\n")
+    [after] = definitions_in(
+        GOOD.replace("Bought.", "Bought it.") + "version: 2\nparameters:\n  a: 1\n  b: 3\npaused: yes\n"
+    )
+    assert changes(before, after) == {
+        "sentence": ("Bought.", "Bought it."),
+        "parameters.b": (2, 3),
+        "paused": (None, True),
+    }
