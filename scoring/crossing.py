@@ -52,7 +52,7 @@ class Crossings:
     rules
         At most 64, as a row keeps one bit for each.
     slots
-        The bit of each rule.
+        The bit of each list (`RuleSet.list_names`).
     gates
         What is asked before anything is published.
     """
@@ -61,9 +61,10 @@ class Crossings:
         self._rules = rules
         self._gates = gates
         self._habits = Habits(gates.settings)
-        numbered = list(enumerate(zip(rules.rules, slots, strict=True)))
-        self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is ForEach.NONE]
-        of_customer = [rules.rules[r] for r, _ in self._of_customer]
+        lists = [(r, each) for r, rule in enumerate(rules.rules) for each in rule.of_marks]
+        numbered = zip(lists, slots, strict=True)
+        self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
+        of_customer = [each for _, each, _ in self._of_customer]
         self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
@@ -84,8 +85,11 @@ class Crossings:
         if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])
-                crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
-                found += [Crossing(i, r, None, bool(inside >> slot & 1)) for r, slot in crossed_here]
+                found += [
+                    Crossing(i, r, None, bool(inside >> slot & 1), mark=each.mark)
+                    for r, each, slot in self._of_customer
+                    if bits >> slot & 1
+                ]
         crossed = changed != 0
         if objects := self._objects.find(points, m, sides, shop):
             crossed[[crossing.point for crossing in objects]] = True
@@ -95,7 +99,7 @@ class Crossings:
     def _masks(self, holds: Any) -> Any:
         """(R, m) bool of the rules for customers as (m,) bit masks."""
         mask = np.zeros(holds.shape[1], np.uint64)
-        for n, (_, slot) in enumerate(self._of_customer):
+        for n, (_, _, slot) in enumerate(self._of_customer):
             mask |= holds[n].astype(np.uint64) << np.uint64(slot)
         return mask
 
@@ -111,11 +115,11 @@ class Crossings:
         customers: Sequence[bytes],
     ) -> Action:
         """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
-        i, rule = crossing.point, self._rules.rules[crossing.rule]
+        i, rule = crossing.point, crossing.of(self._rules)
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
         side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
         groups = tuple(scores.groups[k].tolist())
-        state = side.rules.setdefault(rule.name, RuleState())
+        state = side.rules.setdefault(rule.list_name, RuleState())
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
         before = _told_before(state, cause, crossing)
@@ -154,7 +158,7 @@ class Crossings:
             event=event,
             entered=crossing.entered,
             number=number,
-            object=crossing.object,
+            object=crossing.object if rule.mark is None else f"{rule.mark:g}",
             score=float(scores.score[k]),
             percentile=float(scores.percentile[k]),
             band=int(scores.band[k]),
@@ -206,7 +210,7 @@ class Crossings:
     @staticmethod
     def _number(rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict) -> int:
         """Number a crossing that is new, and remember it with its verdict."""
-        state = side.rules[rule.name]
+        state = side.rules[rule.list_name]
         if crossing.object is None:
             number = state.crossings = state.crossings + 1
         else:

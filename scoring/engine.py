@@ -106,7 +106,7 @@ class Engine:
         """Evaluate these rules from now on; who is in the list of a rule that stays is still in it."""
         layout = self.settings.layout
         self._reading = self._read_for(rules, layout)
-        slots, cleared = self._slots.assign(rules.names)
+        slots, cleared = self._slots.assign(rules.list_names)
         if cleared:
             inside = self.profiles.rows["inside"]
             self._stored.rows.update(np.flatnonzero(inside & np.uint64(cleared)).tolist())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scoring.companion import lacking_companion
 from scoring.kernel import OBJECTS, Points
 from scoring.open_object import OpenObject
-from scoring.rules import RuleSet
+from scoring.rules import Rule, RuleSet
 from scoring.rules.columns import ITS_OPS, Column, Op
 from scoring.rules.program import Program
 from scoring.rules.rule import ForEach
@@ -23,7 +23,8 @@ class Crossing(NamedTuple):
     """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`.
 
     `thing` is what is kept of the object, None where it had to give way; it moves on with the run, so `products` are
-    those that it had at the point. `companion` is what usually goes with a product and was not bought.
+    those that it had at the point. `companion` is what usually goes with a product and was not bought. `mark` says of
+    which of the rule's marks the list is.
     """
 
     point: int
@@ -33,6 +34,12 @@ class Crossing(NamedTuple):
     thing: OpenObject | None = None
     products: tuple[str, ...] = ()
     companion: str | None = None
+    mark: float | None = None
+
+    def of(self, rules: RuleSet) -> Rule:
+        """The rule whose list was crossed, as it is for the mark."""
+        rule = rules.rules[self.rule]
+        return next(each for each in rule.of_marks if each.mark == self.mark)
 
 
 class _Asked(NamedTuple):

@@ -4,17 +4,18 @@ told.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import pairwise
 from types import MappingProxyType
 
 from scoring.rules.columns import FIELDS, ITS_KINDS, Column, Expected, Field, Op
-from scoring.rules.expression import Not, Truth, columns_of
+from scoring.rules.expression import All, AnyOf, Not, Truth, columns_of
 from scoring.rules.hysteresis import conflict
 from scoring.rules.predicate import PredicateError, parse
 from scoring.rules.words import EXPECTED_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED
 
-__all__ = ["ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
+__all__ = ["MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
@@ -24,6 +25,9 @@ _SCORES = frozenset(
 )
 _OF_AN_ORDER = frozenset({Column(Op.FIELD, Field.ORDER_NUMBER), Column(Op.FIELD, Field.ORDER_VALUE)})
 _SHOWN = 80
+MARKS, MARK, NEXT_MARK = "marks", "mark", "next_mark"
+"""The one parameter that is a list of numbers, and what stands for one of them and for the one above it."""
+_NONE_ABOVE = 2.0**53
 
 
 class RuleError(ValueError):
@@ -103,6 +107,9 @@ class Rule:
     values; without `exit` a customer leaves as soon as `enter` does not hold. Where both hold, exit wins.
     `sentence` may name parameters in braces.
 
+    With `marks` the rule has a list for each of them, in which `mark` and `next_mark` stand for the mark's number and
+    the one above it; `of_marks` has the rule of each.
+
     Raises
     ------
     RuleError
@@ -124,6 +131,10 @@ class Rule:
     audience: bool = False
     coupon: Coupon = Coupon.NEVER
     paused: bool = False
+    marks: tuple[float, ...] = ()
+    mark: float | None = None
+    """Of which of the marks this is the list; None for the whole rule."""
+    of_marks: tuple["Rule", ...] = field(init=False, repr=False, compare=False)
     entering: Truth = field(init=False, repr=False)
     leaving: Truth = field(init=False, repr=False)
     reads_score: bool = field(init=False, repr=False)
@@ -132,8 +143,10 @@ class Rule:
     def __post_init__(self) -> None:
         self._check_fields()
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
-        entering = self._predicate("enter", self.enter)
-        leaving = Not(entering) if self.exit is None else self._predicate("exit", self.exit)
+        whole = self.mark is None and bool(self.marks)
+        of_marks = tuple(replace(self, mark=mark) for mark in self.marks) if whole else (self,)
+        object.__setattr__(self, "of_marks", of_marks)
+        entering, leaving = self._of_all() if whole else self._of_one()
         object.__setattr__(self, "entering", entering)
         object.__setattr__(self, "leaving", leaving)
         object.__setattr__(self, "reads_score", bool(self.columns & _SCORES))
@@ -146,6 +159,43 @@ class Rule:
     def columns(self) -> frozenset[Column]:
         """What the rule reads."""
         return columns_of(self.entering) | columns_of(self.leaving)
+
+    @property
+    def list_name(self) -> str:
+        """The name of the list: that of the rule, and of the mark where it has marks."""
+        return self.name if self.mark is None else f"{self.name}/{self.mark:g}"
+
+    @property
+    def names(self) -> dict[str, float]:
+        """What the lines may name: the parameters, and of a list of a mark that mark and the one above it."""
+        if self.mark is None:
+            return dict(self.parameters)
+        above = [mark for mark in self.marks if mark > self.mark]
+        return {**self.parameters, MARK: self.mark, NEXT_MARK: min(above, default=_NONE_ABOVE)}
+
+    def _of_one(self) -> tuple[Truth, Truth]:
+        entering = self._predicate("enter", self.enter)
+        return entering, Not(entering) if self.exit is None else self._predicate("exit", self.exit)
+
+    def _of_all(self) -> tuple[Truth, Truth]:
+        return (
+            AnyOf(tuple(each.entering for each in self.of_marks)),
+            All(tuple(each.leaving for each in self.of_marks)),
+        )
+
+    def _check_marks(self) -> None:
+        def error(reason: str, remedy: str) -> RuleError:
+            return RuleError(self.name, f"parameters.{MARKS}", list(self.marks), reason, remedy)
+
+        if any(low >= high for low, high in pairwise(self.marks)) or self.marks[0] <= 0:
+            raise error("do not increase from above 0", "write increasing numbers, as [500, 1000]")
+        if self.for_each is not ForEach.NONE:
+            raise error("stand in a rule for each order, product or the like", f"remove {MARKS}, or for_each")
+        if MARK not in re.findall(r"\w+", self.enter):
+            raise error("are not used", f"write {MARK} in enter, as in points >= {MARK}")
+        for name in (MARK, NEXT_MARK):
+            if name in self.parameters:
+                raise RuleError(self.name, f"parameters.{name}", name, "already has a meaning", "give it another name")
 
     def _check_fields(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > 60:
@@ -163,15 +213,20 @@ class Rule:
             if not _PARAMETER.fullmatch(name) or name in RESERVED or name in ("and", "or", "not"):
                 reason = "already has a meaning" if name in RESERVED else "not a lower_snake name"
                 raise RuleError(self.name, f"parameters.{name}", name, reason, "give it another name")
+        if self.marks:
+            self._check_marks()
 
     def _predicate(self, field: str, text: str) -> Truth:
         try:
-            return parse(text, self.parameters)
+            return parse(text, self.names)
         except PredicateError as error:
             raise RuleError(self.name, field, error.text, error.reason, error.remedy, column=error.column) from None
 
     def _place(self, match: re.Match[str]) -> str:
         name = match[1]
+        if name == MARKS and self.marks:
+            *others, last = (f"{mark:g}" for mark in self.marks)
+            return f"{', '.join(others)} or {last}" if others else last
         if name not in self.parameters:
             known = ", ".join(self.parameters) or "none"
             remedy = f"name a parameter in braces (declared: {known})"
@@ -179,7 +234,8 @@ class Rule:
         return f"{self.parameters[name]:g}"
 
     def _check_lines(self) -> None:
-        if self.exit is not None and (found := conflict(self.entering, self.leaving)):
+        alone = self.of_marks[0] is self  # the lists of several marks were checked each by itself
+        if self.exit is not None and alone and (found := conflict(self.entering, self.leaving)):
             reason = f"{found.reason} (enter {found.enter}, exit {found.exit})"
             raise RuleError(self.name, "exit", self.exit, reason, found.remedy)
         of_order = self.columns & _OF_AN_ORDER
