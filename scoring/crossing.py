@@ -80,6 +80,7 @@ class Crossings:
             return np.zeros(m, np.bool_), []
         holds = self._program.run(points.columns[:m, self._read])
         entering, leaving = holds[: len(self._of_customer)], holds[len(self._of_customer) :]
+        self._keep_local(entering, leaving, rows, points, m, sides)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
         if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
@@ -95,6 +96,18 @@ class Crossings:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
+
+    def _keep_local(self, entering: Any, leaving: Any, rows: Any, points: Points, m: int, sides: Sides) -> None:
+        """Let nobody enter a local rule's list who is somewhere else; who is in it all the time is not looked for."""
+        for n, (_, rule, slot) in enumerate(self._of_customer):
+            if not rule.is_local:
+                continue
+            row = points.row[:m]
+            stays = (rows["inside"][row] >> np.uint64(slot) & np.uint64(1)).astype(np.bool_)
+            stays &= ~np.isin(row, row[leaving[n]])
+            for i in np.flatnonzero(entering[n] & ~stays).tolist():
+                where = sides.where_at(int(row[i]), int(points.at[i]), int(points.time_ms[i]))
+                entering[n, i] = rule.covers(where)
 
     def _masks(self, holds: Any) -> Any:
         """(R, m) bool of the rules for customers as (m,) bit masks."""

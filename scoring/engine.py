@@ -114,6 +114,7 @@ class Engine:
         self.rules = rules
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
+        self.sides.places_kept = any(rule.is_local for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)

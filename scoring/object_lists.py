@@ -15,6 +15,7 @@ from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import put_in
 from scoring.sides import Sides
+from scoring.where import Where
 
 __all__ = ["Crossing", "ObjectLists"]
 
@@ -52,6 +53,7 @@ class _Asked(NamedTuple):
     thing: OpenObject | None
     products: tuple[str, ...]
     companion: str | None
+    where: Where
 
 
 class ObjectLists:
@@ -71,6 +73,7 @@ class ObjectLists:
         self._places = [place for place, column in columns if column.op in ITS_OPS]
         self._others = [place for place, column in columns if column.op not in ITS_OPS]
         self._lacking = {r for r, rule in self._rules if any(c.op is Op.ITS_LACKING for c in rule.columns)}
+        self._local = any(rule.is_local for _, rule in self._rules)
         self._read = [rules.columns.index(self._program.columns[place]) for place in self._others]
 
     def find(self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None) -> list[Crossing]:
@@ -90,6 +93,8 @@ class ObjectLists:
             key = each.row, rule.name
             inside = lists.get(key)
             listed = each.object in (sides.listed(*key) if inside is None else inside)
+            if not listed and rule.is_local and not rule.covers(each.where, each.object if each.of == "place" else ""):
+                continue
             if listed == bool(leaving[n, k]):
                 lacks = each.companion if r in self._lacking else None
                 found.append(Crossing(each.point, r, each.object, not listed, each.thing, each.products, lacks))
@@ -110,12 +115,13 @@ class ObjectLists:
         its: list[list[float]] = []
         for i in _concerned(points, m, sides):
             row, now = int(points.row[i]), int(points.time_ms[i])
+            where = sides.where_at(row, int(points.at[i]), now) if self._local else Where()
             for of, name, thing in sides.objects_at(row, int(points.event[i]), now, bool(self._lacking)):
                 if of in self._kinds:
                     there = sides.touch(row).open[of]
                     kept = thing if there.get(name) is thing else None
                     lacks = lacking_companion(name, there, shop) if self._lacking and of == "product" else None
-                    asked.append(_Asked(i, row, of, name, kept, () if kept is None else kept.products, lacks))
+                    asked.append(_Asked(i, row, of, name, kept, () if kept is None else kept.products, lacks, where))
                     its.append([_read(column, thing, lacks, now) for column in self._its])
         values = np.empty((len(asked), len(self._program.columns)))
         values[:, self._others] = points.columns[[each.point for each in asked]][:, self._read]

@@ -8,6 +8,7 @@ from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.open_object import OpenObject
 from scoring.profile import NEVER
+from scoring.where import Moved
 
 __all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
@@ -89,6 +90,8 @@ class Side(msgspec.Struct, array_like=True):
         By what they are (order, product …), then by id: the objects that something is known of.
     looked_ms
         When rules were last asked about objects: what is read again after a crash is not asked again.
+    moved
+        Where the customer was told to be, where a rule asks for it.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -100,6 +103,7 @@ class Side(msgspec.Struct, array_like=True):
     standing: Standing = msgspec.field(default_factory=Standing)
     open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
     looked_ms: int = NEVER
+    moved: Moved = ()
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""

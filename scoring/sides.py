@@ -12,6 +12,7 @@ from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
+from scoring.where import Moved, Where, moved, where_by
 
 __all__ = ["Detail", "Sides"]
 
@@ -23,13 +24,15 @@ class Detail(NamedTuple):
     """What an event says beside the columns: the order's id, the lines, the promised delivery, and what is news of the
     customer's standing.
 
-    `object_id` is the order's, ticket's or code's, or the wished product's, or the place's.
+    `object_id` is the order's, ticket's or code's, or the wished product's, or the place's; `where` is where the
+    customer is.
     """
 
     object_id: str = ""
     items: tuple[CartItem, ...] = ()
     news: tuple[News, ...] = ()
     promised_ms: int = 0
+    where: Where | None = None
 
 
 class _About(NamedTuple):
@@ -79,6 +82,9 @@ class Sides:
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
         self.about_objects: dict[int, _About] = {}
         """By index in the run: each event that is about objects and not yet taken in."""
+        self._moved: dict[int, list[tuple[int, Moved]]] = {}
+        self.places_kept = False
+        """Whether it is kept where customers are: only where a rule asks for it."""
         self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
@@ -89,6 +95,7 @@ class Sides:
         self._carts.clear()
         self._again.clear()
         self._bought.clear()
+        self._moved.clear()
         self.about_objects.clear()
 
     def find(self, row: int) -> Side | None:
@@ -132,6 +139,10 @@ class Sides:
                 return
         if detail.news and not known:
             self._news.setdefault(row, []).append((i, ms, detail.news))
+        if detail.where is not None and self.places_kept and not known:
+            versions = self._moved.setdefault(row, [(-1, side.moved)])
+            side.moved = moved(side.moved, ms, detail.where)
+            versions.append((i, side.moved))
         newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
         gaps: dict[str, int] = {}
         if kind == _COMPLETED:
@@ -223,6 +234,14 @@ class Sides:
             side = self.find(row)
             return [] if side is None else cart_items(side.cart)
         return cart_items(next(cart for index, cart in reversed(versions) if index < applied))
+
+    def where_at(self, row: int, applied: int, now_ms: int) -> Where:
+        """Where the customer was told to be when the first `applied` events of the run had been applied."""
+        versions = self._moved.get(row)
+        if versions is None:
+            side = self.find(row)
+            return Where() if side is None else where_by(side.moved, now_ms)
+        return where_by(next(told for index, told in reversed(versions) if index < applied), now_ms)
 
     def standing_at(self, row: int, applied: int) -> Standing:
         """The customer's standing when the first `applied` events of the run had been applied, to be changed.

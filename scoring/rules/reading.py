@@ -40,6 +40,9 @@ _FIELDS = (
     "audience",
     "coupon",
     "paused",
+    "countries",
+    "regions",
+    "cities",
 )
 _NEEDED = ("name", "sentence", "enter")
 
@@ -163,6 +166,9 @@ class _Document:
             "audience": lambda: self.truth("audience"),
             "coupon": lambda: self.choice("coupon", Coupon, Coupon.NEVER),
             "paused": lambda: self.truth("paused"),
+            "countries": lambda: self.names("countries"),
+            "regions": lambda: self.names("regions"),
+            "cities": lambda: self.names("cities"),
         }
 
     def noting(self, read: Callable[[], T]) -> T | None:
@@ -250,6 +256,17 @@ class _Document:
         remedy = f"write one of {', '.join(kind)}"
         answer = self.read(field, kind, "not known here", remedy)
         return default if answer is None else answer
+
+    def names(self, field: str) -> tuple[str, ...]:
+        """A list of names, none where the field is not there."""
+        entry = self.entries.get(field)
+        if entry is None:
+            return ()
+        written = entry.node.value if isinstance(entry.node, yaml.SequenceNode) else []
+        names = tuple(str(part.value).strip() for part in written if isinstance(part, yaml.ScalarNode))
+        if not names or not all(names):
+            raise self.error(field, entry.node.value if names else "…", "is no list of names", "write it as [Berlin]")
+        return names
 
     def carries(self) -> tuple[Carry, ...]:
         entry = self.entries.get("carries")

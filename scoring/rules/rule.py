@@ -14,6 +14,7 @@ from scoring.rules.expression import All, AnyOf, Not, Truth, columns_of
 from scoring.rules.hysteresis import conflict
 from scoring.rules.predicate import PredicateError, parse
 from scoring.rules.words import EXPECTED_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED
+from scoring.where import Where
 
 __all__ = ["MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
 
@@ -107,6 +108,9 @@ class Rule:
     values; without `exit` a customer leaves as soon as `enter` does not hold. Where both hold, exit wins.
     `sentence` may name parameters in braces.
 
+    With `countries`, `regions` or `cities` only those enter who are in one of these, whatever the lines say; who is
+    in the list stays when they move away.
+
     With `marks` the rule has a list for each of them, in which `mark` and `next_mark` stand for the mark's number and
     the one above it; `of_marks` has the rule of each.
 
@@ -131,6 +135,9 @@ class Rule:
     audience: bool = False
     coupon: Coupon = Coupon.NEVER
     paused: bool = False
+    countries: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    cities: tuple[str, ...] = ()
     marks: tuple[float, ...] = ()
     mark: float | None = None
     """Of which of the marks this is the list; None for the whole rule."""
@@ -159,6 +166,17 @@ class Rule:
     def columns(self) -> frozenset[Column]:
         """What the rule reads."""
         return columns_of(self.entering) | columns_of(self.leaving)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is for some countries, regions or cities only."""
+        return bool(self.countries or self.regions or self.cities)
+
+    def covers(self, where: Where, place: str = "") -> bool:
+        """Whether one enters who is there, or at a place of that name; anybody where the rule is not local."""
+        told = ((where.country, self.countries), (where.region, self.regions), (where.city, self.cities),
+                (place.casefold(), self.cities))  # fmt: skip
+        return not self.is_local or any(name in {each.casefold() for each in names} for name, names in told if name)
 
     @property
     def list_name(self) -> str:
