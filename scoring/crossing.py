@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from scoring.carried import Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
 from scoring.gates import GATES, Asked, Gates, Verdict
 from scoring.gates.best import Habits
 from scoring.gates.channel import Channel, Purpose
+from scoring.gates.standing import Standing
 from scoring.kernel import AUTOMATED, Events, Points
-from scoring.object_lists import Crossing, ObjectLists
+from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
+from scoring.rules.carry import Carry
 from scoring.rules.program import Program
-from scoring.rules.rule import ActionClass, Carry, ForEach
+from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
@@ -68,6 +71,9 @@ class Crossings:
         self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
+        self._carrying = Carrying(rules)
+        self._buying = [rule.carries_purchases for rule in rules.rules]
+        self._purchases: dict[int, Purchases] = {}
 
     def find(
         self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None
@@ -92,7 +98,9 @@ class Crossings:
                     if bits >> slot & 1
                 ]
         crossed = changed != 0
-        if objects := self._objects.find(points, m, sides, shop):
+        buying = {each.point for each in found if each.entered and self._buying[each.rule]}
+        objects, self._purchases = self._objects.find(points, m, sides, shop, buying)
+        if objects:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
@@ -126,6 +134,7 @@ class Crossings:
         sides: Sides,
         products: dict[int, str],
         customers: Sequence[bytes],
+        shop: ShopSnapshot | None = None,
     ) -> Action:
         """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
         i, rule = crossing.point, crossing.of(self._rules)
@@ -150,7 +159,11 @@ class Crossings:
             best=best.channels,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
-        number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)
+        if before is None:
+            noted = self._note(rule, crossing, sides, row, int(points.at[i]), standing)
+            number = self._number(rule, crossing, cause, side, verdict, noted)
+        else:
+            number, noted = before.number, recalled(before.noted)
         changes = None
         form = f"<{len(groups)}f"
         if len(state.contributions) == calcsize(form):
@@ -160,8 +173,6 @@ class Crossings:
         if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
             purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
             standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
-        category, chosen = _carried(rule, crossing, points.viewed[i].tolist(), products)
-        carries = rule.carries
         return Action(
             rule=rule.name,
             rule_version=rule.version,
@@ -178,9 +189,7 @@ class Crossings:
             previous=float(scores.previous[k]),
             groups=groups,
             changes=changes,
-            products=chosen,
-            category=category,
-            cart=sides.cart_at(row, int(points.at[i])) if Carry.CART in carries else [],
+            carried=self._carrying.carried(rule, crossing, noted, points, products, shop),
             model_version=scores.model_version,
             shop_version=scores.shop_version,
             warming_up=scores.warming_up,
@@ -194,6 +203,13 @@ class Crossings:
             not_before_ms=verdict.not_before_ms,
             control=verdict.control,
         )
+
+    def _note(self, rule: Rule, crossing: Crossing, sides: Sides, row: int, applied: int, standing: Standing) -> Noted:
+        """What the side record has of what an action of entering carries."""
+        if not crossing.entered:
+            return Noted()
+        cart = sides.cart_at(row, applied) if Carry.CART in rule.carries else []
+        return self._carrying.note(rule, cart, standing, self._purchases.get(crossing.point, []))
 
     def _verdict(
         self, before: Crossed | None, crossing: Crossing, asked: Asked, side: Side, state: RuleState
@@ -221,8 +237,10 @@ class Crossings:
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
 
     @staticmethod
-    def _number(rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict) -> int:
-        """Number a crossing that is new, and remember it with its verdict."""
+    def _number(
+        rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict, noted: Noted
+    ) -> int:
+        """Number a crossing that is new, and remember it with its verdict and what it carries."""
         state = side.rules[rule.list_name]
         if crossing.object is None:
             number = state.crossings = state.crossings + 1
@@ -237,6 +255,8 @@ class Crossings:
             verdict.coupon,
             verdict.not_before_ms or 0,
             crossing.object or "",
+            # Of an object nothing is asked again after a crash.
+            remembered(noted) if crossing.object is None else b"",
         )
         state.lately = (*state.lately, told)[-_REMEMBERED:]
         return number
@@ -287,20 +307,3 @@ def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossi
         # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
         return state.lately[-1]
     return None
-
-
-def _carried(rule: Rule, crossing: Crossing, viewed: list[int], names: dict[int, str]) -> tuple[str | None, list[str]]:
-    """The category and the products that an action carries; of the products first the one that it is about."""
-    *last, favourite, category = viewed
-    chosen: list[str] = []
-    if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
-        chosen.append(crossing.object)
-    if crossing.companion is not None:
-        chosen.append(crossing.companion)
-    if Carry.ORDER in rule.carries:
-        chosen += crossing.products
-    if Carry.FAVOURITE in rule.carries and favourite in names:
-        chosen.append(names[favourite])
-    if Carry.PRODUCTS in rule.carries:
-        chosen += [names[number] for number in last if number in names]
-    return (names.get(category) if Carry.CATEGORY in rule.carries else None), list(dict.fromkeys(chosen))

@@ -39,7 +39,9 @@ from scoring.profile import DAY_MS, FAR, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
+from scoring.recent import WITHIN
 from scoring.rules import RuleSet
+from scoring.rules.carry import Carry
 from scoring.rules.columns import Field, Op
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
@@ -115,6 +117,7 @@ class Engine:
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
         self.sides.places_kept = any(rule.is_local for rule in rules.rules)
+        self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
@@ -156,7 +159,8 @@ class Engine:
             X=np.zeros((ROOM, N_FEATURES)),
             logit=np.zeros(ROOM),
             columns=np.zeros((ROOM, columns)),
-            viewed=np.zeros((ROOM, views + 2), np.uint64),
+            viewed=np.zeros((ROOM, views + 2 + WITHIN), np.uint64),
+            viewed_ms=np.zeros((ROOM, views), np.int64),
             visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
@@ -278,7 +282,15 @@ class Engine:
                 k = place[crossing.point]
                 outcome.actions.append(
                     self.crossings.action(
-                        crossing, points, events, outcome.scores[-1], k, self.sides, self.products, self.profiles.keys
+                        crossing,
+                        points,
+                        events,
+                        outcome.scores[-1],
+                        k,
+                        self.sides,
+                        self.products,
+                        self.profiles.keys,
+                        self.shop,
                     )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))

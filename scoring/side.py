@@ -34,7 +34,8 @@ class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One crossing as it was told: its cause (source and offset, -1 for a tick), its number, whether it was sent.
 
     And the verdict of the gates: `shut` has one bit a gate, `channel` is -1 for none, `not_before_ms` 0 for at once.
-    `object` is empty where the customer crossed.
+    `object` is empty where the customer crossed; `noted` is what the action carried of the side record
+    (`scoring.carried.Noted`).
     """
 
     ms: int
@@ -47,6 +48,7 @@ class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     coupon: bool = False
     not_before_ms: int = 0
     object: str = ""
+    noted: bytes = b""
 
 
 class RuleState(msgspec.Struct, array_like=True, gc=False):
@@ -133,22 +135,33 @@ class Side(msgspec.Struct, array_like=True):
         ms: int,
         promised_ms: int,
         products: Sequence[str],
+        worth: float,
+        reason: str,
         usual_ms: Mapping[str, int],
         limit: int,
     ) -> list[tuple[str, str, OpenObject]]:
         """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`.
 
-        `usual_ms` has the usual gaps of products that are bought, where they are known.
+        What it says of `products`, `worth` and `reason` is kept with the order alone; `usual_ms` has the usual gaps of
+        products that are bought, where they are known.
         """
         told = []
         for of, name in about:
             there = self.open.setdefault(of, {})
             thing = there.setdefault(name, OpenObject())
-            thing.learn(kind, ms, promised_ms, products, usual_ms.get(name, 0) if of == "product" else 0)
+            if of == "order":
+                thing.learn(kind, ms, promised_ms, products, worth, reason)
+            else:
+                thing.learn(kind, ms, promised_ms, usual_ms=usual_ms.get(name, 0) if of == "product" else 0)
             told.append((of, name, thing))
             if len(there) > limit:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
         return told
+
+    def purchases(self, limit: int) -> list[tuple[str, int]]:
+        """The products bought last, each with its time, newest first."""
+        bought = ((-thing.bought[-1], name) for name, thing in self.open.get("product", {}).items() if thing.bought)
+        return [(name, -ms) for ms, name in sorted(bought)[:limit]]
 
     def enter(self, rule: str, object_id: str, sent: bool, limit: int) -> None:
         """Put an object in a rule's list; the oldest beyond `limit` is no longer watched."""

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from scoring.gates.news import News
+from scoring.gates.news import Name, News
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
@@ -24,22 +24,24 @@ class Detail(NamedTuple):
     """What an event says beside the columns: the order's id, the lines, the promised delivery, and what is news of the
     customer's standing.
 
-    `object_id` is the order's, ticket's or code's, or the wished product's, or the place's; `where` is where the
-    customer is.
+    `object_id` is the order's, ticket's or code's, or the wished product's, or the place's; `reason` is why an order
+    goes back, `where` is where the customer is.
     """
 
     object_id: str = ""
     items: tuple[CartItem, ...] = ()
     news: tuple[News, ...] = ()
     promised_ms: int = 0
+    reason: str = ""
     where: Where | None = None
 
 
 class _About(NamedTuple):
-    """What an event says of objects: its kind and time, and by product that it bought the usual gap, where known."""
+    """What an event says of objects: kind, time, worth, and by product that it bought the usual gap, if known."""
 
     kind: int
     ms: int
+    worth: float
     detail: Detail
     usual_ms: dict[str, int]
 
@@ -80,9 +82,11 @@ class Sides:
         self._again: dict[int, int] = {}
         self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
+        self._moved: dict[int, list[tuple[int, Moved]]] = {}
         self.about_objects: dict[int, _About] = {}
         """By index in the run: each event that is about objects and not yet taken in."""
-        self._moved: dict[int, list[tuple[int, Moved]]] = {}
+        self.names_kept = False
+        """Whether names are kept: only where a rule carries them."""
         self.places_kept = False
         """Whether it is kept where customers are: only where a rule asks for it."""
         self._decoder = msgspec.msgpack.Decoder(Side)
@@ -150,7 +154,7 @@ class Sides:
             gaps = {item.product: gap for item in detail.items if (gap := usual_ms(item.product, known_ms))}
             self._foresee(events, i, row, ms, detail.items, newest if known else None, gaps)
         if not known and objects_of(kind, detail.object_id, [item.product for item in detail.items]):
-            self.about_objects[i] = _About(kind, ms, detail, gaps)
+            self.about_objects[i] = _About(kind, ms, float(events.value[i]), detail, gaps)
         if kind in (_ADDED, _REMOVED, _COMPLETED):
             if known:
                 self._again[row] = newest
@@ -211,16 +215,23 @@ class Sides:
         side.looked_ms = max(side.looked_ms, now_ms)
         if told is None:
             return [(of, name, thing) for of, there in side.open.items() for name, thing in there.items()]
-        kind, ms, detail, gaps = told
+        kind, ms, worth, detail, gaps = told
         products = [item.product for item in detail.items]
         about = objects_of(kind, detail.object_id, products)
-        found = side.learn(about, kind, ms, detail.promised_ms, products, gaps, self._objects_kept)
+        found = side.learn(
+            about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, self._objects_kept
+        )
         if kind == _COMPLETED:  # an order may be what a code was waiting for
             found += [("code", code, thing) for code, thing in side.open.get("code", {}).items()]
             if whole:
                 others = side.open.get("product", {}).items()
                 found += [("product", name, thing) for name, thing in others if ("product", name) not in about]
         return found
+
+    def purchases(self, row: int, limit: int) -> list[tuple[str, int]]:
+        """The products bought last, of those that were taken in, each with its time, newest first."""
+        side = self.find(row)
+        return [] if side is None else side.purchases(limit)
 
     def listed(self, row: int, rule: str) -> dict[str, bool]:
         """The objects that are in a rule's list, to be read only."""
@@ -253,7 +264,8 @@ class Sides:
         while waiting and waiting[0][0] < applied:
             _, ms, told = waiting.pop(0)
             for news in told:
-                standing.learn(news, ms, self.contacts_kept)
+                if self.names_kept or not isinstance(news, Name):
+                    standing.learn(news, ms, self.contacts_kept)
         return standing
 
     def settle(self) -> None:

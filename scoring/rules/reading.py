@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import yaml
 
+from scoring.rules.carry import Carry
 from scoring.rules.measures import measure_ms
-from scoring.rules.rule import MARKS, ActionClass, Carry, Coupon, ForEach, Rule, RuleError
+from scoring.rules.rule import MARKS, ActionClass, Coupon, ForEach, Rule, RuleError
 from scoring.rules.words import nearest
 
 __all__ = ["Overrides", "duration_ms", "examine_rules", "read_rules"]
@@ -268,18 +269,17 @@ class _Document:
             raise self.error(field, entry.node.value if names else "…", "is no list of names", "write it as [Berlin]")
         return names
 
-    def carries(self) -> tuple[Carry, ...]:
+    def carries(self) -> tuple[str, ...]:
         entry = self.entries.get("carries")
         if entry is None:
             return ()
-        remedy = f"write a list of {', '.join(Carry)}, as [reasons, cart]"
+        remedy = f"write a list of {', '.join(Carry)} and of values, as [reasons, cart]"
         if not isinstance(entry.node, yaml.SequenceNode):
             raise self.error("carries", entry.node.value, "not a list", remedy)
-        try:
-            return tuple(Carry(item.value) for item in entry.node.value)
-        except (ValueError, TypeError):
-            shown = [str(item.value) for item in entry.node.value]
-            raise self.error("carries", shown, "holds something unknown", remedy) from None
+        items = entry.node.value
+        if not all(isinstance(item, yaml.ScalarNode) for item in items):
+            raise self.error("carries", [str(item.value) for item in items], "holds something unknown", remedy)
+        return tuple(item.value for item in items)
 
     def marks(self, overrides: Mapping[str, Given]) -> tuple[float, ...]:
         """The numbers of the one parameter that is a list, none where there is no such."""

@@ -2,6 +2,7 @@
 told.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,11 +10,12 @@ from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
 
-from scoring.rules.columns import FIELDS, ITS_KINDS, Column, Expected, Field, Op
-from scoring.rules.expression import All, AnyOf, Not, Truth, columns_of
+from scoring.rules.carry import CARRIED_COLUMNS, CARRY_WORDS, Carry
+from scoring.rules.columns import FIELDS, ITS_KINDS, ITS_OPS, Column, Expected, Field, Op
+from scoring.rules.expression import All, AnyOf, Constant, Not, Number, Truth, columns_of, columns_of_value
 from scoring.rules.hysteresis import conflict
-from scoring.rules.predicate import PredicateError, parse
-from scoring.rules.words import EXPECTED_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED
+from scoring.rules.predicate import PredicateError, parse, parse_value
+from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED, nearest
 from scoring.where import Where
 
 __all__ = ["MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
@@ -74,6 +76,13 @@ _FACTS_OF = {**{name: _EXPECTED_OF[of] for name, of in EXPECTED_NAMES.items()}, 
 """What is known of such an object beside its events."""
 
 
+_CARRIED_OF = {
+    Carry.ORDER: ForEach.ORDER,
+    Carry.PURCHASES: ForEach.NONE,
+    Carry.BEST_SELLERS: ForEach.NONE,
+}
+
+
 class ActionClass(StrEnum):
     """What the action is for: caps and consent differ."""
 
@@ -89,24 +98,14 @@ class Coupon(StrEnum):
     ALWAYS = "always"
 
 
-class Carry(StrEnum):
-    """What an action carries beside customer, rule and score."""
-
-    CART = "cart"
-    PRODUCTS = "products"
-    ORDER = "order"
-    REASONS = "reasons"
-    FAVOURITE = "favourite"
-    CATEGORY = "category"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule, checked; `reading` makes it from YAML.
 
     `enter` and `exit` are predicates (`predicate`), in which the names of `parameters` stand for their
     values; without `exit` a customer leaves as soon as `enter` does not hold. Where both hold, exit wins.
-    `sentence` may name parameters in braces.
+    `sentence` may name parameters in braces. What `carries` has beside the words of `Carry` are values that
+    the lines could read, too.
 
     With `countries`, `regions` or `cities` only those enter who are in one of these, whatever the lines say; who is
     in the list stays when they move away.
@@ -131,7 +130,7 @@ class Rule:
     cooldown_ms: int = 0
     expires_after_ms: int | None = None
     priority: int = 50
-    carries: tuple[Carry, ...] = ()
+    carries: tuple[str, ...] = ()
     audience: bool = False
     coupon: Coupon = Coupon.NEVER
     paused: bool = False
@@ -146,6 +145,8 @@ class Rule:
     leaving: Truth = field(init=False, repr=False)
     reads_score: bool = field(init=False, repr=False)
     """Whether a score decides, so that the rule must wait until the model has learned enough."""
+    figures: tuple[tuple[str, Number], ...] = field(init=False, repr=False)
+    """The values that an action carries, each with its text."""
 
     def __post_init__(self) -> None:
         self._check_fields()
@@ -158,14 +159,28 @@ class Rule:
         object.__setattr__(self, "leaving", leaving)
         object.__setattr__(self, "reads_score", bool(self.columns & _SCORES))
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
+        object.__setattr__(self, "figures", of_marks[0].figures if whole else self._figures())
         self._check_lines()
         self._check_objects()
+        self._check_carries()
         self._check_parameters_used()
 
     @property
     def columns(self) -> frozenset[Column]:
         """What the rule reads."""
         return columns_of(self.entering) | columns_of(self.leaving)
+
+    @property
+    def carries_purchases(self) -> bool:
+        """Whether what an action carries is made of the customer's last purchases."""
+        words = (Carry.PURCHASES, Carry.BEST_SELLERS, Carry.COMPANIONS)
+        return self.for_each is ForEach.NONE and any(word in self.carries for word in words)
+
+    @property
+    def carried_columns(self) -> frozenset[Column]:
+        """What is read of a row for what an action carries."""
+        words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
+        return frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
 
     @property
     def is_local(self) -> bool:
@@ -240,6 +255,25 @@ class Rule:
         except PredicateError as error:
             raise RuleError(self.name, field, error.text, error.reason, error.remedy, column=error.column) from None
 
+    def _figures(self) -> tuple[tuple[str, Number], ...]:
+        return tuple((text, self._figure(text)) for text in self.carries if text not in CARRY_WORDS)
+
+    def _figure(self, text: str) -> Number:
+        if text == NEXT_MARK and self.mark == max(self.marks, default=None):
+            return Constant(math.nan)
+        words = [*Carry, *FIELD_NAMES, *self.names]
+        if re.fullmatch(r"\w+", text) and text not in words:
+            remedy = f"nearest known: {nearest(text, words)!r}"
+            raise RuleError(self.name, "carries", text, "holds something unknown", remedy)
+        try:
+            number = parse_value(text, self.names)
+        except PredicateError as error:
+            raise RuleError(self.name, "carries", error.text, error.reason, error.remedy, column=error.column) from None
+        if any(column.op in ITS_OPS for column in columns_of_value(number)):
+            reason = "what is known of an object is carried with it, not as a value"
+            raise RuleError(self.name, "carries", text, reason, f"write {Carry.ORDER!r}")
+        return number
+
     def _place(self, match: re.Match[str]) -> str:
         name = match[1]
         if name == MARKS and self.marks:
@@ -276,8 +310,15 @@ class Rule:
                 text = self.enter if field == "enter" else self.exit
                 raise RuleError(self.name, field, text, reason, f"add for_each: {' or '.join(dict.fromkeys(owners))}")
 
+    def _check_carries(self) -> None:
+        """What is carried must be known of what the list is one of."""
+        for word, of in _CARRIED_OF.items():
+            if word in self.carries and self.for_each is not of:
+                remedy = f"write for_each: {of}, or leave it away"
+                raise RuleError(self.name, "carries", word, f"is known only where a list is one of {of}", remedy)
+
     def _check_parameters_used(self) -> None:
-        words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''}"))
+        words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''} {' '.join(self.carries)}"))
         for name in self.parameters:
             if name not in words:
                 raise RuleError(
