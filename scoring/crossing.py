@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from scoring.carried import Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
 from scoring.gates import GATES, Asked, Gates, Verdict
 from scoring.gates.best import Habits
 from scoring.gates.channel import Channel, Purpose
+from scoring.gates.standing import Standing
 from scoring.kernel import AUTOMATED, Events, Points
-from scoring.object_lists import Crossing, ObjectLists
+from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
+from scoring.rules.carry import Carry
 from scoring.rules.program import Program
-from scoring.rules.rule import ActionClass, Carry, ForEach
+from scoring.rules.rule import ActionClass, ForEach
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
 
@@ -54,7 +58,7 @@ class Crossings:
     rules
         At most 64, as a row keeps one bit for each.
     slots
-        The bit of each rule.
+        The bit of each list (`RuleSet.list_names`).
     gates
         What is asked before anything is published.
     """
@@ -63,22 +67,30 @@ class Crossings:
         self._rules = rules
         self._gates = gates
         self._habits = Habits(gates.settings)
-        numbered = list(enumerate(zip(rules.rules, slots, strict=True)))
-        self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is ForEach.NONE]
-        of_customer = [rules.rules[r] for r, _ in self._of_customer]
+        lists = [(r, each) for r, rule in enumerate(rules.rules) for each in rule.of_marks]
+        numbered = zip(lists, slots, strict=True)
+        self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
+        of_customer = [each for _, each, _ in self._of_customer]
         self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
+        self._carrying = Carrying(rules)
+        self._buying = [rule.carries_purchases for rule in rules.rules]
+        self._purchases: dict[int, Purchases] = {}
 
-    def find(self, rows: Any, points: Points, m: int, sides: Sides, brought: int = 0) -> tuple[Any, list[Crossing]]:
+    def find(
+        self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, brought: int = 0
+    ) -> tuple[Any, list[Crossing]]:
         """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
 
-        `brought` has the bits of lists that the customer of the first point is in because another was who is the same.
+        `shop` is the version of the shop's knowledge that is in force at these points. `brought` has the bits of lists
+        that the customer of the first point is in because another was who is the same.
         """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
         holds = self._program.run(points.columns[:m, self._read])
         entering, leaving = holds[: len(self._of_customer)], holds[len(self._of_customer) :]
+        self._keep_local(entering, leaving, rows, points, m, sides)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
         enter = self._masks(entering)
@@ -86,22 +98,41 @@ class Crossings:
         if _scan(rows, points, m, enter, self._masks(leaving), changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])
-                crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
-                found += [Crossing(i, r, None, bool(inside >> slot & 1)) for r, slot in crossed_here]
+                found += [
+                    Crossing(i, r, None, bool(inside >> slot & 1), mark=each.mark)
+                    for r, each, slot in self._of_customer
+                    if bits >> slot & 1
+                ]
         crossed = changed != 0
-        if objects := self._objects.find(points, m, sides):
+        buying = {each.point for each in found if each.entered and self._buying[each.rule]}
+        objects, self._purchases = self._objects.find(points, m, sides, shop, buying)
+        if objects:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
 
     def left(self, inside: int) -> list[Crossing]:
         """The lists that a customer leaves who is another from the first point on."""
-        return [Crossing(0, r, None, False) for r, slot in self._of_customer if inside >> slot & 1]
+        return [
+            Crossing(0, r, None, False, mark=each.mark) for r, each, slot in self._of_customer if inside >> slot & 1
+        ]
+
+    def _keep_local(self, entering: Any, leaving: Any, rows: Any, points: Points, m: int, sides: Sides) -> None:
+        """Let nobody enter a local rule's list who is somewhere else; who is in it all the time is not looked for."""
+        for n, (_, rule, slot) in enumerate(self._of_customer):
+            if not rule.is_local:
+                continue
+            row = points.row[:m]
+            stays = (rows["inside"][row] >> np.uint64(slot) & np.uint64(1)).astype(np.bool_)
+            stays &= ~np.isin(row, row[leaving[n]])
+            for i in np.flatnonzero(entering[n] & ~stays).tolist():
+                where = sides.where_at(int(row[i]), int(points.at[i]), int(points.time_ms[i]))
+                entering[n, i] = rule.covers(where)
 
     def _masks(self, holds: Any) -> Any:
         """(R, m) bool of the rules for customers as (m,) bit masks."""
         mask = np.zeros(holds.shape[1], np.uint64)
-        for n, (_, slot) in enumerate(self._of_customer):
+        for n, (_, _, slot) in enumerate(self._of_customer):
             mask |= holds[n].astype(np.uint64) << np.uint64(slot)
         return mask
 
@@ -115,17 +146,18 @@ class Crossings:
         sides: Sides,
         products: dict[int, str],
         customers: Sequence[bytes],
+        shop: ShopSnapshot | None = None,
         merging: tuple[int, int] | None = None,
     ) -> Action:
         """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point.
 
         `merging` is source and offset of what made two customers one, if that is the cause.
         """
-        i, rule = crossing.point, self._rules.rules[crossing.rule]
+        i, rule = crossing.point, crossing.of(self._rules)
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
         side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
         groups = tuple(scores.groups[k].tolist())
-        state = side.rules.setdefault(rule.name, RuleState())
+        state = side.rules.setdefault(rule.list_name, RuleState())
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
         if merging is not None:
@@ -146,7 +178,11 @@ class Crossings:
             merged=merging is not None,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
-        number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)
+        if before is None:
+            noted = self._note(rule, crossing, sides, row, int(points.at[i]), standing)
+            number = self._number(rule, crossing, cause, side, verdict, noted)
+        else:
+            number, noted = before.number, recalled(before.noted)
         changes = None
         form = f"<{len(groups)}f"
         if len(state.contributions) == calcsize(form):
@@ -156,8 +192,6 @@ class Crossings:
         if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
             purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
             standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
-        category, chosen = _carried(rule, crossing, points.viewed[i].tolist(), products)
-        carries = rule.carries
         return Action(
             rule=rule.name,
             rule_version=rule.version,
@@ -167,16 +201,14 @@ class Crossings:
             event=event,
             entered=crossing.entered,
             number=number,
-            object=crossing.object,
+            object=crossing.object if rule.mark is None else f"{rule.mark:g}",
             score=float(scores.score[k]),
             percentile=float(scores.percentile[k]),
             band=int(scores.band[k]),
             previous=float(scores.previous[k]),
             groups=groups,
             changes=changes,
-            products=chosen,
-            category=category,
-            cart=sides.cart_at(row, int(points.at[i])) if Carry.CART in carries else [],
+            carried=self._carrying.carried(rule, crossing, noted, points, products, shop),
             model_version=scores.model_version,
             shop_version=scores.shop_version,
             warming_up=scores.warming_up,
@@ -190,6 +222,13 @@ class Crossings:
             not_before_ms=verdict.not_before_ms,
             control=verdict.control,
         )
+
+    def _note(self, rule: Rule, crossing: Crossing, sides: Sides, row: int, applied: int, standing: Standing) -> Noted:
+        """What the side record has of what an action of entering carries."""
+        if not crossing.entered:
+            return Noted()
+        cart = sides.cart_at(row, applied) if Carry.CART in rule.carries else []
+        return self._carrying.note(rule, cart, standing, self._purchases.get(crossing.point, []))
 
     def _verdict(
         self, before: Crossed | None, crossing: Crossing, asked: Asked, side: Side, state: RuleState
@@ -217,9 +256,11 @@ class Crossings:
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
 
     @staticmethod
-    def _number(rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict) -> int:
-        """Number a crossing that is new, and remember it with its verdict."""
-        state = side.rules[rule.name]
+    def _number(
+        rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict, noted: Noted
+    ) -> int:
+        """Number a crossing that is new, and remember it with its verdict and what it carries."""
+        state = side.rules[rule.list_name]
         if crossing.object is None:
             number = state.crossings = state.crossings + 1
         else:
@@ -233,6 +274,8 @@ class Crossings:
             verdict.coupon,
             verdict.not_before_ms or 0,
             crossing.object or "",
+            # Of an object nothing is asked again after a crash.
+            remembered(noted) if crossing.object is None else b"",
         )
         state.lately = (*state.lately, told)[-_REMEMBERED:]
         return number
@@ -283,18 +326,3 @@ def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossi
         # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
         return state.lately[-1]
     return None
-
-
-def _carried(rule: Rule, crossing: Crossing, viewed: list[int], names: dict[int, str]) -> tuple[str | None, list[str]]:
-    """The category and the products that an action carries; of the products first the one that it is about."""
-    *last, favourite, category = viewed
-    chosen: list[str] = []
-    if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
-        chosen.append(crossing.object)
-    if Carry.ORDER in rule.carries:
-        chosen += crossing.products
-    if Carry.FAVOURITE in rule.carries and favourite in names:
-        chosen.append(names[favourite])
-    if Carry.PRODUCTS in rule.carries:
-        chosen += [names[number] for number in last if number in names]
-    return (names.get(category) if Carry.CATEGORY in rule.carries else None), list(dict.fromkeys(chosen))

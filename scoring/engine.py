@@ -41,11 +41,13 @@ from scoring.orders import A_ORDERS
 from scoring.outcome import Outcome, Scores
 from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
-from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
+from scoring.profile import DAY_MS, FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
+from scoring.recent import WITHIN
 from scoring.rules import RuleSet
+from scoring.rules.carry import Carry
 from scoring.rules.columns import Field, Op
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
@@ -113,7 +115,7 @@ class Engine:
         """Evaluate these rules from now on; who is in the list of a rule that stays is still in it."""
         layout = self.settings.layout
         self._reading = self._read_for(rules, layout)
-        slots, cleared = self._slots.assign(rules.names)
+        slots, cleared = self._slots.assign(rules.list_names)
         if cleared:
             inside = self.profiles.rows["inside"]
             self._stored.rows.update(np.flatnonzero(inside & np.uint64(cleared)).tolist())
@@ -121,6 +123,8 @@ class Engine:
         self.rules = rules
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
+        self.sides.places_kept = any(rule.is_local for rule in rules.rules)
+        self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
@@ -162,7 +166,8 @@ class Engine:
             X=np.zeros((ROOM, N_FEATURES)),
             logit=np.zeros(ROOM),
             columns=np.zeros((ROOM, columns)),
-            viewed=np.zeros((ROOM, views + 2), np.uint64),
+            viewed=np.zeros((ROOM, views + 2 + WITHIN), np.uint64),
+            viewed_ms=np.zeros((ROOM, views), np.int64),
             visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
@@ -285,7 +290,7 @@ class Engine:
         self.pending.move(other, row, times_ms, mine["pending_ms"][: mine["pending_n"]].tolist())
         if behind and mine["first_ms"] != NEVER:
             self._look_again(row, now_ms, received_ms)
-            _, found = self.crossings.find(rows, self._points, 1, sides, brought)
+            _, found = self.crossings.find(rows, self._points, 1, sides, self.shop, brought)
             self._tell_merged(found, cause, outcome)
             mine["guest_orders"] += guest
         self._stored.rows.add(row)
@@ -312,7 +317,7 @@ class Engine:
                         self.shop_version)  # fmt: skip
         outcome.actions += [
             self.crossings.action(crossing, points, NO_EVENTS, scores, 0, self.sides, self.products,
-                                  self.profiles.keys, cause)
+                                  self.profiles.keys, self.shop, cause)
             for crossing in found
         ]  # fmt: skip
 
@@ -325,7 +330,7 @@ class Engine:
         admit(rows, events, self.config.window_ms)
         self.sides.begin()
         for i in sorted(details):
-            self.sides.apply(events, i, details[i], rows)
+            self.sides.apply(events, i, details[i], rows, self._usual_gap_ms)
         self._stored.rows.update(events.row.tolist())
         self._stored.rows.discard(-1)
         outcome = self._run(events, watermark, clock.received_ms)
@@ -351,6 +356,16 @@ class Engine:
             return Outcome()
         self.sides.begin()
         return self._run(NO_EVENTS, watermark_ms, received_ms)
+
+    def look_at_everybody(self) -> Outcome:
+        """Ask the rules in force about everybody at the next tick, as the daily look asks each customer once a day."""
+        rows, tick_ms = self.profiles.rows[: len(self.profiles)], self.config.tick_ms
+        if not len(rows):
+            return Outcome()
+        at_ms = (self.clock.watermark_ms // tick_ms + 1) * tick_ms
+        rows["rescore_ms"][rows["first_ms"] != NEVER] = at_ms
+        self._schedule()
+        return self.advance(at_ms, at_ms)
 
     def _run(self, events: Events, until_ms: int, received_ms: int) -> Outcome:
         outcome = Outcome()
@@ -398,7 +413,7 @@ class Engine:
         """Scores, crossings and examples of `m` evaluation points."""
         points, model = self._points, self.model
         score, percentile, band = self._served(m)
-        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides)
+        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, self.shop)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
                    chosen, previous)  # fmt: skip
@@ -416,7 +431,15 @@ class Engine:
                 k = place[crossing.point]
                 outcome.actions.append(
                     self.crossings.action(
-                        crossing, points, events, outcome.scores[-1], k, self.sides, self.products, self.profiles.keys
+                        crossing,
+                        points,
+                        events,
+                        outcome.scores[-1],
+                        k,
+                        self.sides,
+                        self.products,
+                        self.profiles.keys,
+                        self.shop,
                     )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
@@ -439,6 +462,12 @@ class Engine:
     def shop_version(self) -> int:
         """Version of the shop's knowledge in force; 0 before the first."""
         return 0 if self.shop is None else self.shop.version
+
+    def _usual_gap_ms(self, product: str, watermark_ms: int) -> int:
+        """After how long a product is usually bought again, by the version in force once time is so far; 0: unknown."""
+        coming = (each for each in reversed(self.upcoming_shop) if each.effective_ms <= watermark_ms)
+        shop = next(coming, self.shop)
+        return 0 if shop is None else round((shop.usual_gap_days(product) or 0.0) * DAY_MS)
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its time on; the last one whose time has passed, at once.

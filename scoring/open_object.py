@@ -2,18 +2,31 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from scoring.kinds import Kind
 from scoring.rules.columns import ITS_KINDS, Column, Expected, Op
 
-__all__ = ["OpenObject", "bought_with", "objects_of", "used_up_ms"]
+__all__ = ["About", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
 
 _TIMES_BOUGHT = 6
 _PRODUCTS = 20
 _OF = {kind: of for of, kinds in ITS_KINDS.items() if of != "product" for kind in kinds}
 _OF |= {Kind.WISHLIST_ADDED: "product", Kind.WISHLIST_REMOVED: "product"}
+
+
+class About(NamedTuple):
+    """What is told of an order: what it is of, its worth, when it was promised for, and why it goes back.
+
+    `worth` and `promised_ms` are None where unknown, and `reason` is empty.
+    """
+
+    products: tuple[str, ...] = ()
+    worth: float | None = None
+    promised_ms: int | None = None
+    reason: str = ""
 
 
 class OpenObject(msgspec.Struct, array_like=True, gc=False):
@@ -31,6 +44,13 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         What an order is of.
     crossed
         By rule: how often it entered and left.
+    worth
+        What an order is worth.
+    reason
+        When it was last said why an order goes back, and that.
+    usual
+        When a product was last bought, and after how long all customers usually bought it again, as was known then; 0
+        for unknown.
     """
 
     events: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
@@ -38,16 +58,40 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
     bought: tuple[int, ...] = ()
     products: tuple[str, ...] = ()
     crossed: dict[str, int] = msgspec.field(default_factory=dict)
+    worth: float | None = None
+    reason: tuple[int, str] | None = None
+    usual: tuple[int, int] = (0, 0)
 
-    def learn(self, kind: int, ms: int, promised_ms: int, products: Iterable[str]) -> None:
-        """Take in an event that is about it."""
+    def about(self) -> About:
+        """What is told of it now."""
+        promised_ms = None if self.promised is None else self.promised[1]
+        return About(self.products, self.worth, promised_ms, "" if self.reason is None else self.reason[1])
+
+    def learn(
+        self,
+        kind: int,
+        ms: int,
+        promised_ms: int,
+        products: Iterable[str] = (),
+        worth: float | None = None,
+        reason: str = "",
+        usual_ms: int = 0,
+    ) -> None:
+        """Take in an event that is about it; what it is of and worth where it is an order.
+
+        Of a product that was bought, `usual_ms` is after how long customers usually buy it again.
+        """
         last, n = self.events.get(kind, (ms, 0))
         self.events[kind] = (max(last, ms), n + 1)
         if promised_ms:
             self.promised = max(self.promised or (ms, promised_ms), (ms, promised_ms))
         if kind == Kind.ORDER_COMPLETED:
             self.products = tuple(products)[:_PRODUCTS]
+            self.worth = worth
             self.bought = bought_with(self.bought, ms)
+            self.usual = max(self.usual, (ms, usual_ms))
+        if reason:
+            self.reason = max(self.reason or (ms, reason), (ms, reason))
 
     def absorb(self, other: "OpenObject") -> None:
         """Take in what another customer, who is the same person, had of it."""
@@ -58,6 +102,10 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
             self.promised = max(self.promised or other.promised, other.promised)
         self.bought = tuple(sorted((*self.bought, *other.bought)))[-_TIMES_BOUGHT:]
         self.products = self.products or other.products
+        self.worth = other.worth if self.worth is None else self.worth
+        if other.reason:
+            self.reason = max(self.reason or other.reason, other.reason)
+        self.usual = max(self.usual, other.usual)
         for rule, n in other.crossed.items():
             self.crossed[rule] = max(self.crossed.get(rule, 0), n)
 
@@ -74,7 +122,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         """The value of a column of objects; NaN for what never happened."""
         if column.op is Op.ITS_LATE:
             delivery = None if self.promised is None else self.promised[1]
-            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought)
+            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought, self.usual[1])
             return math.nan if expected is None else float(now_ms - expected)
         last, n = self.events.get(column.a, (None, 0))
         if column.op is Op.ITS_TOTAL:
@@ -96,8 +144,11 @@ def bought_with(times: tuple[int, ...], ms: int) -> tuple[int, ...]:
     return tuple(sorted((*times, ms)))[-_TIMES_BOUGHT:]
 
 
-def used_up_ms(times: Sequence[int]) -> int | None:
-    """When a product will be used up by the usual gap between its purchases; None before the second."""
+def used_up_ms(times: Sequence[int], usual_ms: int = 0) -> int | None:
+    """When a product will be used up by the usual gap between its purchases.
+
+    Before the second of them that of all customers is taken, `usual_ms`; None where that is not known (0) either.
+    """
     if len(times) < 2 or times[-1] == times[0]:
-        return None
+        return times[-1] + usual_ms if times and usual_ms else None
     return times[-1] + (times[-1] - times[0]) // (len(times) - 1)

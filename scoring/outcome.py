@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from scoring.carried import Carried
 from scoring.gates.best import Best
 from scoring.model import Example
-from scoring.side import CartItem
 from scoring.transfer import Transfer
 
 __all__ = ["Action", "Outcome", "PassedOn", "Scores"]
@@ -57,15 +57,13 @@ class Action:
     previous: float
     groups: tuple[float, ...]
     changes: tuple[float, ...] | None
-    products: list[str]
-    cart: list[CartItem]
+    carried: Carried
     model_version: int
     warming_up: bool
     shop_version: int
     expires_ms: int | None
     audience: bool
     best: Best
-    category: str | None = None
     withheld: tuple[str, ...] = ()
     language: tuple[str, float] | None = None
     channel: str | None = None

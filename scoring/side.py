@@ -1,6 +1,6 @@
 """Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -9,6 +9,7 @@ from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.open_object import OpenObject
 from scoring.profile import NEVER
+from scoring.where import Moved, joined
 
 __all__ = ["CartItem", "CartStep", "Crossed", "Limits", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
@@ -38,7 +39,8 @@ class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One crossing as it was told: its cause (source and offset, -1 for a tick), its number, whether it was sent.
 
     And the verdict of the gates: `shut` has one bit a gate, `channel` is -1 for none, `not_before_ms` 0 for at once.
-    `object` is empty where the customer crossed.
+    `object` is empty where the customer crossed; `noted` is what the action carried of the side record
+    (`scoring.carried.Noted`).
     """
 
     ms: int
@@ -51,6 +53,7 @@ class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     coupon: bool = False
     not_before_ms: int = 0
     object: str = ""
+    noted: bytes = b""
 
 
 class RuleState(msgspec.Struct, array_like=True, gc=False):
@@ -104,6 +107,8 @@ class Side(msgspec.Struct, array_like=True):
         By what they are (order, product …), then by id: the objects that something is known of.
     looked_ms
         When rules were last asked about objects: what is read again after a crash is not asked again.
+    moved
+        Where the customer was told to be, where a rule asks for it.
     absorbed
         By former id that is at home on another partition: whether its profile has come (1), then the offsets there that
         are dealt with, by source.
@@ -118,6 +123,7 @@ class Side(msgspec.Struct, array_like=True):
     standing: Standing = msgspec.field(default_factory=Standing)
     open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
     looked_ms: int = NEVER
+    moved: Moved = ()
     absorbed: dict[bytes, list[int]] = msgspec.field(default_factory=dict)
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
@@ -148,14 +154,24 @@ class Side(msgspec.Struct, array_like=True):
         ms: int,
         promised_ms: int,
         products: Sequence[str],
+        worth: float,
+        reason: str,
+        usual_ms: Mapping[str, int],
         limit: int,
     ) -> list[tuple[str, str, OpenObject]]:
-        """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`."""
+        """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`.
+
+        What it says of `products`, `worth` and `reason` is kept with the order alone; `usual_ms` has the usual gaps of
+        products that are bought, where they are known.
+        """
         told = []
         for of, name in about:
             there = self.open.setdefault(of, {})
             thing = there.setdefault(name, OpenObject())
-            thing.learn(kind, ms, promised_ms, products)
+            if of == "order":
+                thing.learn(kind, ms, promised_ms, products, worth, reason)
+            else:
+                thing.learn(kind, ms, promised_ms, usual_ms=usual_ms.get(name, 0) if of == "product" else 0)
             told.append((of, name, thing))
             if len(there) > limit:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
@@ -189,6 +205,7 @@ class Side(msgspec.Struct, array_like=True):
             while len(there) > limits.objects:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
         self.looked_ms = max(self.looked_ms, other.looked_ms)
+        self.moved = joined(self.moved, other.moved)
         for former, told in other.absorbed.items():
             self.deal_with(former, told)
         return repeated
@@ -199,6 +216,11 @@ class Side(msgspec.Struct, array_like=True):
         self.absorbed[former] = [max(pair) for pair in zip(before, told, strict=True)]
         if len(self.absorbed) > _FORMERS:
             del self.absorbed[next(iter(self.absorbed))]
+
+    def purchases(self, limit: int) -> list[tuple[str, int]]:
+        """The products bought last, each with its time, newest first."""
+        bought = ((-thing.bought[-1], name) for name, thing in self.open.get("product", {}).items() if thing.bought)
+        return [(name, -ms) for ms, name in sorted(bought)[:limit]]
 
     def enter(self, rule: str, object_id: str, sent: bool, limit: int) -> None:
         """Put an object in a rule's list; the oldest beyond `limit` is no longer watched."""

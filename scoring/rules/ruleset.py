@@ -5,18 +5,20 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.rules.carry import Carry
 from scoring.rules.clocks import clocks_of, object_clocks_of
 from scoring.rules.columns import ANY, MAX_DAY_KINDS, VISITED, Column, Field, Op
-from scoring.rules.expression import Truth, columns_of
+from scoring.rules.expression import columns_of
 from scoring.rules.parts import Parts, parts_for
 from scoring.rules.program import Program
-from scoring.rules.rule import Carry, ForEach, Rule, RuleError
+from scoring.rules.rule import ForEach, Rule, RuleError
 from scoring.rules.words import KIND_NAMES
 
 __all__ = ["MAX_RULES", "RuleSet"]
 
 MAX_RULES = 64
-"""How many rules there can be: a customer's row keeps one bit a rule for whether they are in its list."""
+"""How many lists there can be: a customer's row keeps one bit a list for whether they are in it. A rule has one, or one
+for each of its marks."""
 
 _FIELDS_BY_DAY: dict[Field, int] = {Field.VISITED_DAYS: VISITED, Field.ACTIVE_DAYS: ANY}
 """Fields that are counted in a ring of days, without a window of their own."""
@@ -28,9 +30,9 @@ class RuleSet:
     Attributes
     ----------
     rules
-        (R,) in the order given; the position of a rule is its bit in a customer's row.
+        (R,) in the order given.
     columns
-        (C,) what predicates read, in the order in which the kernel fills them.
+        (C,) what predicates read, in the order in which the kernel fills them, then what else actions carry.
     clocks
         Pairs (kind, age in ms), sorted: a customer is looked at again when their last event of that kind
         reaches that age.
@@ -55,7 +57,8 @@ class RuleSet:
         _check_names(self.rules)
         _check_day_kinds(self.rules)
         self.program = Program([rule.entering for rule in self.rules] + [rule.leaving for rule in self.rules])
-        self.columns: tuple[Column, ...] = self.program.columns
+        carried = frozenset().union(*(rule.carried_columns for rule in self.rules))
+        self.columns: tuple[Column, ...] = (*self.program.columns, *sorted(carried - {*self.program.columns}))
         self.clocks: tuple[tuple[int, int], ...] = tuple(
             sorted(
                 {clock for rule in self.rules for part in (rule.entering, rule.leaving) for clock in clocks_of(part)}
@@ -83,6 +86,11 @@ class RuleSet:
         return tuple(rule.name for rule in self.rules)
 
     @property
+    def list_names(self) -> tuple[str, ...]:
+        """The names of the lists, in the order of the rules: one each, or one for each of its marks."""
+        return tuple(each.list_name for rule in self.rules for each in rule.of_marks)
+
+    @property
     def day_kinds(self) -> frozenset[int]:
         """The kinds that some rule counts by the day."""
         return frozenset().union(*map(_day_kinds, self.rules))
@@ -107,7 +115,7 @@ class RuleSet:
 
         `columns` is (m, C), NaN where unknown. Where both hold, leaving wins.
         """
-        both = self.program.run(columns)
+        both = self.program.run(columns[:, : len(self.program.columns)])
         return both[: len(self.rules)], both[len(self.rules) :]
 
     def enters(self, columns: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -120,22 +128,23 @@ class RuleSet:
 
 
 def _day_kinds(rule: Rule) -> frozenset[int]:
-    return _counted_by_day(rule.entering) | _counted_by_day(rule.leaving)
+    return _counted_by_day(rule.columns | rule.carried_columns)
 
 
-def _counted_by_day(predicate: Truth) -> frozenset[int]:
-    columns = columns_of(predicate)
+def _counted_by_day(columns: frozenset[Column]) -> frozenset[int]:
     windows = frozenset(column.a for column in columns if column.op in (Op.COUNT_DAYS, Op.DAYS_WITH))
     return windows | {kind for field, kind in _FIELDS_BY_DAY.items() if Column(Op.FIELD, field) in columns}
 
 
 def _check_names(rules: tuple[Rule, ...]) -> None:
     seen: set[str] = set()
-    for number, rule in enumerate(rules, 1):
+    number = 0
+    for rule in rules:
+        number += len(rule.of_marks)
         if rule.name in seen:
             raise RuleError(rule.name, "name", rule.name, "stands twice", "give one of the two another name")
         if number > MAX_RULES:
-            reason = f"is rule {number}, and there can be {MAX_RULES}"
+            reason = f"makes {number} lists, and there can be {MAX_RULES}"
             raise RuleError(rule.name, "name", rule.name, reason, "remove rules that are no longer used")
         seen.add(rule.name)
 
@@ -146,7 +155,8 @@ def _check_day_kinds(rules: tuple[Rule, ...]) -> None:
         new = _day_kinds(rule) - known
         known |= new
         if len(known) > MAX_DAY_KINDS:
-            field = "enter" if new & _counted_by_day(rule.entering) else "exit"
+            read = (("enter", columns_of(rule.entering)), ("exit", columns_of(rule.leaving)))
+            field = next((name for name, columns in read if new & _counted_by_day(columns)), "carries")
             kinds = ", ".join(sorted(KIND_NAMES[kind] for kind in new))
             reason = f"counts {kinds} by the day, and the rules together may count {MAX_DAY_KINDS} kinds so"
             text = rule.enter if field == "enter" else rule.exit

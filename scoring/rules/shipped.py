@@ -39,6 +39,7 @@ SHIPPED: tuple[str, ...] = (
     "refund-done",
     "replenish",
     "retarget-bought",
+    "retarget-complement",
     "retarget-viewed",
     "return-requested",
     "second-order",

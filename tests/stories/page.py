@@ -28,11 +28,11 @@ see that each rule does what it says. After *Changed by* stand the numbers that 
 After *For example* stands what happens in a story, and what is published of it, shortened to what differs from rule to
 rule; the whole of an action is described in [consumers.md](../consumers.md).
 
-Not shipped yet: `priority-support`, `price-sensitive-offer` and
-`high-interest-high-fit` need the customer's type; `retarget-complement` needs what is bought together.
+Not shipped yet: `priority-support`, `price-sensitive-offer` and `high-interest-high-fit` need the customer's type.
 
 """
-_SHOWN = ("rule", "crossing", "crossing_number", "object", "products", "category", "action_class", "expires_at")
+_SHOWN = ("rule", "crossing", "crossing_number", "object", "products", "category", "details", "action_class",
+          "expires_at")  # fmt: skip
 _EXPLAINED = re.compile(r"^# ?", re.MULTILINE)
 
 
@@ -49,6 +49,8 @@ def _entry(rule: Rule) -> str:
     facts = [f"*{rule.action_class}*"]
     if rule.for_each != "none":
         facts.append(f"one action for each {rule.for_each}")
+    if rule.marks:
+        facts.append("one action for each mark")
     if rule.cooldown_ms:
         facts.append(f"not again within {_duration(rule.cooldown_ms)}")
     if rule.expires_after_ms:
@@ -58,10 +60,10 @@ def _entry(rule: Rule) -> str:
     if rule.audience:
         facts.append("an audience")
     parts = [f"\n## {rule.name}\n", f"**{rule.sentence}**\n", f"{explained}\n", f"{'; '.join(facts)}.\n"]
-    if rule.parameters:
-        parts.append(
-            "Changed by: " + ", ".join(f"`{key}` ({value:g})" for key, value in rule.parameters.items()) + ".\n"
-        )
+    changed = [f"`marks` ({', '.join(f'{mark:g}' for mark in rule.marks)})"] if rule.marks else []
+    changed += [f"`{key}` ({value:g})" for key, value in rule.parameters.items()]
+    if changed:
+        parts.append(f"Changed by: {', '.join(changed)}.\n")
     parts.append(f"For example:\n\n```text\n{_lines(rule.name)}\n```\n")
     parts.append(f"```json\n{_published(rule.name)}\n```\n")
     return "\n".join(parts)
@@ -78,7 +80,7 @@ def _published(rule: str) -> str:
     player = Player(rule)
     player.play(read_stories(rule)["enters"].steps)
     [value] = [value for topic, value in player.published() if topic == f"actions-{rule}"]
-    data: dict[str, Any] = {key: value["data"][key] for key in _SHOWN if value["data"][key] not in (None, [])}
+    data: dict[str, Any] = {key: value["data"][key] for key in _SHOWN if value["data"][key] not in (None, [], {})}
     told = {"id": value["id"], "subject": value["subject"], "time": value["time"], "data": data}
     return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
 

@@ -4,19 +4,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, columns_of
+from strategies.shop_known import Known, known_shop
 
+from scoring.carried import Carried, Noted
 from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
 from scoring.gates import Cap, GateSettings
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Responded, Ticket, Zone
+from scoring.gates.news import Consent, Contacted, Language, Name, News, Ordered, Responded, Ticket, Zone
 from scoring.kinds import Kind
 from scoring.model import Example, LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome, Scores
 from scoring.profile import Layout
 from scoring.rules import Rule, RuleSet, shipped
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
 from scoring.sides import Detail
 from scoring.twin import Event
@@ -35,7 +39,12 @@ SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, ga
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
-RULES = RuleSet((*shipped({"win-back": {"quiet": 4}, "browsing-prospect": {"visits": 2}}).rules, RESTLESS, LIKELY))
+_SOONER = {
+    "win-back": {"quiet": 4},
+    "browsing-prospect": {"visits": 2},
+    "retarget-complement": {"after": 1, "until": 9},
+}
+RULES = RuleSet((*shipped(_SOONER).rules, RESTLESS, LIKELY))
 SNAPSHOT = Snapshot(
     version=1,
     effective_ms=START_MS + 2 * DAY_MS,
@@ -47,9 +56,18 @@ SNAPSHOT = Snapshot(
 )
 """A model that takes effect two days after the start and gives every percentile."""
 
+SHOPS = tuple(
+    known_shop(
+        version,
+        START_MS + at_ms,
+        {f"p{n}": Known(9.0 - n, (f"p{(n + version) % 5}",), n + 1.5 * version, f"c{n % 2}") for n in range(5)},
+    )
+    for version, at_ms in enumerate((DAY_MS, 2 * DAY_MS + HOUR_MS, 6 * DAY_MS), 1)
+)
+"""The shop's knowledge of the products that orders are of: what goes with each and its usual gap, always others."""
 
-JUDGED = ("withheld", "channel", "not_before_ms", "coupon", "control")
-"""What the gates decide of an action: the seventh of an action's tuple and those after it."""
+JUDGED = ("withheld", "channel", "not_before_ms", "coupon", "control", "carried")
+"""What the gates decide of an action and what it carries: the seventh of an action's tuple and those after it."""
 
 
 @dataclass
@@ -70,12 +88,17 @@ class Told:
 
 
 def new_engine(
-    snapshots: Iterable[Snapshot] = (SNAPSHOT,), kind: type[Engine] = Engine, settings: EngineSettings = SETTINGS
+    snapshots: Iterable[Snapshot] = (SNAPSHOT,),
+    kind: type[Engine] = Engine,
+    settings: EngineSettings = SETTINGS,
+    shops: Iterable[ShopSnapshot] = SHOPS,
 ) -> Engine:
-    """An engine that knows of the snapshots from the start."""
+    """An engine that knows of the snapshots of the model and the shop from the start."""
     engine = kind(settings, RULES)
     for snapshot in snapshots:
         engine.swap(snapshot)
+    for shop in shops:
+        engine.swap_shop(shop)
     return engine
 
 
@@ -151,7 +174,7 @@ def news_of(event: Event) -> tuple[News, ...]:
         (Contacted(channel, Purpose.MARKETING, number % 3 > 0),),
         (Ticket(f"t{number % 3}", True), Responded(channel)),
         (Ticket(f"t{number % 3}", False),),
-        (Language("de" if number % 2 else "fr", 0.9), Zone("ABCDEFGHIJ"[: number % 11])),
+        (Language("de" if number % 2 else "fr", 0.9), Zone("ABCDEFGHIJ"[: number % 11]), Name(f"n{number}")),
     )
     return told[number // 3 % len(told)]
 
@@ -189,6 +212,12 @@ def _example_tuple(example: Example) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Carried):
+        return tuple(_plain(getattr(value, each.name)) for each in fields(value))
+    if isinstance(value, Noted | CartItem):
+        return _plain(msgspec.structs.astuple(value))
+    if isinstance(value, dict):
+        return tuple((name, _plain(each)) for name, each in value.items())
     if isinstance(value, float):
         return _bits(value)
     return tuple(_plain(each) for each in value) if isinstance(value, list | tuple) else value
