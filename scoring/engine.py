@@ -21,6 +21,7 @@ from scoring.kernel import (
     DUPLICATE,
     HEAP,
     LATE,
+    PASSED_ON,
     SKIPPED,
     SWAP,
     Events,
@@ -34,11 +35,12 @@ from scoring.kernel import (
     settle,
     watermarks,
 )
-from scoring.kinds import N_KINDS
+from scoring.departures import Departures
+from scoring.kinds import N_INPUTS, N_KINDS, Source
 from scoring.links import Links
 from scoring.model import Snapshot, probabilities
 from scoring.orders import A_ORDERS
-from scoring.outcome import Outcome, Scores
+from scoring.outcome import Outcome, PassedOn, Scores
 from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
 from scoring.profile import DAY_MS, FAR, NEVER, VISIT_DAYS, Layout, Profiles
@@ -53,6 +55,7 @@ from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.sides import Detail, Sides
 from scoring.stored import Copied, Meta, Stored
+from scoring.transfer import Ask, Forward, Give
 
 __all__ = ["Counts", "Engine", "EngineSettings"]
 
@@ -76,6 +79,8 @@ class Engine:
         a part of the row.
     partition
         The partition's number, for examples.
+    home
+        Whether an id belongs to this partition.
 
     Raises
     ------
@@ -83,7 +88,13 @@ class Engine:
         If a rule counts a kind that has no ring, or reads what the layout does not keep.
     """
 
-    def __init__(self, settings: EngineSettings, rules: RuleSet, partition: int = 0) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        rules: RuleSet,
+        partition: int = 0,
+        home: Callable[[bytes], bool] = lambda _: True,
+    ) -> None:
         self.settings, self.partition = settings, partition
         self.profiles = Profiles(settings.layout)
         self.clock = Clock()
@@ -103,7 +114,9 @@ class Engine:
         self.config = settings.kernel()
         self.products: dict[int, str] = {}
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
-        self.links = Links(self.profiles)
+        self._home = home
+        self.links = Links(self.profiles, home)
+        self.departures = Departures()
         self._stored = Stored(self.profiles, self.sides, self.pending, self.links, self.products)
         self._heap = new_heap(4096)
         self._acc = np.zeros(24)
@@ -225,11 +238,19 @@ class Engine:
         if event.time_ms[0] < event.watermark_ms[0] - self.config.window_ms:
             return Outcome()
         if event.row[0] < 0:
+            if self.links.away(customer(i)) is not None:
+                return Outcome()
             event.row[0] = profiles.row(customer(i))
         row, other = int(event.row[0]), profiles.find(former)
-        if other == row or self.links.is_former(former):
+        owner = profiles.keys[row]
+        if other == row or self.links.is_former(former) or former in self.departures.asked:
             return Outcome()
         outcome = Outcome()
+        if not self._home(former):
+            if self.departures.owner(owner) != former:  # else they ask for us, and that came first
+                outcome.transfers.append(Ask(former, owner))
+                self.links.link(former, row)
+            return outcome
         if other >= 0:
             self.sides.begin()
             if profiles.rows["applied"][row, source] < offset:
@@ -325,27 +346,38 @@ class Engine:
         clock = self.clock
         self.links.follow(events.row)
         watermark = watermarks(events, clock.seen_ms, clock.behind, clock.watermark_ms)
-        self._find_rows(events, customer)
+        passed_on = self._find_rows(events, customer)
         rows = self.profiles.rows
         admit(rows, events, self.config.window_ms)
+        for one in passed_on:
+            fresh = self.links.passed(one.origin, int(events.source[one.event]), int(events.offset[one.event]))
+            events.status[one.event] = PASSED_ON if fresh else SKIPPED
         self.sides.begin()
         for i in sorted(details):
             self.sides.apply(events, i, details[i], rows, self._usual_gap_ms)
         self._stored.rows.update(events.row.tolist())
         self._stored.rows.discard(-1)
         outcome = self._run(events, watermark, clock.received_ms)
+        outcome.passed_on += [one for one in passed_on if events.status[one.event] == PASSED_ON]
         self.sides.settle()
-        tally = np.bincount(events.status, minlength=4)
-        self.counts.applied += int(tally[APPLIED] + tally[SKIPPED])
+        tally = np.bincount(events.status[events.source < N_INPUTS], minlength=5)
+        self.counts.applied += int(tally[APPLIED] + tally[SKIPPED] + tally[PASSED_ON])
         self.counts.duplicate += int(tally[DUPLICATE])
         self.counts.late += int(tally[LATE])
         return outcome
 
-    def _find_rows(self, events: Events, customer: Callable[[int], bytes]) -> None:
-        """In order, as a customer who comes late first may come in time afterwards."""
+    def _find_rows(self, events: Events, customer: Callable[[int], bytes]) -> list[PassedOn]:
+        """In order, as a customer who comes late first may come in time afterwards; returns those who are away."""
         profiles, late = self.profiles, events.time_ms < events.watermark_ms - self.config.window_ms
+        late &= events.source < N_INPUTS
+        passed_on = []
         for i in np.flatnonzero(events.row < 0).tolist():
-            events.row[i] = profiles.find(customer(i)) if late[i] else profiles.row(customer(i))
+            name = customer(i)
+            if (away := self.links.away(name)) is None:
+                events.row[i] = profiles.find(name) if late[i] else profiles.row(name)
+            elif not late[i]:
+                passed_on.append(PassedOn(i, away[1], away[0]))
+        return passed_on
 
     def advance(self, watermark_ms: int, received_ms: int) -> Outcome:
         """Let event time pass up to `watermark_ms` without an event: run the ticks that are due.
@@ -576,10 +608,12 @@ class Engine:
 
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""
-        self.links.restored()
+        left = self.links.restored()
         known = len(self.profiles)
         derive_rows(self.profiles.rows, known, self._acc, float(self.config.horizon_ms))
         self._use(self.rules)
+        for former in left:
+            self._pack(former)
         self._schedule()
 
     def _schedule(self) -> None:
