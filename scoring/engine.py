@@ -35,7 +35,7 @@ from scoring.model import Snapshot, probabilities
 from scoring.outcome import Outcome, Scores
 from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
-from scoring.profile import DAY_MS, FAR, VISIT_DAYS, Layout, Profiles
+from scoring.profile import DAY_MS, FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
@@ -223,6 +223,16 @@ class Engine:
             return Outcome()
         self.sides.begin()
         return self._run(NO_EVENTS, watermark_ms, received_ms)
+
+    def look_at_everybody(self) -> Outcome:
+        """Ask the rules in force about everybody at the next tick, as the daily look asks each customer once a day."""
+        rows, tick_ms = self.profiles.rows[: len(self.profiles)], self.config.tick_ms
+        if not len(rows):
+            return Outcome()
+        at_ms = (self.clock.watermark_ms // tick_ms + 1) * tick_ms
+        rows["rescore_ms"][rows["first_ms"] != NEVER] = at_ms
+        self._schedule()
+        return self.advance(at_ms, at_ms)
 
     def _run(self, events: Events, until_ms: int, received_ms: int) -> Outcome:
         outcome = Outcome()
