@@ -42,8 +42,8 @@ from streams.decoding import Decoder
 from streams.details import details_of
 from streams.outbox import INPUTS, Outbox
 
-__all__ = ["LAYOUT", "SHOP", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy", "read_stories",
-           "rule_named", "rules_with_stories", "why_no_story"]  # fmt: skip
+__all__ = ["CUSTOMER", "LAYOUT", "SHOP", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy",
+           "read_stories", "rule_named", "rules_with_stories", "why_no_story"]  # fmt: skip
 
 DIRECTORY = Path(__file__).parent
 START_MS = 1_714_521_600_000
