@@ -58,8 +58,8 @@ Float = npt.NDArray[np.float64]
 Unsigned = npt.NDArray[np.uint64]
 
 APPLIED, DUPLICATE, LATE, SKIPPED, PASSED_ON = 0, 1, 2, 3, 4
-"""What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied, and so is
-what is passed on to another partition."""
+"""What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied, and so
+is what is passed on to another partition."""
 
 EXAMPLE, RESCORE, ACTIVE, AUTOMATED, OBJECTS, MERGED = 1, 2, 4, 8, 16, 32
 """Bits of a point's cause: an example is made here, the daily score is taken here, of one seen within the horizon;

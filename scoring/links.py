@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from scoring.kinds import N_SOURCES
 from scoring.profile import Profiles
 
 __all__ = ["Links"]
@@ -110,9 +111,16 @@ class Links:
         self.applied.pop(former, None)
         self.fresh[former] = None
 
+    def regain(self, customer: bytes, row: int) -> None:
+        """Let all that were linked to a customer mean its row, who was a former id until now."""
+        for former in self.owner:
+            if self.last(former) == (customer, customer):
+                self._profiles.index[former] = row
+                self._formers.setdefault(row, []).append(former)
+
     def passed(self, former: bytes, source: int, offset: int) -> bool:
         """Note that a record of a departed id is passed on; False if it was dealt with before."""
-        applied = self.applied[former]
+        applied = self.applied.setdefault(former, [-1] * N_SOURCES)
         if offset <= applied[source]:
             return False
         applied[source] = offset
@@ -171,6 +179,6 @@ class Links:
                 row = self._profiles.row(owner)
                 self._profiles.index[former] = row
                 self._formers.setdefault(row, []).append(former)
-            elif former in self.applied and former in self._profiles.index:
+            elif mine == former and former in self._profiles.index:
                 left.append(former)
         return left

@@ -258,8 +258,8 @@ class Profiles:
         if len(value) != self.stored_bytes or int.from_bytes(value[:8], "little") != self.fingerprint:
             raise LayoutMismatchError(
                 f"profile of a customer ({len(key)} bytes of id): {len(value)} bytes stored, "
-                f"{self.stored_bytes} expected, or another layout: ring sizes, their kinds, the horizon and what the rules "
-                "read are fixed for the life of a state; start with the former settings, or under another app id"
+                f"{self.stored_bytes} expected, or another layout: ring sizes, their kinds, the horizon and what the "
+                "rules read are fixed for the life of a state; start with the former settings, or under another app id"
             )
 
 

@@ -15,7 +15,7 @@ __all__ = ["CartItem", "CartStep", "Crossed", "Limits", "RuleState", "Side", "ca
 
 
 _FORMERS = 64
-"""Former ids of other partitions by which what came from there is known, without transactions; with them it comes once."""
+"""Former ids of other partitions by which is known what came from there; with transactions it comes once anyway."""
 
 
 class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=True):

@@ -1,6 +1,7 @@
 """Transfers: what partitions tell each other of customers who are one, and are at home on different ones.
 
-The partition of the known id asks that of the former id; that one sends everything it has, and later events as they come.
+The partition of the known id asks that of the former id; that one sends everything it has, and later events as they
+come.
 """
 
 import msgspec

@@ -8,7 +8,7 @@ from typing import Any, Final
 from kafka import KafkaConsumer, TopicPartition
 
 from scoring.engine import Engine
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_INPUTS
 from scoring.learner import Learner
 from scoring.profile import FAR, NEVER
 from scoring.rules import Rule, RuleSet
@@ -137,8 +137,8 @@ def live_through(unit: Unit, inputs: Any, until_ms: int) -> None:
     """Give a unit its inputs as a worker does, the one that is ahead waiting, to their ends or up to a time."""
     read = 0
     while unit.engine.clock.watermark_ms < until_ms:
-        open_ = [source for source in range(N_SOURCES) if inputs.position(source) < inputs.end[source]]
-        for source in set(range(N_SOURCES)) - set(open_):
+        open_ = [source for source in range(N_INPUTS) if inputs.position(source) < inputs.end[source]]
+        for source in set(range(N_INPUTS)) - set(open_):
             unit.idle(source, inputs.end[source], inputs.end[source])
         for source, records in inputs.poll([source for source in open_ if unit.wants(source)]) if open_ else ():
             unit.offer(source, records, inputs.end[source])

@@ -1,0 +1,98 @@
+"""Customers of several partitions who turn out to be one: nothing is lost, nothing counts twice, whatever goes wrong."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from strategies.engines import RULES, SETTINGS
+from strategies.event_streams import HOUR_MS, START_MS
+from strategies.shop_floor import Floor, Said, home
+
+from scoring.engine import Engine
+from scoring.kinds import Kind
+
+CUSTOMERS = tuple(f"c{number}" for number in range(6))
+"""Two of each partition."""
+MINUTE_MS = 60_000
+
+
+@st.composite
+def days(draw: st.DrawFn) -> list[Said | tuple[str, int, int]]:
+    """What customers do, and in between what partitions do: read one of their sources, commit, or crash."""
+    steps: list[Said | tuple[str, int, int]] = []
+    clock, number = START_MS, 0
+    for _ in range(draw(st.integers(4, 40))):
+        if draw(st.integers(0, 2)):
+            kinds = ("move", "move", "move", "move", "commit", "commit", "crash", "half")
+            what = draw(st.sampled_from(kinds)), draw(st.integers(0, 2)), draw(st.integers(0, 3))
+            steps.append(what)
+            continue
+        clock += draw(st.integers(0, HOUR_MS))
+        number += 1
+        customer = draw(st.sampled_from(CUSTOMERS))
+        kind = draw(st.sampled_from(("view", "view", "order", "alias", "alias")))
+        if kind == "alias":
+            former = draw(st.sampled_from(CUSTOMERS))
+            steps.append(Said(customer, clock, {"type": "alias", "previousId": former}, 2))
+        elif kind == "order":
+            properties = {"order_id": f"o{number}", "revenue": float(number)}
+            steps.append(Said(customer, clock, {"event": "Order Completed", "properties": properties}, 1))
+        else:
+            call = {"event": "Product Viewed", "properties": {"product_id": f"p{number % 4}"}}
+            steps.append(Said(customer, clock, call))
+    return steps
+
+
+def played(steps: list[Said | tuple[str, int, int]]) -> Floor:
+    """The floor after all of it, when nothing is under way any more."""
+    floor = Floor(RULES, SETTINGS)
+    for step in steps:
+        if isinstance(step, Said):
+            floor.say(step)
+            continue
+        what, partition, source = step
+        if what == "move":
+            floor.move(partition, source)
+        elif what == "crash":
+            floor.crash(partition)
+        else:
+            floor.commit(partition, outputs_only=what == "half")
+    floor.settle()
+    return floor
+
+
+def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) -> None:
+    """Whoever a customer is in the end has what all who they were did, once each; former ids have nothing."""
+    said = [step for step in steps if isinstance(step, Said)]
+    roots = {customer: floor.root(customer.encode()) for customer in CUSTOMERS}
+    orders, views, revenue, everything = Counter(), Counter(), Counter(), Counter()
+    for one in said:
+        who, event = roots[one.customer], one.call.get("event")
+        orders[who] += event == "Order Completed"
+        views[who] += event == "Product Viewed"
+        everything[who] += 1
+        if event == "Order Completed":
+            revenue[who] += one.call["properties"]["revenue"]
+    for customer, who in roots.items():
+        row = floor.row(customer.encode())
+        if who != customer.encode():
+            links = floor.units[home(customer.encode())].engine.links
+            assert row is None or links.last(customer.encode())[0] == who, f"{customer} is {who!r} and has a row"
+            continue
+        found = (0, 0, 0, 0.0)
+        if row is not None:
+            total = row["total"]
+            found = int(total[Kind.ORDER_COMPLETED]), int(total[Kind.PRODUCT_VIEWED]), int(total[-1]), float(row["revenue"])
+        assert found == (orders[who], views[who], everything[who], revenue[who]), customer
+    counts = [unit.engine.counts for unit in floor.units]
+    assert sum(each.total() for each in counts) == len(said)
+    assert sum(each.applied for each in counts) == len(said)
+
+
+@settings(max_examples=100)
+@given(days())
+def test_counted_once_whatever_comes_between(steps: list[Said | tuple[str, int, int]]) -> None:
+    """Aliases across partitions in chains and circles, at once or repeated, commits that are cut short, restarts."""
+    assert_counted_once(played(steps), steps)
