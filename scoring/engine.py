@@ -254,7 +254,7 @@ class Engine:
                 self.links.link(former, row)
             return outcome
         if other >= 0:
-            self.sides.begin()
+            outcome = self._come_up()
             if profiles.rows["applied"][row, source] < offset:
                 for each in (other, row):
                     self._settle(each, int(event.time_ms[0]), outcome)
@@ -348,17 +348,22 @@ class Engine:
 
     def receive(self, transfer: Ask | Give, offset: int, received_ms: int) -> Outcome:
         """Take what another partition tells of a customer, as the record with this offset."""
-        self.sides.begin()
-        outcome = Outcome()
+        outcome = self._come_up()
         if isinstance(transfer, Ask):
             self._asked(transfer, offset)
             return outcome
-        row, to, via = self.arrive(transfer.to, transfer.via)
+        row, to, via = self.arrive(transfer)
         if row < 0:
             outcome.transfers.append(structs.replace(transfer, to=to, via=via))
         else:
             self._take_in(transfer, row, offset, received_ms, outcome)
+            outcome.extend(self._come_up(), 0)
         return outcome
+
+    def _come_up(self) -> Outcome:
+        """Do all that is due by now, as before an event."""
+        self.sides.begin()
+        return self._run(NO_EVENTS, self.clock.watermark_ms, self.clock.received_ms)
 
     def _asked(self, ask: Ask, offset: int) -> None:
         """Let a customer go with the next commit to whoever asked first.
@@ -377,17 +382,17 @@ class Engine:
             links.unlink(owner)
         self.departures.asked[former] = owner, offset
 
-    def arrive(self, to: bytes, via: list[bytes]) -> tuple[int, bytes, list[bytes]]:
+    def arrive(self, sent: Give | Forward) -> tuple[int, bytes, list[bytes]]:
         """Where what is sent to a customer belongs by now: row, id, and the ids by which it came; row -1: not here.
 
         Where the links go round in a circle, as partitions gave customers away at the same time, the one with the least
-        id in it is its own customer again.
+        id in it is its own customer again, once what it gave away is back.
         """
-        links = self.links
+        links, to, via = self.links, sent.to, sent.via
         while (owner := links.owner.get(to)) is not None:
             if to not in via:
                 via = [*via, to]
-            elif to == min(via[via.index(to) :]):
+            elif isinstance(sent, Give) and to == sent.origin == min(via[via.index(to) :]):
                 links.unlink(to)
                 links.regain(to, self.profiles.row(to))
                 break
@@ -425,6 +430,8 @@ class Engine:
         now_ms = max(int(mine["now_ms"]), int(theirs["now_ms"]))
         brought = sum(1 << bit for bit, name in enumerate(self._slots.names) if name in give.lists)
         behind = bool(mine["applied"][cause[0]] < offset)
+        if give.origin == self.profiles.keys[row] and not held:
+            sides.touch(row).rules.update(other.rules)  # it is back: what was told of it goes on
         self._unite(row, others, 0, None if held else other, brought, cause, now_ms, received_ms, outcome)
         side = sides.touch(row)
         side.deal_with(give.origin, [1, *give.applied])
@@ -447,7 +454,8 @@ class Engine:
 
         To be called before `changes`, so that this is stored; `pack` must follow it.
         """
-        outcome, departures, rows = Outcome(), self.departures, self.profiles.rows
+        departures, rows = self.departures, self.profiles.rows
+        outcome = self._come_up() if departures.asked else Outcome()
         for former, (owner, offset) in departures.asked.items():
             row = self.profiles.find(former)
             applied = [-1] * N_SOURCES
@@ -469,7 +477,7 @@ class Engine:
 
     def _pack(self, former: bytes, row: int) -> None:
         profiles, links = self.profiles, self.links
-        packed = Give(links.owner[former], former, b"", b"", [], [], [], links.applied[former], [former])
+        packed = Give(links.owner[former], former, b"", b"", [], [], [], [*links.applied[former]], [former])
         if row >= 0:
             theirs = profiles.rows[row]
             inside = int(theirs["inside"])

@@ -202,6 +202,11 @@ class Profiles:
             one.view(np.uint8)[: self.stored_bytes] = np.frombuffer(stored, np.uint8)
         return one
 
+    def forget(self, customer: bytes) -> None:
+        """Let nothing be left of a customer who has a row."""
+        if (number := self.index.pop(customer, None)) is not None:
+            self.blank(number)
+
     def blank(self, number: int) -> None:
         """Let nothing be left in a row."""
         self.rows[number : number + 1] = self._blank

@@ -172,8 +172,7 @@ class Stored:
         if there := {key: value for key, value in rows.items() if value is not None}:
             self._profiles.load(list(there), list(there.values()))
         for key in rows.keys() - there.keys():
-            if (row := self._profiles.find(key)) >= 0:
-                self._profiles.blank(row)
+            self._profiles.forget(key)
         return meta
 
     def _load_other(self, letter: bytes, rest: bytes, value: Any) -> None:

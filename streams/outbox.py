@@ -18,7 +18,7 @@ from schemas.timestamp import from_ms
 from scoring.kinds import Source
 from scoring.model import Example
 from scoring.outcome import Action, Outcome, Scores
-from scoring.transfer import Forward, Transfer
+from scoring.transfer import Forward, Give, Transfer
 from streams.cloud_event import DIGITS, cloud_event
 from streams.commit import Record
 from streams.details import details_of
@@ -233,6 +233,13 @@ class Outbox:
             source, record = causes[event]
             key, value = record.key or b"", record.value or b""
             self.transfer(Forward(to, origin, source, record.offset, record.timestamp, key, value, [origin]))
+
+    def give(self, gives: Sequence[Give]) -> None:
+        """Put what was known of customers before their later events, which are there already."""
+        later, self._out = self._out, []
+        for give in gives:
+            self.transfer(give)
+        self._out += later
 
     def transfer(self, transfer: Transfer) -> None:
         """Add a record for another partition, which its key chooses."""

@@ -332,7 +332,7 @@ class Unit:
         told = _transfer(record.value or b"")
         causes: Sequence[tuple[int, Record]]
         if isinstance(told, Forward):
-            row, to, via = self.engine.arrive(told.to, told.via)
+            row, to, via = self.engine.arrive(told)
             if row < 0:
                 self.outbox.transfer(msgspec.structs.replace(told, to=to, via=via))
                 return
@@ -390,8 +390,7 @@ class Unit:
         if not self._touched or self._broken:
             return None
         engine = self.engine
-        for give in engine.departures.sent():
-            self.outbox.transfer(give)
+        self.outbox.give(engine.departures.sent())
         self.outbox.tell(engine.close(), (), self._told_ms)
         watermark_ms = engine.clock.watermark_ms
         if watermark_ms > self._told_ms and watermark_ms != NEVER:

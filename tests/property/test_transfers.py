@@ -2,15 +2,12 @@
 
 from collections import Counter
 
-import numpy as np
-import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies.engines import RULES, SETTINGS
 from strategies.event_streams import HOUR_MS, START_MS
 from strategies.shop_floor import Floor, Said, home
 
-from scoring.engine import Engine
 from scoring.kinds import Kind
 
 CUSTOMERS = tuple(f"c{number}" for number in range(6))
@@ -84,7 +81,12 @@ def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) 
         found = (0, 0, 0, 0.0)
         if row is not None:
             total = row["total"]
-            found = int(total[Kind.ORDER_COMPLETED]), int(total[Kind.PRODUCT_VIEWED]), int(total[-1]), float(row["revenue"])
+            found = (
+                int(total[Kind.ORDER_COMPLETED]),
+                int(total[Kind.PRODUCT_VIEWED]),
+                int(total[-1]),
+                float(row["revenue"]),
+            )
         assert found == (orders[who], views[who], everything[who], revenue[who]), customer
     counts = [unit.engine.counts for unit in floor.units]
     assert sum(each.total() for each in counts) == len(said)

@@ -1,8 +1,8 @@
 """A shop floor: several partitions as units in memory, with their logs, their commits and the transfers between them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,7 +10,6 @@ import orjson
 from schemas.timestamp import from_ms
 from scoring.engine import EngineSettings
 from scoring.rules import RuleSet
-from scoring.transfer import Transfer
 from streams.unit import Unit, UnitOptions
 
 __all__ = ["Floor", "Said", "home"]
