@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from scoring.compiled import compiled
-from scoring.gates import GATES, Asked, Gates, Verdict
+from scoring.gates import GATES, STORED, Asked, Gates, Verdict
 from scoring.gates.best import Habits
 from scoring.gates.channel import Channel, Purpose
+from scoring.gates.holdout import GLOBAL, RULE
 from scoring.kernel import AUTOMATED, Events, Points
 from scoring.object_lists import Crossing, ObjectLists
 from scoring.outcome import Action, Scores
@@ -18,6 +19,7 @@ from scoring.rules.program import Program
 from scoring.rules.rule import ActionClass, Carry, ForEach
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
+from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
 
@@ -61,6 +63,8 @@ class Crossings:
         self._gates = gates
         self._habits = Habits(gates.settings)
         numbered = list(enumerate(zip(rules.rules, slots, strict=True)))
+        numbered.sort(key=lambda each: -each[1][0].priority)
+        self._place = {r: place for place, (r, _) in enumerate(numbered)}
         self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is ForEach.NONE]
         of_customer = [rules.rules[r] for r, _ in self._of_customer]
         self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
@@ -68,7 +72,10 @@ class Crossings:
         self._objects = ObjectLists(rules)
 
     def find(self, rows: Any, points: Points, m: int, sides: Sides) -> tuple[Any, list[Crossing]]:
-        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order."""
+        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
+
+        At one point the rule of the highest priority comes first: the gates ask about it before the others.
+        """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
         holds = self._program.run(points.columns[:m, self._read])
@@ -83,7 +90,7 @@ class Crossings:
         crossed = changed != 0
         if objects := self._objects.find(points, m, sides):
             crossed[[crossing.point for crossing in objects]] = True
-            found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
+            found = sorted([*found, *objects], key=lambda c: (c.point, self._place[c.rule]))
         return crossed, found
 
     def _masks(self, holds: Any) -> Any:
@@ -103,8 +110,12 @@ class Crossings:
         sides: Sides,
         products: dict[int, str],
         customers: Sequence[bytes],
+        price: float,
     ) -> Action:
-        """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
+        """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point.
+
+        `price` is what a contact must be worth, in score.
+        """
         i, rule = crossing.point, self._rules.rules[crossing.rule]
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
         side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
@@ -125,6 +136,7 @@ class Crossings:
             score=float(scores.score[k]),
             percentile=float(scores.percentile[k]),
             best=best.channels,
+            price=price,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
         number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)
@@ -134,9 +146,8 @@ class Crossings:
             changes = tuple(now - then for now, then in zip(groups, unpack(form, state.contributions), strict=True))
         state.contributions = pack(form, *groups)
         self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
-        if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
-            purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
-            standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
+        if before is None and crossing.entered:
+            _use(rule, verdict, time_ms, state, side, sides)
         category, chosen = _carried(rule, crossing, points.viewed[i].tolist(), products)
         carries = rule.carries
         return Action(
@@ -192,7 +203,7 @@ class Crossings:
 
     def _told(self, before: Crossed, asked: Asked) -> Verdict:
         """The verdict that was remembered."""
-        withheld = tuple(code for bit, code in enumerate(GATES) if before.shut >> bit & 1)
+        withheld = tuple(code for code in GATES if before.shut >> STORED.index(code) & 1)
         channel = None if before.channel < 0 else Channel(before.channel)
         control = self._gates.drawn(asked) if withheld == ("holdout",) else None
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
@@ -209,7 +220,7 @@ class Crossings:
             *cause,
             number,
             not verdict.withheld,
-            sum(1 << GATES.index(code) for code in verdict.withheld),
+            sum(1 << STORED.index(code) for code in verdict.withheld),
             -1 if verdict.channel is None else int(verdict.channel),
             verdict.coupon,
             verdict.not_before_ms or 0,
@@ -252,6 +263,24 @@ def _as_if_sent(verdict: Verdict) -> bool:
     of customer.
     """
     return verdict.withheld in ((), ("holdout",))
+
+
+def _use(rule: Rule, verdict: Verdict, time_ms: int, state: RuleState, side: Side, sides: Sides) -> None:
+    """What an entry that is new does to the standing: it uses a contact, in truth or as if, and begins trials; or the
+    contact is kept.
+    """
+    standing, marketing = side.standing, rule.action_class is ActionClass.MARKETING
+    if _as_if_sent(verdict):
+        if verdict.channel is not None:
+            purpose = Purpose.MARKETING if marketing else Purpose.SERVICE
+            standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
+        if marketing:
+            # In the global control nobody is compared for one rule, as all the others withhold from them, too.
+            if verdict.control != GLOBAL:
+                state.trial = sides.trials.begin(state.trial, rule.name, time_ms, verdict.control == RULE)
+            standing.trial = sides.trials.begin(standing.trial, ALL, time_ms, verdict.control == GLOBAL)
+    elif marketing and not standing.kept_ms and verdict.withheld in (("budget",), ("budget", "holdout")):
+        standing.kept_ms = time_ms
 
 
 def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossing) -> Crossed | None:

@@ -85,6 +85,7 @@ class Engine:
             settings.orders_remembered,
             contacts_kept=settings.gates.contacts_kept,
             objects_kept=settings.objects_kept,
+            horizon_ms=settings.layout.horizon_ms,
         )
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
         self.model = blank_model()
@@ -273,11 +274,20 @@ class Engine:
                                          model.version, model.warming_up, self.shop_version))  # fmt: skip
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
+            price = model.score_at(self.settings.gates.budget_percentile)
             for crossing in found:
                 k = place[crossing.point]
                 outcome.actions.append(
                     self.crossings.action(
-                        crossing, points, events, outcome.scores[-1], k, self.sides, self.products, self.profiles.keys
+                        crossing,
+                        points,
+                        events,
+                        outcome.scores[-1],
+                        k,
+                        self.sides,
+                        self.products,
+                        self.profiles.keys,
+                        price,
                     )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
@@ -386,6 +396,7 @@ class Engine:
             choice=self.choice.tolist(),
             counts=[counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered],
             slots=self._slots.names,
+            trials=dict(sorted(self.sides.trials.arms.items())),
         )
 
     def load(self, keys: list[bytes], values: list[bytes | None]) -> None:
@@ -404,6 +415,7 @@ class Engine:
             self.choice[:] = np.array(meta.choice, np.uint64)
             self.counts = Counts(*meta.counts)
             self._slots = Slots(meta.slots)
+            self.sides.trials.arms = meta.trials
 
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""

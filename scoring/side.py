@@ -8,6 +8,7 @@ from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.open_object import OpenObject
 from scoring.profile import NEVER
+from scoring.trials import Trial
 
 __all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
@@ -54,7 +55,7 @@ class RuleState(msgspec.Struct, array_like=True, gc=False):
     `lately` lets a crossing that is computed again after a crash have the number and the verdict that it had, although
     the record has run ahead. `sent_ms` is also that of an entry which was held out, as if it had been sent.
     `contributions` are those of the groups of features at the last crossing, in single precision: every list that a
-    customer was ever in keeps them.
+    customer was ever in keeps them. `trial` is what came of the first entry that counts for the holdout.
     """
 
     crossings: int = 0
@@ -62,6 +63,7 @@ class RuleState(msgspec.Struct, array_like=True, gc=False):
     sent_ms: int = NEVER
     contributions: bytes = b""
     lately: tuple[Crossed, ...] = ()
+    trial: Trial | None = None
 
 
 class Side(msgspec.Struct, array_like=True):

@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from scoring.gates.news import News
+from scoring.gates.news import News, Ordered
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
+from scoring.trials import ALL, Trials
 
 __all__ = ["Detail", "Sides"]
 
@@ -47,6 +48,8 @@ class Sides:
         Contacts that are remembered of one customer, for each purpose and channel.
     objects_kept
         Objects of each sort (orders, products …) that something is known of, for each customer.
+    horizon_ms
+        An order within so long after a contact is counted as coming after it.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Sides:
         objects_watched: int = 64,
         contacts_kept: int = 0,
         objects_kept: int = 16,
+        horizon_ms: int = 0,
     ) -> None:
         self._cart_steps = cart_steps
         self._orders_remembered = orders_remembered
@@ -70,6 +74,7 @@ class Sides:
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
         self.about_objects: dict[int, tuple[int, int, Detail]] = {}
         """By index in the run: kind, time and detail of each event that is about objects and not yet taken in."""
+        self.trials = Trials(horizon_ms)
         self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
@@ -201,13 +206,22 @@ class Sides:
 
         Asked for in the order of the run: what was news before then is taken in for good.
         """
-        standing = self.touch(row).standing
+        side = self.touch(row)
+        standing = side.standing
         waiting = self._news.get(row)
         while waiting and waiting[0][0] < applied:
             _, ms, told = waiting.pop(0)
             for news in told:
                 standing.learn(news, ms, self.contacts_kept)
+                if standing.trial is not None and isinstance(news, Ordered):
+                    self._count_order(side, ms)
         return standing
+
+    def _count_order(self, side: Side, ms: int) -> None:
+        """Count an order in the trials that it falls into."""
+        self.trials.ordered(side.standing.trial, ALL, ms)
+        for rule, state in side.rules.items():
+            self.trials.ordered(state.trial, rule, ms)
 
     def settle(self) -> None:
         """Take in all that is news: the run has ended."""

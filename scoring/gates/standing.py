@@ -10,6 +10,7 @@ import msgspec
 
 from scoring.gates import news
 from scoring.gates.channel import Channel, Purpose
+from scoring.trials import Trial
 
 __all__ = ["CHANNEL_CELL", "WEEKDAY_CELL", "Standing"]
 
@@ -45,6 +46,10 @@ class Standing(msgspec.Struct, array_like=True):
         By id: when it was last opened, and last solved (0: never).
     promises
         By order: when delivery was last promised, for when (0: never), and when it was delivered (0: not yet).
+    kept_ms
+        Since when a marketing contact is kept for a better moment; 0: none is.
+    trial
+        That of all marketing together.
     """
 
     consent: dict[int, tuple[int, bool]] = msgspec.field(default_factory=dict)
@@ -56,6 +61,8 @@ class Standing(msgspec.Struct, array_like=True):
     zone: tuple[int, str] | None = None
     tickets: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
     promises: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
+    kept_ms: int = 0
+    trial: Trial | None = None
 
     def learn(self, told: news.News, ms: int, kept: int) -> None:
         """Take in what an event of time `ms` told; `kept` contacts are remembered by purpose and channel."""
@@ -97,7 +104,9 @@ class Standing(msgspec.Struct, array_like=True):
                 self.zone = max(self.zone or (ms, name), (ms, name))
 
     def contacted(self, channel: Channel, purpose: Purpose, ms: int, kept: int) -> None:
-        """Remember a contact."""
+        """Remember a contact; if it is marketing, none is kept any more for a better moment."""
+        if purpose is Purpose.MARKETING:
+            self.kept_ms = 0
         if kept:
             times = self.contacts.setdefault(8 * purpose + channel, [])
             insort(times, ms)

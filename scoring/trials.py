@@ -1,0 +1,57 @@
+"""Trials: what came of contacting and of holding out, counted while it happens.
+
+A customer's trial of a rule begins with the first entry into its list that is published or withheld by the holdout
+alone, and ends after the horizon; one of all marketing together begins with the first such entry into any list. Later
+entries count no more: a customer was drawn once, and is one in the count.
+"""
+
+import msgspec
+
+from scoring.uplift import Arms
+
+__all__ = ["ALL", "Trial", "Trials"]
+
+ALL = "*"
+"""Stands for all marketing together, where else there is the name of a rule."""
+
+
+class Trial(msgspec.Struct, array_like=True, gc=False):
+    """When it began, whether the customer is in the control, and whether they bought within the horizon."""
+
+    ms: int
+    held_out: bool
+    bought: bool = False
+
+
+class Trials:
+    """The tally of one partition: `arms` has for each rule, and for `ALL`, the four counts of `Arms`.
+
+    Parameters
+    ----------
+    horizon_ms
+        An order within so long after the entry counts.
+    """
+
+    def __init__(self, horizon_ms: int) -> None:
+        self.horizon_ms = horizon_ms
+        self.arms: dict[str, list[int]] = {}
+
+    def begin(self, known: Trial | None, rule: str, ms: int, held_out: bool) -> Trial:
+        """The customer's trial of a rule: the one that is known, else one that begins now."""
+        if known is None:
+            known = Trial(ms, held_out)
+            self._counts(rule)[2 * held_out] += 1
+        return known
+
+    def ordered(self, trial: Trial | None, rule: str, ms: int) -> None:
+        """Count an order where the first one within the horizon it is."""
+        if trial is not None and not trial.bought and trial.ms < ms <= trial.ms + self.horizon_ms:
+            trial.bought = True
+            self._counts(rule)[2 * trial.held_out + 1] += 1
+
+    def counted(self) -> dict[str, Arms]:
+        """What is counted by now."""
+        return {rule: Arms(*counts) for rule, counts in self.arms.items()}
+
+    def _counts(self, rule: str) -> list[int]:
+        return self.arms.setdefault(rule, [0] * len(Arms._fields))
