@@ -10,21 +10,30 @@ CloudEvents 1.0.2, JSON event format.
 
 from typing import Annotated, Final, Literal, Self
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 __all__ = [
     "ActionData",
     "ActionEvent",
     "AudienceData",
     "AudienceEvent",
+    "CartLine",
     "CloudEvent",
+    "Details",
+    "EmailContacts",
     "ExampleData",
     "ExampleEvent",
     "ModelData",
     "ModelEvent",
+    "OpenTicket",
+    "Opinion",
+    "OrderDetails",
+    "Purchase",
     "Reason",
     "ScoreData",
     "ScoreEvent",
+    "Seen",
+    "VisitStep",
     "WatermarkData",
     "WatermarkEvent",
     "WithheldData",
@@ -72,6 +81,94 @@ class ScoreData(Struct, forbid_unknown_fields=True):
     reasons: list[Reason]
 
 
+class CartLine(Struct, forbid_unknown_fields=True):
+    """A product in the cart; `price` is for one piece."""
+
+    product: Text
+    quantity: float
+    price: float
+
+
+class Seen(Struct, forbid_unknown_fields=True):
+    """A product that was looked at, when last, and its category where the shop's knowledge has one."""
+
+    product: Text
+    at: Time
+    category: Text | None
+
+
+class VisitStep(Struct, forbid_unknown_fields=True):
+    """What was done on the site, as `checkout_started`, and when last."""
+
+    step: Text
+    at: Time
+
+
+class EmailContacts(Struct, forbid_unknown_fields=True):
+    """When the last e-mails were delivered, newest first, and when one was last opened and clicked."""
+
+    delivered: list[Time]
+    opened: Time | None
+    clicked: Time | None
+
+
+class Opinion(Struct, forbid_unknown_fields=True):
+    """What a survey (of 10), a review or feedback (stars of 5) said; null where it was no number."""
+
+    source: Literal["survey", "review", "feedback"]
+    value: float | None
+    at: Time
+
+
+class OpenTicket(Struct, forbid_unknown_fields=True):
+    """A ticket that is not solved, and when it was opened."""
+
+    ticket: Text
+    at: Time
+
+
+class Purchase(Struct, forbid_unknown_fields=True):
+    """A product and when it was last bought."""
+
+    product: Text
+    at: Time
+
+
+class OrderDetails(Struct, forbid_unknown_fields=True):
+    """The order that an action is about; null where unknown, `days_late` 0 before the promised date."""
+
+    id: Text
+    value: float | None
+    products: list[Text]
+    promised_at: Time | None
+    days_late: Annotated[float, Meta(ge=0)] | None
+    reason: Text | None
+
+
+class Details(Struct, forbid_unknown_fields=True):
+    """What an action carries beside: what its rule asks for (`carries`) and is known; the rest is left out.
+
+    `figures` are values of the rule's own language by their text, null where unknown. `companions` were lately
+    bought together by others, `best_sellers` sold best lately in the categories of the last purchases.
+    """
+
+    name: Text | UnsetType = UNSET
+    figures: dict[str, float | None] | UnsetType = UNSET
+    seen: list[Seen] | UnsetType = UNSET
+    steps: list[VisitStep] | UnsetType = UNSET
+    contacts: EmailContacts | UnsetType = UNSET
+    opinions: list[Opinion] | UnsetType = UNSET
+    tickets: list[OpenTicket] | UnsetType = UNSET
+    cart: list[CartLine] | UnsetType = UNSET
+    cart_value: float | UnsetType = UNSET
+    order: OrderDetails | UnsetType = UNSET
+    purchases: list[Purchase] | UnsetType = UNSET
+    companions: list[Text] | UnsetType = UNSET
+    best_sellers: list[Text] | UnsetType = UNSET
+    expected_at: Time | UnsetType = UNSET
+    usual_gap_days: Annotated[float, Meta(ge=0)] | UnsetType = UNSET
+
+
 class ActionData(ScoreData, forbid_unknown_fields=True):
     """One crossing of a rule: everything of the score, what crossed, and what helps to act on it.
 
@@ -81,7 +178,7 @@ class ActionData(ScoreData, forbid_unknown_fields=True):
     (Monday) to 6, in UTC; null where nothing is known; each comes with how sure it is. `channel` is where to
     send it now, of those that are permitted and consented to (null where there is nothing to send), not
     before `not_before`; `coupon` says whether it may come with one. `holdout` is `global` or `rule` where
-    that alone withholds the action: the customer is in the control.
+    that alone withholds the action: the customer is in the control. `details` is what the rule carries beside.
     """
 
     rule: Text
@@ -108,6 +205,7 @@ class ActionData(ScoreData, forbid_unknown_fields=True):
     action_class: Text
     replay: bool
     shop_version: Count = 0
+    details: Details | UnsetType = UNSET
 
 
 class WithheldData(ActionData, forbid_unknown_fields=True, kw_only=True):
@@ -126,6 +224,7 @@ class AudienceData(Struct, forbid_unknown_fields=True):
     crossing_number: Annotated[int, Meta(ge=1)]
     object: Text | None
     event_time: Time
+    products: list[Text] | UnsetType = UNSET
 
 
 class ExampleData(Struct, forbid_unknown_fields=True):

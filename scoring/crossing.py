@@ -6,17 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from scoring.carried import Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
 from scoring.gates import GATES, STORED, Asked, Gates, Verdict
 from scoring.gates.best import Habits
 from scoring.gates.channel import Channel, Purpose
 from scoring.gates.holdout import GLOBAL, RULE
+from scoring.gates.standing import Standing
 from scoring.kernel import AUTOMATED, Events, Points
-from scoring.object_lists import Crossing, ObjectLists
+from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
+from scoring.rules.carry import Carry
 from scoring.rules.program import Program
-from scoring.rules.rule import ActionClass, Carry, ForEach
+from scoring.rules.rule import ActionClass, ForEach
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
 from scoring.trials import ALL
@@ -70,6 +74,9 @@ class Crossings:
         self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
+        self._carrying = Carrying(rules)
+        self._buying = [rule.carries_purchases for rule in rules.rules]
+        self._purchases: dict[int, Purchases] = {}
 
     def find(self, rows: Any, points: Points, m: int, sides: Sides) -> tuple[Any, list[Crossing]]:
         """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
@@ -88,7 +95,9 @@ class Crossings:
                 crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
                 found += [Crossing(i, r, None, bool(inside >> slot & 1)) for r, slot in crossed_here]
         crossed = changed != 0
-        if objects := self._objects.find(points, m, sides):
+        buying = {each.point for each in found if each.entered and self._buying[each.rule]}
+        objects, self._purchases = self._objects.find(points, m, sides, buying)
+        if objects:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, self._place[c.rule]))
         return crossed, found
@@ -111,6 +120,7 @@ class Crossings:
         products: dict[int, str],
         customers: Sequence[bytes],
         price: float,
+        shop: ShopSnapshot | None = None,
     ) -> Action:
         """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point.
 
@@ -139,7 +149,11 @@ class Crossings:
             price=price,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
-        number = before.number if before is not None else self._number(rule, crossing, cause, side, verdict)
+        if before is None:
+            noted = self._note(rule, crossing, sides, row, int(points.at[i]), standing)
+            number = self._number(rule, crossing, cause, side, verdict, noted)
+        else:
+            number, noted = before.number, recalled(before.noted)
         changes = None
         form = f"<{len(groups)}f"
         if len(state.contributions) == calcsize(form):
@@ -148,8 +162,6 @@ class Crossings:
         self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
         if before is None and crossing.entered:
             _use(rule, verdict, time_ms, state, side, sides)
-        category, chosen = _carried(rule, crossing, points.viewed[i].tolist(), products)
-        carries = rule.carries
         return Action(
             rule=rule.name,
             rule_version=rule.version,
@@ -166,9 +178,7 @@ class Crossings:
             previous=float(scores.previous[k]),
             groups=groups,
             changes=changes,
-            products=chosen,
-            category=category,
-            cart=sides.cart_at(row, int(points.at[i])) if Carry.CART in carries else [],
+            carried=self._carrying.carried(rule, crossing, noted, points, products, shop),
             model_version=scores.model_version,
             shop_version=scores.shop_version,
             warming_up=scores.warming_up,
@@ -182,6 +192,13 @@ class Crossings:
             not_before_ms=verdict.not_before_ms,
             control=verdict.control,
         )
+
+    def _note(self, rule: Rule, crossing: Crossing, sides: Sides, row: int, applied: int, standing: Standing) -> Noted:
+        """What the side record has of what an action of entering carries."""
+        if not crossing.entered:
+            return Noted()
+        cart = sides.cart_at(row, applied) if Carry.CART in rule.carries else []
+        return self._carrying.note(rule, cart, standing, self._purchases.get(crossing.point, []))
 
     def _verdict(
         self, before: Crossed | None, crossing: Crossing, asked: Asked, side: Side, state: RuleState
@@ -209,8 +226,10 @@ class Crossings:
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
 
     @staticmethod
-    def _number(rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict) -> int:
-        """Number a crossing that is new, and remember it with its verdict."""
+    def _number(
+        rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict, noted: Noted
+    ) -> int:
+        """Number a crossing that is new, and remember it with its verdict and what it carries."""
         state = side.rules[rule.name]
         if crossing.object is None:
             number = state.crossings = state.crossings + 1
@@ -225,6 +244,8 @@ class Crossings:
             verdict.coupon,
             verdict.not_before_ms or 0,
             crossing.object or "",
+            # Of an object nothing is asked again after a crash.
+            remembered(noted) if crossing.object is None else b"",
         )
         state.lately = (*state.lately, told)[-_REMEMBERED:]
         return number
@@ -293,18 +314,3 @@ def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossi
         # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
         return state.lately[-1]
     return None
-
-
-def _carried(rule: Rule, crossing: Crossing, viewed: list[int], names: dict[int, str]) -> tuple[str | None, list[str]]:
-    """The category and the products that an action carries; of the products first the one that it is about."""
-    *last, favourite, category = viewed
-    chosen: list[str] = []
-    if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
-        chosen.append(crossing.object)
-    if Carry.ORDER in rule.carries:
-        chosen += crossing.products
-    if Carry.FAVOURITE in rule.carries and favourite in names:
-        chosen.append(names[favourite])
-    if Carry.PRODUCTS in rule.carries:
-        chosen += [names[number] for number in last if number in names]
-    return (names.get(category) if Carry.CATEGORY in rule.carries else None), list(dict.fromkeys(chosen))

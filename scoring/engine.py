@@ -35,11 +35,13 @@ from scoring.model import Snapshot, probabilities
 from scoring.outcome import Outcome, Scores
 from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
-from scoring.profile import FAR, VISIT_DAYS, Layout, Profiles
+from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
+from scoring.recent import WITHIN
 from scoring.rules import RuleSet
+from scoring.rules.carry import Carry
 from scoring.rules.columns import Field, Op
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
@@ -115,6 +117,7 @@ class Engine:
         self.rules = rules
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
+        self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
@@ -156,7 +159,8 @@ class Engine:
             X=np.zeros((ROOM, N_FEATURES)),
             logit=np.zeros(ROOM),
             columns=np.zeros((ROOM, columns)),
-            viewed=np.zeros((ROOM, views + 2), np.uint64),
+            viewed=np.zeros((ROOM, views + 2 + WITHIN), np.uint64),
+            viewed_ms=np.zeros((ROOM, views), np.int64),
             visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
@@ -219,6 +223,16 @@ class Engine:
             return Outcome()
         self.sides.begin()
         return self._run(NO_EVENTS, watermark_ms, received_ms)
+
+    def look_at_everybody(self) -> Outcome:
+        """Ask the rules in force about everybody at the next tick, as the daily look asks each customer once a day."""
+        rows, tick_ms = self.profiles.rows[: len(self.profiles)], self.config.tick_ms
+        if not len(rows):
+            return Outcome()
+        at_ms = (self.clock.watermark_ms // tick_ms + 1) * tick_ms
+        rows["rescore_ms"][rows["first_ms"] != NEVER] = at_ms
+        self._schedule()
+        return self.advance(at_ms, at_ms)
 
     def _run(self, events: Events, until_ms: int, received_ms: int) -> Outcome:
         outcome = Outcome()
@@ -288,6 +302,7 @@ class Engine:
                         self.products,
                         self.profiles.keys,
                         price,
+                        self.shop,
                     )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
@@ -396,7 +411,7 @@ class Engine:
             choice=self.choice.tolist(),
             counts=[counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered],
             slots=self._slots.names,
-            trials=dict(sorted(self.sides.trials.arms.items())),
+            trials=self.sides.trials.stored(),
         )
 
     def load(self, keys: list[bytes], values: list[bytes | None]) -> None:

@@ -13,7 +13,7 @@ from scoring.moments import expect, passed
 from scoring.orders import add_order, derive, orders_between
 from scoring.profile import DAY_MS, FAR, HOUR_MS, NEVER
 from scoring.readings import read_columns
-from scoring.recent import favourites, hear, look
+from scoring.recent import favourites, hear, look, within
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.timers import grid_after, next_due, pop, schedule
 from scoring.windows import ring_add, ring_mark, roll
@@ -146,10 +146,11 @@ class Config(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C), `viewed` (m, V + 2).
+    """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C).
 
     `visited` (m, 28) has the hours with a visit as bits, by day modulo 28.
-    `viewed` are the last products, then the one product and the one category looked at most, 0 for none.
+    `viewed` (m, V + 2 + WITHIN) are the last products, then the one product and the one category looked at most, then
+    the products last seen in that category, 0 for none; `viewed_ms` (m, V) is when the last products were viewed.
     `event` is the causing event, -1 for a tick; `at` how many events of the run were applied by then;
     `received_ms` when the record was received that caused the point or moved the watermark to it.
     """
@@ -164,6 +165,7 @@ class Points(NamedTuple):
     logit: Float
     columns: Float
     viewed: Unsigned
+    viewed_ms: Int
     visited: npt.NDArray[np.uint32]
     resolved_row: Int
     resolved_made_ms: Int
@@ -383,12 +385,15 @@ def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, received
     # A plain 0 would make both of them floats, which lose the last digits of an id.
     for k in range(kept):
         points.viewed[m, k] = p.view_product[k] if k < p.view_n else np.uint64(0)
+        points.viewed_ms[m, k] = p.view_ms[k]
     for k in range(points.visited.shape[1]):
         points.visited[m, k] = p.visited[0, k]
     if reading.favourites:
         _, product, _, category = favourites(p, now)
         points.viewed[m, kept] = p.seen_product[product] if product >= 0 else np.uint64(0)
-        points.viewed[m, kept + 1] = p.seen_category[category] if category >= 0 else np.uint64(0)
+        seen_in = p.seen_category[category] if category >= 0 else np.uint64(0)
+        points.viewed[m, kept + 1] = seen_in
+        within(p, now, seen_in, points.viewed[m, kept + 2 :])
 
 
 @compiled

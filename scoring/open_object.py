@@ -2,18 +2,31 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from scoring.kinds import Kind
 from scoring.rules.columns import ITS_KINDS, Column, Expected, Op
 
-__all__ = ["OpenObject", "bought_with", "objects_of", "used_up_ms"]
+__all__ = ["About", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
 
 _TIMES_BOUGHT = 6
 _PRODUCTS = 20
 _OF = {kind: of for of, kinds in ITS_KINDS.items() if of != "product" for kind in kinds}
 _OF |= {Kind.WISHLIST_ADDED: "product", Kind.WISHLIST_REMOVED: "product"}
+
+
+class About(NamedTuple):
+    """What is told of an order: what it is of, its worth, when it was promised for, and why it goes back.
+
+    `worth` and `promised_ms` are None where unknown, and `reason` is empty.
+    """
+
+    products: tuple[str, ...] = ()
+    worth: float | None = None
+    promised_ms: int | None = None
+    reason: str = ""
 
 
 class OpenObject(msgspec.Struct, array_like=True, gc=False):
@@ -31,6 +44,10 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         What an order is of.
     crossed
         By rule: how often it entered and left.
+    worth
+        What an order is worth.
+    reason
+        When it was last said why an order goes back, and that.
     """
 
     events: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
@@ -38,16 +55,35 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
     bought: tuple[int, ...] = ()
     products: tuple[str, ...] = ()
     crossed: dict[str, int] = msgspec.field(default_factory=dict)
+    worth: float | None = None
+    reason: tuple[int, str] | None = None
 
-    def learn(self, kind: int, ms: int, promised_ms: int, products: Iterable[str]) -> None:
-        """Take in an event that is about it."""
+    def about(self) -> About:
+        """What is told of it now."""
+        promised_ms = None if self.promised is None else self.promised[1]
+        return About(self.products, self.worth, promised_ms, "" if self.reason is None else self.reason[1])
+
+    def learn(
+        self,
+        kind: int,
+        ms: int,
+        promised_ms: int,
+        products: Iterable[str] = (),
+        worth: float | None = None,
+        reason: str = "",
+    ) -> None:
+        """Take in an event that is about it; what it is of and worth where it is an order."""
         last, n = self.events.get(kind, (ms, 0))
         self.events[kind] = (max(last, ms), n + 1)
         if promised_ms:
             self.promised = max(self.promised or (ms, promised_ms), (ms, promised_ms))
         if kind == Kind.ORDER_COMPLETED:
             self.products = tuple(products)[:_PRODUCTS]
+            self.worth = worth
             self.bought = bought_with(self.bought, ms)
+
+        if reason:
+            self.reason = max(self.reason or (ms, reason), (ms, reason))
 
     def count(self, rule: str) -> int:
         """The number of one more crossing of the rule's line."""

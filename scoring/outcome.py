@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from scoring.carried import Carried
 from scoring.gates.best import Best
 from scoring.model import Example
-from scoring.side import CartItem
 
 __all__ = ["Action", "Outcome", "Scores"]
 
@@ -55,15 +55,13 @@ class Action:
     previous: float
     groups: tuple[float, ...]
     changes: tuple[float, ...] | None
-    products: list[str]
-    cart: list[CartItem]
+    carried: Carried
     model_version: int
     warming_up: bool
     shop_version: int
     expires_ms: int | None
     audience: bool
     best: Best
-    category: str | None = None
     withheld: tuple[str, ...] = ()
     language: tuple[str, float] | None = None
     channel: str | None = None

@@ -210,7 +210,8 @@ class Profiles:
         A row is there from the moment that a record of its customer is read, before it is applied.
         """
         known = len(self.keys)
-        reached = self.rows["applied"][:known].max(axis=1) >= 0
+        rows = self.rows[:known]
+        reached = (rows["applied"].max(axis=1) >= 0) | (rows["first_ms"] != NEVER)
         return self.keys.copy(), self._flat()[:known, : self.stored_bytes].copy(), reached
 
     def _flat(self) -> npt.NDArray[np.uint8]:

@@ -10,10 +10,23 @@ from scoring.kinds import N_KINDS, Kind
 from scoring.profile import DAY_MS
 from scoring.rules.columns import LATELY_KINDS
 
-__all__ = ["FEEDBACK_TOLD", "PEAK_TOLD", "POINTS_TOLD", "REVIEW_TOLD", "SURVEY_TOLD", "favourites", "hear", "look"]
+__all__ = [
+    "FEEDBACK_TOLD",
+    "PEAK_TOLD",
+    "POINTS_TOLD",
+    "REVIEW_TOLD",
+    "SURVEY_TOLD",
+    "WITHIN",
+    "favourites",
+    "hear",
+    "look",
+    "within",
+]
 
 SURVEY_TOLD, REVIEW_TOLD, FEEDBACK_TOLD, POINTS_TOLD, PEAK_TOLD = range(5)
 """Places of a row's `told`."""
+WITHIN = 4
+"""Products of the category looked at most that a point shows."""
 
 _TOLD_BY = {
     Kind.SURVEY: SURVEY_TOLD,
@@ -102,3 +115,24 @@ def favourites(p: Any, now: int) -> tuple[int, int, int, int]:
             most_in = views_in
             category = i
     return most, product, most_in, category
+
+
+@compiled
+def within(p: Any, now: int, category: Any, found: Any) -> None:
+    """Write the products last seen in a category within a day and since the last order, newest first, 0 for none."""
+    last_order = p.last_kind[_COMPLETED]
+    n = 0
+    for i in range(p.seen_n):
+        if category == 0 or n == found.shape[0] or p.seen_ms[i] <= last_order:
+            break
+        product = p.seen_product[i]
+        if p.seen_category[i] != category or product == 0 or p.seen_ms[i] <= now - DAY_MS:
+            continue
+        new = True
+        for k in range(n):
+            new = new and found[k] != product
+        if new:
+            found[n] = product
+            n += 1
+    for k in range(n, found.shape[0]):
+        found[k] = np.uint64(0)

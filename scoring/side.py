@@ -8,7 +8,7 @@ from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.open_object import OpenObject
 from scoring.profile import NEVER
-from scoring.trials import Trial
+from scoring.trials import ALL, Trial
 
 __all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
@@ -34,7 +34,8 @@ class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One crossing as it was told: its cause (source and offset, -1 for a tick), its number, whether it was sent.
 
     And the verdict of the gates: `shut` has one bit a gate, `channel` is -1 for none, `not_before_ms` 0 for at once.
-    `object` is empty where the customer crossed.
+    `object` is empty where the customer crossed; `noted` is what the action carried of the side record
+    (`scoring.carried.Noted`).
     """
 
     ms: int
@@ -47,6 +48,7 @@ class Crossed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     coupon: bool = False
     not_before_ms: int = 0
     object: str = ""
+    noted: bytes = b""
 
 
 class RuleState(msgspec.Struct, array_like=True, gc=False):
@@ -103,6 +105,11 @@ class Side(msgspec.Struct, array_like=True):
     open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
     looked_ms: int = NEVER
 
+    def trials(self) -> dict[str, Trial]:
+        """The trials that the customer is in or was in, by rule."""
+        begun = {ALL: self.standing.trial} | {name: state.trial for name, state in self.rules.items()}
+        return {name: trial for name, trial in begun.items() if trial is not None}
+
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
         if step.ms > self.emptied_ms:
@@ -131,18 +138,31 @@ class Side(msgspec.Struct, array_like=True):
         ms: int,
         promised_ms: int,
         products: Sequence[str],
+        worth: float,
+        reason: str,
         limit: int,
     ) -> list[tuple[str, str, OpenObject]]:
-        """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`."""
+        """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`.
+
+        What it says of `products`, `worth` and `reason` is kept with the order alone.
+        """
         told = []
         for of, name in about:
             there = self.open.setdefault(of, {})
             thing = there.setdefault(name, OpenObject())
-            thing.learn(kind, ms, promised_ms, products)
+            if of == "order":
+                thing.learn(kind, ms, promised_ms, products, worth, reason)
+            else:
+                thing.learn(kind, ms, promised_ms)
             told.append((of, name, thing))
             if len(there) > limit:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
         return told
+
+    def purchases(self, limit: int) -> list[tuple[str, int]]:
+        """The products bought last, each with its time, newest first."""
+        bought = ((-thing.bought[-1], name) for name, thing in self.open.get("product", {}).items() if thing.bought)
+        return [(name, -ms) for ms, name in sorted(bought)[:limit]]
 
     def enter(self, rule: str, object_id: str, sent: bool, limit: int) -> None:
         """Put an object in a rule's list; the oldest beyond `limit` is no longer watched."""

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from scoring.gates.news import News, Ordered
+from scoring.gates.news import Name, News, Ordered
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
-from scoring.trials import ALL, Trials
+from scoring.trials import Trials
 
 __all__ = ["Detail", "Sides"]
 
@@ -24,13 +24,15 @@ class Detail(NamedTuple):
     """What an event says beside the columns: the order's id, the lines, the promised delivery, and what is news of the
     customer's standing.
 
-    `object_id` is the order's, ticket's or code's, or the wished product's, or the place's.
+    `object_id` is the order's, ticket's or code's, or the wished product's, or the place's; `reason` is why an order
+    goes back.
     """
 
     object_id: str = ""
     items: tuple[CartItem, ...] = ()
     news: tuple[News, ...] = ()
     promised_ms: int = 0
+    reason: str = ""
 
 
 class Sides:
@@ -72,8 +74,10 @@ class Sides:
         self._again: dict[int, int] = {}
         self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
-        self.about_objects: dict[int, tuple[int, int, Detail]] = {}
-        """By index in the run: kind, time and detail of each event that is about objects and not yet taken in."""
+        self.about_objects: dict[int, tuple[int, int, float, Detail]] = {}
+        """By index in the run: kind, time, worth and detail of each event about objects that is not yet taken in."""
+        self.names_kept = False
+        """Whether names are kept: only where a rule carries them."""
         self.trials = Trials(horizon_ms)
         self._decoder = msgspec.msgpack.Decoder(Side)
 
@@ -126,7 +130,7 @@ class Sides:
         if detail.news and not known:
             self._news.setdefault(row, []).append((i, ms, detail.news))
         if not known and objects_of(kind, detail.object_id, [item.product for item in detail.items]):
-            self.about_objects[i] = kind, ms, detail
+            self.about_objects[i] = kind, ms, float(events.value[i]), detail
         newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
         if kind == _COMPLETED:
             self._foresee(events, i, row, ms, detail.items, newest if known else None)
@@ -180,13 +184,18 @@ class Sides:
         side.looked_ms = max(side.looked_ms, now_ms)
         if told is None:
             return [(of, name, thing) for of, there in side.open.items() for name, thing in there.items()]
-        kind, ms, detail = told
+        kind, ms, worth, detail = told
         products = [item.product for item in detail.items]
         about = objects_of(kind, detail.object_id, products)
-        found = side.learn(about, kind, ms, detail.promised_ms, products, self._objects_kept)
+        found = side.learn(about, kind, ms, detail.promised_ms, products, worth, detail.reason, self._objects_kept)
         if kind == _COMPLETED:  # an order may be what a code was waiting for
             found += [("code", code, thing) for code, thing in side.open.get("code", {}).items()]
         return found
+
+    def purchases(self, row: int, limit: int) -> list[tuple[str, int]]:
+        """The products bought last, of those that were taken in, each with its time, newest first."""
+        side = self.find(row)
+        return [] if side is None else side.purchases(limit)
 
     def listed(self, row: int, rule: str) -> dict[str, bool]:
         """The objects that are in a rule's list, to be read only."""
@@ -212,16 +221,16 @@ class Sides:
         while waiting and waiting[0][0] < applied:
             _, ms, told = waiting.pop(0)
             for news in told:
-                standing.learn(news, ms, self.contacts_kept)
+                if self.names_kept or not isinstance(news, Name):
+                    standing.learn(news, ms, self.contacts_kept)
                 if standing.trial is not None and isinstance(news, Ordered):
                     self._count_order(side, ms)
         return standing
 
     def _count_order(self, side: Side, ms: int) -> None:
         """Count an order in the trials that it falls into."""
-        self.trials.ordered(side.standing.trial, ALL, ms)
-        for rule, state in side.rules.items():
-            self.trials.ordered(state.trial, rule, ms)
+        for rule, trial in side.trials().items():
+            self.trials.ordered(rule, trial, ms)
 
     def settle(self) -> None:
         """Take in all that is news: the run has ended."""

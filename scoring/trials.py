@@ -40,18 +40,24 @@ class Trials:
         """The customer's trial of a rule: the one that is known, else one that begins now."""
         if known is None:
             known = Trial(ms, held_out)
-            self._counts(rule)[2 * held_out] += 1
+            self.add(rule, known)
         return known
 
-    def ordered(self, trial: Trial | None, rule: str, ms: int) -> None:
-        """Count an order where the first one within the horizon it is."""
-        if trial is not None and not trial.bought and trial.ms < ms <= trial.ms + self.horizon_ms:
+    def ordered(self, rule: str, trial: Trial, ms: int) -> None:
+        """Count an order, if it is the first within the horizon."""
+        if not trial.bought and trial.ms < ms <= trial.ms + self.horizon_ms:
             trial.bought = True
             self._counts(rule)[2 * trial.held_out + 1] += 1
 
-    def counted(self) -> dict[str, Arms]:
-        """What is counted by now."""
-        return {rule: Arms(*counts) for rule, counts in self.arms.items()}
+    def add(self, rule: str, trial: Trial) -> None:
+        """Count a customer's trial."""
+        counts = self._counts(rule)
+        counts[2 * trial.held_out] += 1
+        counts[2 * trial.held_out + 1] += trial.bought
+
+    def stored(self) -> dict[str, list[int]]:
+        """The counts as they are stored: by rule, in the order of names."""
+        return dict(sorted(self.arms.items()))
 
     def _counts(self, rule: str) -> list[int]:
         return self.arms.setdefault(rule, [0] * len(Arms._fields))

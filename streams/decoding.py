@@ -62,6 +62,9 @@ _IS_NAMING, _IS_CARRYING, _IS_EXAMINED, _IS_NUMBERED, _IS_LOOKING = (
 _STARS = {"negative": 1.0, "neutral": 3.0, "positive": 5.0}
 """Stars of feedback that comes with a word instead."""
 _TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
+_GOING_BACK = _TAKEN_BACK | {Kind.RETURN_REQUESTED}
+_REASON = 200
+"""Characters of the reason why an order goes back that are kept."""
 
 
 class Decoded(NamedTuple):
@@ -445,7 +448,8 @@ def _detail(kind: int, said: Properties, news: tuple[News, ...]) -> Detail:
         for line in said.products or ()
     )
     promised_ms = 0 if said.promised_at is None else max(to_ms(said.promised_at), 0)
-    return Detail(text_id(said.order_id) or "", lines, news, promised_ms)
+    reason = (said.reason or "")[:_REASON] if kind in _GOING_BACK else ""
+    return Detail(text_id(said.order_id) or "", lines, news, promised_ms, reason)
 
 
 def _order_columns(kind: int, said: Properties) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.events import Event, Properties, text_id
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Promised, Responded, Ticket, Zone
+from scoring.gates.news import Consent, Contacted, Language, Name, News, Ordered, Promised, Responded, Ticket, Zone
 from scoring.kinds import Kind
 from streams.consents import channel_of, consents_of
 from streams.stamps import UNREADABLE, stamps_ms
@@ -38,6 +38,10 @@ TELLING: Final = frozenset(
 """Kinds that tell something of it."""
 
 _LANGUAGE: Final = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
+_NAMES: Final = ("firstName", "first_name", "name")
+"""Traits that say what somebody is called, the first that is there."""
+_NAME: Final = 80
+"""Characters of a name that are kept."""
 _STATED, _OF_ACCOUNT, _OF_BROWSER = 0.95, 0.9, 0.6
 """How sure a language is: said as such, the locale of the account, that of the browser."""
 
@@ -97,7 +101,7 @@ def _contacted(channel: Channel, said: Properties | None) -> Contacted:
 
 
 def _identity(event: Event) -> tuple[News, ...]:
-    """Language and time zone: what is stated outweighs what the account or the browser is set to."""
+    """Language, time zone and name: what is stated outweighs what the account or the browser is set to."""
     traits = event.traits or {}
     try:
         context = _context(event.context) if len(event.context) else _Context()
@@ -111,7 +115,12 @@ def _identity(event: Event) -> tuple[News, ...]:
     languages = (Language(code, sure) for text, sure in spoken if (code := _language(text)))
     zones = (text for text in (traits.get("timezone"), traits.get("time_zone"), context.timezone))
     known = (Zone(text) for text in zones if isinstance(text, str) and zone_of(text) is not None)
-    return (*islice(languages, 1), *islice(known, 1))
+    names = (Name(text) for key in _NAMES if (text := _text(traits.get(key))))
+    return (*islice(languages, 1), *islice(known, 1), *islice(names, 1))
+
+
+def _text(value: Any) -> str:
+    return value.strip()[:_NAME] if isinstance(value, str) and value.isprintable() else ""
 
 
 def _language(text: Any) -> str:

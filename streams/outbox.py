@@ -19,6 +19,7 @@ from scoring.model import Example
 from scoring.outcome import Action, Outcome, Scores
 from streams.cloud_event import DIGITS, cloud_event
 from streams.commit import Record
+from streams.details import details_of
 from streams.reasons import reasons_of
 from streams.score_records import ScoreRecords
 
@@ -121,7 +122,6 @@ class Outbox:
         crossing = "entered" if action.entered else "left"
         stamp = from_ms(action.time_ms)
         cause = causes[action.event] if action.event >= 0 else None
-        products = list(dict.fromkeys([*(item.product for item in action.cart), *action.products]))
         best, (language, language_sure) = action.best, action.language or (None, 0.0)
         data = {
             "customer_id": customer,
@@ -140,8 +140,9 @@ class Outbox:
             "crossing_number": action.number,
             "object": action.object,
             "trigger": None if cause is None else _message_id(cause[1]),
-            "products": [product for product in products if product],
-            "category": action.category,
+            "products": action.carried.products,
+            "category": action.carried.category,
+            "details": details_of(action),
             "language": language,
             "language_confidence": language_sure,
             "best_hour": best.hour,
@@ -183,6 +184,7 @@ class Outbox:
             "crossing_number": action.number,
             "object": action.object,
             "event_time": stamp,
+            "products": action.carried.products,
         }
         value = cloud_event(f"audience/{name}", "recompra.audience", "audience.v1", customer, stamp, data)
         self.put("audiences", key, value)

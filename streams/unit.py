@@ -6,7 +6,7 @@ It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothin
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from scoring.engine import Counts, Engine, EngineSettings
 from scoring.kernel import LATE, Events
 from scoring.kinds import N_SOURCES
 from scoring.model import Snapshot
+from scoring.outcome import Outcome
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
@@ -28,7 +29,8 @@ from streams.outbox import INPUTS, Outbox
 from streams.suspects import POISON, PoisonError, Suspects
 from streams.waiting import Run, Waiting
 
-__all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus"]
+__all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus", "begun_at",
+           "next_offsets"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +136,8 @@ class Unit:
         The versions of the shop's knowledge that are known so far.
     suspects
         What is known of records that make the engine fail; shared by the units that follow each other.
+    watch
+        Shown each run of events that was applied, and what came of it.
 
     Attributes
     ----------
@@ -149,8 +153,10 @@ class Unit:
         timeline: Sequence[tuple[int, RuleSet]] = (),
         suspects: Suspects | None = None,
         shop: Sequence[ShopSnapshot] = (),
+        watch: Callable[[Events, Outcome], None] = lambda _, __: None,
     ) -> None:
         self.partition = partition
+        self._watch = watch
         self._options = options
         self.engine = Engine(options.engine, options.rules, partition)
         self._decode = Decoder(
@@ -246,6 +252,7 @@ class Unit:
                 self._broken = True
                 self._suspects.failed([(source, record.offset) for source, record in run.causes])
                 raise PoisonError(f"applying {len(run.causes)} records failed: {error!r}") from error
+            self._watch(run.events, outcome)
             for i in np.flatnonzero(run.events.status == LATE).tolist():
                 self.outbox.late(*run.causes[i])
             self._note_live(run)
@@ -427,6 +434,16 @@ class Unit:
         """What was told since the last call, by kind (`Outbox.told`)."""
         told, self.outbox.told = self.outbox.told, Counter()
         return told
+
+
+def begun_at(offsets: Sequence[int]) -> bytes:
+    """Return the unit's own row of a state that begins with these offsets, the next of each input."""
+    return msgspec.msgpack.encode(_Meta(list(offsets), 0, NEVER, None))
+
+
+def next_offsets(row: bytes) -> list[int]:
+    """Return the next offset of each input, from a unit's own row."""
+    return msgspec.msgpack.decode(row, type=_Meta).next
 
 
 def _merged(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,7 +1,8 @@
 """Online Retail: the invoice lines of the UCI data sets I and II, as CSV."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from schemas.adapters.canonical import BadLine, Outcome, Skipped
 from schemas.adapters.fields import FieldError, customer_number, header, number, rows, time_ms
@@ -33,6 +34,7 @@ def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
 
 def _lines(lines: Iterable[str]) -> Iterator[Line | BadLine | Skipped]:
     places: list[int] = []
+    country = -1
     times: tuple[str, int] = ("", 0)
     for line_number, row in rows(lines, ","):
         if isinstance(row, Refusal):
@@ -42,6 +44,7 @@ def _lines(lines: Iterable[str]) -> Iterator[Line | BadLine | Skipped]:
             if not places:
                 found = header(row, _COLUMNS)
                 places = [found[name] for name, _ in _COLUMNS]
+                country = row.index("Country") if "Country" in row else -1
                 continue
             invoice, product, name, quantity, time, price, customer = _picked(row, places)
             if not customer or customer.isspace():
@@ -49,7 +52,8 @@ def _lines(lines: Iterable[str]) -> Iterator[Line | BadLine | Skipped]:
                 continue
             if time != times[0]:
                 times = (time, time_ms("InvoiceDate", time))
-            yield _line(line_number, invoice, product, name, quantity, times[1], price, customer)
+            said = _POUNDS if country < 0 or not row[country : country + 1] else _said(row[country])
+            yield _line(line_number, invoice, product, name, quantity, times[1], price, customer, said)
         except FieldError as error:
             yield BadLine(line_number, error.refusal)
             if not places:
@@ -73,6 +77,7 @@ def _line(
     when_ms: int,
     price: str,
     customer: str,
+    said: Mapping[str, Any],
 ) -> Line | Skipped:
     invoice = invoice.strip()
     if not invoice:
@@ -87,10 +92,16 @@ def _line(
     item = {"product_id": product.strip(), "name": name.strip(), "price": each, "quantity": abs(pieces)}
     if not item["name"]:
         del item["name"]
-    return Line(line_number, invoice, customer_number(customer), when_ms, item, _POUNDS, cancelled)
+    return Line(line_number, invoice, customer_number(customer), when_ms, item, said, cancelled)
 
 
 _POUNDS: Final = {"currency": "GBP"}
+
+
+@lru_cache(maxsize=1_000)
+def _said(country: str) -> Mapping[str, Any]:
+    return {**_POUNDS, "country": country.strip()} if country.strip() else _POUNDS
+
 
 ONLINE_RETAIL: Final = Format(
     name="online-retail",

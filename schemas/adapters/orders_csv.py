@@ -35,7 +35,15 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "amount": ("amount", "line_total", "line amount"),
     "currency": ("currency",),
     "coupon": ("coupon", "discount code"),
+    "discount": ("discount", "discount amount"),
+    "cost": ("cost", "order_cost"),
+    "country": ("country", "shipping country"),
+    "source": ("source", "utm_source"),
+    "campaign": ("campaign", "utm_campaign"),
 }
+_SAID: Final = ("currency", "coupon", "country", "source", "campaign")
+_AMOUNTS: Final = ("total", "discount", "cost")
+"""What a line says of the order as a whole, as text and as a number."""
 _REQUIRED: Final = ("customer", "time")
 _NAMED: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _EPOCHS: Final = {"epoch": 1, "epoch-ms": 1000, "epoch-us": 1_000_000}
@@ -112,11 +120,12 @@ def _line(
         if "order" in cells:
             raise FieldError(Refusal("order", "", "is empty", "give the order's id", "missing"))
         order_id = content_id(cells)
-    said: dict[str, Any] = {column: cells[column] for column in ("currency", "coupon") if cells.get(column)}
+    said: dict[str, Any] = {column: cells[column] for column in _SAID if cells.get(column)}
     if options["currency-is"]:
         said.setdefault("currency", options["currency-is"])
-    if cells.get("total"):
-        said["total"] = number("total", cells["total"])
+    for column in _AMOUNTS:
+        if cells.get(column):
+            said[column] = number(column, cells[column])
     return Line(line_number, order_id, customer, when, _item(cells), said)
 
 

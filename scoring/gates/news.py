@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from scoring.gates.channel import Channel, Purpose
 
-__all__ = ["Consent", "Contacted", "Language", "News", "Ordered", "Promised", "Responded", "Ticket", "Zone"]
+__all__ = ["Consent", "Contacted", "Language", "Name", "News", "Ordered", "Promised", "Responded", "Ticket", "Zone"]
 
 
 class Consent(NamedTuple):
@@ -56,10 +56,16 @@ class Language(NamedTuple):
     confidence: float
 
 
+class Name(NamedTuple):
+    """What they are called."""
+
+    text: str
+
+
 class Zone(NamedTuple):
     """A time zone by its name in the IANA database."""
 
     name: str
 
 
-News = Consent | Contacted | Responded | Ordered | Ticket | Promised | Language | Zone
+News = Consent | Contacted | Responded | Ordered | Ticket | Promised | Language | Name | Zone

@@ -44,6 +44,8 @@ class Standing(msgspec.Struct, array_like=True):
         When it was said, and its name.
     tickets
         By id: when it was last opened, and last solved (0: never).
+    name
+        When it was said, and what they are called.
     promises
         By order: when delivery was last promised, for when (0: never), and when it was delivered (0: not yet).
     kept_ms
@@ -61,6 +63,7 @@ class Standing(msgspec.Struct, array_like=True):
     zone: tuple[int, str] | None = None
     tickets: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
     promises: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
+    name: tuple[int, str] | None = None
     kept_ms: int = 0
     trial: Trial | None = None
 
@@ -100,6 +103,8 @@ class Standing(msgspec.Struct, array_like=True):
                 _keep_latest(self.promises)
             case news.Language(code, confidence):
                 self.language = max(self.language or (ms, confidence, code), (ms, confidence, code))
+            case news.Name(text):
+                self.name = max(self.name or (ms, text), (ms, text))
             case news.Zone(name):
                 self.zone = max(self.zone or (ms, name), (ms, name))
 
@@ -125,6 +130,11 @@ class Standing(msgspec.Struct, array_like=True):
         """Whether they may be contacted so; `unknown` where they never said."""
         said = self.consent.get(2 * channel + purpose)
         return unknown if said is None else said[1]
+
+    def open_tickets(self) -> list[tuple[str, int]]:
+        """The tickets that are not solved, each with the time of its opening, newest first."""
+        waiting = ((-opened, name) for name, (opened, solved) in self.tickets.items() if opened > solved)
+        return [(name, -ms) for ms, name in sorted(waiting)]
 
     def aggrieved(self, now_ms: int, within_ms: int) -> bool:
         """Whether a ticket is open, or a promised delivery overdue, since no longer than `within_ms`."""

@@ -24,6 +24,7 @@ __all__ = [
     "Read",
     "Truth",
     "columns_of",
+    "columns_of_value",
     "comparisons",
     "truth",
     "value",
@@ -159,6 +160,13 @@ def columns_of(node: Truth) -> frozenset[Column]:
     for comparison in comparisons(node):
         _collect(comparison.left, found)
         _collect(comparison.right, found)
+    return frozenset(found)
+
+
+def columns_of_value(node: Number) -> frozenset[Column]:
+    """The columns that a value reads."""
+    found: set[Column] = set()
+    _collect(node, found)
     return frozenset(found)
 
 

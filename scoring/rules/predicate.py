@@ -15,7 +15,8 @@ Where the list is one of orders, products and the like, kinds that begin with `i
 
 import ast
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from scoring.rules.columns import FIELDS, KINDS, Column, Field, Op, Unit
 from scoring.rules.expression import (
@@ -36,7 +37,9 @@ from scoring.rules.refused import Refused
 from scoring.rules.units import check_comparison, product_unit, quotient_unit, sum_unit
 from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, FUNCTIONS, ITS_NAMES, NEVER, UNIT_NAMES, nearest
 
-__all__ = ["MAX_LENGTH", "PredicateError", "parse"]
+__all__ = ["MAX_LENGTH", "PredicateError", "parse", "parse_value"]
+
+Meaning = TypeVar("Meaning")
 
 MAX_LENGTH = 2_000
 """The longest predicate, in characters."""
@@ -83,10 +86,25 @@ def parse(text: str, parameters: Mapping[str, float] | None = None) -> Truth:
     PredicateError
         If it is not in the language: column, reason and remedy.
     """
+    return _read(text, lambda tree: _Reader(parameters or {}).truth(tree))
+
+
+def parse_value(text: str, parameters: Mapping[str, float] | None = None) -> Number:
+    """Check a value, as `days_since(order_completed)` or `points`, and give its meaning.
+
+    Raises
+    ------
+    PredicateError
+        If it is not in the language: column, reason and remedy.
+    """
+    return _read(text, lambda tree: _Reader(parameters or {}).arithmetic_part(tree)[0])
+
+
+def _read(text: str, meaning: Callable[[ast.expr], Meaning]) -> Meaning:
     text = " ".join(text.split())
     tree = _tree(text)
     try:
-        return _Reader(parameters or {}).truth(tree)
+        return meaning(tree)
     except Refused as refused:
         offset = refused.node.col_offset if isinstance(refused.node, ast.expr | ast.keyword) else 0
         # The syntax tree counts in bytes of UTF-8, a reader in characters.

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import yaml
 
+from scoring.rules.carry import Carry
 from scoring.rules.measures import measure_ms
-from scoring.rules.rule import ActionClass, Carry, Coupon, ForEach, Rule, RuleError
+from scoring.rules.rule import ActionClass, Coupon, ForEach, Rule, RuleError
 from scoring.rules.words import nearest
 
 __all__ = ["Overrides", "duration_ms", "examine_rules", "read_rules"]
@@ -255,18 +256,17 @@ class _Document:
         answer = self.read(field, kind, "not known here", remedy)
         return default if answer is None else answer
 
-    def carries(self) -> tuple[Carry, ...]:
+    def carries(self) -> tuple[str, ...]:
         entry = self.entries.get("carries")
         if entry is None:
             return ()
-        remedy = f"write a list of {', '.join(Carry)}, as [reasons, cart]"
+        remedy = f"write a list of {', '.join(Carry)} and of values, as [reasons, cart]"
         if not isinstance(entry.node, yaml.SequenceNode):
             raise self.error("carries", entry.node.value, "not a list", remedy)
-        try:
-            return tuple(Carry(item.value) for item in entry.node.value)
-        except (ValueError, TypeError):
-            shown = [str(item.value) for item in entry.node.value]
-            raise self.error("carries", shown, "holds something unknown", remedy) from None
+        items = entry.node.value
+        if not all(isinstance(item, yaml.ScalarNode) for item in items):
+            raise self.error("carries", [str(item.value) for item in items], "holds something unknown", remedy)
+        return tuple(item.value for item in items)
 
     def parameters(self, overrides: Mapping[str, float | str]) -> dict[str, float]:
         entry = self.entries.get("parameters")

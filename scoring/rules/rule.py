@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from scoring.rules.carry import CARRIED_COLUMNS, CARRY_WORDS, Carry
 from scoring.rules.columns import FIELDS, ITS_KINDS, Column, Expected, Field, Op
-from scoring.rules.expression import Not, Truth, columns_of
+from scoring.rules.expression import Not, Number, Truth, columns_of, columns_of_value
 from scoring.rules.hysteresis import conflict
-from scoring.rules.predicate import PredicateError, parse
-from scoring.rules.words import EXPECTED_NAMES, ITS_NAMES, RESERVED
+from scoring.rules.predicate import PredicateError, parse, parse_value
+from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, ITS_NAMES, RESERVED, nearest
 
 __all__ = ["ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
 
@@ -68,6 +69,13 @@ class ForEach(StrEnum):
 _EXPECTED_OF = {ForEach.ORDER: Expected.DELIVERY, ForEach.PRODUCT: Expected.REPLENISHMENT}
 
 
+_CARRIED_OF = {
+    Carry.ORDER: ForEach.ORDER,
+    Carry.PURCHASES: ForEach.NONE,
+    Carry.BEST_SELLERS: ForEach.NONE,
+}
+
+
 class ActionClass(StrEnum):
     """What the action is for: caps and consent differ."""
 
@@ -83,24 +91,14 @@ class Coupon(StrEnum):
     ALWAYS = "always"
 
 
-class Carry(StrEnum):
-    """What an action carries beside customer, rule and score."""
-
-    CART = "cart"
-    PRODUCTS = "products"
-    ORDER = "order"
-    REASONS = "reasons"
-    FAVOURITE = "favourite"
-    CATEGORY = "category"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule, checked; `reading` makes it from YAML.
 
     `enter` and `exit` are predicates (`predicate`), in which the names of `parameters` stand for their
     values; without `exit` a customer leaves as soon as `enter` does not hold. Where both hold, exit wins.
-    `sentence` may name parameters in braces.
+    `sentence` may name parameters in braces. What `carries` has beside the words of `Carry` are values that
+    the lines could read, too.
 
     Raises
     ------
@@ -120,7 +118,7 @@ class Rule:
     expires_after_ms: int | None = None
     priority: int = 50
     gain: float = 1.0
-    carries: tuple[Carry, ...] = ()
+    carries: tuple[str, ...] = ()
     audience: bool = False
     coupon: Coupon = Coupon.NEVER
     paused: bool = False
@@ -128,6 +126,8 @@ class Rule:
     leaving: Truth = field(init=False, repr=False)
     reads_score: bool = field(init=False, repr=False)
     """Whether a score decides, so that the rule must wait until the model has learned enough."""
+    figures: tuple[tuple[str, Number], ...] = field(init=False, repr=False)
+    """The values that an action carries, each with its text."""
 
     def __post_init__(self) -> None:
         self._check_fields()
@@ -138,14 +138,29 @@ class Rule:
         object.__setattr__(self, "leaving", leaving)
         object.__setattr__(self, "reads_score", bool(self.columns & _SCORES))
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
+        figures = [text for text in self.carries if text not in CARRY_WORDS]
+        object.__setattr__(self, "figures", tuple((text, self._figure(text)) for text in figures))
         self._check_lines()
         self._check_objects()
+        self._check_carries()
         self._check_parameters_used()
 
     @property
     def columns(self) -> frozenset[Column]:
         """What the rule reads."""
         return columns_of(self.entering) | columns_of(self.leaving)
+
+    @property
+    def carries_purchases(self) -> bool:
+        """Whether what an action carries is made of the customer's last purchases."""
+        words = (Carry.PURCHASES, Carry.BEST_SELLERS, Carry.COMPANIONS)
+        return self.for_each is ForEach.NONE and any(word in self.carries for word in words)
+
+    @property
+    def carried_columns(self) -> frozenset[Column]:
+        """What is read of a row for what an action carries."""
+        words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
+        return frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
 
     def _check_fields(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > 60:
@@ -172,6 +187,20 @@ class Rule:
             return parse(text, self.parameters)
         except PredicateError as error:
             raise RuleError(self.name, field, error.text, error.reason, error.remedy, column=error.column) from None
+
+    def _figure(self, text: str) -> Number:
+        words = [*Carry, *FIELD_NAMES, *self.parameters]
+        if re.fullmatch(r"\w+", text) and text not in words:
+            remedy = f"nearest known: {nearest(text, words)!r}"
+            raise RuleError(self.name, "carries", text, "holds something unknown", remedy)
+        try:
+            number = parse_value(text, self.parameters)
+        except PredicateError as error:
+            raise RuleError(self.name, "carries", error.text, error.reason, error.remedy, column=error.column) from None
+        if any(column.op in (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE) for column in columns_of_value(number)):
+            reason = "what is known of an object is carried with it, not as a value"
+            raise RuleError(self.name, "carries", text, reason, f"write {Carry.ORDER!r}")
+        return number
 
     def _place(self, match: re.Match[str]) -> str:
         name = match[1]
@@ -205,8 +234,15 @@ class Rule:
                 text = self.enter if field == "enter" else self.exit
                 raise RuleError(self.name, field, text, reason, f"add for_each: {' or '.join(dict.fromkeys(owners))}")
 
+    def _check_carries(self) -> None:
+        """What is carried must be known of what the list is one of."""
+        for word, of in _CARRIED_OF.items():
+            if word in self.carries and self.for_each is not of:
+                remedy = f"write for_each: {of}, or leave it away"
+                raise RuleError(self.name, "carries", word, f"is known only where a list is one of {of}", remedy)
+
     def _check_parameters_used(self) -> None:
-        words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''}"))
+        words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''} {' '.join(self.carries)}"))
         for name in self.parameters:
             if name not in words:
                 raise RuleError(

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.rules.carry import Carry
 from scoring.rules.clocks import clocks_of, object_clocks_of
 from scoring.rules.columns import ANY, MAX_DAY_KINDS, VISITED, Column, Field, Op
-from scoring.rules.expression import Truth, columns_of
+from scoring.rules.expression import columns_of
 from scoring.rules.parts import Parts, parts_for
 from scoring.rules.program import Program
-from scoring.rules.rule import Carry, ForEach, Rule, RuleError
+from scoring.rules.rule import ForEach, Rule, RuleError
 from scoring.rules.words import KIND_NAMES
 
 __all__ = ["MAX_RULES", "RuleSet"]
@@ -30,7 +31,7 @@ class RuleSet:
     rules
         (R,) in the order given; the position of a rule is its bit in a customer's row.
     columns
-        (C,) what predicates read, in the order in which the kernel fills them.
+        (C,) what predicates read, in the order in which the kernel fills them, then what else actions carry.
     clocks
         Pairs (kind, age in ms), sorted: a customer is looked at again when their last event of that kind
         reaches that age.
@@ -55,7 +56,8 @@ class RuleSet:
         _check_names(self.rules)
         _check_day_kinds(self.rules)
         self.program = Program([rule.entering for rule in self.rules] + [rule.leaving for rule in self.rules])
-        self.columns: tuple[Column, ...] = self.program.columns
+        carried = frozenset().union(*(rule.carried_columns for rule in self.rules))
+        self.columns: tuple[Column, ...] = (*self.program.columns, *sorted(carried - {*self.program.columns}))
         self.clocks: tuple[tuple[int, int], ...] = tuple(
             sorted(
                 {clock for rule in self.rules for part in (rule.entering, rule.leaving) for clock in clocks_of(part)}
@@ -107,7 +109,7 @@ class RuleSet:
 
         `columns` is (m, C), NaN where unknown. Where both hold, leaving wins.
         """
-        both = self.program.run(columns)
+        both = self.program.run(columns[:, : len(self.program.columns)])
         return both[: len(self.rules)], both[len(self.rules) :]
 
     def enters(self, columns: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -120,11 +122,10 @@ class RuleSet:
 
 
 def _day_kinds(rule: Rule) -> frozenset[int]:
-    return _counted_by_day(rule.entering) | _counted_by_day(rule.leaving)
+    return _counted_by_day(rule.columns | rule.carried_columns)
 
 
-def _counted_by_day(predicate: Truth) -> frozenset[int]:
-    columns = columns_of(predicate)
+def _counted_by_day(columns: frozenset[Column]) -> frozenset[int]:
     windows = frozenset(column.a for column in columns if column.op in (Op.COUNT_DAYS, Op.DAYS_WITH))
     return windows | {kind for field, kind in _FIELDS_BY_DAY.items() if Column(Op.FIELD, field) in columns}
 
@@ -146,7 +147,8 @@ def _check_day_kinds(rules: tuple[Rule, ...]) -> None:
         new = _day_kinds(rule) - known
         known |= new
         if len(known) > MAX_DAY_KINDS:
-            field = "enter" if new & _counted_by_day(rule.entering) else "exit"
+            read = (("enter", columns_of(rule.entering)), ("exit", columns_of(rule.leaving)))
+            field = next((name for name, columns in read if new & _counted_by_day(columns)), "carries")
             kinds = ", ".join(sorted(KIND_NAMES[kind] for kind in new))
             reason = f"counts {kinds} by the day, and the rules together may count {MAX_DAY_KINDS} kinds so"
             text = rule.enter if field == "enter" else rule.exit

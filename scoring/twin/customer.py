@@ -8,6 +8,7 @@ import numpy as np
 
 from scoring.kinds import Kind
 from scoring.profile import FAR, VISIT_DAYS
+from scoring.recent import WITHIN
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.rules.parts import Parts
 from scoring.twin.orders import Order, Orders
@@ -147,6 +148,16 @@ class Customer:
             max(dict.fromkeys(views), key=views.count, default=0)
             for views in (self.product_views(), self.category_views(now_ms))
         ]
+
+    def within(self, category: int, now_ms: int) -> list[int]:
+        """The products last seen in a category within a day and since the last order, newest first."""
+        views = [product for ms, product, seen_in in self.looks() if seen_in == category and ms > now_ms - DAY_MS]
+        return list(dict.fromkeys(product for product in views if product and category))[:WITHIN]
+
+    def viewed_ms(self) -> list[int]:
+        """When each of the products viewed last was viewed."""
+        views = self.of(Kind.PRODUCT_VIEWED)
+        return [max(event.time_ms for event in views if event.product == product) for product in self.viewed()]
 
     def months_running(self, now_ms: int) -> int:
         """In how many months in a row there was an order, up to this one or the one before."""

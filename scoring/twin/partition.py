@@ -40,8 +40,10 @@ class Point(NamedTuple):
     features: dict[str, float]
     columns: tuple[float, ...]
     viewed: list[int]
+    viewed_ms: list[int]
     visited: list[int]
     favourites: list[int]
+    within: list[int]
 
 
 class Resolved(NamedTuple):
@@ -182,8 +184,10 @@ class Partition:
         days = self.layout.day_kinds, self.layout.days
         read_now = tuple(read(column, customer, now, horizon, *days, value, order) for column in self.columns)
         x = features(customer, now, horizon)
-        seen = customer.viewed(), customer.visited(), customer.favourites(now)
-        self.points.append(Point(name, now, event, cause, received, x, read_now, *seen))
+        favourites = customer.favourites(now)
+        seen = customer.viewed(), customer.viewed_ms(), customer.visited()
+        most = favourites, customer.within(favourites[1], now)
+        self.points.append(Point(name, now, event, cause, received, x, read_now, *seen, *most))
         customer.due_ms = self._next_due(customer)
 
     def _expect(self, customer: Customer, event: Event) -> None:

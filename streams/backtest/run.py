@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.refusal import Refusal
-from scoring.engine import Engine
+from scoring.engine import NO_EVENTS, Engine
+from scoring.kernel import Events
 from scoring.learner import Learner
 from scoring.model import Example
 from scoring.outcome import Outcome
@@ -74,6 +75,8 @@ class Backtest:
         As for a worker.
     every_ms
         Event time between models.
+    watch
+        Shown each run of events that was applied, and what came of it.
     """
 
     def __init__(
@@ -83,8 +86,9 @@ class Backtest:
         allowed_skew_ms: int = 600_000,
         every_ms: int = DAY_MS,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        watch: Callable[[Events, Outcome], None] = lambda _, __: None,
     ) -> None:
-        self.engine, self.learner, self.every_ms = engine, learner, every_ms
+        self.engine, self.learner, self.every_ms, self._watch = engine, learner, every_ms, watch
         self._decoder = Decoder(engine.profiles.row, engine.product, allowed_skew_ms, own_clock=True, limits=limits)
         self._waiting: list[Example] = []
         self._result = Result(learner)
@@ -132,7 +136,8 @@ class Backtest:
                     self._result.refused += [refusal for _, refusal in one.refused]
                     decoded.append(one)
                     places.append(run.places[source])
-            self._take(self.engine.apply(*merged(decoded, places)))
+            events, details = merged(decoded, places)
+            self._take(self.engine.apply(events, details), events)
             on_progress(end)
         return stop
 
@@ -149,7 +154,8 @@ class Backtest:
             self.engine.swap(self.learner.snapshot(moment, moment - 1, keep_state=False))
         self._take(self.engine.advance(moment, moment))
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: Outcome, events: Events = NO_EVENTS) -> None:
+        self._watch(events, outcome)
         self._waiting += outcome.examples
         for action in outcome.actions:
             if action.entered and action.withheld:

@@ -19,22 +19,34 @@ _COMMANDS = {
     "load": "Send files of events to the topics.",
     "tail": "Show the records of a topic as they come.",
     "backtest": "Score a history of yours, without Kafka.",
+    "report": "Show who stays, what they are worth, what rules did.",
     "worker": "Run a worker beside a Kafka of yours.",
     "trainer": "Run the trainer beside a Kafka of yours.",
     "shop": "Compute popularity, companions, gaps and prices.",
     "rules": "Check, preview, publish and pause rules.",
     "topics": "List, create or check the topics.",
     "lag": "Show how much of the inputs is unread.",
+    "export": "Write the customers' state to files.",
+    "import": "Make exported files the state.",
+    "reset": "Delete the state, and read on from a time.",
     "dlq": "See what was refused, and send it back.",
     "settings": "Show all settings and where each comes from.",
 }
-"""In the order in which a newcomer meets them; `streams.cli.NAME` has the click command of each."""
+"""In the order in which a newcomer meets them; `streams.cli.NAME` has the click command of each, but for those of
+`_ELSEWHERE`."""
+
+_ELSEWHERE = {"export": ("state", "export"), "import": ("state", "import_"), "reset": ("state", "reset")}
+"""Module and name of commands that share one."""
+
+
+def _place(command: str) -> tuple[str, str]:
+    return _ELSEWHERE.get(command, (command, command))
 
 
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands whose modules are there."""
-        return [name for name in _COMMANDS if importlib.util.find_spec(f"streams.cli.{name}")]
+        return [name for name in _COMMANDS if importlib.util.find_spec(f"streams.cli.{_place(name)[0]}")]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
@@ -45,8 +57,9 @@ class _Lazy(click.Group):
         """Import a command; None if there is none of this name."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"streams.cli.{cmd_name}")
-        command = getattr(module, cmd_name, None) or getattr(module, "command", None)
+        place, name = _place(cmd_name)
+        module = importlib.import_module(f"streams.cli.{place}")
+        command = getattr(module, name, None) or getattr(module, "command", None)
         assert isinstance(command, click.Command), f"{module.__name__} has no click command {cmd_name!r}"
         return command
 

@@ -1,11 +1,17 @@
 """Options that several commands share, and output that programs read."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-__all__ = ["broker_option", "json_option", "print_json"]
+from streams.tailing import parse_place
+
+__all__ = ["broker_option", "event_time", "json_option", "print_json", "print_table", "table_of"]
 
 broker_option = click.option(
     "--broker",
@@ -20,3 +26,32 @@ def print_json(value: Any, *, lines: bool = False) -> None:
     """Print a value as JSON on standard output, indented, or on one line."""
     option = 0 if lines else orjson.OPT_INDENT_2
     click.echo(orjson.dumps(value, option=option | orjson.OPT_NON_STR_KEYS).decode())
+
+
+def event_time(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Read an option that is a date or a time, as milliseconds."""
+    if value is None:
+        return None
+    try:
+        place = parse_place(value)
+    except ValueError:
+        place = "latest"
+    if isinstance(place, str):
+        raise click.BadParameter(f"{value[:80]!r} is not a date or time such as 2011-10-01 or 2011-10-01T09:30:00Z")
+    return place
+
+
+def table_of(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Make a plain table; what stands in its cells is text, whatever brackets it has, and numbers are readable."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    return table
+
+
+def print_table(table: Table) -> None:
+    """Print a table on standard output, wide enough for a row a line where that is no terminal."""
+    console = Console()
+    Console(width=console.width if console.is_terminal else 240).print(table)

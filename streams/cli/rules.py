@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from schemas.timestamp import from_ms
 from scoring.rules import RuleError
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, json_option, print_json
+from streams.cli.options import broker_option, event_time, json_option, print_json, print_table, table_of
+from streams.cli.rules_preview import preview
 from streams.connection import BrokerUnreachableError
 from streams.rule_files import read_text
 from streams.ruling.checking import check
@@ -22,7 +20,6 @@ from streams.ruling.publishing import paused_version, planned, publish, soon_ms,
 from streams.ruling.whole_file import one_rule, whole_file
 from streams.settings import Settings
 from streams.settings_sources import load
-from streams.tailing import parse_place
 
 __all__ = ["rules"]
 
@@ -33,22 +30,10 @@ _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path
 _no_broker = click.option("--no-broker", is_flag=True, help="Only what the settings say; ask no broker.")
 
 
-def _time(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        place = parse_place(value)
-    except ValueError:
-        place = "latest"
-    if isinstance(place, str):
-        raise click.BadParameter(f"{value[:80]!r} is not a date or time such as 2011-10-01 or 2011-10-01T09:30:00Z")
-    return place
-
-
 _effective = click.option(
     "--effective",
     metavar="TIME",
-    callback=_time,
+    callback=event_time,
     help="Event time from which it holds.  [default: soon, on all workers at once]",
 )
 
@@ -79,11 +64,7 @@ def list_(broker: str | None, no_broker: bool, as_json: bool) -> None:
         listed = {"rules": [_as_data(each) for each in in_force], "coming": [_as_data(each) for each in coming]}
         print_json({"event_time": from_ms(known.at_ms)} | listed)
         return
-    table = _table("rule", "version", "since", "class", "paused", "who is in the list")
-    for each in in_force:
-        rule, since = each.rule, each.effective_time or "the beginning"
-        _row(table, rule.name, rule.version, since, rule.action_class, "yes" if rule.paused else "", rule.sentence)
-    _print(table)
+    print_table(table_of(("rule", "version", "since", "class", "paused", "who is in the list"), map(_listed, in_force)))
     for each in coming:
         click.echo(f"{each.rule.name} {each.rule.version} holds from {each.effective_time}", err=True)
 
@@ -183,14 +164,8 @@ def history(name: str | None, broker: str | None, as_json: bool) -> None:
     if as_json:
         print_json([{**_as_data(after), "changes": _changes(before, after)} for before, after in steps])
     else:
-        table = _table("rule", "version", "published", "holds from", "what changed")
-        for before, after in steps:
-            changed = "; ".join(_told(field, *values) for field, values in _changes(before, after).items())
-            if before is None:
-                changed = f"new: {after.rule.sentence}"
-            _row(table, after.rule.name, after.rule.version, after.published_at, after.effective_time, changed)
-        if steps:
-            _print(table)
+        headings = ("rule", "version", "published", "holds from", "what changed")
+        print_table(table_of(headings, (_published(*step) for step in steps)))
     for refused in known.refused:
         click.echo(f"no worker can use {refused.key}: {refused.error}", err=True)
     click.echo(f"{len(steps)} published", err=True)
@@ -239,6 +214,18 @@ def _changes(before: Version | None, after: Version) -> dict[str, tuple[Any, Any
     return changes({} if before is None else before.definition, after.definition)
 
 
+def _listed(version: Version) -> tuple[object, ...]:
+    rule, since = version.rule, version.effective_time or "the beginning"
+    return rule.name, rule.version, since, rule.action_class, "yes" if rule.paused else "", rule.sentence
+
+
+def _published(before: Version | None, after: Version) -> tuple[object, ...]:
+    changed = "; ".join(_told(field, *values) for field, values in _changes(before, after).items())
+    if before is None:
+        changed = f"new: {after.rule.sentence}"
+    return after.rule.name, after.rule.version, after.published_at, after.effective_time, changed
+
+
 def _told(field: str, before: Any, after: Any) -> str:
     return f"{field}: {_short(before)} → {_short(after)}"
 
@@ -283,17 +270,4 @@ def _as_data(version: Version) -> dict[str, Any]:
     }
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
-
-
-def _row(table: Table, *cells: object) -> None:
-    table.add_row(*(Text(str(cell)) for cell in cells))
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    Console(width=console.width if console.is_terminal else 240).print(table)
+rules.add_command(preview)

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strategies.engines import ALL_GIVE_EXAMPLES, JUDGED, Told, feed, held, let_pass, new_engine, restored
-from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, streams
+from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, streams
 
+from scoring import crossing as crossing_module
 from scoring import engine as engine_module
+from scoring.carried import Noted
 from scoring.crossing import Crossings
 from scoring.engine import Engine
 from scoring.kernel import Events, admit
@@ -20,7 +22,7 @@ from scoring.twin import Event
 def crossings(*told: Told) -> set[tuple[object, ...]]:
     """The crossings that were told, once each however often they were: time, who, list, object, in or out, number.
 
-    And what the gates said: told again, a crossing is judged as it was the first time.
+    And what the gates said and what it carried: told again, a crossing is judged as it was the first time.
     """
     return {action[: 6 + len(JUDGED)] for each in told for action in each.actions}
 
@@ -103,6 +105,26 @@ def test_a_cart_that_was_written_ahead_is_not_seen_early() -> None:
         Event(CUSTOMERS[1], START_MS + 1, Kind.PRODUCT_ADDED, 0, 1, 3, 1),
     ]
     assert_no_harm(events, 1, 3, 1)
+
+
+STALE_CART = [
+    Event(CUSTOMERS[0], START_MS, Kind.PRODUCT_ADDED, 0, 0, 1, 1),
+    Event(CUSTOMERS[0], START_MS + 2 * HOUR_MS, Kind.PAGE, 0, 1, 2),
+    Event(CUSTOMERS[0], START_MS + 3 * HOUR_MS, Kind.PRODUCT_ADDED, 0, 2, 3, 2),
+]
+"""A cart is told of, and grows; only the side record is written."""
+
+
+def test_what_an_action_carried_is_carried_again() -> None:
+    """Told again, a cart is that of its moment, not what the record knows of it since."""
+    assert_no_harm(STALE_CART, 1, len(STALE_CART), 1)
+
+
+def test_an_action_that_carries_what_came_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check fails where what a crossing carried is not remembered."""
+    monkeypatch.setattr(crossing_module, "recalled", lambda _: Noted())
+    with pytest.raises(AssertionError):
+        assert_no_harm(STALE_CART, 1, len(STALE_CART), 1)
 
 
 ALL = 99

@@ -18,6 +18,7 @@ from scoring.model import LinearScorer
 from scoring.moments import DELIVERY, REPLENISHMENT
 from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.queue import new_heap
+from scoring.recent import WITHIN
 from scoring.rules.columns import ANY, FIELDS, VISITED, Column, Op
 from scoring.rules.parts import parts_for
 from scoring.twin import Customer, Event, Partition
@@ -54,7 +55,8 @@ def points_of(columns: Sequence[Column]) -> Points:
         np.zeros((ROOM, N_FEATURES)),
         np.zeros(ROOM),
         np.zeros((ROOM, len(columns))),
-        np.zeros((ROOM, LAYOUT.views + 2), np.uint64),
+        np.zeros((ROOM, LAYOUT.views + 2 + WITHIN), np.uint64),
+        np.zeros((ROOM, LAYOUT.views), np.int64),
         np.zeros((ROOM, VISIT_DAYS), np.uint32),
         *(np.zeros(ROOM + 8, np.int64) for _ in range(4)),
     )  # fmt: skip
@@ -140,8 +142,11 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes], asked: Asked) ->
         _close(points.columns[i], np.array(point.columns), asked.columns)
         z = np.clip((expected - SCORER.mean) * SCORER.inv_sd, -SCORER.clip, SCORER.clip)
         assert points.logit[i] == pytest.approx(SCORER.intercept + z @ SCORER.weight, abs=1e-8)
+        *favourites, one, two, three, four = points.viewed[i, asked.layout.views :].tolist()
         assert [number for number in points.viewed[i, : asked.layout.views].tolist() if number] == point.viewed
-        assert points.viewed[i, asked.layout.views :].tolist() == (point.favourites if asked.favourites else [0, 0])
+        assert points.viewed_ms[i, : len(point.viewed)].tolist() == point.viewed_ms
+        assert favourites == (point.favourites if asked.favourites else [0, 0])
+        assert [number for number in (one, two, three, four) if number] == (point.within if asked.favourites else [])
         assert points.visited[i].tolist() == point.visited
 
 

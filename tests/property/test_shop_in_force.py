@@ -28,7 +28,7 @@ VERSIONS = [known(days) for days in (1, 2, 4)]
 
 def told_in_runs(events: list[Event], edges: list[int], order: list[ShopSnapshot]) -> tuple[Told, int]:
     """What is told when the input is cut at `edges` and the versions come in this order."""
-    engine, told = new_engine(), Told()
+    engine, told = new_engine(shop=()), Told()
     for snapshot in order:
         engine.swap_shop(snapshot)
     for start, end in pairwise(edges):
@@ -48,7 +48,7 @@ def test_cuts_and_repeats_change_nothing(events: list[Event], cuts: list[int]) -
 
 def test_a_version_is_in_force_from_its_time_on() -> None:
     """Not before; one that is not newer changes nothing."""
-    engine = new_engine()
+    engine = new_engine(shop=())
     for snapshot in (VERSIONS[0], VERSIONS[1], VERSIONS[0]):
         engine.swap_shop(snapshot)
     at = VERSIONS[0].effective_ms

@@ -32,7 +32,8 @@ Not shipped yet: `account-created` needs identities that were merged; `priority-
 `high-interest-high-fit` need the customer's type; `retarget-complement` needs what is bought together.
 
 """
-_SHOWN = ("rule", "crossing", "crossing_number", "object", "products", "category", "action_class", "expires_at")
+_SHOWN = ("rule", "crossing", "crossing_number", "object", "products", "category", "details", "action_class",
+          "expires_at")  # fmt: skip
 _EXPLAINED = re.compile(r"^# ?", re.MULTILINE)
 
 
@@ -78,7 +79,7 @@ def _published(rule: str) -> str:
     player = Player(rule)
     player.play(read_stories(rule)["enters"].steps)
     [value] = [value for topic, value in player.published() if topic == f"actions-{rule}"]
-    data: dict[str, Any] = {key: value["data"][key] for key in _SHOWN if value["data"][key] not in (None, [])}
+    data: dict[str, Any] = {key: value["data"][key] for key in _SHOWN if value["data"][key] not in (None, [], {})}
     told = {"id": value["id"], "subject": value["subject"], "time": value["time"], "data": data}
     return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
 

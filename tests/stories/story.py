@@ -9,7 +9,8 @@ A file `<rule>.yaml` holds the stories of one rule by title, each a text of line
 
 A line begins with the time since the customer came, as 3d, 1d2h or 90m. It says what happened, as the event's name and
 its properties, or after an arrow what is told: `enters`, `leaves` or `withheld` and the reason, then the order or
-product that it is about, then in brackets what it carries: a category with a colon, and products. `...` lets time pass.
+product that it is about, then in brackets what it carries: a category with a colon, and products; after a semicolon
+some of its details, as `order.value=20`. `...` lets time pass. What others bought is the same in all stories (`SHOP`).
 What is not told in the story must not be told in truth either.
 
 Two titles are no stories but say in a sentence why there is none: `once`, where nobody can enter a second time, and
@@ -26,20 +27,25 @@ import numpy as np
 import orjson
 import yaml
 
-from schemas.names import kind_name, topic_name
-from schemas.timestamp import from_ms
+from schemas.names import CALL_KINDS, kind_name, topic_name
+from schemas.timestamp import from_ms, to_ms
 from scoring.engine import Engine, EngineSettings
 from scoring.features import BASELINE, FEATURE_VERSION, N_FEATURES
 from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome
 from scoring.profile import DAY_MS, Layout
 from scoring.rules import Rule, RuleSet, shipped
+from scoring.shop.observations import Bought, Line
+from scoring.shop.settings import ShopSettings
+from scoring.shop.shop import Shop
+from scoring.shop.snapshot import ShopSnapshot, parts_of
 from streams.commit import Record
 from streams.decoding import Decoder
+from streams.details import details_of
 from streams.outbox import INPUTS, Outbox
 
-__all__ = ["LAYOUT", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy", "read_stories", "rule_named",
-           "rules_with_stories", "why_no_story"]  # fmt: skip
+__all__ = ["LAYOUT", "SHOP", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy", "read_stories",
+           "rule_named", "rules_with_stories", "why_no_story"]  # fmt: skip
 
 DIRECTORY = Path(__file__).parent
 START_MS = 1_714_521_600_000
@@ -57,10 +63,41 @@ SNAPSHOT = Snapshot(
 )
 LAYOUT = Layout()
 
+_SOLD = [["mug", "cup"]] * 3 + [["lamp", "mug"]] * 2 + [["lamp", "bulb"], ["tea", "coffee"], ["tea"]]
+_CATEGORIES = {
+    "mug": "kitchen",
+    "cup": "kitchen",
+    "lamp": "light",
+    "bulb": "light",
+    "tea": "drinks",
+    "coffee": "drinks",
+}
+
+
+def _shop() -> ShopSnapshot:
+    """What is known of the products when those orders came in the day before the stories begin."""
+    shop = Shop(ShopSettings(every_ms=DAY_MS), ["orders-0"])
+    at = START_MS - DAY_MS
+    orders = [
+        (
+            at,
+            Bought(at, f"m-{n}", f"o-{n}", n, tuple(Line(product, 20.0, _CATEGORIES[product]) for product in products)),
+        )
+        for n, products in enumerate(_SOLD)
+    ]
+    shop.take("orders-0", len(orders), [*orders, (START_MS + DAY_MS, None)])
+    [version] = shop.complete()
+    return ShopSnapshot(version.version, version.effective_ms, parts_of(version.figures))
+
+
+SHOP = _shop()
+"""What the shop knows in every story."""
+
 _NO_STORIES = {"once", "never sooner"}
 _UNITS_MS = {"d": DAY_MS, "h": 3_600_000, "m": 60_000, "s": 1_000}
 _LINE = re.compile(r"(?P<when>(?:\d+[dhms])+)\s+(?P<what>\S.*)")
 _TOLD = re.compile(r"-> (?P<how>enters|leaves|withheld (?P<reason>\w+))(?: (?P<object>[^\s(]+))?(?: \((?P<with>.*)\))?")
+_DETAIL = re.compile(r"([^\s=]+)=(\[.*?\]|\S+)")
 _PROPERTY = re.compile(r"(\w+)=(\[.*?\]|\S+)")
 
 
@@ -71,6 +108,12 @@ class Told(NamedTuple):
     how: str
     object: str | None
     carried: str | None
+    details: dict[str, Any]
+
+    def as_far_as(self, wanted: "Told") -> "Told":
+        """The same, without what a story leaves open."""
+        carried = None if wanted.carried is None else self.carried
+        return self._replace(carried=carried, details={path: _at(self.details, path) for path in wanted.details})
 
 
 class Step(NamedTuple):
@@ -142,6 +185,7 @@ class Player:
     def __post_init__(self) -> None:
         self.engine = Engine(self.settings, RuleSet([replace(rule_named(self.rule), paused=self.paused)]))
         self.engine.swap(self.snapshot)
+        self.engine.swap_shop(SHOP)
         self.decode = Decoder(self.engine.profiles.row, self.engine.product, 300_000, own_clock=False)
         self.outbox = Outbox(0, self.settings.layout.horizon_ms, ("low", "medium", "high"), self.engine.profiles.keys,
                              replay=self.settings.replay)  # fmt: skip
@@ -165,15 +209,16 @@ class Player:
 
     def happens(self, step: Step) -> None:
         """One event, as the record that a shop would send."""
-        source = INPUTS.index(topic_name(kind_name("track", step.name)))
+        call = step.name.lower() if step.name.lower() in CALL_KINDS else "track"
+        source = INPUTS.index(topic_name(kind_name(call, step.name)))
         offset = self.offsets[source]
         value = {
             "messageId": f"m-{source}-{offset}",
             "userId": CUSTOMER,
-            "type": "track",
+            "type": call,
             "event": step.name,
             "timestamp": from_ms(step.ms),
-            "properties": step.properties,
+            "traits" if call == "identify" else "properties": step.properties,
         }
         record = _Record(offset, step.ms + self.receipt_ms, CUSTOMER.encode(), orjson.dumps(value))
         self.offsets[source] += 1
@@ -203,9 +248,29 @@ class _Record(NamedTuple):
 def told_of(action: Action) -> Told:
     """What an action says, as a story would tell it."""
     how = f"withheld {action.withheld[0]}" if action.withheld else "enters" if action.entered else "leaves"
-    carried = list(dict.fromkeys([*(item.product for item in action.cart), *action.products]))
-    what = f"{action.category}: " if action.category else ""
-    return Told(action.time_ms // 60_000 * 60_000, how, action.object, what + ", ".join(carried) or None)
+    carried = action.carried
+    what = (f"{carried.category}: " if carried.category else "") + ", ".join(carried.products)
+    return Told(action.time_ms // 60_000 * 60_000, how, action.object, what or None, details_of(action))
+
+
+def _at(details: Any, path: str) -> Any:
+    """What lies in details at a path such as `order.value` or `seen.product`; times as a story tells them."""
+    for name in path.split("."):
+        details = [each[name] for each in details] if isinstance(details, list) else details.get(name)
+    return [_since(each) for each in details] if isinstance(details, list) else _since(details)
+
+
+def _since(value: Any) -> Any:
+    """A time as 3d, 1d2h or 90m after the beginning; what is none stays."""
+    try:
+        left = to_ms(str(value)) - START_MS
+    except ValueError:
+        return value
+    parts = []
+    for unit, ms in _UNITS_MS.items():
+        number, left = divmod(left, ms)
+        parts += [f"{number}{unit}"] if number else []
+    return "".join(parts) or "0d"
 
 
 def busy(story: Story) -> Story:
@@ -223,7 +288,10 @@ def _told(ms: int, text: str) -> Told:
     match = _TOLD.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} says neither enters, leaves nor withheld")
-    return Told(ms, match["how"], match["object"], match["with"])
+    parts = (match["with"] or "").split("; ")
+    wanted = {key: yaml.safe_load(value) for key, value in _DETAIL.findall(parts[-1])}
+    products = parts[0] if parts[0] and not _DETAIL.match(parts[0]) else None
+    return Told(ms, match["how"], match["object"], products, wanted)
 
 
 def _step(ms: int, text: str) -> Step:

@@ -4,19 +4,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from strategies.event_streams import DAY_MS, HOUR_MS, START_MS, columns_of
 
+from scoring.carried import Carried, Noted
 from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
 from scoring.gates import Cap, GateSettings
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Responded, Ticket, Zone
+from scoring.gates.news import Consent, Contacted, Language, Name, News, Ordered, Responded, Ticket, Zone
 from scoring.kinds import Kind
 from scoring.model import Example, LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome, Scores
 from scoring.profile import Layout
 from scoring.rules import Rule, RuleSet, shipped
+from scoring.shop.observations import Bought, Line
+from scoring.shop.settings import ShopSettings
+from scoring.shop.shop import Shop
+from scoring.shop.snapshot import ShopSnapshot, parts_of
 from scoring.side import CartItem
 from scoring.sides import Detail
 from scoring.twin import Event
@@ -50,8 +56,25 @@ SNAPSHOT = Snapshot(
 """A model that takes effect two days after the start and gives every percentile."""
 
 
-JUDGED = ("withheld", "channel", "not_before_ms", "coupon", "control")
-"""What the gates decide of an action: the seventh of an action's tuple and those after it."""
+JUDGED = ("withheld", "channel", "not_before_ms", "coupon", "control", "carried")
+"""What the gates decide of an action and what it carries: the seventh of an action's tuple and those after it."""
+
+
+def _shop() -> ShopSnapshot:
+    """What is known of the products that orders are of, from a day after the start on."""
+    shop = Shop(ShopSettings(every_ms=DAY_MS), ["p"], version=6)
+    lines = [Line(f"p{n}", 1.0, f"c{n % 2}") for n in range(5)]
+    orders = [
+        (START_MS, Bought(START_MS, f"m{n}", f"o{n}", n, (line, lines[1], lines[n // 2])))
+        for n, line in enumerate(lines)
+    ]
+    shop.take("p", len(orders), [*orders, (START_MS + 2 * DAY_MS, None)])
+    version = next(iter(shop.complete()))
+    return ShopSnapshot(version.version, version.effective_ms, parts_of(version.figures))
+
+
+SHOP = _shop()
+"""The shop's knowledge, version 7."""
 
 
 @dataclass
@@ -72,12 +95,17 @@ class Told:
 
 
 def new_engine(
-    snapshots: Iterable[Snapshot] = (SNAPSHOT,), kind: type[Engine] = Engine, settings: EngineSettings = SETTINGS
+    snapshots: Iterable[Snapshot] = (SNAPSHOT,),
+    kind: type[Engine] = Engine,
+    settings: EngineSettings = SETTINGS,
+    shop: Iterable[ShopSnapshot] = (SHOP,),
 ) -> Engine:
     """An engine that knows of the snapshots from the start."""
     engine = kind(settings, RULES)
     for snapshot in snapshots:
         engine.swap(snapshot)
+    for known in shop:
+        engine.swap_shop(known)
     return engine
 
 
@@ -151,7 +179,7 @@ def news_of(event: Event) -> tuple[News, ...]:
         (Contacted(channel, Purpose.MARKETING, number % 3 > 0),),
         (Ticket(f"t{number % 3}", True), Responded(channel)),
         (Ticket(f"t{number % 3}", False),),
-        (Language("de" if number % 2 else "fr", 0.9), Zone("ABCDEFGHIJ"[: number % 11])),
+        (Language("de" if number % 2 else "fr", 0.9), Zone("ABCDEFGHIJ"[: number % 11]), Name(f"n{number}")),
     )
     return told[number // 3 % len(told)]
 
@@ -189,6 +217,12 @@ def _example_tuple(example: Example) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Carried):
+        return tuple(_plain(getattr(value, each.name)) for each in fields(value))
+    if isinstance(value, Noted | CartItem):
+        return _plain(msgspec.structs.astuple(value))
+    if isinstance(value, dict):
+        return tuple((name, _plain(each)) for name, each in value.items())
     if isinstance(value, float):
         return _bits(value)
     return tuple(_plain(each) for each in value) if isinstance(value, list | tuple) else value

@@ -65,6 +65,7 @@ def test_the_lines_of_an_invoice_are_one_order() -> None:
         "order_id": "536365",
         "total": 22.08,
         "currency": "GBP",
+        "country": "United Kingdom",
         "products": [
             {"product_id": "85123A", "name": "WHITE HOLDER", "price": 2.55, "quantity": 6},
             {"product_id": "71053", "price": 3.39, "quantity": 2},

@@ -28,7 +28,7 @@ def test_an_action_passes_every_gate() -> None:
     assert shop.told() == [("cart", "ann", "entered", "")]
     [action] = shop.actions
     assert (action.number, action.event) == (1, -1)
-    assert [(item.product, item.quantity, item.price) for item in action.cart] == [("hat", 1.0, 7.0)]
+    assert [(item.product, item.quantity, item.price) for item in action.carried.noted.cart] == [("hat", 1.0, 7.0)]
     assert action.time_ms % 60_000 == 0
     assert action.time_ms - int(shop.engine.profiles.rows["last_ms"][0]) == HOUR_MS
 

@@ -78,7 +78,7 @@ carries: [cart]
             (6.0, Kind.ORDER_COMPLETED, "ann", "a", "", 77.0, None, None),
         ]
     )
-    carts = [[item.product for item in action.cart] for action in shop.actions if action.entered]
+    carts = [[item.product for item in action.carried.noted.cart] for action in shop.actions if action.entered]
     assert carts == [["hat"], ["hat", "coat"]]
 
 

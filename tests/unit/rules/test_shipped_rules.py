@@ -64,7 +64,7 @@ def test_cart_abandoned_is_told_an_hour_after_the_last_change() -> None:
     shop.happens(Kind.PRODUCT_ADDED, 10.5, cart=(CartItem("mug", 2.0, 5.0),))
     shop.waits(100)
     assert shop.told == [(11.5, True, None)]
-    assert shop.actions[0].cart == [*LAMP, CartItem("mug", 2.0, 5.0)]  # type: ignore[attr-defined]
+    assert shop.actions[0].carried.noted.cart == (*LAMP, CartItem("mug", 2.0, 5.0))  # type: ignore[attr-defined]
 
 
 def test_cart_abandoned_is_told_once_a_cart() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import orjson
 
+from scoring.carried import Carried
 from scoring.features import GROUPS
 from scoring.gates.best import Best
 from scoring.gates.channel import Channel
@@ -14,8 +15,8 @@ from streams.reasons import reasons_of
 def action(score: float, groups: tuple[float, ...], changes: tuple[float, ...] | None) -> Action:
     return Action(
         rule="r", rule_version=1, action_class="marketing", row=0, time_ms=0, event=-1, entered=True, number=1,
-        object=None, score=score, percentile=0.5, band=0, previous=0.5, groups=groups, changes=changes, products=[],
-        cart=[], model_version=1, warming_up=False, shop_version=0, expires_ms=None, audience=False,
+        object=None, score=score, percentile=0.5, band=0, previous=0.5, groups=groups, changes=changes,
+        carried=Carried(), model_version=1, warming_up=False, shop_version=0, expires_ms=None, audience=False,
         best=Best(None, 0.0, None, 0.0, Channel.EMAIL, 0.0, ()),
     )  # fmt: skip
 

@@ -1,0 +1,271 @@
+"""Carried: what an action says beside customer, rule and score, as it was at its moment."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import NamedTuple
+
+import msgspec
+
+from scoring.gates.standing import Standing
+from scoring.kernel import Points
+from scoring.object_lists import Crossing, Purchases
+from scoring.open_object import About
+from scoring.profile import DAY_MS
+from scoring.rules import Rule, RuleSet
+from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, STEPS, Carry
+from scoring.rules.columns import Column
+from scoring.rules.expression import value
+from scoring.rules.rule import ForEach
+from scoring.shop.snapshot import ShopSnapshot
+from scoring.side import CartItem
+
+__all__ = ["MOST", "Carried", "Carrying", "Contacts", "Noted", "Opinion", "Seen", "Timed", "recalled", "remembered"]
+
+Read = Callable[[Column], float]
+When = Callable[[Column], int | None]
+
+MOST = 5
+"""Tickets, steps, companions and best sellers that an action carries at most."""
+
+
+class Timed(NamedTuple):
+    """A product, a ticket or a step of a visit, and when it was bought, opened or done."""
+
+    name: str
+    ms: int
+
+
+class Seen(NamedTuple):
+    """A product that was looked at, when, and the category that the shop has it in."""
+
+    product: str
+    ms: int
+    category: str | None
+
+
+class Opinion(NamedTuple):
+    """What somebody said of the shop, where (survey, review or feedback), and when."""
+
+    source: str
+    value: float | None
+    ms: int
+
+
+class Contacts(NamedTuple):
+    """When the last e-mails were delivered, newest first, and when one was last opened and clicked."""
+
+    delivered_ms: tuple[int, ...]
+    opened_ms: int | None
+    clicked_ms: int | None
+
+
+class Noted(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is not read off the row, and so is remembered with a crossing.
+
+    After a crash the side record has run ahead of the row, and the crossing is told again.
+    """
+
+    cart: tuple[CartItem, ...] = ()
+    name: str | None = None
+    tickets: tuple[Timed, ...] = ()
+    purchases: tuple[Timed, ...] = ()
+
+
+_NOTHING = Noted()
+_decode = msgspec.msgpack.Decoder(Noted).decode
+
+
+def remembered(noted: Noted) -> bytes:
+    """As bytes, none for nothing."""
+    return b"" if noted == _NOTHING else msgspec.msgpack.encode(noted)
+
+
+def recalled(stored: bytes) -> Noted:
+    """What `remembered` made bytes of."""
+    return _decode(stored) if stored else _NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What one action carries; what its rule does not ask for, or nobody knows, is empty.
+
+    Attributes
+    ----------
+    products
+        What it is about, first the object itself.
+    figures
+        The values that the rule names, by their text; None where unknown.
+    seen, steps
+        The products looked at last, and what was done last on the site, newest first.
+    order
+        What is known of the order that the action is about.
+    companions
+        What others lately bought together with the order's products, with the product, or with the last purchases.
+    best_sellers
+        What sold best lately in the categories of the last purchases, of all products where those are unknown.
+    expected_ms, usual_gap_days
+        When the next order is to be expected, and the usual gap before it.
+    """
+
+    products: list[str] = field(default_factory=list)
+    category: str | None = None
+    noted: Noted = _NOTHING
+    figures: dict[str, float | None] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
+    steps: list[Timed] = field(default_factory=list)
+    contacts: Contacts | None = None
+    opinions: list[Opinion] = field(default_factory=list)
+    order: About | None = None
+    companions: list[str] = field(default_factory=list)
+    best_sellers: list[str] = field(default_factory=list)
+    expected_ms: int | None = None
+    usual_gap_days: float | None = None
+
+
+class Carrying:
+    """Reads what the actions of a set of rules carry: a microsecond or two for each word of a rule.
+
+    Parameters
+    ----------
+    rules
+        The rules, whose columns the points have.
+    """
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._place = {column: place for place, column in enumerate(rules.columns)}
+        self._selling: dict[str | None, list[str]] = {}
+        self._selling_of = 0
+
+    @staticmethod
+    def note(rule: Rule, cart: Sequence[CartItem], standing: Standing, purchases: Purchases) -> Noted:
+        """What the customer's side record has of it at the moment."""
+        words = rule.carries
+        return Noted(
+            tuple(cart),
+            standing.name[1] if Carry.NAME in words and standing.name is not None else None,
+            tuple(Timed(*ticket) for ticket in standing.open_tickets()[:MOST]) if Carry.TICKETS in words else (),
+            tuple(Timed(*purchase) for purchase in purchases),
+        )
+
+    def carried(
+        self,
+        rule: Rule,
+        crossing: Crossing,
+        noted: Noted,
+        points: Points,
+        names: Mapping[int, str],
+        shop: ShopSnapshot | None,
+    ) -> Carried:
+        """What the action of a crossing carries; `names` are those of products and categories by number."""
+        words, i = rule.carries, crossing.point
+        now_ms = int(points.time_ms[i])
+
+        def read(column: Column) -> float:
+            return float(points.columns[i, self._place[column]])
+
+        def when(column: Column) -> int | None:
+            ago = read(column)
+            return None if math.isnan(ago) else now_ms - int(ago)
+
+        viewed = points.viewed[i].tolist()
+        expected = self._expected(read, when) if Carry.EXPECTED in words else (None, None)
+        return Carried(
+            products=_products(rule, crossing, noted, viewed, points.viewed_ms.shape[1], names),
+            category=names.get(viewed[points.viewed_ms.shape[1] + 1]) if Carry.CATEGORY in words else None,
+            noted=noted,
+            figures={text: _known(value(number, read)) for text, number in rule.figures},
+            seen=_seen(viewed, points.viewed_ms[i].tolist(), names, shop) if Carry.SEEN in words else [],
+            steps=_steps(when) if Carry.STEPS in words else [],
+            contacts=_contacts(when) if Carry.CONTACTS in words else None,
+            opinions=_opinions(read, when) if Carry.OPINIONS in words else [],
+            order=crossing.about if Carry.ORDER in words else None,
+            companions=_companions(crossing, noted, shop) if shop and Carry.COMPANIONS in words else [],
+            best_sellers=self._best_sellers(noted, shop) if shop and Carry.BEST_SELLERS in words else [],
+            expected_ms=expected[0],
+            usual_gap_days=expected[1],
+        )
+
+    @staticmethod
+    def _expected(read: Read, when: When) -> tuple[int | None, float | None]:
+        last, gap = CARRIED_COLUMNS[Carry.EXPECTED]
+        ordered_ms, days = when(last), _known(read(gap))
+        return (None if ordered_ms is None or days is None else ordered_ms + round(days * DAY_MS)), days
+
+    def _best_sellers(self, noted: Noted, shop: ShopSnapshot) -> list[str]:
+        """Of each category that they bought from in turn, without what they have."""
+        if shop.version != self._selling_of:
+            self._selling.clear()
+            self._selling_of = shop.version
+        bought = [purchase.name for purchase in noted.purchases]
+        categories = list(dict.fromkeys(filter(None, map(shop.category, bought))))
+        return _in_turn([self._sells(category, shop) for category in categories or (None,)], bought)
+
+    def _sells(self, category: str | None, shop: ShopSnapshot) -> list[str]:
+        found = self._selling.get(category)
+        if found is None:
+            found = self._selling[category] = shop.best_sellers(2 * MOST, category)
+        return found
+
+
+def _products(
+    rule: Rule, crossing: Crossing, noted: Noted, viewed: list[int], kept: int, names: Mapping[int, str]
+) -> list[str]:
+    """First the one that it is about; where the rule carries a category, of those looked at only what is in it."""
+    words = rule.carries
+    chosen = [item.product for item in noted.cart]
+    if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
+        chosen.append(crossing.object)
+    if Carry.ORDER in words and crossing.about is not None:
+        chosen += crossing.about.products
+    if Carry.FAVOURITE in words and viewed[kept] in names:
+        chosen.append(names[viewed[kept]])
+    if Carry.PRODUCTS in words:
+        last = viewed[kept + 2 :] if Carry.CATEGORY in words else viewed[:kept]
+        chosen += [names[number] for number in last if number in names]
+    if Carry.PURCHASES in words:
+        chosen += [purchase.name for purchase in noted.purchases]
+    return [product for product in dict.fromkeys(chosen) if product]
+
+
+def _seen(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: ShopSnapshot | None) -> list[Seen]:
+    found = [(names[number], at) for number, at in zip(viewed, ms, strict=False) if number in names]
+    return [Seen(product, at, None if shop is None else shop.category(product)) for product, at in found]
+
+
+def _steps(when: When) -> list[Timed]:
+    times = ((kind, when(column)) for kind, column in zip(STEPS, CARRIED_COLUMNS[Carry.STEPS], strict=True))
+    done = sorted(((ms, kind) for kind, ms in times if ms is not None), reverse=True)
+    return [Timed(kind.name.lower(), ms) for ms, kind in done[:MOST]]
+
+
+def _contacts(when: When) -> Contacts:
+    *delivered, opened, clicked = map(when, CARRIED_COLUMNS[Carry.CONTACTS])
+    return Contacts(tuple(ms for ms in delivered if ms is not None), opened, clicked)
+
+
+def _opinions(read: Read, when: When) -> list[Opinion]:
+    """What was said, the newest first."""
+    columns = iter(CARRIED_COLUMNS[Carry.OPINIONS])
+    told = ((when(since), source, said) for source, since, said in zip(OPINIONS, columns, columns, strict=True))
+    known = sorted(((ms, source, said) for ms, source, said in told if ms is not None), reverse=True)
+    return [Opinion(source, _known(read(said)), ms) for ms, source, said in known]
+
+
+def _companions(crossing: Crossing, noted: Noted, shop: ShopSnapshot) -> list[str]:
+    if crossing.about is not None and crossing.about.products:
+        bought = list(crossing.about.products)
+    else:
+        bought = [crossing.object] if crossing.object is not None else [each.name for each in noted.purchases]
+    return _in_turn([shop.companions(product, MOST) for product in bought[:MOST]], bought)
+
+
+def _in_turn(lists: Sequence[Sequence[str]], without: Sequence[str]) -> list[str]:
+    """The first of each list, then the second of each …; each name once, and none of `without`."""
+    turns = dict.fromkeys(name for turn in zip_longest(*lists) for name in turn if name is not None)
+    return [name for name in turns if name not in without][:MOST]
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number

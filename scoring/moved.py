@@ -1,0 +1,134 @@
+"""Moved: the stored rows of one state dealt out over another number of partitions, or begun at other offsets."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.profile import NEVER, Layout, stable_hash
+from scoring.side import Side
+from scoring.stored import EXAMPLE, PRODUCT, PROFILE, SIDE, Meta
+from scoring.trials import Trial, Trials
+
+__all__ = ["Mover", "customer_of"]
+
+_ELSEWHERE: Final = -2
+"""Offset of a record that lies on other topics than those that are read now; -1 is that of a tick."""
+
+Rows = list[tuple[bytes, bytes]]
+
+
+def customer_of(key: bytes) -> bytes | None:
+    """Return the id of whom a stored row is; None for rows of a whole partition."""
+    letter = key[:1]
+    if letter in (PROFILE, SIDE):
+        return key[1:]
+    return key[9:] if letter == EXAMPLE else None
+
+
+class Mover:
+    """Makes rows fit for another partition: no offset is applied, and each rule has one bit on all partitions.
+
+    Parameters
+    ----------
+    layout
+        Of the rows.
+    metas
+        The engine's own rows of the partitions that the rows come from.
+
+    Attributes
+    ----------
+    products
+        Products' names by key, of all partitions: told to each.
+    """
+
+    def __init__(self, layout: Layout, metas: Sequence[bytes]) -> None:
+        self._dtype = layout.dtype()
+        self._stored = layout.stored_bytes()
+        self._metas = [msgspec.msgpack.decode(meta, type=Meta) for meta in metas]
+        self._slots = list(dict.fromkeys(name for meta in self._metas for name in meta.slots))
+        self.products: dict[bytes, bytes] = {}
+        self._trials: dict[bytes, dict[str, Trial]] = {}
+
+    def watermark_ms(self) -> int:
+        """The newest watermark: what time alone makes true is told up to there on none, beyond on all."""
+        return max((meta.watermark[0] for meta in self._metas), default=NEVER)
+
+    def rows(self, rows: Rows, meta: bytes) -> Rows:
+        """Return rows of customers of one partition, given its engine's own row; remembers products' names. O(n)."""
+        found: Rows = []
+        profiles = [(key, value) for key, value in rows if key[:1] == PROFILE]
+        if profiles:
+            found += zip(
+                [key for key, _ in profiles], self._profiles([value for _, value in profiles], meta), strict=True
+            )
+        for key, value in rows:
+            letter = key[:1]
+            if letter == SIDE:
+                side = msgspec.msgpack.decode(value, type=Side)
+                if trials := side.trials():
+                    self._trials[key[1:]] = trials
+                found.append((key, _side(side)))
+            elif letter == EXAMPLE:
+                found.append((key, value))
+            elif letter == PRODUCT:
+                self.products[key] = value
+        return found
+
+    def _profiles(self, values: Sequence[bytes], meta: bytes) -> list[bytes]:
+        rows = np.zeros(len(values), self._dtype)
+        flat = rows.view(np.uint8).reshape(len(values), self._dtype.itemsize)
+        flat[:, : self._stored] = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), self._stored)
+        rows["applied"] = -1
+        rows["inside"] = self._inside(rows["inside"], msgspec.msgpack.decode(meta, type=Meta).slots)
+        block = flat[:, : self._stored].tobytes()
+        return [block[i : i + self._stored] for i in range(0, len(block), self._stored)]
+
+    def _inside(self, inside: NDArray[np.uint64], slots: Sequence[str]) -> NDArray[np.uint64]:
+        moved = np.zeros_like(inside)
+        for bit, name in enumerate(slots):
+            there = np.uint64(self._slots.index(name))
+            moved |= (inside >> np.uint64(bit) & np.uint64(1)) << there
+        return moved
+
+    def meta(self, customers: Iterable[bytes], example_customers: int) -> bytes:
+        """Return an engine's own row for a partition that gets these customers.
+
+        Which of them give examples is drawn anew: those with the least hashes, `example_customers` at most. What came
+        of the holdout is theirs.
+        """
+        customers = list(customers)
+        trials = Trials(0)
+        for begun in (self._trials.get(customer, {}) for customer in customers):
+            for rule, trial in begun.items():
+                trials.add(rule, trial)
+        first = self._metas[0]
+        hashes = np.array([stable_hash(customer) for customer in customers], np.uint64)
+        limit = 2**64 - 1
+        while (chosen := int((hashes <= np.uint64(limit)).sum())) > max(example_customers, 1):
+            limit //= 2
+        watermarks: list[Any] = [max(meta.watermark[i] for meta in self._metas) for i in range(2)]
+        return msgspec.msgpack.encode(
+            Meta(
+                layout=first.layout,
+                seen_ms=[max(meta.seen_ms[i] for meta in self._metas) for i in range(len(first.seen_ms))],
+                behind=[0] * len(first.behind),
+                watermark=watermarks,
+                choice=[limit, chosen, len(hashes)],
+                counts=[0] * len(first.counts),
+                slots=self._slots,
+                trials=trials.stored(),
+            )
+        )
+
+
+def _side(side: Side) -> bytes:
+    side.applied = [-1] * len(side.applied)
+    side.orders = dict.fromkeys(side.orders, (_ELSEWHERE, _ELSEWHERE))
+    for state in side.rules.values():
+        state.lately = tuple(
+            msgspec.structs.replace(told, source=_ELSEWHERE, offset=_ELSEWHERE) for told in state.lately
+        )
+    return msgspec.msgpack.encode(side)

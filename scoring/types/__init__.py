@@ -1,0 +1,28 @@
+"""Types: what kind of customer someone is, how far along, and what they are worth."""
+
+from scoring.types.buyer import TYPES, buyer_type
+from scoring.types.facts import Facts, Terms
+from scoring.types.retention import Retention, retention
+from scoring.types.rfm import RFM_GROUPS, RfmCuts, rfm_cuts, rfm_group, rfm_scores
+from scoring.types.stage import STAGES, stage
+from scoring.types.value import expected_next_days, order_worth, predicted_orders, predicted_value
+
+__all__ = [
+    "RFM_GROUPS",
+    "STAGES",
+    "TYPES",
+    "Facts",
+    "Retention",
+    "RfmCuts",
+    "Terms",
+    "buyer_type",
+    "expected_next_days",
+    "order_worth",
+    "predicted_orders",
+    "predicted_value",
+    "retention",
+    "rfm_cuts",
+    "rfm_group",
+    "rfm_scores",
+    "stage",
+]

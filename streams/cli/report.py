@@ -1,0 +1,156 @@
+"""`recompra report`: tables and pages for people, from the topics or from files."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from schemas.adapters import ADAPTERS
+from streams.cli.exits import BAD_LINES, FAILURE
+from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
+from streams.cli.options import broker_option, json_option, print_json
+from streams.files import LineFile
+from streams.loading import Bad, Loaded, events_of
+from streams.settings import Settings
+from streams.settings_sources import load as load_settings
+
+__all__ = ["report"]
+
+_SHOWN_BAD = 20
+_HELP = {
+    "trends": "Visitors, prospects and first orders, by week.",
+    "retention": "Who stays, by period, source, country and type.",
+    "types": "Types, stages and RFM groups, and who moves where.",
+    "value": "What customers bring, and what they cost.",
+    "rules": "What each rule did, and what came of it.",
+    "quality": "How good scores were, and whom to contact.",
+}
+
+
+@click.group(no_args_is_help=True)
+def report() -> None:
+    """Show a report: a table here, JSON with --json, a page with plots with --html.
+
+    Reads the topics of a broker from their beginning, or with --from files, the same ones that `recompra load` and
+    `recompra backtest` take; no Kafka is needed then.
+
+    \b
+    Examples:
+      recompra report retention --from orders.csv --format orders-csv
+      recompra report value --html value.html
+      RECOMPRA_CAMPAIGN_COSTS='{"google": 1200}' recompra report value --json
+    """
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    files = click.Path(exists=True, dir_okay=False, allow_dash=True)
+    page = click.Path(dir_okay=False, path_type=Path)
+    for option in (
+        json_option,
+        click.option("--html", "page", type=page, metavar="OUT", help="Write a page with plots that needs no network."),
+        options_option,
+        format_option,
+        click.option("--from", "files", multiple=True, type=files, metavar="FILE",
+                     help="Read this file instead of the topics; may be given several times."),
+        broker_option,
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _show(
+    name: str,
+    broker: str | None,
+    files: tuple[str, ...],
+    form: str,
+    options: dict[str, str],
+    page: Path | None,
+    as_json: bool,
+) -> None:
+    from streams.report.gathered import of_topics
+    from streams.report.terminal import render
+    from streams.report.writing import REPORTS, SCORED
+    from streams.tailing import UnknownTopicError
+
+    bad = 0
+    if files:
+        checked(form, options)
+        settings = load_settings(clock="events", partitions=1).settings
+        gathered, bad = _of_files(settings, files, form, options, scored=name in SCORED)
+    else:
+        settings = load_settings(broker=broker).settings
+        try:
+            gathered = of_topics(settings, scored=name in SCORED)
+        except UnknownTopicError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise SystemExit(FAILURE) from None
+    made = REPORTS[name](gathered, settings.report_terms(settings.horizon_ms))
+    if page is not None:
+        _write(page, made)
+    if as_json:
+        print_json(made.as_data())
+    else:
+        Console(highlight=False).print(render(made))
+    if bad:
+        sys.exit(BAD_LINES)
+
+
+def _write(page: Path, made: Any) -> None:
+    from streams.report.page import write_page
+
+    try:
+        write_page(page, made)
+    except OSError as error:
+        click.echo(f"Error: --html {page}: cannot be written ({error.strerror})", err=True)
+        raise SystemExit(FAILURE) from None
+    click.echo(f"report: {page}", err=True)
+
+
+def _of_files(
+    settings: Settings, files: tuple[str, ...], form: str, options: dict[str, str], *, scored: bool
+) -> tuple[Any, int]:
+    from streams.report.gathered import of_events
+
+    loaded = Loaded()
+    limit = settings.max_record_bytes
+    with ExitStack() as stack:
+        sources = [stack.enter_context(LineFile(name)) for name in files]
+        events = list(events_of(sources, ADAPTERS[form], options, loaded, _told(loaded), max_record_bytes=limit))
+    if not events:
+        click.echo(f"Error: no event in {', '.join(files)}; is --format {form} right?", err=True)
+        sys.exit(BAD_LINES if loaded.bad else FAILURE)
+    with _progress(len(events)) as on_progress:
+        return of_events(settings, events, scored=scored, on_progress=on_progress), loaded.bad
+
+
+def _told(loaded: Loaded) -> Callable[[Bad], None]:
+    def tell(bad: Bad) -> None:
+        if loaded.bad <= _SHOWN_BAD:
+            click.echo(f"{bad.file}:{bad.line_number}: {bad.refusal}", err=True)
+
+    return tell
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("scoring", total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _command(name: str, said: str) -> click.Command:
+    def run(**given: Any) -> None:
+        _show(name, **given)
+
+    return click.command(name, help=said, epilog=FORMATS_HELP)(_options(run))
+
+
+for _name, _said in _HELP.items():
+    report.add_command(_command(_name, _said))

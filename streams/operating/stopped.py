@@ -1,0 +1,95 @@
+"""Stopped: what may only be done while no worker runs: emptying the state, and saying where reading begins."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.structs import OffsetAndMetadata
+
+from streams.changelog import changelog_topic
+from streams.connection import admin_client
+from streams.settings import Settings
+from streams.topics import create, rule_names, wanted
+
+__all__ = ["StillRunningError", "begin_at", "check_stopped", "empty_state"]
+
+_GONE_S: Final = 60.0
+_AT_REST: Final = ("Empty", "Dead", "Unknown")
+"""States of a group without members; the embedded broker does not know any other than the last."""
+
+
+class StillRunningError(RuntimeError):
+    """Workers of the application are members of its group."""
+
+
+def check_stopped(settings: Settings) -> None:
+    """Make sure that no worker runs.
+
+    Raises
+    ------
+    StillRunningError
+        If the group has members: a worker that was killed is one until its session has timed out.
+    BrokerUnreachableError
+        If no broker answers.
+    """
+    with admin_client(settings) as client:
+        states = {group["group_id"]: group["group_state"] for group in client.list_groups()}
+    state = states.get(settings.app_id, "Dead")
+    if state not in _AT_REST:
+        raise StillRunningError(
+            f"workers of {settings.app_id} run (its group is {state}); stop them first (one that was killed counts for "
+            f"{settings.session_timeout_s:g} s more)"
+        )
+
+
+def empty_state(settings: Settings) -> None:
+    """Delete the changelog and create it anew: snapshots of the former one are refused by themselves.
+
+    Raises
+    ------
+    kafka.errors.KafkaError
+        If the broker refuses.
+    TimeoutError
+        If the topic is not gone after a minute.
+    """
+    name = changelog_topic(settings)
+    spec = [each for each in wanted(settings, rule_names(settings)) if each.name == name]
+    with admin_client(settings) as client:
+        with suppress(UnknownTopicOrPartitionError):
+            client.delete_topics([name])
+        give_up = time.monotonic() + _GONE_S
+        while name in client.list_topics():
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{name} is still there a minute after it was deleted")
+            time.sleep(0.2)
+    while True:
+        try:
+            create(settings, spec)
+            return
+        except (TopicAlreadyExistsError, KafkaError):
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.2)
+
+
+def begin_at(settings: Settings, offsets: Mapping[int, Mapping[str, int]]) -> None:
+    """Set the group's offsets, by partition number and input.
+
+    Raises
+    ------
+    kafka.errors.KafkaError
+        If the broker refuses one.
+    """
+    places = {
+        TopicPartition(name, number): OffsetAndMetadata(offset, "", -1)
+        for number, by_input in offsets.items()
+        for name, offset in by_input.items()
+    }
+    with admin_client(settings) as client:
+        done: Mapping[TopicPartition, Any] = client.alter_group_offsets(settings.app_id, places)
+    for error in done.values():
+        if error is not None and error.errno:
+            raise error

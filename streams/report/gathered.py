@@ -1,0 +1,183 @@
+"""Gathered: all that reports are made from, out of topics or out of files."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+
+from schemas.timestamp import to_ms
+from scoring.engine import Engine
+from scoring.kernel import Events
+from scoring.learner import Learner
+from scoring.model import Example
+from scoring.outcome import Outcome
+from streams.backtest.history import History
+from streams.backtest.run import Backtest
+from streams.engine_settings import checked_rules, engine_settings
+from streams.learning import learner_config
+from streams.limits import Limits
+from streams.loading import INPUTS, Ready
+from streams.report.crossings import Crossing, Judged
+from streams.report.observed import Observed, observe
+from streams.settings import Settings
+from streams.tailing import UnknownTopicError, tail
+from streams.topics import found
+
+__all__ = ["Gathered", "judged_of", "of_events", "of_topics"]
+
+
+T = TypeVar("T")
+
+
+class Gathered(NamedTuple):
+    """What happened, what was told of it, and what came of what was told.
+
+    `scores` are each customer's chance to buy as of the end, None while no model has learned enough.
+    """
+
+    observed: Observed
+    crossings: list[Crossing]
+    judged: Judged
+    scores: dict[str, float] | None
+
+
+def judged_of(rows: Iterable[tuple[int, float, bool]]) -> Judged:
+    """Columns of (made_ms, probability, bought)."""
+    made, probability, bought = zip(*rows, strict=True) if (rows := list(rows)) else ((), (), ())
+    return Judged(np.array(made, np.int64), np.array(probability, np.float64), np.array(bought, np.bool_))
+
+
+def of_events(
+    settings: Settings, events: Sequence[Ready], *, scored: bool, on_progress: Callable[[int], None] = lambda _: None
+) -> Gathered:
+    """Read events, and where `scored` run the whole program over them as a backtest does.
+
+    Raises
+    ------
+    RuleError, ValueError
+        If rules or settings cannot be used.
+    """
+    observed = observe(event.value for event in events)
+    if not scored:
+        return Gathered(observed, [], judged_of(()), None)
+    rules = checked_rules(settings)
+    engine, learner = Engine(engine_settings(settings, rules), rules), Learner(learner_config(settings))
+    crossings: list[Crossing] = []
+    judged: list[tuple[int, float, bool]] = []
+
+    def watch(_: Events, outcome: Outcome) -> None:
+        names = engine.profiles.keys
+        crossings.extend(
+            Crossing(one.rule, names[one.row].decode(), one.time_ms, one.entered, one.withheld, one.control)
+            for one in outcome.actions
+        )
+        judged.extend(_judged(outcome.examples))
+
+    scores: dict[str, float] | None = None
+    history = History(events)
+    test = Backtest(
+        engine, learner, settings.allowed_skew_ms, settings.snapshot_every_ms, Limits.of(settings), watch=watch
+    )
+    test.run(history, on_progress=on_progress)
+    if len(history) and not engine.model.warming_up:
+        rows, score, _ = engine.score_at(int(history.time_ms[-1]) + 1, np.arange(len(engine.profiles)))
+        scores = {engine.profiles.keys[row].decode(): p for row, p in zip(rows.tolist(), score.tolist(), strict=True)}
+    return Gathered(observed, crossings, judged_of(judged), scores)
+
+
+def _judged(examples: Iterable[Example]) -> Iterator[tuple[int, float, bool]]:
+    for one in examples:
+        if one.probability is not None and not one.warming_up:
+            yield one.made_ms, one.probability, one.label
+
+
+class _Action(msgspec.Struct):
+    customer_id: str
+    rule: str
+    crossing: str
+    event_time: str
+    withheld: tuple[str, ...] = ()
+    holdout: str | None = None
+
+
+class _Score(msgspec.Struct):
+    customer_id: str
+    score: float
+    warming_up: bool
+
+
+class _Example(msgspec.Struct):
+    made_ms: int
+    label: bool
+    score: float | None = None
+    model_version: int | None = None
+
+
+class _Model(msgspec.Struct):
+    version: int
+    warming_up: bool
+
+
+class _Record(msgspec.Struct, Generic[T]):
+    data: T
+
+
+_action = msgspec.json.Decoder(_Record[_Action]).decode
+_score = msgspec.json.Decoder(_Record[_Score]).decode
+_example = msgspec.json.Decoder(_Record[_Example]).decode
+_model = msgspec.json.Decoder(_Record[_Model]).decode
+
+
+def of_topics(settings: Settings, *, scored: bool) -> Gathered:
+    """Read the inputs, and where `scored` what was told, from the beginning of the topics to their present end.
+
+    Raises
+    ------
+    UnknownTopicError
+        If an input topic is not there.
+    BrokerUnreachableError
+        If no broker answers.
+    """
+    observed = observe(value for topic in INPUTS for value in _values(settings, topic))
+    if not scored:
+        return Gathered(observed, [], judged_of(()), None)
+    there = {topic.name for topic in found(settings)}
+    actions = sorted(name for name in there if name.startswith("actions-"))
+    crossings = [
+        Crossing(one.rule, one.customer_id, to_ms(one.event_time), one.crossing == "entered", one.withheld, one.holdout)
+        for topic in actions
+        for one in (_action(value).data for value in _values(settings, topic))
+    ]
+    learned = {
+        one.version for one in (_model(value).data for value in _values(settings, "models")) if not one.warming_up
+    }
+    judged = [
+        (one.made_ms, one.score, one.label)
+        for one in _examples(_values(settings, "examples"))
+        if one.score is not None and one.model_version in learned
+    ]
+    scores = {
+        one.customer_id: one.score
+        for one in (_score(value).data for value in _values(settings, "scores"))
+        if not one.warming_up
+    }
+    return Gathered(observed, crossings, judged_of(judged), scores or None)
+
+
+def _values(settings: Settings, topic: str) -> Iterator[bytes]:
+    try:
+        for record in tail(settings, topic, "beginning", follow=False):
+            if record.value is not None:
+                yield record.value
+    except UnknownTopicError:
+        if topic in INPUTS:
+            raise
+
+
+def _examples(values: Iterable[bytes]) -> Iterator[_Example]:
+    for value in values:
+        try:
+            yield _example(value).data
+        except msgspec.ValidationError:  # a partition's watermark travels on the same topic
+            continue

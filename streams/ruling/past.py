@@ -1,0 +1,177 @@
+"""Past: whom rules would have told of entering, had they been in force, from the topics or from files of history."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+
+from scoring.engine import Engine
+from scoring.kinds import N_SOURCES
+from scoring.learner import Learner
+from scoring.profile import FAR, NEVER
+from scoring.rules import Rule, RuleSet
+from scoring.rules.book import ALWAYS
+from streams.backtest.history import History
+from streams.backtest.run import Backtest
+from streams.connection import reader
+from streams.ends import ends
+from streams.engine_settings import engine_settings
+from streams.learning import learner_config
+from streams.limits import Limits
+from streams.outbox import INPUTS
+from streams.ruling.known import Known
+from streams.ruling.now import beside
+from streams.ruling.reached import Reached, Watch, added
+from streams.ruling.snapshots import read_used
+from streams.settings import Settings
+from streams.topics import found
+from streams.unit import Unit, UnitOptions
+
+__all__ = ["Past", "Span", "live_through", "preview_files", "preview_topics", "timeline"]
+
+_POLL_MS: Final = 250
+_STEP_RECORDS: Final = 20_000
+_COMMIT_EVENTS: Final = 100_000
+"""Outputs are thrown away after about so many events; until then they are in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From one event time to before another; what rules say counts within it."""
+
+    start_ms: int = ALWAYS
+    stop_ms: int = FAR
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What would have come of each rule.
+
+    Parameters
+    ----------
+    customers
+        Who was seen up to the end of what was read.
+    known_ms
+        Event time up to which it is known who bought; None where nothing was read.
+    """
+
+    rules: dict[str, Reached]
+    customers: int
+    known_ms: int | None
+
+
+def timeline(known: Known, rules: Sequence[Rule], start_ms: int) -> list[tuple[int, RuleSet]]:
+    """What is in force from when on, with `rules` in place of those of their names from `start_ms` on."""
+    times = sorted({ALWAYS, start_ms, *(version.effective_ms for version in known.versions)})
+    return [
+        (at, beside([version.rule for version in known.in_force(at)], rules if at >= start_ms else ())) for at in times
+    ]
+
+
+def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules: Sequence[Rule], span: Span) -> Past:
+    """Read the inputs from their beginning through the units of a worker, one partition at a time.
+
+    Models and the shop's knowledge are those on their topics, each from its effective time on, and so are the rules
+    beside those that are previewed. Time is that of the events. Nothing is written; O(state of a partition) of memory.
+
+    Raises
+    ------
+    BrokerUnreachableError, kafka.errors.KafkaError
+        From the broker.
+    """
+    used = asyncio.run(read_used(settings))
+    names = [rule.name for rule in rules]
+    planned = timeline(known, rules, span.start_ms)
+    parts, customers, ends_ms = [], 0, []
+    for partition in range(max(topic.partitions for topic in found(settings, INPUTS))):
+        watch = Watch(names, span.start_ms, span.stop_ms, settings.horizon_ms)
+        unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch)
+        unit.ready({})
+        with reader(settings) as consumer:
+            live_through(unit, _Inputs(consumer, partition), span.stop_ms + settings.horizon_ms)
+        customers += unit.status().customers
+        watermark_ms = unit.engine.clock.watermark_ms
+        parts.append(watch.reached(watermark_ms))
+        ends_ms += [] if watermark_ms == NEVER else [watermark_ms]
+    return Past(added(parts), customers, max(ends_ms, default=None))
+
+
+class _Inputs:
+    """The three inputs of a partition number, up to what is their end now.
+
+    Attributes
+    ----------
+    end
+        The offset after the last record, by source.
+    """
+
+    def __init__(self, consumer: KafkaConsumer, partition: int) -> None:
+        self._consumer = consumer
+        self._parts = [TopicPartition(topic, partition) for topic in INPUTS]
+        consumer.assign(self._parts)
+        told = ends(consumer, self._parts)
+        consumer.seek_to_beginning(*self._parts)
+        self.end = [told[part] for part in self._parts]
+
+    def position(self, source: int) -> int:
+        """The next offset to read."""
+        return int(self._consumer.position(self._parts[source]))
+
+    def poll(self, sources: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
+        """What comes next of some of the inputs, up to their ends."""
+        wanted = [self._parts[source] for source in sources]
+        self._consumer.pause(*(part for part in self._parts if part not in wanted))
+        self._consumer.resume(*wanted)
+        polled = self._consumer.poll(timeout_ms=_POLL_MS, max_records=_STEP_RECORDS)
+        for source, part in enumerate(self._parts):
+            records = [record for record in polled.get(part, ()) if record.offset < self.end[source]]
+            if records:
+                yield source, records
+
+
+def live_through(unit: Unit, inputs: Any, until_ms: int) -> None:
+    """Give a unit its inputs as a worker does, the one that is ahead waiting, to their ends or up to a time."""
+    read = 0
+    while unit.engine.clock.watermark_ms < until_ms:
+        open_ = [source for source in range(N_SOURCES) if inputs.position(source) < inputs.end[source]]
+        for source in set(range(N_SOURCES)) - set(open_):
+            unit.idle(source, inputs.end[source], inputs.end[source])
+        for source, records in inputs.poll([source for source in open_ if unit.wants(source)]) if open_ else ():
+            unit.offer(source, records, inputs.end[source])
+            read += len(records)
+        while unit.pump(0):
+            pass
+        if read >= _COMMIT_EVENTS or not open_:
+            unit.take()
+            read = 0
+        if not open_:
+            return
+
+
+def preview_files(
+    settings: Settings,
+    history: History,
+    known: Known,
+    rules: Sequence[Rule],
+    span: Span,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Past:
+    """Run a history with the learner in the loop, as a backtest does."""
+    base = RuleSet([version.rule for version in known.in_force(ALWAYS)])
+    options = engine_settings(settings, base)
+    engine = Engine(options, base)
+    engine.plan_rules(timeline(known, rules, span.start_ms))
+    watch = Watch([rule.name for rule in rules], span.start_ms, span.stop_ms, settings.horizon_ms)
+    test = Backtest(
+        engine,
+        Learner(learner_config(settings)),
+        settings.allowed_skew_ms,
+        settings.snapshot_every_ms,
+        Limits.of(settings),
+        watch,
+    )
+    result = test.run(history, on_progress=on_progress)
+    known_ms = result.last_ms if result.events else None
+    return Past(watch.reached(NEVER if known_ms is None else known_ms), len(engine.profiles), known_ms)

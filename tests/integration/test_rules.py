@@ -1,0 +1,160 @@
+"""Rules at the command line beside a worker: previewed, applied, paused, and named by every action."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner
+from kafka import KafkaProducer
+
+from schemas.timestamp import from_ms, to_ms
+from scoring.rules.shipped import BASIC
+from streams.cli.main import main
+from streams.settings import Settings
+from streams.settings_sources import load
+from streams.topics import create, rule_names, wanted
+from tests.integration.test_worker import drained, values, worker
+
+pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("embedded")]
+
+OPEN = {
+    "RECOMPRA_CLOCK": "events",
+    "RECOMPRA_HORIZON": "1d",
+    "RECOMPRA_PARTITIONS": "2",
+    "RECOMPRA_CONSENT_UNKNOWN": "yes",
+    "RECOMPRA_MARKETING_CONTACTS": "-1",
+    "RECOMPRA_HOLDOUT_GLOBAL": "0",
+    "RECOMPRA_HOLDOUT_RULE": "0",
+}
+START = to_ms("2024-05-01T10:00:00.000Z")
+DAY = 86_400_000
+RULE = """\
+name: quiet-buyer
+sentence: Has not bought for {quiet} days.
+parameters: {quiet: 2}
+enter: days_since(order_completed) >= quiet
+exit: days_since(order_completed) < quiet
+"""
+
+
+class Shop:
+    """Buyers, and visitors by whom time goes on on both partitions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._producer = KafkaProducer(bootstrap_servers=settings.broker, acks="all")
+        self._made = 0
+        self._day = 0.0
+
+    def send(self, day: float, customer: str, event: str, **properties: Any) -> None:
+        """Produce one event so many days after the start."""
+        self._made += 1
+        value = {
+            "messageId": f"m{self._made}",
+            "userId": customer,
+            "type": "track",
+            "event": event,
+            "timestamp": from_ms(START + int(day * DAY)),
+            "properties": properties,
+        }
+        topic = "orders" if event == "Order Completed" else "clickstream"
+        self._producer.send(topic, orjson.dumps(value), key=customer.encode())
+
+    def until(self, day: float) -> None:
+        """Let visitors come, and wait until everything is counted."""
+        self._day = day
+        for number in range(8):
+            self.send(day, f"visitor-{number}", "Page Viewed")
+        self._producer.flush(30)
+        drained(self.settings, patience_s=180)
+
+    def until_in_force(self, rule: str) -> None:
+        """Let a little time pass until both partitions use a version."""
+        give_up = time.monotonic() + 180
+        while {p["partition"] for p in values(self.settings, "progress") if rule in p["rules"]} != {0, 1}:
+            assert time.monotonic() < give_up, f"{rule} is not in force"
+            self.until(self._day + 0.001)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._producer.close()
+
+
+@pytest.fixture
+def shop(fresh_broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    for name, value in {**OPEN, "RECOMPRA_BROKER": fresh_broker.address}.items():
+        monkeypatch.setenv(name, value)
+    settings = load().settings
+    create(settings, wanted(settings, rule_names(settings)))
+    made = Shop(settings)
+    yield made
+    made.close()
+
+
+def run(*arguments: str, code: int = 0) -> Any:
+    """What a command prints, as JSON."""
+    done = CliRunner().invoke(main, ["rules", *arguments, "--json"], catch_exceptions=False)
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def entered(settings: Settings, topic: str) -> set[tuple[str, int, tuple[str, ...]]]:
+    """Customer, version and reasons of each entering of the rule."""
+    told = (action["data"] for action in values(settings, topic))
+    return {
+        (data["customer_id"], data["rule_version"], tuple(data.get("withheld", ())))
+        for data in told
+        if data["rule"] == "quiet-buyer" and data["crossing"] == "entered"
+    }
+
+
+def test_a_rule_from_its_file_to_its_actions(shop: Shop, tmp_path: Path) -> None:
+    """Listed, checked, previewed; applied, and as many enter as previewed; paused, and withheld; all in its history."""
+    settings, file = shop.settings, tmp_path / "rules.yaml"
+    file.write_text(RULE)
+    for number in range(6):
+        shop.send(0, f"buyer-{number}", "Order Completed", order_id=f"o{number}", total=5.0)
+    shop.send(2.5, "buyer-0", "Order Completed", order_id="again", total=5.0)
+    with worker(settings, **OPEN):
+        shop.until(3.2)
+        assert [rule["name"] for rule in run("list")["rules"]] == sorted(BASIC)
+        assert run("check", str(file))["errors"] == []
+
+        now = run("preview", str(file))
+        assert (now["customers"], now["rules"][0]["entered"], now["rules"][0]["published"]) == (14, 5, 5)
+        [past] = run("preview", str(file), "--from", from_ms(START), "--to", from_ms(START + 3 * DAY))["rules"]
+        assert (past["entered"], past["published"], past["left"]) == (6, 6, 1)
+        assert past["bought"]["published"] == {"known": 6, "yes": 1}
+        assert entered(settings, "actions-withheld") == set()
+
+        applied = run("apply", str(file))
+        assert applied["published"] == [{"name": "quiet-buyer", "version": 1}]
+        assert applied["topics_created"] == ["actions-quiet-buyer"]
+        assert START + 3.2 * DAY < to_ms(applied["effective_time"]) < START + 3.21 * DAY
+        shop.until_in_force("quiet-buyer@1")
+        shop.until(4.3)
+        buyers = {(f"buyer-{number}", 1, ()) for number in range(1, 6)}
+        assert entered(settings, "actions-quiet-buyer") == buyers
+        times = {action["data"]["event_time"] for action in values(settings, "actions-quiet-buyer")}
+        assert min(times) >= applied["effective_time"]
+
+        assert "write version: 2" in run("apply", str(write(file, "{quiet: 3}")), code=1)
+        assert run("pause", "quiet-buyer")["published"] == [{"name": "quiet-buyer", "version": 2}]
+        shop.until_in_force("quiet-buyer@2")
+        shop.until(5)
+    assert entered(settings, "actions-quiet-buyer") == buyers
+    assert entered(settings, "actions-withheld") == {("buyer-0", 2, ("rule_paused",))}
+    assert [(step["version"], step["changes"].get("paused")) for step in run("history")] == [
+        (1, None),
+        (2, [None, True]),
+    ]
+    assert {rule["name"]: rule["paused"] for rule in run("list")["rules"]}["quiet-buyer"]
+
+
+def write(file: Path, quiet: str) -> Path:
+    file.write_text(RULE.replace("{quiet: 2}", quiet))
+    return file

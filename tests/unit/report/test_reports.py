@@ -1,0 +1,193 @@
+"""Reports: sales buyers, margins and costs, uplift, contacts; pages that need nothing and trust nothing."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+from click.testing import CliRunner
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from schemas.timestamp import from_ms
+from scoring.quality import measure
+from streams.cli import main
+from streams.report.crossings import Crossing, Judged
+from streams.report.gathered import Gathered, judged_of
+from streams.report.observed import Observed, observe
+from streams.report.page import page_of
+from streams.report.quality import quality_report
+from streams.report.rules import difference, rules_report
+from streams.report.sheet import Report, Sheet
+from streams.report.terminal import render
+from streams.report.terms import ReportTerms
+from streams.report.types import types_report
+from streams.report.value import value_report
+from streams.report.writing import REPORTS, write_all
+
+DAY = 86_400_000
+NOW = 1_300_000_000_000
+NASTY = "<script>alert(1)</script> $x^{ [red]"
+
+
+def order(who: str, day: float, number: int = 0, **said: object) -> bytes:
+    """An order of ten, a day or so after the start."""
+    at = NOW + int(day * DAY)
+    value = {"type": "track", "event": "Order Completed", "userId": who, "timestamp": from_ms(at)}
+    said = {"order_id": f"{who}-{day}-{number}", "total": 10, **said}
+    return orjson.dumps({"messageId": f"{who}-{day}-{number}", **value, "properties": said})
+
+
+def shop() -> Observed:
+    """A made-up shop: by source `mail` only sales buyers, by source `ads` big ones who cost much; margins are told."""
+    values = [
+        order(f"sale-{i}", 30 * k, coupon="X", source="mail", total=20, cost=15) for i in range(4) for k in range(3)
+    ]
+    values += [order(f"big-{i}", 30 * k, source="ads", total=500, cost=400) for i in range(2) for k in range(3)]
+    values += [order(f"one-{i}", 60 + i, source="ads", total=30, margin=3) for i in range(6)]
+    return observe(values)
+
+
+def rows(report: Report, name: str) -> dict[str, dict[str, object]]:
+    """A sheet of a report by its first column."""
+    sheet = next(one for one in report.sheets if one.name == name)
+    return {str(row[0]): dict(zip(sheet.columns, row, strict=True)) for row in sheet.rows}
+
+
+def test_sales_buyers_are_told_from_big_and_occasional_ones() -> None:
+    """Half of their orders with a coupon or discount make a sales buyer, however much or often they buy."""
+    types = rows(types_report(shop(), ReportTerms()), "types")
+    assert {name: row["customers"] for name, row in types.items()} == {
+        "none": 0, "occasional": 6, "regular": 0, "big": 2, "sales": 4,
+    }  # fmt: skip
+
+
+def test_value_by_source_is_counted_in_margin_and_set_against_what_the_campaigns_cost() -> None:
+    """LTV in margin, where the orders tell it; CAC is the campaign's cost by its buyers."""
+    terms = ReportTerms(campaign_costs={"ads": 80, "mail/spring": 8})
+    report = value_report(shop(), terms)
+    sources = rows(report, "sources")
+    worth = 4 * 3 * 20 + 2 * 3 * 500 + 6 * 30
+    margin = (4 * 3 * 5 + 2 * 3 * 100 + 6 * 3) / worth
+    assert sources["ads"]["cac"] == 10
+    assert sources["ads"]["ltv"] == pytest.approx(margin * (2 * 3 * 500 + 6 * 30) / 8)
+    assert sources["mail"]["cac"] == 2
+    assert sources["mail"]["ltv_to_cac"] == pytest.approx(margin * 60 / 2)
+    assert any("100% of orders tell their margin" in said for said in report.said)
+
+
+def test_a_rule_is_judged_by_those_whose_days_have_passed_against_the_held_out() -> None:
+    """Sent and held out count only once the horizon has passed; what another gate withheld is neither."""
+    observed = observe([order("ada", 0), order("ada", 5), order("bob", 0), order("cyd", 0), order("end", 50)])
+    crossings = [
+        Crossing("r", "ada", NOW + DAY, True),
+        Crossing("r", "bob", NOW + DAY, True),
+        Crossing("r", "cyd", NOW + DAY, True, ("holdout",), "rule"),
+        Crossing("r", "bob", NOW + 2 * DAY, True, ("no_consent", "holdout"), None),
+        Crossing("r", "ada", NOW + 40 * DAY, True),
+        Crossing("r", "ada", NOW + 41 * DAY, False),
+    ]
+    report = rules_report(observed, crossings, ReportTerms())
+    row = rows(report, "rules")["r"]
+    assert (row["entered"], row["left"], row["sent"], row["withheld"]) == (5, 1, 3, 2)
+    assert (row["judged"], row["bought"], row["held_out"], row["held_out_bought"]) == (2, 0.5, 1, 0.0)
+    assert row["uplift"] == 0.5
+    withheld = next(sheet for sheet in report.sheets if sheet.name == "withheld")
+    assert withheld.rows == [("r", "holdout", 1), ("r", "no_consent", 1)]
+
+
+def test_the_interval_of_a_difference_is_newcombes() -> None:
+    """His own example: 56 of 70 against 48 of 80 differ by .2, from .0524 to .3339."""
+    found = difference(56, 70, 48, 80)
+    assert found == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert all(value != value for value in difference(0, 0, 1, 2))
+
+
+def judged() -> Judged:
+    """Made-up outcomes that follow the scores."""
+    rng = np.random.default_rng(3)
+    probability = rng.uniform(0.01, 0.9, 400)
+    made = NOW + np.arange(400) * DAY // 4
+    return Judged(made, probability, rng.random(400) < probability)
+
+
+def test_contacts_reach_more_buyers_the_more_are_contacted() -> None:
+    """The curve rises to all of them; lift is the tenth's share by everybody's; months are measured exactly."""
+    some = judged()
+    report = quality_report(some)
+    curve = next(sheet for sheet in report.sheets if sheet.name == "contacts").rows
+    reached = [float(row[2] or 0) for row in curve]
+    assert reached == sorted(reached)
+    assert curve[-1][1:3] == (1.0, 1.0)
+    top = np.sort(some.probability)[::-1][19]
+    assert curve[0][0] == pytest.approx(top)
+    assert curve[0][3] == pytest.approx(some.bought[some.probability >= top].mean())
+    first = np.argsort(-some.probability)[:40]
+    lift = rows(report, "lift")["1"]
+    assert lift["lift"] == pytest.approx(some.bought[first].mean() / some.bought.mean())
+    assert rows(report, "months")["all"]["auc"] == measure(some.probability, some.bought).auc
+
+
+def test_a_page_is_whole_and_takes_nothing_for_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of customers, products and sources are escaped, in the page and in the terminal; nothing is fetched."""
+    observed = observe([
+        order(NASTY, day, source=NASTY, country=NASTY, products=[{"product_id": NASTY, "category": NASTY}])
+        for day in range(0, 90, 30)
+    ])  # fmt: skip
+    gathered = Gathered(observed, [Crossing(NASTY, NASTY, NOW + DAY, True, (NASTY,))], judged(), {NASTY: 0.5})
+    terms = ReportTerms(campaign_costs={NASTY: 1})
+    monkeypatch.setattr("streams.report.writing.REPORTS", {"rules": REPORTS["rules"]})
+    assert write_all(tmp_path / "all", gathered, terms) == [tmp_path / "all" / "rules.html"]
+    assert "src='data:image/png;base64," in (tmp_path / "all" / "rules.html").read_text(encoding="utf-8")
+    console = Console(record=True, width=200, file=(tmp_path / "terminal").open("w"))
+    for make in REPORTS.values():
+        report = make(gathered, terms)
+        text = page_of(replace(report, pictures=()))
+        assert "<script" not in text
+        assert "http" not in text
+        console.print(render(report))
+        for picture in report.pictures:
+            axis = Figure().subplots()
+            picture.draw(axis)
+            assert axis.has_data()
+
+
+def test_nothing_at_all_makes_reports_that_say_so() -> None:
+    """No events, no crossings, no outcomes: each report is a sentence."""
+    empty = Gathered(observe(()), [], judged_of(()), None)
+    for make in REPORTS.values():
+        report = make(empty, ReportTerms())
+        assert report.said
+        assert not report.sheets
+        page_of(report)
+
+
+def test_the_command_reads_files_and_prints_a_table_or_json(tmp_path: Path) -> None:
+    """From a CSV of orders with country, source, coupon, discount and cost, under settings."""
+    file = tmp_path / "orders.csv"
+    lines = ["customer,date,order,total,country,source,coupon,discount,cost"]
+    lines += [f"c{i},2011-0{1 + k}-03,{i}-{k},{10 + i},Peru,mail,,{k},5" for i in range(6) for k in range(5)]
+    file.write_text("\n".join([*lines, "c1,when,x,1,,,,,"]))
+    page = tmp_path / "types.html"
+    runner = CliRunner()
+    command = ["report", "types", "--from", str(file), "--format", "orders-csv"]
+    done = runner.invoke(main, [*command, "--json", "--html", str(page)])
+    assert done.exit_code == 3, done.output
+    assert "when" in done.stderr
+    found = json.loads(done.stdout)
+    assert {row["type"]: row["customers"] for row in found["types"]}["sales"] == 6
+    assert "<h1>Types</h1>" in page.read_text(encoding="utf-8")
+    environment = {"RECOMPRA_RETENTION_REFERENCE": "80", "RECOMPRA_RETENTION_PERIOD": "quarter"}
+    done = runner.invoke(main, ["report", "retention", *command[2:]], env=environment)
+    assert "2011-Q1" in done.stdout
+    assert "above_reference" in done.stdout
+    done = runner.invoke(main, ["report", "trends", *command[2:], "--json"])
+    assert json.loads(done.stdout)["countries"][0]["country"] == "Peru"
+
+
+def test_a_sheet_shows_what_is_not_known_as_null() -> None:
+    """JSON has no number that is not one."""
+    sheet = Sheet("s", "S", ("a", "b"), [("x", float("nan")), ("y", None)])
+    assert sheet.as_data() == [{"a": "x", "b": None}, {"a": "y", "b": None}]
