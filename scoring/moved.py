@@ -68,8 +68,8 @@ class Mover:
             letter = key[:1]
             if letter == SIDE:
                 side = msgspec.msgpack.decode(value, type=Side)
-                if trials := side.trials():
-                    self._trials[key[1:]] = trials
+                if side.standing.trials:
+                    self._trials[key[1:]] = side.standing.trials
                 found.append((key, _side(side)))
             elif letter == EXAMPLE:
                 found.append((key, value))
@@ -101,9 +101,8 @@ class Mover:
         """
         customers = list(customers)
         trials = Trials(0)
-        for begun in (self._trials.get(customer, {}) for customer in customers):
-            for rule, trial in begun.items():
-                trials.add(rule, trial)
+        for customer in customers:
+            trials.add(self._trials.get(customer, {}))
         first = self._metas[0]
         hashes = np.array([stable_hash(customer) for customer in customers], np.uint64)
         limit = 2**64 - 1

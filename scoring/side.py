@@ -1,6 +1,6 @@
 """Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -8,7 +8,7 @@ from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.open_object import OpenObject
 from scoring.profile import NEVER
-from scoring.trials import ALL, Trial
+from scoring.where import Moved
 
 __all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
@@ -57,7 +57,7 @@ class RuleState(msgspec.Struct, array_like=True, gc=False):
     `lately` lets a crossing that is computed again after a crash have the number and the verdict that it had, although
     the record has run ahead. `sent_ms` is also that of an entry which was held out, as if it had been sent.
     `contributions` are those of the groups of features at the last crossing, in single precision: every list that a
-    customer was ever in keeps them. `trial` is what came of the first entry that counts for the holdout.
+    customer was ever in keeps them.
     """
 
     crossings: int = 0
@@ -65,7 +65,6 @@ class RuleState(msgspec.Struct, array_like=True, gc=False):
     sent_ms: int = NEVER
     contributions: bytes = b""
     lately: tuple[Crossed, ...] = ()
-    trial: Trial | None = None
 
 
 class Side(msgspec.Struct, array_like=True):
@@ -93,6 +92,8 @@ class Side(msgspec.Struct, array_like=True):
         By what they are (order, product …), then by id: the objects that something is known of.
     looked_ms
         When rules were last asked about objects: what is read again after a crash is not asked again.
+    moved
+        Where the customer was told to be, where a rule asks for it.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -104,11 +105,7 @@ class Side(msgspec.Struct, array_like=True):
     standing: Standing = msgspec.field(default_factory=Standing)
     open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
     looked_ms: int = NEVER
-
-    def trials(self) -> dict[str, Trial]:
-        """The trials that the customer is in or was in, by rule."""
-        begun = {ALL: self.standing.trial} | {name: state.trial for name, state in self.rules.items()}
-        return {name: trial for name, trial in begun.items() if trial is not None}
+    moved: Moved = ()
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
@@ -140,11 +137,13 @@ class Side(msgspec.Struct, array_like=True):
         products: Sequence[str],
         worth: float,
         reason: str,
+        usual_ms: Mapping[str, int],
         limit: int,
     ) -> list[tuple[str, str, OpenObject]]:
         """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`.
 
-        What it says of `products`, `worth` and `reason` is kept with the order alone.
+        What it says of `products`, `worth` and `reason` is kept with the order alone; `usual_ms` has the usual gaps of
+        products that are bought, where they are known.
         """
         told = []
         for of, name in about:
@@ -153,7 +152,7 @@ class Side(msgspec.Struct, array_like=True):
             if of == "order":
                 thing.learn(kind, ms, promised_ms, products, worth, reason)
             else:
-                thing.learn(kind, ms, promised_ms)
+                thing.learn(kind, ms, promised_ms, usual_ms=usual_ms.get(name, 0) if of == "product" else 0)
             told.append((of, name, thing))
             if len(there) > limit:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]

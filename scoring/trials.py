@@ -36,24 +36,25 @@ class Trials:
         self.horizon_ms = horizon_ms
         self.arms: dict[str, list[int]] = {}
 
-    def begin(self, known: Trial | None, rule: str, ms: int, held_out: bool) -> Trial:
-        """The customer's trial of a rule: the one that is known, else one that begins now."""
-        if known is None:
-            known = Trial(ms, held_out)
-            self.add(rule, known)
-        return known
+    def begin(self, trials: dict[str, Trial], rule: str, ms: int, held_out: bool) -> None:
+        """Begin a customer's trial of a rule, and count it, unless there was one."""
+        if rule not in trials:
+            trials[rule] = Trial(ms, held_out)
+            self.add({rule: trials[rule]})
 
-    def ordered(self, rule: str, trial: Trial, ms: int) -> None:
-        """Count an order, if it is the first within the horizon."""
-        if not trial.bought and trial.ms < ms <= trial.ms + self.horizon_ms:
-            trial.bought = True
-            self._counts(rule)[2 * trial.held_out + 1] += 1
+    def ordered(self, trials: dict[str, Trial], ms: int) -> None:
+        """Count an order in each of a customer's trials in which it is the first within the horizon."""
+        for rule, trial in trials.items():
+            if not trial.bought and trial.ms < ms <= trial.ms + self.horizon_ms:
+                trial.bought = True
+                self._counts(rule)[2 * trial.held_out + 1] += 1
 
-    def add(self, rule: str, trial: Trial) -> None:
-        """Count a customer's trial."""
-        counts = self._counts(rule)
-        counts[2 * trial.held_out] += 1
-        counts[2 * trial.held_out + 1] += trial.bought
+    def add(self, trials: dict[str, Trial]) -> None:
+        """Count a customer's trials, as they stand."""
+        for rule, trial in trials.items():
+            counts = self._counts(rule)
+            counts[2 * trial.held_out] += 1
+            counts[2 * trial.held_out + 1] += trial.bought
 
     def stored(self) -> dict[str, list[int]]:
         """The counts as they are stored: by rule, in the order of names."""

@@ -50,8 +50,8 @@ class Standing(msgspec.Struct, array_like=True):
         By order: when delivery was last promised, for when (0: never), and when it was delivered (0: not yet).
     kept_ms
         Since when a marketing contact is kept for a better moment; 0: none is.
-    trial
-        That of all marketing together.
+    trials
+        What came of contacting or of holding out, by rule (`scoring.trials`).
     """
 
     consent: dict[int, tuple[int, bool]] = msgspec.field(default_factory=dict)
@@ -65,7 +65,7 @@ class Standing(msgspec.Struct, array_like=True):
     promises: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
     name: tuple[int, str] | None = None
     kept_ms: int = 0
-    trial: Trial | None = None
+    trials: dict[str, Trial] = msgspec.field(default_factory=dict)
 
     def learn(self, told: news.News, ms: int, kept: int) -> None:
         """Take in what an event of time `ms` told; `kept` contacts are remembered by purpose and channel."""

@@ -29,7 +29,7 @@ After *For example* stands what happens in a story, and what is published of it,
 rule; the whole of an action is described in [consumers.md](../consumers.md).
 
 Not shipped yet: `account-created` needs identities that were merged; `priority-support`, `price-sensitive-offer` and
-`high-interest-high-fit` need the customer's type; `retarget-complement` needs what is bought together.
+`high-interest-high-fit` need the customer's type.
 
 """
 _SHOWN = ("rule", "crossing", "crossing_number", "object", "products", "category", "details", "action_class",
@@ -50,6 +50,8 @@ def _entry(rule: Rule) -> str:
     facts = [f"*{rule.action_class}*"]
     if rule.for_each != "none":
         facts.append(f"one action for each {rule.for_each}")
+    if rule.marks:
+        facts.append("one action for each mark")
     if rule.cooldown_ms:
         facts.append(f"not again within {_duration(rule.cooldown_ms)}")
     if rule.expires_after_ms:
@@ -59,10 +61,10 @@ def _entry(rule: Rule) -> str:
     if rule.audience:
         facts.append("an audience")
     parts = [f"\n## {rule.name}\n", f"**{rule.sentence}**\n", f"{explained}\n", f"{'; '.join(facts)}.\n"]
-    if rule.parameters:
-        parts.append(
-            "Changed by: " + ", ".join(f"`{key}` ({value:g})" for key, value in rule.parameters.items()) + ".\n"
-        )
+    changed = [f"`marks` ({', '.join(f'{mark:g}' for mark in rule.marks)})"] if rule.marks else []
+    changed += [f"`{key}` ({value:g})" for key, value in rule.parameters.items()]
+    if changed:
+        parts.append(f"Changed by: {', '.join(changed)}.\n")
     parts.append(f"For example:\n\n```text\n{_lines(rule.name)}\n```\n")
     parts.append(f"```json\n{_published(rule.name)}\n```\n")
     return "\n".join(parts)
