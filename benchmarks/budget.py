@@ -207,9 +207,12 @@ def main() -> None:
         "likeliest of a week's moments",
         "likeliest of all, weekly",
     )
-    lines = [
+    said = (
         f"{len(moments):,} moments of {len(customers):,} customers in {len(weeks)} weeks; without the gate "
-        f"{len(all_of_them):,} contacts, {share:.3f} of which were followed by an order within 30 days",
+        f"{len(all_of_them):,} contacts, {share:.3f} of which were followed by an order within 30 days"
+    )
+    lines = [
+        said,
         "",
         "| " + " | ".join(("window", "percentile", "contacts", *ways)) + " |",
         "|---:" * 8 + "|",
