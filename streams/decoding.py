@@ -6,7 +6,7 @@ with the reason, and the rest goes on.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +25,7 @@ from scoring.side import CartItem
 from scoring.sides import Detail
 from scoring.where import Where
 from streams.commit import Record
-from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, product_of, worth_of
+from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, id_bytes, product_of, worth_of
 from streams.hashing import hashes
 from streams.limits import Limits, too_large
 from streams.news import TELLING, news_of
@@ -63,6 +63,7 @@ _IS_NAMING, _IS_CARRYING, _IS_EXAMINED, _IS_NUMBERED, _IS_LOOKING = (
 )
 _STARS = {"negative": 1.0, "neutral": 3.0, "positive": 5.0}
 """Stars of feedback that comes with a word instead."""
+_NOTHING = Detail()
 _TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 _GOING_BACK = _TAKEN_BACK | {Kind.RETURN_REQUESTED}
 _REASON = 200
@@ -110,7 +111,7 @@ class Decoder:
     limits
         How large what an event says may be.
     categories
-        Whether the category of a view is wanted; a row that keeps no views has no use for it.
+        Whether the category of a view and of an order is wanted; a row that keeps no views has no use for it.
     """
 
     def __init__(
@@ -223,6 +224,10 @@ class Decoder:
         for i in np.flatnonzero(self._looking[c.kind]).tolist():
             if (said := c.values[i].properties) is not None and said.category:
                 events.category[i] = self._numbers[said.category]
+        if self._looking.any():
+            for i in np.flatnonzero(c.kind == Kind.ORDER_COMPLETED).tolist():
+                if (only := _only_category(c.values[i].properties)) is not None:
+                    events.category[i] = self._numbers[only]
         for i in np.flatnonzero(_IS_NUMBERED[c.kind]).tolist():
             events.value[i] = _told(int(c.kind[i]), c.values[i].properties)
         details = {}
@@ -238,7 +243,26 @@ class Decoder:
             events.promised_ms[i] = detail.promised_ms
             if kind in _ORDERS:
                 events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
+        for i, former in self._formers(c):
+            details[i] = details.get(i, _NOTHING)._replace(former=former)
         return events, details
+
+    def _formers(self, c: "_Columns") -> Iterator[tuple[int, bytes]]:
+        """By index, the former id that an event tells of: what an alias names, or the visitor who is signed in now.
+
+        One that is known to mean the same customer is left out: most events of a customer who is signed in tell it.
+        """
+        for i, event in enumerate(c.values):
+            if (event.anonymousId and event.userId) or c.kind[i] == Kind.ALIAS:
+                said = event.previousId if c.kind[i] == Kind.ALIAS else event.anonymousId
+                former = id_bytes(said)
+                row = self._row(former)
+                if (
+                    0 < len(former) <= self._limits.max_id_bytes
+                    and former != c.names[i]
+                    and (row < 0 or row != self._row(c.names[i]))
+                ):
+                    yield i, former
 
 
 def _joined(blocks: Sequence[Decoded]) -> Decoded:
@@ -453,6 +477,12 @@ def _detail(kind: int, said: Properties, news: tuple[News, ...], where: Where | 
     promised_ms = 0 if said.promised_at is None else max(to_ms(said.promised_at), 0)
     reason = (said.reason or "")[:_REASON] if kind in _GOING_BACK else ""
     return Detail(text_id(said.order_id) or "", lines, news, promised_ms, reason)
+
+
+def _only_category(said: Properties | None) -> str | None:
+    """The category that all products of an order are in, if each tells it and there is one."""
+    told = {line.category for line in (said.products or ())} if said is not None else set()
+    return told.pop() if len(told) == 1 else None
 
 
 def _order_columns(kind: int, said: Properties) -> tuple[float, float, float]:

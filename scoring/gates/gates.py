@@ -28,8 +28,11 @@ GATES = (
     "holdout",
     "quiet_hours",
     "entry_withheld",
+    "merged",
 )
-"""Reason codes, in the order in which they are asked; the last is that of leaving what was entered unseen."""
+"""Reason codes, in the order in which they are asked; the last two are that of leaving what was entered unseen, and of
+entering because two customers turned out to be one.
+"""
 
 STORED = (*(code for code in GATES if code != "budget"), "budget")
 """The same codes; their places are bits of what is stored (`scoring.side.Crossed`): new ones come last."""
@@ -40,7 +43,8 @@ class Asked(NamedTuple):
 
     Times in ms. `sent_ms` is when an entry was last sent, `age_ms` how long before the receipt of its cause the moment
     lay, `percentile` NaN while unknown, `best` how good each channel is, by channel. `price` is the score that a
-    contact must be worth to be used now (`GateSettings.budget_percentile`), NaN while unknown.
+    contact must be worth to be used now (`GateSettings.budget_percentile`), NaN while unknown. `merged`: the only cause
+    is that two customers turned out to be one.
     """
 
     rule: Rule
@@ -54,6 +58,7 @@ class Asked(NamedTuple):
     percentile: float
     best: Sequence[float]
     price: float = math.nan
+    merged: bool = False
 
 
 class Verdict(NamedTuple):
@@ -120,6 +125,7 @@ class Gates:
             "quiet_hours": not_before_ms is not None
             and expires_ms is not None
             and not_before_ms >= asked.time_ms + expires_ms,
+            "merged": asked.merged,
         }
         withheld = tuple(code for code in GATES if shut.get(code, False))
         control = drawn if withheld == ("holdout",) else None

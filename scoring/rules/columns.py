@@ -181,6 +181,8 @@ class Field(IntEnum):
     CATEGORY_VIEWS = 24
     MONTHS_RUNNING = 25
     PERCENTILE_PEAK = 26
+    GUEST_ORDERS = 27
+    CATEGORY_MINUTES = 28
 
 
 ITS_OPS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE, Op.ITS_LACKING)
@@ -271,7 +273,15 @@ FIELDS: dict[Field, FieldFacts] = {
         Unit.COUNT,
         0,
         12,
-        "most views in one category within 24 hours and since the last order, of the last 12 views",
+        "most views in one category within 24 hours and since an order ended it, of the last 12 views and orders",
+    ),
+    Field.CATEGORY_MINUTES: FieldFacts(
+        "category_minutes",
+        Unit.MINUTES,
+        0,
+        360,
+        "minutes spent in the category of `category_views`: from each of its views to the next view or order, if that "
+        "is within half an hour",
     ),
     Field.MONTHS_RUNNING: FieldFacts(
         "months_running",
@@ -282,6 +292,9 @@ FIELDS: dict[Field, FieldFacts] = {
     ),
     Field.PERCENTILE_PEAK: FieldFacts(
         "percentile_peak", Unit.SHARE, 0, 1, "highest percentile at a daily look of the last 30 days"
+    ),
+    Field.GUEST_ORDERS: FieldFacts(
+        "guest_orders", Unit.COUNT, 0, _ANY_HIGH, "orders placed as a guest by one who had none under the known id"
     ),
 }
 """Facts of every field. SCORE, PERCENTILE, PERCENTILE_PEAK and WARMING_UP are filled after scoring, all others by the

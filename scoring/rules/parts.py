@@ -33,7 +33,7 @@ class Parts:
     kinds
         Kinds of which the last time and the total are kept, from the first on; the last two are `visited` and `any`.
     seen
-        Views that are remembered, of whatever product or category.
+        Views and orders that are remembered, of whatever product or category.
     lately
         Last times of each of the kinds that `nth=` asks for.
     told
@@ -42,6 +42,8 @@ class Parts:
         Times ahead at which something of a customer (an order, a wished product) is to be looked at again.
     peak
         1: the highest percentile lately is kept.
+    guest
+        1: the orders that a customer had placed as a guest are kept.
     """
 
     kinds: int = N_KINDS
@@ -50,6 +52,7 @@ class Parts:
     told: int = _TOLD
     moments: int = _MOMENTS
     peak: int = 1
+    guest: int = 1
 
     def missing(self, needed: "Parts") -> tuple[str, ...]:
         """What is needed and not kept, in words."""
@@ -65,6 +68,7 @@ _WORDS = {
     "told": "answers, stars and points",
     "moments": "times ahead of an order or a product",
     "peak": "percentile_peak",
+    "guest": "guest_orders",
 }
 
 
@@ -85,9 +89,10 @@ def parts_for(
     last = max([_LEAST_KIND, *heard, *read, *(kind for kind, _ in clocks)])
     return Parts(
         kinds=min(-(-(last + 1 + _PSEUDO_KINDS) // _STEP) * _STEP, N_KINDS),
-        seen=_SEEN if favourites or asked & {Field.PRODUCT_VIEWS, Field.CATEGORY_VIEWS} else 0,
+        seen=_SEEN if favourites or asked & {Field.PRODUCT_VIEWS, Field.CATEGORY_VIEWS, Field.CATEGORY_MINUTES} else 0,
         lately=LATELY if any(column.op is Op.SINCE and column.b > 1 for column in columns) else 0,
         told=_TOLD if told else 0,
         moments=_MOMENTS if object_clocks else 0,
         peak=int(Field.PERCENTILE_PEAK in asked),
+        guest=int(Field.GUEST_ORDERS in asked),
     )

@@ -23,8 +23,8 @@ LAYOUT: Layout = ALL_GIVE_EXAMPLES.layout
 def engine_of(rules: RuleSet = RULES) -> Engine:
     engine = Engine(ALL_GIVE_EXAMPLES, rules)
     engine.swap(SNAPSHOT)
-    for each in SHOPS:
-        engine.swap_shop(each)
+    for shop in SHOPS:
+        engine.swap_shop(shop)
     return engine
 
 
