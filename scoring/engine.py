@@ -93,6 +93,7 @@ class Engine:
             settings.orders_remembered,
             contacts_kept=settings.gates.contacts_kept,
             objects_kept=settings.objects_kept,
+            horizon_ms=settings.layout.horizon_ms,
         )
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
         self.model = blank_model()
@@ -316,9 +317,10 @@ class Engine:
         scores = Scores(points.row[:1].copy(), points.time_ms[:1].copy(), points.event[:1].copy(), score, percentile,
                         band, previous, self._groups(points.X[:1]), model.version, model.warming_up,
                         self.shop_version)  # fmt: skip
+        price = model.score_at(self.settings.gates.budget_percentile)
         outcome.actions += [
             self.crossings.action(crossing, points, NO_EVENTS, scores, 0, self.sides, self.products,
-                                  self.profiles.keys, self.shop, cause)
+                                  self.profiles.keys, price, self.shop, cause)
             for crossing in found
         ]  # fmt: skip
 
@@ -428,6 +430,7 @@ class Engine:
                                          model.version, model.warming_up, self.shop_version))  # fmt: skip
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
+            price = model.score_at(self.settings.gates.budget_percentile)
             for crossing in found:
                 k = place[crossing.point]
                 outcome.actions.append(
@@ -440,6 +443,7 @@ class Engine:
                         self.sides,
                         self.products,
                         self.profiles.keys,
+                        price,
                         self.shop,
                     )
                 )
@@ -561,6 +565,7 @@ class Engine:
             choice=self.choice.tolist(),
             counts=[counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered],
             slots=self._slots.names,
+            trials=self.sides.trials.stored(),
         )
 
     def load(self, keys: list[bytes], values: list[bytes | None]) -> None:
@@ -579,6 +584,7 @@ class Engine:
             self.choice[:] = np.array(meta.choice, np.uint64)
             self.counts = Counts(*meta.counts)
             self._slots = Slots(meta.slots)
+            self.sides.trials.arms = meta.trials
 
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""

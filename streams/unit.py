@@ -94,6 +94,7 @@ class UnitStatus:
     model_version: int
     warming_up: bool
     shop_version: int
+    trials: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,6 +469,7 @@ class Unit:
             customers=len(engine.profiles),
             model_version=engine.model.version,
             shop_version=engine.shop_version,
+            trials=engine.sides.trials.arms,
             warming_up=engine.model.warming_up,
         )
 

@@ -37,6 +37,7 @@ _FIELDS = (
     "cooldown",
     "expires_after",
     "priority",
+    "gain",
     "carries",
     "audience",
     "coupon",
@@ -164,6 +165,7 @@ class _Document:
             "cooldown_ms": lambda: self.duration("cooldown") or 0,
             "expires_after_ms": lambda: self.duration("expires_after"),
             "priority": lambda: self.whole("priority", 50),
+            "gain": lambda: self.number("gain", 1.0),
             "carries": self.carries,
             "audience": lambda: self.truth("audience"),
             "coupon": lambda: self.choice("coupon", Coupon, Coupon.NEVER),
@@ -239,6 +241,10 @@ class _Document:
 
     def whole(self, field: str, default: int) -> int:
         number = self.read(field, int, "not a whole number", "write a whole number, as 1")
+        return default if number is None else number
+
+    def number(self, field: str, default: float) -> float:
+        number = self.read(field, float, "not a number", "write a number, as 1.5")
         return default if number is None else number
 
     def duration(self, field: str) -> int | None:

@@ -28,6 +28,7 @@ _SCORES = frozenset(
 )
 _OF_AN_ORDER = frozenset({Column(Op.FIELD, Field.ORDER_NUMBER), Column(Op.FIELD, Field.ORDER_VALUE)})
 _SHOWN = 80
+_MOST_GAIN = 1000.0
 MARKS, MARK, NEXT_MARK = "marks", "mark", "next_mark"
 """The one parameter that is a list of numbers, and what stands for one of them and for the one above it."""
 _NONE_ABOVE = 2.0**53
@@ -130,6 +131,7 @@ class Rule:
     cooldown_ms: int = 0
     expires_after_ms: int | None = None
     priority: int = 50
+    gain: float = 1.0
     carries: tuple[str, ...] = ()
     audience: bool = False
     coupon: Coupon = Coupon.NEVER
@@ -242,6 +244,9 @@ class Rule:
             raise RuleError(self.name, "cooldown", self.cooldown_ms, "is negative", "write a duration, as 7d")
         if self.expires_after_ms is not None and self.expires_after_ms <= 0:
             raise RuleError(self.name, "expires_after", self.expires_after_ms, "is not positive", "write 3d")
+        if not 0 < self.gain <= _MOST_GAIN:
+            reason = f"is not above 0, up to {_MOST_GAIN:g}"
+            raise RuleError(self.name, "gain", self.gain, reason, "write what an order is worth to it, as 1.5")
         for name in self.parameters:
             if not _PARAMETER.fullmatch(name) or name in RESERVED or name in ("and", "or", "not"):
                 reason = "already has a meaning" if name in RESERVED else "not a lower_snake name"

@@ -184,6 +184,46 @@ def test_the_cap_survives_a_restart() -> None:
     assert told(visits(fresh, 1)) == [""]
 
 
+KEPT = replace(OPEN, marketing=Cap(2), budget_ms=int(2 * DAY * HOUR_MS), budget_percentile=0.7)
+
+
+def keeping(extra: str = "", gates: GateSettings = KEPT) -> Shop:
+    """A shop whose customers' chance is 1 in 11, where the customer at the seventh tenth has one of 0.77."""
+    made = Shop(rule(LOOKING + extra), EngineSettings(layout=SMALL, max_action_age_ms=None, gates=gates))
+    made.engine.swap(snapshot())
+    return made
+
+
+def test_a_contact_is_kept_for_a_better_moment() -> None:
+    """A moment under the price passes by until the window is over; what comes then is taken, and the next is kept."""
+    made = visits(keeping(), 0, 1)
+    assert told(made) == ["budget", "budget"]
+    assert told(visits(made, 2, 3, 4, 5)) == ["budget", "budget", "", "budget", "budget", ""]
+    again = visits(keeping(), 0).restarted()
+    again.engine.swap(snapshot())
+    assert told(visits(again, 1, 2)) == ["budget", ""]
+
+
+def test_a_moment_that_is_worth_the_price_is_taken() -> None:
+    """What a rule gains counts as much as the chance; service, no cap and no model know no price."""
+    assert told(visits(keeping("gain: 8.5"), 0)) == [""]
+    assert told(visits(keeping("gain: 8.4"), 0)) == ["budget"]
+    assert told(visits(keeping(gates=replace(KEPT, budget_percentile=0.1)), 0)) == [""]
+    assert told(visits(keeping("action_class: service"), 0)) == [""]
+    assert told(visits(keeping(gates=replace(KEPT, marketing=Cap(None))), 0)) == [""]
+    assert told(visits(keeping(gates=replace(KEPT, budget_ms=0)), 0)) == [""]
+    assert told(visits(Shop(rule(LOOKING), keeping().settings), 0)) == [""]
+
+
+def test_of_two_at_one_moment_the_weightier_has_the_contact() -> None:
+    """Where one event enters two lists and one contact is left, the rule of the higher priority is asked first."""
+    text = "---\n".join(f"name: {name}\nsentence: Seen.\n{SEEN}\npriority: {priority}\n" for name, priority in
+                       (("light", 10), ("heavy", 20)))  # fmt: skip
+    made = Shop(rule(text), EngineSettings(layout=SMALL, gates=replace(OPEN, marketing=Cap(1))))
+    made.does(1, Kind.PAGE)
+    assert [(one.rule, one.withheld) for one in made.actions] == [("heavy", ()), ("light", ("frequency_cap",))]
+
+
 def test_told_again_after_a_crash_it_is_judged_as_it_was() -> None:
     """The record was written and the row was not: the contact that it was does not shut the cap against itself."""
     made = shop(replace(OPEN, consent_unknown=False, marketing=Cap(1))).tells(0, YES).does(1, Kind.PAGE)
@@ -333,6 +373,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "no_consent": test_marketing_needs_a_yes,
     "negative_experience": test_a_complaint_withholds_offers_and_no_service,
     "frequency_cap": test_no_more_than_two_contacts_a_month,
+    "budget": test_a_contact_is_kept_for_a_better_moment,
     "cooldown": others.test_cooldown_counts_from_what_was_sent,
     "discount_guard": test_no_coupon_for_those_who_would_buy_anyway,
     "holdout": test_the_control_is_withheld_and_marked,
@@ -354,7 +395,14 @@ def test_a_gate_that_is_taken_away_is_found(gate: str, monkeypatch: pytest.Monke
 
 def test_settings_that_cannot_be_are_refused() -> None:
     """Shares, hours and counts outside their range name themselves."""
-    for wrong in ({"holdout_global": 1.5}, {"quiet_from_hour": 24}, {"channels": {}}, {"usual_hours": (1.0,)}):
+    for wrong in (
+        {"holdout_global": 1.5},
+        {"budget_ms": -1},
+        {"budget_percentile": 1.1},
+        {"quiet_from_hour": 24},
+        {"channels": {}},
+        {"usual_hours": (1.0,)},
+    ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             GateSettings(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="count"):
