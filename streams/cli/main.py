@@ -29,6 +29,7 @@ _COMMANDS = {
     "replay": "Live through the past again, beside the live topics.",
     "diff": "Compare a replay with what was told live.",
     "digest": "Hash what was told.",
+    "whatis": "Show all that is held of a customer.",
     "export": "Write the customers' state to files.",
     "import": "Make exported files the state.",
     "reset": "Delete the state, and read on from a time.",
