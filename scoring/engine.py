@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.clock import Clock
+from scoring.content import Contents
 from scoring.crossing import Crossings
 from scoring.engine_settings import Counts, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
@@ -116,6 +117,7 @@ class Engine:
         self.rules = rules
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
+        self.contents = Contents(gates, self.config.active_ms) if self.settings.content else None
         self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
@@ -160,6 +162,9 @@ class Engine:
             columns=np.zeros((ROOM, columns)),
             viewed=np.zeros((ROOM, views + 2 + WITHIN), np.uint64),
             viewed_ms=np.zeros((ROOM, views), np.int64),
+            bought=np.zeros(ROOM, np.uint64),
+            bought_ms=ints(ROOM),
+            coupons=ints(ROOM),
             visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
@@ -285,6 +290,11 @@ class Engine:
             outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen],
                                          score[chosen], percentile[chosen], band[chosen], previous, groups,
                                          model.version, model.warming_up, self.shop_version))  # fmt: skip
+            if self.contents is not None:
+                ordered = np.rint(np.expm1(points.X[chosen, LOG_ORDERS])).astype(np.int64).tolist()
+                outcome.content += self.contents.decide(
+                    self.profiles.rows, points, chosen, ordered, outcome.scores[-1], self.products, self.shop
+                )
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
             for crossing in found:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from scoring.gates.news import Name, News
+from scoring.gates.news import Name, News, Ordered
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
@@ -128,6 +128,7 @@ class Sides:
             self.about_objects[i] = kind, ms, float(events.value[i]), detail
         newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
         if kind == _COMPLETED:
+            events.coupon[i] = any(isinstance(news, Ordered) and news.coupon for news in detail.news)
             self._foresee(events, i, row, ms, detail.items, newest if known else None)
         if kind in (_ADDED, _REMOVED, _COMPLETED):
             if known:

@@ -126,6 +126,8 @@ class Rule:
     """Whether a score decides, so that the rule must wait until the model has learned enough."""
     figures: tuple[tuple[str, Number], ...] = field(init=False, repr=False)
     """The values that an action carries, each with its text."""
+    carried_columns: frozenset[Column] = field(init=False, repr=False)
+    """What is read of a row for what an action carries."""
 
     def __post_init__(self) -> None:
         self._check_fields()
@@ -138,6 +140,9 @@ class Rule:
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
         figures = [text for text in self.carries if text not in CARRY_WORDS]
         object.__setattr__(self, "figures", tuple((text, self._figure(text)) for text in figures))
+        words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
+        read = frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
+        object.__setattr__(self, "carried_columns", read)
         self._check_lines()
         self._check_objects()
         self._check_carries()
@@ -153,12 +158,6 @@ class Rule:
         """Whether what an action carries is made of the customer's last purchases."""
         words = (Carry.PURCHASES, Carry.BEST_SELLERS, Carry.COMPANIONS)
         return self.for_each is ForEach.NONE and any(word in self.carries for word in words)
-
-    @property
-    def carried_columns(self) -> frozenset[Column]:
-        """What is read of a row for what an action carries."""
-        words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
-        return frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
 
     def _check_fields(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > 60:

@@ -219,8 +219,6 @@ def _plain(value: Any) -> Any:
         return tuple(_plain(getattr(value, each.name)) for each in fields(value))
     if isinstance(value, Noted | CartItem):
         return _plain(msgspec.structs.astuple(value))
-    if isinstance(value, dict):
-        return tuple((name, _plain(each)) for name, each in value.items())
     if isinstance(value, float):
         return _bits(value)
     return tuple(_plain(each) for each in value) if isinstance(value, list | tuple) else value
