@@ -70,6 +70,9 @@ class Properties(Struct, gc=False):
     points: float | None = None
     code: str | None = None
     place: str | None = None
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
 
 
 class Event(Struct, gc=False):

@@ -1,6 +1,6 @@
 """Plain records of our own: dead letters, progress, deletions and rules as they travel."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -45,8 +45,10 @@ class Progress(Struct, forbid_unknown_fields=True):
     """What a partition did with one commit, on `progress`.
 
     `offsets` are the next to read, by input topic; `runs` the interleaving since the commit before, as
-    [input, count] pairs where input is 0 clickstream, 1 orders, 2 customers; `ticks` the event times of
-    the ticks between, each with the number of records applied before it.
+    [input, count] pairs where input is 0 clickstream, 1 orders, 2 customers. `behind` says from which number of
+    records on which inputs had more to come (bits, 1 << input), as time then waits for those; `ticks` are those that
+    quiet time ran, each with the number of records before it and the wall time; `told` are versions (`model`, `shop`:
+    the newest known; `rules`: a stamp of all known) and starts, each with the numbers of records and ticks before it.
     """
 
     partition: Count
@@ -54,11 +56,13 @@ class Progress(Struct, forbid_unknown_fields=True):
     watermark_ms: int | None
     offsets: dict[str, Count]
     runs: list[tuple[Annotated[int, Meta(ge=0, le=2)], Annotated[int, Meta(ge=1)]]]
-    ticks: list[tuple[Count, int]]
+    ticks: list[tuple[Count, int, int]]
     model_version: Count
     rules: list[Text]
     counters: Counters
     shop_version: Count = 0
+    behind: list[tuple[Count, Annotated[int, Meta(ge=0, le=7)]]] = []
+    told: list[tuple[Count, Count, Literal["model", "shop", "rules", "start", "ready"], str]] = []
 
 
 class Deletion(Struct, forbid_unknown_fields=True):

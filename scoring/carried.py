@@ -224,6 +224,8 @@ def _products(
     chosen = [item.product for item in noted.cart]
     if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
         chosen.append(crossing.object)
+    if crossing.companion is not None:
+        chosen.append(crossing.companion)
     if Carry.ORDER in words and crossing.about is not None:
         chosen += crossing.about.products
     if Carry.FAVOURITE in words and viewed[kept] in names:

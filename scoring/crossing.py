@@ -55,7 +55,7 @@ class Crossings:
     rules
         At most 64, as a row keeps one bit for each.
     slots
-        The bit of each rule.
+        The bit of each list (`RuleSet.list_names`).
     gates
         What is asked before anything is published.
     """
@@ -64,9 +64,10 @@ class Crossings:
         self._rules = rules
         self._gates = gates
         self._habits = Habits(gates.settings)
-        numbered = list(enumerate(zip(rules.rules, slots, strict=True)))
-        self._of_customer = [(r, slot) for r, (rule, slot) in numbered if rule.for_each is ForEach.NONE]
-        of_customer = [rules.rules[r] for r, _ in self._of_customer]
+        lists = [(r, each) for r, rule in enumerate(rules.rules) for each in rule.of_marks]
+        numbered = zip(lists, slots, strict=True)
+        self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
+        of_customer = [each for _, each, _ in self._of_customer]
         self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
@@ -74,31 +75,52 @@ class Crossings:
         self._buying = [rule.carries_purchases for rule in rules.rules]
         self._purchases: dict[int, Purchases] = {}
 
-    def find(self, rows: Any, points: Points, m: int, sides: Sides) -> tuple[Any, list[Crossing]]:
-        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order."""
+    def find(
+        self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None
+    ) -> tuple[Any, list[Crossing]]:
+        """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
+
+        `shop` is the version of the shop's knowledge that is in force at these points.
+        """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
         holds = self._program.run(points.columns[:m, self._read])
         entering, leaving = holds[: len(self._of_customer)], holds[len(self._of_customer) :]
+        self._keep_local(entering, leaving, rows, points, m, sides)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
         if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])
-                crossed_here = ((r, slot) for r, slot in self._of_customer if bits >> slot & 1)
-                found += [Crossing(i, r, None, bool(inside >> slot & 1)) for r, slot in crossed_here]
+                found += [
+                    Crossing(i, r, None, bool(inside >> slot & 1), mark=each.mark)
+                    for r, each, slot in self._of_customer
+                    if bits >> slot & 1
+                ]
         crossed = changed != 0
         buying = {each.point for each in found if each.entered and self._buying[each.rule]}
-        objects, self._purchases = self._objects.find(points, m, sides, buying)
+        objects, self._purchases = self._objects.find(points, m, sides, shop, buying)
         if objects:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
 
+    def _keep_local(self, entering: Any, leaving: Any, rows: Any, points: Points, m: int, sides: Sides) -> None:
+        """Let nobody enter a local rule's list who is somewhere else; who is in it all the time is not looked for."""
+        for n, (_, rule, slot) in enumerate(self._of_customer):
+            if not rule.is_local:
+                continue
+            row = points.row[:m]
+            stays = (rows["inside"][row] >> np.uint64(slot) & np.uint64(1)).astype(np.bool_)
+            stays &= ~np.isin(row, row[leaving[n]])
+            for i in np.flatnonzero(entering[n] & ~stays).tolist():
+                where = sides.where_at(int(row[i]), int(points.at[i]), int(points.time_ms[i]))
+                entering[n, i] = rule.covers(where)
+
     def _masks(self, holds: Any) -> Any:
         """(R, m) bool of the rules for customers as (m,) bit masks."""
         mask = np.zeros(holds.shape[1], np.uint64)
-        for n, (_, slot) in enumerate(self._of_customer):
+        for n, (_, _, slot) in enumerate(self._of_customer):
             mask |= holds[n].astype(np.uint64) << np.uint64(slot)
         return mask
 
@@ -115,11 +137,11 @@ class Crossings:
         shop: ShopSnapshot | None = None,
     ) -> Action:
         """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
-        i, rule = crossing.point, self._rules.rules[crossing.rule]
+        i, rule = crossing.point, crossing.of(self._rules)
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
         side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
         groups = tuple(scores.groups[k].tolist())
-        state = side.rules.setdefault(rule.name, RuleState())
+        state = side.rules.setdefault(rule.list_name, RuleState())
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
         before = _told_before(state, cause, crossing)
@@ -160,7 +182,7 @@ class Crossings:
             event=event,
             entered=crossing.entered,
             number=number,
-            object=crossing.object,
+            object=crossing.object if rule.mark is None else f"{rule.mark:g}",
             score=float(scores.score[k]),
             percentile=float(scores.percentile[k]),
             band=int(scores.band[k]),
@@ -219,7 +241,7 @@ class Crossings:
         rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict, noted: Noted
     ) -> int:
         """Number a crossing that is new, and remember it with its verdict and what it carries."""
-        state = side.rules[rule.name]
+        state = side.rules[rule.list_name]
         if crossing.object is None:
             number = state.crossings = state.crossings + 1
         else:

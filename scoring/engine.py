@@ -36,7 +36,7 @@ from scoring.model import Snapshot, probabilities
 from scoring.outcome import Outcome, Scores
 from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
-from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
+from scoring.profile import DAY_MS, FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
@@ -109,7 +109,7 @@ class Engine:
         """Evaluate these rules from now on; who is in the list of a rule that stays is still in it."""
         layout = self.settings.layout
         self._reading = self._read_for(rules, layout)
-        slots, cleared = self._slots.assign(rules.names)
+        slots, cleared = self._slots.assign(rules.list_names)
         if cleared:
             inside = self.profiles.rows["inside"]
             self._stored.rows.update(np.flatnonzero(inside & np.uint64(cleared)).tolist())
@@ -118,6 +118,7 @@ class Engine:
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
         self.contents = Contents(gates, self.config.active_ms) if self.settings.content else None
+        self.sides.places_kept = any(rule.is_local for rule in rules.rules)
         self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
@@ -201,7 +202,7 @@ class Engine:
         admit(rows, events, self.config.window_ms)
         self.sides.begin()
         for i in sorted(details):
-            self.sides.apply(events, i, details[i], rows)
+            self.sides.apply(events, i, details[i], rows, self._usual_gap_ms)
         self._stored.rows.update(events.row.tolist())
         self._stored.rows.discard(-1)
         outcome = self._run(events, watermark, clock.received_ms)
@@ -278,7 +279,7 @@ class Engine:
                 follow_peaks(self.profiles.rows, points, m, percentile, points.columns, c)
             else:
                 points.columns[:m, c] = served[which]
-        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides)
+        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, self.shop)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
                    chosen, previous)  # fmt: skip
@@ -332,6 +333,12 @@ class Engine:
     def shop_version(self) -> int:
         """Version of the shop's knowledge in force; 0 before the first."""
         return 0 if self.shop is None else self.shop.version
+
+    def _usual_gap_ms(self, product: str, watermark_ms: int) -> int:
+        """After how long a product is usually bought again, by the version in force once time is so far; 0: unknown."""
+        coming = (each for each in reversed(self.upcoming_shop) if each.effective_ms <= watermark_ms)
+        shop = next(coming, self.shop)
+        return 0 if shop is None else round((shop.usual_gap_days(product) or 0.0) * DAY_MS)
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its time on; the last one whose time has passed, at once.

@@ -6,28 +6,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.companion import lacking_companion
 from scoring.kernel import OBJECTS, Points
 from scoring.open_object import About, OpenObject
-from scoring.rules import RuleSet
-from scoring.rules.columns import Op
+from scoring.rules import Rule, RuleSet
+from scoring.rules.columns import ITS_OPS, Column, Op
 from scoring.rules.program import Program
 from scoring.rules.rule import ForEach
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import put_in
 from scoring.sides import Sides
+from scoring.where import Where
 
 __all__ = ["PURCHASES", "Crossing", "Found", "ObjectLists", "Purchases"]
 
 PURCHASES = 5
 """Last purchases of a customer that an action carries at most."""
 
-_ITS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE)
-
 
 class Crossing(NamedTuple):
     """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`.
 
     `thing` is what is kept of the object, None where it had to give way; it moves on with the run, so `about` is what
-    was to be told of it at the point.
+    was to be told of it at the point. `companion` is what usually goes with a product and was not bought. `mark` says
+    of which of the rule's marks the list is.
     """
 
     point: int
@@ -36,6 +38,13 @@ class Crossing(NamedTuple):
     entered: bool
     thing: OpenObject | None = None
     about: About | None = None
+    companion: str | None = None
+    mark: float | None = None
+
+    def of(self, rules: RuleSet) -> Rule:
+        """The rule whose list was crossed, as it is for the mark."""
+        rule = rules.rules[self.rule]
+        return next(each for each in rule.of_marks if each.mark == self.mark)
 
 
 Purchases = list[tuple[str, int]]
@@ -58,6 +67,8 @@ class _Asked(NamedTuple):
     object: str
     thing: OpenObject | None
     about: About | None
+    companion: str | None
+    where: Where
 
 
 class ObjectLists:
@@ -74,16 +85,23 @@ class ObjectLists:
         entering = [rule.entering for _, rule in self._rules]
         self._program = Program([*entering, *(rule.leaving for _, rule in self._rules)])
         columns = list(enumerate(self._program.columns))
-        self._its = [column for _, column in columns if column.op in _ITS]
-        self._places = [place for place, column in columns if column.op in _ITS]
-        self._others = [place for place, column in columns if column.op not in _ITS]
+        self._its = [column for _, column in columns if column.op in ITS_OPS]
+        self._places = [place for place, column in columns if column.op in ITS_OPS]
+        self._others = [place for place, column in columns if column.op not in ITS_OPS]
+        self._lacking = {r for r, rule in self._rules if any(c.op is Op.ITS_LACKING for c in rule.columns)}
+        self._local = any(rule.is_local for _, rule in self._rules)
         self._read = [rules.columns.index(self._program.columns[place]) for place in self._others]
 
-    def find(self, points: Points, m: int, sides: Sides, buying: Collection[int] = ()) -> Found:
-        """Move the lists on through the first `m` points; `buying` are those at which the purchases are wanted."""
+    def find(
+        self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, buying: Collection[int] = ()
+    ) -> Found:
+        """Move the lists on through the first `m` points; `shop` is what was known at these points.
+
+        `buying` are those at which the purchases are wanted.
+        """
         if not self._rules and not self._purchases:
             return Found([], {})
-        asked, columns, purchases = self._ask(points, m, sides, buying)
+        asked, columns, purchases = self._ask(points, m, sides, shop, buying)
         if not asked:
             return Found([], purchases)
         holds = self._program.run(columns)
@@ -96,8 +114,11 @@ class ObjectLists:
             key = each.row, rule.name
             inside = lists.get(key)
             listed = each.object in (sides.listed(*key) if inside is None else inside)
+            if not listed and rule.is_local and not rule.covers(each.where, each.object if each.of == "place" else ""):
+                continue
             if listed == bool(leaving[n, k]):
-                found.append(Crossing(each.point, r, each.object, not listed, each.thing, each.about))
+                lacks = each.companion if r in self._lacking else None
+                found.append(Crossing(each.point, r, each.object, not listed, each.thing, each.about, lacks))
                 # The side record itself moves on as the actions are told; what follows at once must be asked of a copy.
                 if inside is None:
                     inside = lists[key] = dict(sides.listed(*key))
@@ -108,7 +129,7 @@ class ObjectLists:
         return Found(found, purchases)
 
     def _ask(
-        self, points: Points, m: int, sides: Sides, buying: Collection[int]
+        self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, buying: Collection[int]
     ) -> tuple[list[_Asked], NDArray[np.float64], dict[int, Purchases]]:
         """Whom to ask about, (k, C) what the program reads of each, and the purchases that are wanted."""
         asked: list[_Asked] = []
@@ -117,17 +138,25 @@ class ObjectLists:
         concerned = _concerned(points, m, sides)
         for i in sorted({*concerned, *buying}) if buying else concerned:
             row, now = int(points.row[i]), int(points.time_ms[i])
-            for of, name, thing in sides.objects_at(row, int(points.event[i]), now):
+            where = sides.where_at(row, int(points.at[i]), now) if self._local else Where()
+            for of, name, thing in sides.objects_at(row, int(points.event[i]), now, bool(self._lacking)):
                 if of in self._kinds:
-                    kept = thing if sides.touch(row).open[of].get(name) is thing else None
-                    asked.append(_Asked(i, row, of, name, kept, None if kept is None else kept.about()))
-                    its.append([thing.read(column, now) for column in self._its])
+                    there = sides.touch(row).open[of]
+                    kept = thing if there.get(name) is thing else None
+                    lacks = lacking_companion(name, there, shop) if self._lacking and of == "product" else None
+                    about = None if kept is None else kept.about()
+                    asked.append(_Asked(i, row, of, name, kept, about, lacks, where))
+                    its.append([_read(column, thing, lacks, now) for column in self._its])
             if i in buying:
                 purchases[i] = sides.purchases(row, PURCHASES)
         values = np.empty((len(asked), len(self._program.columns)))
         values[:, self._others] = points.columns[[each.point for each in asked]][:, self._read]
         values[:, self._places] = np.array(its).reshape(len(asked), len(self._its))
         return asked, values, purchases
+
+
+def _read(column: Column, thing: OpenObject, lacks: str | None, now_ms: int) -> float:
+    return float(lacks is not None) if column.op is Op.ITS_LACKING else thing.read(column, now_ms)
 
 
 def _concerned(points: Points, m: int, sides: Sides) -> list[int]:

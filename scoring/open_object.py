@@ -48,6 +48,9 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         What an order is worth.
     reason
         When it was last said why an order goes back, and that.
+    usual
+        When a product was last bought, and after how long all customers usually bought it again, as was known then; 0
+        for unknown.
     """
 
     events: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
@@ -57,6 +60,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
     crossed: dict[str, int] = msgspec.field(default_factory=dict)
     worth: float | None = None
     reason: tuple[int, str] | None = None
+    usual: tuple[int, int] = (0, 0)
 
     def about(self) -> About:
         """What is told of it now."""
@@ -71,8 +75,12 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         products: Iterable[str] = (),
         worth: float | None = None,
         reason: str = "",
+        usual_ms: int = 0,
     ) -> None:
-        """Take in an event that is about it; what it is of and worth where it is an order."""
+        """Take in an event that is about it; what it is of and worth where it is an order.
+
+        Of a product that was bought, `usual_ms` is after how long customers usually buy it again.
+        """
         last, n = self.events.get(kind, (ms, 0))
         self.events[kind] = (max(last, ms), n + 1)
         if promised_ms:
@@ -81,7 +89,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
             self.products = tuple(products)[:_PRODUCTS]
             self.worth = worth
             self.bought = bought_with(self.bought, ms)
-
+            self.usual = max(self.usual, (ms, usual_ms))
         if reason:
             self.reason = max(self.reason or (ms, reason), (ms, reason))
 
@@ -98,7 +106,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         """The value of a column of objects; NaN for what never happened."""
         if column.op is Op.ITS_LATE:
             delivery = None if self.promised is None else self.promised[1]
-            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought)
+            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought, self.usual[1])
             return math.nan if expected is None else float(now_ms - expected)
         last, n = self.events.get(column.a, (None, 0))
         if column.op is Op.ITS_TOTAL:
@@ -120,8 +128,11 @@ def bought_with(times: tuple[int, ...], ms: int) -> tuple[int, ...]:
     return tuple(sorted((*times, ms)))[-_TIMES_BOUGHT:]
 
 
-def used_up_ms(times: Sequence[int]) -> int | None:
-    """When a product will be used up by the usual gap between its purchases; None before the second."""
+def used_up_ms(times: Sequence[int], usual_ms: int = 0) -> int | None:
+    """When a product will be used up by the usual gap between its purchases.
+
+    Before the second of them that of all customers is taken, `usual_ms`; None where that is not known (0) either.
+    """
     if len(times) < 2 or times[-1] == times[0]:
-        return None
+        return times[-1] + usual_ms if times and usual_ms else None
     return times[-1] + (times[-1] - times[0]) // (len(times) - 1)

@@ -1,6 +1,6 @@
 """Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -8,6 +8,7 @@ from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.open_object import OpenObject
 from scoring.profile import NEVER
+from scoring.where import Moved
 
 __all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
@@ -91,6 +92,8 @@ class Side(msgspec.Struct, array_like=True):
         By what they are (order, product …), then by id: the objects that something is known of.
     looked_ms
         When rules were last asked about objects: what is read again after a crash is not asked again.
+    moved
+        Where the customer was told to be, where a rule asks for it.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -102,6 +105,7 @@ class Side(msgspec.Struct, array_like=True):
     standing: Standing = msgspec.field(default_factory=Standing)
     open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
     looked_ms: int = NEVER
+    moved: Moved = ()
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
@@ -133,11 +137,13 @@ class Side(msgspec.Struct, array_like=True):
         products: Sequence[str],
         worth: float,
         reason: str,
+        usual_ms: Mapping[str, int],
         limit: int,
     ) -> list[tuple[str, str, OpenObject]]:
         """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`.
 
-        What it says of `products`, `worth` and `reason` is kept with the order alone.
+        What it says of `products`, `worth` and `reason` is kept with the order alone; `usual_ms` has the usual gaps of
+        products that are bought, where they are known.
         """
         told = []
         for of, name in about:
@@ -146,7 +152,7 @@ class Side(msgspec.Struct, array_like=True):
             if of == "order":
                 thing.learn(kind, ms, promised_ms, products, worth, reason)
             else:
-                thing.learn(kind, ms, promised_ms)
+                thing.learn(kind, ms, promised_ms, usual_ms=usual_ms.get(name, 0) if of == "product" else 0)
             told.append((of, name, thing))
             if len(there) > limit:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]

@@ -1,6 +1,6 @@
 """Sides: the side records of one partition's customers, and what order and cart events do to them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
+from scoring.where import Moved, Where, moved, where_by
 
 __all__ = ["Detail", "Sides"]
 
@@ -24,7 +25,7 @@ class Detail(NamedTuple):
     customer's standing.
 
     `object_id` is the order's, ticket's or code's, or the wished product's, or the place's; `reason` is why an order
-    goes back.
+    goes back, `where` is where the customer is.
     """
 
     object_id: str = ""
@@ -32,6 +33,17 @@ class Detail(NamedTuple):
     news: tuple[News, ...] = ()
     promised_ms: int = 0
     reason: str = ""
+    where: Where | None = None
+
+
+class _About(NamedTuple):
+    """What an event says of objects: kind, time, worth, and by product that it bought the usual gap, if known."""
+
+    kind: int
+    ms: int
+    worth: float
+    detail: Detail
+    usual_ms: dict[str, int]
 
 
 class Sides:
@@ -70,10 +82,13 @@ class Sides:
         self._again: dict[int, int] = {}
         self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
-        self.about_objects: dict[int, tuple[int, int, float, Detail]] = {}
-        """By index in the run: kind, time, worth and detail of each event about objects that is not yet taken in."""
+        self._moved: dict[int, list[tuple[int, Moved]]] = {}
+        self.about_objects: dict[int, _About] = {}
+        """By index in the run: each event that is about objects and not yet taken in."""
         self.names_kept = False
         """Whether names are kept: only where a rule carries them."""
+        self.places_kept = False
+        """Whether it is kept where customers are: only where a rule asks for it."""
         self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
@@ -84,6 +99,7 @@ class Sides:
         self._carts.clear()
         self._again.clear()
         self._bought.clear()
+        self._moved.clear()
         self.about_objects.clear()
 
     def find(self, row: int) -> Side | None:
@@ -100,9 +116,12 @@ class Sides:
             side = self._open[row] = self.find(row) or Side()
         return side
 
-    def apply(self, events: Events, i: int, detail: Detail, rows: Any) -> None:
+    def apply(
+        self, events: Events, i: int, detail: Detail, rows: Any, usual_ms: Callable[[str, int], int] = lambda *_: 0
+    ) -> None:
         """Apply event `i` of a run, which counts: order ids, then the cart; fill `events.cart_items` and the value.
 
+        `usual_ms` gives after how long a product is usually bought again, as is known at a watermark; 0 for unknown.
         What is news of the standing waits until somebody asks for it as of a later point, or the run has ended.
 
         An order whose id is known gets the status `DUPLICATE`. What is already here by its offset (a record read
@@ -124,12 +143,19 @@ class Sides:
                 return
         if detail.news and not known:
             self._news.setdefault(row, []).append((i, ms, detail.news))
-        if not known and objects_of(kind, detail.object_id, [item.product for item in detail.items]):
-            self.about_objects[i] = kind, ms, float(events.value[i]), detail
+        if detail.where is not None and self.places_kept and not known:
+            versions = self._moved.setdefault(row, [(-1, side.moved)])
+            side.moved = moved(side.moved, ms, detail.where)
+            versions.append((i, side.moved))
         newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
+        gaps: dict[str, int] = {}
         if kind == _COMPLETED:
             events.coupon[i] = any(isinstance(news, Ordered) and news.coupon for news in detail.news)
-            self._foresee(events, i, row, ms, detail.items, newest if known else None)
+            known_ms = int(events.watermark_ms[i])
+            gaps = {item.product: gap for item in detail.items if (gap := usual_ms(item.product, known_ms))}
+            self._foresee(events, i, row, ms, detail.items, newest if known else None, gaps)
+        if not known and objects_of(kind, detail.object_id, [item.product for item in detail.items]):
+            self.about_objects[i] = _About(kind, ms, float(events.value[i]), detail, gaps)
         if kind in (_ADDED, _REMOVED, _COMPLETED):
             if known:
                 self._again[row] = newest
@@ -152,7 +178,14 @@ class Sides:
         return side.cart
 
     def _foresee(
-        self, events: Events, i: int, row: int, ms: int, items: Sequence[CartItem], newest: int | None
+        self,
+        events: Events,
+        i: int,
+        row: int,
+        ms: int,
+        items: Sequence[CartItem],
+        newest: int | None,
+        gaps: dict[str, int],
     ) -> None:
         """Say when the products of an order will be used up; up to `newest` where the record has run ahead."""
         found = []
@@ -163,14 +196,17 @@ class Sides:
                 times = () if thing is None else thing.bought
             if newest is None:
                 times = self._bought[row, product] = bought_with(times, ms)
-            until = used_up_ms([at for at in times if newest is None or at <= newest])
+            until = used_up_ms([at for at in times if newest is None or at <= newest], gaps.get(product, 0))
             if until is not None:
                 found.append(until)
         if found:
             events.replenish_ms[i], events.replenish_last_ms[i] = min(found), max(found)
 
-    def objects_at(self, row: int, event: int, now_ms: int) -> list[tuple[str, str, OpenObject]]:
-        """What there is to be asked at a point: what its event is about, which is taken in; by time alone (-1), all."""
+    def objects_at(self, row: int, event: int, now_ms: int, whole: bool = False) -> list[tuple[str, str, OpenObject]]:
+        """What there is to be asked at a point: what its event is about, which is taken in; by time alone (-1), all.
+
+        `whole`: an order is about all products, also about those that it is not of.
+        """
         told = self.about_objects.pop(event, None)
         if told is None:
             side = self.find(row)
@@ -180,12 +216,17 @@ class Sides:
         side.looked_ms = max(side.looked_ms, now_ms)
         if told is None:
             return [(of, name, thing) for of, there in side.open.items() for name, thing in there.items()]
-        kind, ms, worth, detail = told
+        kind, ms, worth, detail, gaps = told
         products = [item.product for item in detail.items]
         about = objects_of(kind, detail.object_id, products)
-        found = side.learn(about, kind, ms, detail.promised_ms, products, worth, detail.reason, self._objects_kept)
+        found = side.learn(
+            about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, self._objects_kept
+        )
         if kind == _COMPLETED:  # an order may be what a code was waiting for
             found += [("code", code, thing) for code, thing in side.open.get("code", {}).items()]
+            if whole:
+                others = side.open.get("product", {}).items()
+                found += [("product", name, thing) for name, thing in others if ("product", name) not in about]
         return found
 
     def purchases(self, row: int, limit: int) -> list[tuple[str, int]]:
@@ -205,6 +246,14 @@ class Sides:
             side = self.find(row)
             return [] if side is None else cart_items(side.cart)
         return cart_items(next(cart for index, cart in reversed(versions) if index < applied))
+
+    def where_at(self, row: int, applied: int, now_ms: int) -> Where:
+        """Where the customer was told to be when the first `applied` events of the run had been applied."""
+        versions = self._moved.get(row)
+        if versions is None:
+            side = self.find(row)
+            return Where() if side is None else where_by(side.moved, now_ms)
+        return where_by(next(told for index, told in reversed(versions) if index < applied), now_ms)
 
     def standing_at(self, row: int, applied: int) -> Standing:
         """The customer's standing when the first `applied` events of the run had been applied, to be changed.

@@ -23,6 +23,7 @@ from scoring.kinds import N_KINDS, Kind
 from scoring.profile import stable_hash
 from scoring.side import CartItem
 from scoring.sides import Detail
+from scoring.where import Where
 from streams.commit import Record
 from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, product_of, worth_of
 from streams.hashing import hashes
@@ -30,6 +31,7 @@ from streams.limits import Limits, too_large
 from streams.news import TELLING, news_of
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.suspects import POISON
+from streams.whereabouts import SAYING_WHERE, where_of
 
 __all__ = ["Decoded", "Decoder"]
 
@@ -227,11 +229,12 @@ class Decoder:
         for i in np.flatnonzero(_IS_CARRYING[c.kind]).tolist():
             kind, said = int(kinds[i]), c.values[i].properties
             news = news_of(kind, c.values[i]) if kind in TELLING else ()
+            where = where_of(c.values[i]) if kind in SAYING_WHERE else None
             if kind not in _CARRYING or said is None or (kind == Kind.CART_VIEWED and said.products is None):
-                if news:
-                    details[i] = Detail(news=news)
+                if news or where is not None:
+                    details[i] = Detail(news=news, where=where)
                 continue
-            details[i] = detail = _detail(kind, said, news)
+            details[i] = detail = _detail(kind, said, news, where)
             events.promised_ms[i] = detail.promised_ms
             if kind in _ORDERS:
                 events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
@@ -436,13 +439,13 @@ def _told(kind: int, said: Properties | None) -> float:
     return math.nan if told is None else told
 
 
-def _detail(kind: int, said: Properties, news: tuple[News, ...]) -> Detail:
+def _detail(kind: int, said: Properties, news: tuple[News, ...], where: Where | None) -> Detail:
     if kind in _WISHES:
         return Detail(product_of(said))
     if kind in _TICKETS:
         return Detail(text_id(said.ticket_id) or "", news=news)
     if kind in _PLACES:
-        return Detail((said.code if kind == Kind.REFERRED else said.place) or "")
+        return Detail((said.code if kind == Kind.REFERRED else said.place) or "", where=where)
     if kind in _STEPS:
         quantity = 1.0 if said.quantity is None else said.quantity
         return Detail("", (CartItem(product_of(said), quantity, said.price or 0.0),))

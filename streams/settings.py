@@ -210,7 +210,9 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     rules_dir: Annotated[Path | None, AfterValidator(_existing)] = Field(
         None, description="directory of rule files, or one file (default: the shipped rules)"
     )
-    rule_parameters: Annotated[dict[str, dict[str, float | str]], NoDecode, BeforeValidator(as_object)] = Field(
+    rule_parameters: Annotated[
+        dict[str, dict[str, float | str | list[float]]], NoDecode, BeforeValidator(as_object)
+    ] = Field(
         {},
         description='changes to rules by name, as {"cart-abandoned": {"quiet": "2h"}} (JSON or TOML table)',
     )

@@ -26,6 +26,7 @@ from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
 from streams.limits import Limits
 from streams.outbox import INPUTS, Outbox
+from streams.steps import MODEL, READY, RULES, SHOP, START, Steps, timeline_id
 from streams.suspects import POISON, PoisonError, Suspects
 from streams.waiting import Run, Waiting
 
@@ -182,9 +183,7 @@ class Unit:
         self._told_ms = NEVER
         self._live: tuple[int, int] | None = None
         self._touched = 0
-        self._counts: list[tuple[int, int]] = []
-        self._ticks: list[tuple[int, int]] = []
-        self._read = 0
+        self._notes = Steps()
         self._models = list(loaded)
         self._timeline = timeline
         self._shop = list(shop)
@@ -232,13 +231,20 @@ class Unit:
         limit = self._suspects.limit or RUN_EVENTS
         run = self._waiting.next_run(behind, limit, RUN_SPAN_MS) if len(self._waiting) else None
         if run is not None:
-            self._apply(run, behind)
+            self.apply(run, behind)
             return len(self._waiting) > 0
         if not behind and not len(self._waiting):
             return self._pass_time(now_ms)
         return False
 
-    def _apply(self, run: Run, behind: Sequence[int]) -> None:
+    def apply(self, run: Run, behind: Sequence[int]) -> None:
+        """Apply records in their order, while these inputs have more to come.
+
+        Raises
+        ------
+        PoisonError
+            If the engine fails on one of them.
+        """
         engine = self.engine
         engine.clock.behind[:] = 0
         engine.clock.behind[list(behind)] = 1
@@ -259,8 +265,7 @@ class Unit:
         engine.counts.ignored += run.ignored
         engine.counts.dead_lettered += len(run.refused)
         read = sum(count for _, count in run.counts)
-        self._counts += run.counts
-        self._read += read
+        self._notes.run(run.counts, behind)
         self._touched += read
         for source, offset in run.next.items():
             self._next[source] = offset
@@ -287,11 +292,15 @@ class Unit:
         if target <= at:
             return False
         step = min(target, (at // tick + TICKS_AT_ONCE) * tick)
-        outcome = self.engine.advance(step, now_ms)
-        self.outbox.tell(outcome, (), self._told_ms)
-        self._ticks.append((self._read, step))
-        self._touched += 1
+        self.tick(step, now_ms)
         return step < target
+
+    def tick(self, until_ms: int, now_ms: int) -> None:
+        """Let quiet time pass up to a time, as of a wall time."""
+        outcome = self.engine.advance(until_ms, now_ms)
+        self.outbox.tell(outcome, (), self._told_ms)
+        self._notes.tick(until_ms, now_ms)
+        self._touched += 1
 
     # ---- writing
 
@@ -308,8 +317,7 @@ class Unit:
         rows = [*self.engine.changes(), (UNIT_KEY, self._meta())]
         taken = Taken(self.outbox.drain(), rows, {source: self._next[source] for source in self._moved})
         self._moved.clear()
-        self._counts, self._ticks = [], []
-        self._read = self._touched = 0
+        self._touched = 0
         return taken
 
     def copy(self) -> UnitCopy | None:
@@ -329,8 +337,7 @@ class Unit:
             "sequence": self._sequence,
             "watermark_ms": None if watermark_ms == NEVER else watermark_ms,
             "offsets": {INPUTS[source]: self._next[source] for source in range(N_SOURCES)},
-            "runs": _merged(self._counts),
-            "ticks": self._ticks,
+            **self._notes.drain(),
             "model_version": self.engine.model.version,
             "shop_version": self.engine.shop_version,
             "rules": [f"{rule.name}@{rule.version}" for rule in self.engine.rules.rules],
@@ -390,12 +397,27 @@ class Unit:
             self.engine.swap_shop(known)
         self.engine.plan_rules(self._timeline)
         self.engine.catch_up()
+        self._tell_start()
         return {source: self._next[source] for source in range(N_SOURCES)}
+
+    def decoded(self, source: int, records: Sequence[Record]) -> Decoded:
+        """Decode records of one input, the next in order."""
+        return self._decode(source, records)
+
+    def _tell_start(self) -> None:
+        note = self._notes.told
+        note(START, "")
+        for what, known in ((MODEL, self._models), (SHOP, self._shop)):
+            if known:
+                note(what, str(max(snapshot.version for snapshot in known)))
+        note(RULES, timeline_id(self._timeline))
+        note(READY, "")
 
     def swap_model(self, snapshot: Snapshot) -> None:
         """Use a model from its effective time on; while the state is still being read, once it is there."""
         if self._restored:
             self.engine.swap(snapshot)
+            self._notes.told(MODEL, str(snapshot.version))
         else:
             self._models.append(snapshot)
 
@@ -403,6 +425,7 @@ class Unit:
         """Use a version of the shop's knowledge from its effective time on, as a model."""
         if self._restored:
             self.engine.swap_shop(snapshot)
+            self._notes.told(SHOP, str(snapshot.version))
         else:
             self._shop.append(snapshot)
 
@@ -411,6 +434,7 @@ class Unit:
         self._timeline = timeline
         if self._restored:
             self.engine.plan_rules(timeline)
+            self._notes.told(RULES, timeline_id(timeline))
 
     # ---- figures
 
@@ -444,14 +468,3 @@ def begun_at(offsets: Sequence[int]) -> bytes:
 def next_offsets(row: bytes) -> list[int]:
     """Return the next offset of each input, from a unit's own row."""
     return msgspec.msgpack.decode(row, type=_Meta).next
-
-
-def _merged(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Runs of one input in a row as one."""
-    merged: list[tuple[int, int]] = []
-    for source, count in counts:
-        if merged and merged[-1][0] == source:
-            merged[-1] = (source, merged[-1][1] + count)
-        else:
-            merged.append((source, count))
-    return merged

@@ -93,7 +93,7 @@ def _rate(column: Column) -> float:
     """How fast a column grows by time alone, per millisecond: NaN where it jumps."""
     if column.op in _AGES:
         return 1.0
-    if column.op in (Op.TOTAL, Op.ITS_TOTAL):
+    if column.op in (Op.TOTAL, Op.ITS_TOTAL, Op.ITS_LACKING):
         return 0.0
     if column.op is not Op.FIELD or column.a in _JUMPING:
         return math.nan

@@ -18,6 +18,7 @@ __all__ = [
     "ANY",
     "FIELDS",
     "ITS_KINDS",
+    "ITS_OPS",
     "KINDS",
     "LATELY",
     "LATELY_KINDS",
@@ -139,6 +140,9 @@ class Op(IntEnum):
     ITS_LATE = 8
     """`a` an `Expected`: milliseconds since it was to be expected of the object, below 0 before; NaN if unknown."""
 
+    ITS_LACKING = 9
+    """1 where what is usually bought with the product was never bought, else 0."""
+
 
 class Expected(IntEnum):
     """What can be expected of an object at a time of its own."""
@@ -177,6 +181,10 @@ class Field(IntEnum):
     CATEGORY_VIEWS = 24
     MONTHS_RUNNING = 25
     PERCENTILE_PEAK = 26
+
+
+ITS_OPS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE, Op.ITS_LACKING)
+"""What is read of an order, a product and the like, and not of the customer."""
 
 
 class Column(NamedTuple):

@@ -35,7 +35,16 @@ from scoring.rules.expression import (
 from scoring.rules.functions import read_call
 from scoring.rules.refused import Refused
 from scoring.rules.units import check_comparison, product_unit, quotient_unit, sum_unit
-from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, FUNCTIONS, ITS_NAMES, NEVER, UNIT_NAMES, nearest
+from scoring.rules.words import (
+    EXPECTED_NAMES,
+    FIELD_NAMES,
+    FUNCTIONS,
+    ITS_NAMES,
+    LACKS_COMPANION,
+    NEVER,
+    UNIT_NAMES,
+    nearest,
+)
 
 __all__ = ["MAX_LENGTH", "PredicateError", "parse", "parse_value"]
 
@@ -241,6 +250,8 @@ class _Reader:
             return Read(Column(Op.FIELD, int(field))), FIELDS[field].unit
         if name in EXPECTED_NAMES:
             return Arithmetic("/", Read(Column(Op.ITS_LATE, EXPECTED_NAMES[name])), Constant(_DAY_MS)), Unit.DAYS
+        if name == LACKS_COMPANION:
+            return Read(Column(Op.ITS_LACKING, 0)), Unit.TRUTH
         if name in ITS_NAMES:
             raise Refused(node, f"{name!r} is a kind of event, not a number", f"write days_since({name})")
         if name in KINDS:
@@ -250,7 +261,7 @@ class _Reader:
             raise Refused(node, f"{name!r} needs its arguments", f"write {FUNCTIONS[name]}")
         if name == NEVER:
             raise Refused(node, f"{NEVER!r} is a condition, not a number", "it stands alone")
-        close = nearest(name, [*FIELD_NAMES, *EXPECTED_NAMES, *self.parameters])
+        close = nearest(name, [*FIELD_NAMES, *EXPECTED_NAMES, LACKS_COMPANION, *self.parameters])
         raise Refused(node, f"unknown feature {name!r}", f"nearest known: {close!r}")
 
     def whole(self, node: ast.expr, what: str, limit: int) -> int:

@@ -11,15 +11,16 @@ import yaml
 
 from scoring.rules.carry import Carry
 from scoring.rules.measures import measure_ms
-from scoring.rules.rule import ActionClass, Coupon, ForEach, Rule, RuleError
+from scoring.rules.rule import MARKS, ActionClass, Coupon, ForEach, Rule, RuleError
 from scoring.rules.words import nearest
 
 __all__ = ["Overrides", "duration_ms", "examine_rules", "read_rules"]
 
-Overrides = Mapping[str, Mapping[str, float | str]]
-"""By rule name, then by parameter: values from the settings in place of the file's defaults, numbers or
-durations.
-"""
+Given = float | str | list[float]
+"""A parameter as it may be given: a number, a duration, or the numbers of `marks`."""
+
+Overrides = Mapping[str, Mapping[str, Given]]
+"""By rule name, then by parameter: values from the settings in place of the file's defaults."""
 
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -40,6 +41,9 @@ _FIELDS = (
     "audience",
     "coupon",
     "paused",
+    "countries",
+    "regions",
+    "cities",
 )
 _NEEDED = ("name", "sentence", "enter")
 
@@ -149,6 +153,7 @@ class _Document:
         """How each field of a rule is read."""
         return {
             "parameters": lambda: self.parameters(overrides.get(self.name, {})),
+            "marks": lambda: self.marks(overrides.get(self.name, {})),
             "version": lambda: self.whole("version", 1),
             "sentence": lambda: self.text("sentence") or "",
             "enter": lambda: self.text("enter") or "",
@@ -162,6 +167,9 @@ class _Document:
             "audience": lambda: self.truth("audience"),
             "coupon": lambda: self.choice("coupon", Coupon, Coupon.NEVER),
             "paused": lambda: self.truth("paused"),
+            "countries": lambda: self.names("countries"),
+            "regions": lambda: self.names("regions"),
+            "cities": lambda: self.names("cities"),
         }
 
     def noting(self, read: Callable[[], T]) -> T | None:
@@ -250,6 +258,17 @@ class _Document:
         answer = self.read(field, kind, "not known here", remedy)
         return default if answer is None else answer
 
+    def names(self, field: str) -> tuple[str, ...]:
+        """A list of names, none where the field is not there."""
+        entry = self.entries.get(field)
+        if entry is None:
+            return ()
+        written = entry.node.value if isinstance(entry.node, yaml.SequenceNode) else []
+        names = tuple(str(part.value).strip() for part in written if isinstance(part, yaml.ScalarNode))
+        if not names or not all(names):
+            raise self.error(field, entry.node.value if names else "…", "is no list of names", "write it as [Berlin]")
+        return names
+
     def carries(self) -> tuple[str, ...]:
         entry = self.entries.get("carries")
         if entry is None:
@@ -262,13 +281,32 @@ class _Document:
             raise self.error("carries", [str(item.value) for item in items], "holds something unknown", remedy)
         return tuple(item.value for item in items)
 
-    def parameters(self, overrides: Mapping[str, float | str]) -> dict[str, float]:
+    def marks(self, overrides: Mapping[str, Given]) -> tuple[float, ...]:
+        """The numbers of the one parameter that is a list, none where there is no such."""
         entry = self.entries.get("parameters")
-        values: dict[str, float] = {}
-        if entry is not None:
-            for name, item in self.mapping(entry.node, "parameters").items():
-                values[name] = self.parameter(name, item.node.value, item.line)
+        item = None if entry is None else self.mapping(entry.node, "parameters").get(MARKS)
+        if item is None:
+            return ()
+        written = item.node.value if isinstance(item.node, yaml.SequenceNode) else []
+        given = overrides.get(MARKS, [part.value for part in written if isinstance(part, yaml.ScalarNode)])
+        try:
+            numbers = tuple(float(mark) for mark in given) if isinstance(given, list) else ()
+        except ValueError:
+            numbers = ()
+        if not numbers or not all(map(math.isfinite, numbers)):
+            remedy = "write increasing numbers, as [500, 1000]"
+            raise self.error(f"parameters.{MARKS}", given, "is no list of numbers", remedy, item.line)
+        return numbers
+
+    def parameters(self, overrides: Mapping[str, Given]) -> dict[str, float]:
+        entry = self.entries.get("parameters")
+        written = {} if entry is None else self.mapping(entry.node, "parameters")
+        values = {
+            name: self.parameter(name, item.node.value, item.line) for name, item in written.items() if name != MARKS
+        }
         for name, given in overrides.items():
+            if name == MARKS and MARKS in written:
+                continue
             if name not in values:
                 known = ", ".join(values) or "none"
                 raise self.error(f"parameters.{name}", given, "the rule has no such parameter", f"declared: {known}")

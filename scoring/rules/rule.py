@@ -2,20 +2,23 @@
 told.
 """
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import pairwise
 from types import MappingProxyType
 
 from scoring.rules.carry import CARRIED_COLUMNS, CARRY_WORDS, Carry
-from scoring.rules.columns import FIELDS, ITS_KINDS, Column, Expected, Field, Op
-from scoring.rules.expression import Not, Number, Truth, columns_of, columns_of_value
+from scoring.rules.columns import FIELDS, ITS_KINDS, ITS_OPS, Column, Expected, Field, Op
+from scoring.rules.expression import All, AnyOf, Constant, Not, Number, Truth, columns_of, columns_of_value
 from scoring.rules.hysteresis import conflict
 from scoring.rules.predicate import PredicateError, parse, parse_value
-from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, ITS_NAMES, RESERVED, nearest
+from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED, nearest
+from scoring.where import Where
 
-__all__ = ["ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
+__all__ = ["MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
@@ -25,6 +28,9 @@ _SCORES = frozenset(
 )
 _OF_AN_ORDER = frozenset({Column(Op.FIELD, Field.ORDER_NUMBER), Column(Op.FIELD, Field.ORDER_VALUE)})
 _SHOWN = 80
+MARKS, MARK, NEXT_MARK = "marks", "mark", "next_mark"
+"""The one parameter that is a list of numbers, and what stands for one of them and for the one above it."""
+_NONE_ABOVE = 2.0**53
 
 
 class RuleError(ValueError):
@@ -65,7 +71,9 @@ class ForEach(StrEnum):
     PLACE = "place"
 
 
-_EXPECTED_OF = {ForEach.ORDER: Expected.DELIVERY, ForEach.PRODUCT: Expected.REPLENISHMENT}
+_EXPECTED_OF = {Expected.DELIVERY: ForEach.ORDER, Expected.REPLENISHMENT: ForEach.PRODUCT}
+_FACTS_OF = {**{name: _EXPECTED_OF[of] for name, of in EXPECTED_NAMES.items()}, LACKS_COMPANION: ForEach.PRODUCT}
+"""What is known of such an object beside its events."""
 
 
 _CARRIED_OF = {
@@ -99,6 +107,12 @@ class Rule:
     `sentence` may name parameters in braces. What `carries` has beside the words of `Carry` are values that
     the lines could read, too.
 
+    With `countries`, `regions` or `cities` only those enter who are in one of these, whatever the lines say; who is
+    in the list stays when they move away.
+
+    With `marks` the rule has a list for each of them, in which `mark` and `next_mark` stand for the mark's number and
+    the one above it; `of_marks` has the rule of each.
+
     Raises
     ------
     RuleError
@@ -120,6 +134,13 @@ class Rule:
     audience: bool = False
     coupon: Coupon = Coupon.NEVER
     paused: bool = False
+    countries: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    cities: tuple[str, ...] = ()
+    marks: tuple[float, ...] = ()
+    mark: float | None = None
+    """Of which of the marks this is the list; None for the whole rule."""
+    of_marks: tuple["Rule", ...] = field(init=False, repr=False, compare=False)
     entering: Truth = field(init=False, repr=False)
     leaving: Truth = field(init=False, repr=False)
     reads_score: bool = field(init=False, repr=False)
@@ -132,14 +153,15 @@ class Rule:
     def __post_init__(self) -> None:
         self._check_fields()
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
-        entering = self._predicate("enter", self.enter)
-        leaving = Not(entering) if self.exit is None else self._predicate("exit", self.exit)
+        whole = self.mark is None and bool(self.marks)
+        of_marks = tuple(replace(self, mark=mark) for mark in self.marks) if whole else (self,)
+        object.__setattr__(self, "of_marks", of_marks)
+        entering, leaving = self._of_all() if whole else self._of_one()
         object.__setattr__(self, "entering", entering)
         object.__setattr__(self, "leaving", leaving)
         object.__setattr__(self, "reads_score", bool(self.columns & _SCORES))
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
-        figures = [text for text in self.carries if text not in CARRY_WORDS]
-        object.__setattr__(self, "figures", tuple((text, self._figure(text)) for text in figures))
+        object.__setattr__(self, "figures", of_marks[0].figures if whole else self._figures())
         words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
         read = frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
         object.__setattr__(self, "carried_columns", read)
@@ -159,6 +181,54 @@ class Rule:
         words = (Carry.PURCHASES, Carry.BEST_SELLERS, Carry.COMPANIONS)
         return self.for_each is ForEach.NONE and any(word in self.carries for word in words)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is for some countries, regions or cities only."""
+        return bool(self.countries or self.regions or self.cities)
+
+    def covers(self, where: Where, place: str = "") -> bool:
+        """Whether one enters who is there, or at a place of that name; anybody where the rule is not local."""
+        told = ((where.country, self.countries), (where.region, self.regions), (where.city, self.cities),
+                (place.casefold(), self.cities))  # fmt: skip
+        return not self.is_local or any(name in {each.casefold() for each in names} for name, names in told if name)
+
+    @property
+    def list_name(self) -> str:
+        """The name of the list: that of the rule, and of the mark where it has marks."""
+        return self.name if self.mark is None else f"{self.name}/{self.mark:g}"
+
+    @property
+    def names(self) -> dict[str, float]:
+        """What the lines may name: the parameters, and of a list of a mark that mark and the one above it."""
+        if self.mark is None:
+            return dict(self.parameters)
+        above = [mark for mark in self.marks if mark > self.mark]
+        return {**self.parameters, MARK: self.mark, NEXT_MARK: min(above, default=_NONE_ABOVE)}
+
+    def _of_one(self) -> tuple[Truth, Truth]:
+        entering = self._predicate("enter", self.enter)
+        return entering, Not(entering) if self.exit is None else self._predicate("exit", self.exit)
+
+    def _of_all(self) -> tuple[Truth, Truth]:
+        return (
+            AnyOf(tuple(each.entering for each in self.of_marks)),
+            All(tuple(each.leaving for each in self.of_marks)),
+        )
+
+    def _check_marks(self) -> None:
+        def error(reason: str, remedy: str) -> RuleError:
+            return RuleError(self.name, f"parameters.{MARKS}", list(self.marks), reason, remedy)
+
+        if any(low >= high for low, high in pairwise(self.marks)) or self.marks[0] <= 0:
+            raise error("do not increase from above 0", "write increasing numbers, as [500, 1000]")
+        if self.for_each is not ForEach.NONE:
+            raise error("stand in a rule for each order, product or the like", f"remove {MARKS}, or for_each")
+        if MARK not in re.findall(r"\w+", self.enter):
+            raise error("are not used", f"write {MARK} in enter, as in points >= {MARK}")
+        for name in (MARK, NEXT_MARK):
+            if name in self.parameters:
+                raise RuleError(self.name, f"parameters.{name}", name, "already has a meaning", "give it another name")
+
     def _check_fields(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > 60:
             remedy = "use up to 60 lower-case letters, digits and single hyphens, as in win-back"
@@ -175,29 +245,39 @@ class Rule:
             if not _PARAMETER.fullmatch(name) or name in RESERVED or name in ("and", "or", "not"):
                 reason = "already has a meaning" if name in RESERVED else "not a lower_snake name"
                 raise RuleError(self.name, f"parameters.{name}", name, reason, "give it another name")
+        if self.marks:
+            self._check_marks()
 
     def _predicate(self, field: str, text: str) -> Truth:
         try:
-            return parse(text, self.parameters)
+            return parse(text, self.names)
         except PredicateError as error:
             raise RuleError(self.name, field, error.text, error.reason, error.remedy, column=error.column) from None
 
+    def _figures(self) -> tuple[tuple[str, Number], ...]:
+        return tuple((text, self._figure(text)) for text in self.carries if text not in CARRY_WORDS)
+
     def _figure(self, text: str) -> Number:
-        words = [*Carry, *FIELD_NAMES, *self.parameters]
+        if text == NEXT_MARK and self.mark == max(self.marks, default=None):
+            return Constant(math.nan)
+        words = [*Carry, *FIELD_NAMES, *self.names]
         if re.fullmatch(r"\w+", text) and text not in words:
             remedy = f"nearest known: {nearest(text, words)!r}"
             raise RuleError(self.name, "carries", text, "holds something unknown", remedy)
         try:
-            number = parse_value(text, self.parameters)
+            number = parse_value(text, self.names)
         except PredicateError as error:
             raise RuleError(self.name, "carries", error.text, error.reason, error.remedy, column=error.column) from None
-        if any(column.op in (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE) for column in columns_of_value(number)):
+        if any(column.op in ITS_OPS for column in columns_of_value(number)):
             reason = "what is known of an object is carried with it, not as a value"
             raise RuleError(self.name, "carries", text, reason, f"write {Carry.ORDER!r}")
         return number
 
     def _place(self, match: re.Match[str]) -> str:
         name = match[1]
+        if name == MARKS and self.marks:
+            *others, last = (f"{mark:g}" for mark in self.marks)
+            return f"{', '.join(others)} or {last}" if others else last
         if name not in self.parameters:
             known = ", ".join(self.parameters) or "none"
             remedy = f"name a parameter in braces (declared: {known})"
@@ -205,7 +285,8 @@ class Rule:
         return f"{self.parameters[name]:g}"
 
     def _check_lines(self) -> None:
-        if self.exit is not None and (found := conflict(self.entering, self.leaving)):
+        alone = self.of_marks[0] is self  # the lists of several marks were checked each by itself
+        if self.exit is not None and alone and (found := conflict(self.entering, self.leaving)):
             reason = f"{found.reason} (enter {found.enter}, exit {found.exit})"
             raise RuleError(self.name, "exit", self.exit, reason, found.remedy)
         of_order = self.columns & _OF_AN_ORDER
@@ -219,11 +300,11 @@ class Rule:
         """What is asked of an object must be something that is known of such a one."""
         words = re.findall(r"\w+", f"{self.enter} {self.exit or ''}")
         known = {f"its_{kind.name.lower()}" for kind in ITS_KINDS.get(self.for_each, ())}
-        known |= {name for name, of in EXPECTED_NAMES.items() if of is _EXPECTED_OF.get(self.for_each)}
+        known |= {name for name, of in _FACTS_OF.items() if of is self.for_each}
         for word in words:
-            if (word in ITS_NAMES or word in EXPECTED_NAMES) and word not in known:
+            if (word in ITS_NAMES or word in _FACTS_OF) and word not in known:
                 owners = [each for each, kinds in ITS_KINDS.items() if ITS_NAMES.get(word) in kinds]
-                owners += [each for each, of in _EXPECTED_OF.items() if of is EXPECTED_NAMES.get(word)]
+                owners += [_FACTS_OF[word]] if word in _FACTS_OF else []
                 reason, field = f"{word!r} is about an object", "enter" if word in self.enter else "exit"
                 text = self.enter if field == "enter" else self.exit
                 raise RuleError(self.name, field, text, reason, f"add for_each: {' or '.join(dict.fromkeys(owners))}")

@@ -17,7 +17,8 @@ from scoring.rules.words import KIND_NAMES
 __all__ = ["MAX_RULES", "RuleSet"]
 
 MAX_RULES = 64
-"""How many rules there can be: a customer's row keeps one bit a rule for whether they are in its list."""
+"""How many lists there can be: a customer's row keeps one bit a list for whether they are in it. A rule has one, or one
+for each of its marks."""
 
 _FIELDS_BY_DAY: dict[Field, int] = {Field.VISITED_DAYS: VISITED, Field.ACTIVE_DAYS: ANY}
 """Fields that are counted in a ring of days, without a window of their own."""
@@ -29,7 +30,7 @@ class RuleSet:
     Attributes
     ----------
     rules
-        (R,) in the order given; the position of a rule is its bit in a customer's row.
+        (R,) in the order given.
     columns
         (C,) what predicates read, in the order in which the kernel fills them, then what else actions carry.
     clocks
@@ -85,6 +86,11 @@ class RuleSet:
         return tuple(rule.name for rule in self.rules)
 
     @property
+    def list_names(self) -> tuple[str, ...]:
+        """The names of the lists, in the order of the rules: one each, or one for each of its marks."""
+        return tuple(each.list_name for rule in self.rules for each in rule.of_marks)
+
+    @property
     def day_kinds(self) -> frozenset[int]:
         """The kinds that some rule counts by the day."""
         return frozenset().union(*map(_day_kinds, self.rules))
@@ -132,11 +138,13 @@ def _counted_by_day(columns: frozenset[Column]) -> frozenset[int]:
 
 def _check_names(rules: tuple[Rule, ...]) -> None:
     seen: set[str] = set()
-    for number, rule in enumerate(rules, 1):
+    number = 0
+    for rule in rules:
+        number += len(rule.of_marks)
         if rule.name in seen:
             raise RuleError(rule.name, "name", rule.name, "stands twice", "give one of the two another name")
         if number > MAX_RULES:
-            reason = f"is rule {number}, and there can be {MAX_RULES}"
+            reason = f"makes {number} lists, and there can be {MAX_RULES}"
             raise RuleError(rule.name, "name", rule.name, reason, "remove rules that are no longer used")
         seen.add(rule.name)
 

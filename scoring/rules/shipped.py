@@ -38,6 +38,7 @@ SHIPPED: tuple[str, ...] = (
     "refund-done",
     "replenish",
     "retarget-bought",
+    "retarget-complement",
     "retarget-viewed",
     "return-requested",
     "second-order",

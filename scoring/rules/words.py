@@ -11,6 +11,7 @@ __all__ = [
     "FUNCTIONS",
     "ITS_NAMES",
     "KIND_NAMES",
+    "LACKS_COMPANION",
     "NEVER",
     "RESERVED",
     "SINCE_UNITS",
@@ -32,6 +33,9 @@ ITS_NAMES: dict[str, int] = {f"its_{kind.name.lower()}": int(kind) for kinds in 
 
 EXPECTED_NAMES: dict[str, Expected] = {"days_late": Expected.DELIVERY, "days_overdue": Expected.REPLENISHMENT}
 """Days since something was to be expected of an object, below 0 before."""
+
+LACKS_COMPANION = "lacks_companion"
+"""Whether what is usually bought with a product was never bought."""
 
 KIND_NAMES: dict[int, str] = {number: name for name, number in KINDS.items()}
 """What each kind of event is called in predicates."""
@@ -72,6 +76,7 @@ RESERVED: frozenset[str] = frozenset(
         *KINDS,
         *ITS_NAMES,
         *EXPECTED_NAMES,
+        LACKS_COMPANION,
         *FUNCTIONS,
         NEVER,
         "days",

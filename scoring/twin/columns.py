@@ -3,7 +3,7 @@
 import math
 
 from scoring.kinds import Kind
-from scoring.rules.columns import ANY, VISITED, Column, Field, Op
+from scoring.rules.columns import ANY, ITS_OPS, VISITED, Column, Field, Op
 from scoring.twin.customer import DAY_MS, HOUR_MS, Customer
 from scoring.twin.orders import Summary
 
@@ -24,7 +24,7 @@ def read(
 
     `order_value` and `order_number` are those of the order that caused the moment, NaN for none.
     """
-    if column.op in (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE):
+    if column.op in ITS_OPS:
         return math.nan
     if column.op is Op.FIELD:
         if column.a in (Field.VISITED_DAYS, Field.ACTIVE_DAYS):

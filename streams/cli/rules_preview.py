@@ -23,8 +23,9 @@ from streams.loading import Bad, Loaded, events_of
 from streams.rule_files import read_text
 from streams.ruling.checking import check
 from streams.ruling.known import Known, read_known
-from streams.ruling.now import NoStateError, preview_now
+from streams.ruling.now import preview_now
 from streams.ruling.past import Past, Span, preview_files, preview_topics
+from streams.ruling.snapshots import NoStateError
 from streams.settings import Settings
 from streams.settings_sources import load
 from streams.worker import unit_options
@@ -87,22 +88,22 @@ def preview(
         click.echo(str(error), err=True)
     if errors:
         raise SystemExit(FAILURE)
-    if not in_past:
-        _preview_now(settings, known, found, as_json)
-        return
-    span = Span(ALWAYS if start is None else start, FAR if stop is None else stop)
-    loaded = Loaded()
-    source = partial(_from_files, inputs, form, options, loaded) if inputs else _from_topics
-    _show_past(found, source(settings, known, found, span), as_json)
+    try:
+        if not in_past:
+            _preview_now(settings, known, found, as_json)
+            return
+        span = Span(ALWAYS if start is None else start, FAR if stop is None else stop)
+        loaded = Loaded()
+        source = partial(_from_files, inputs, form, options, loaded) if inputs else _from_topics
+        _show_past(found, source(settings, known, found, span), as_json)
+    except (NoStateError, LayoutMismatchError) as error:
+        raise click.ClickException(str(error)) from None
     if loaded.bad:
         raise SystemExit(BAD_LINES)
 
 
 def _preview_now(settings: Settings, known: Known, found: Sequence[Rule], as_json: bool) -> None:
-    try:
-        now = preview_now(settings, unit_options(settings, checked_rules(settings)), known, found)
-    except (NoStateError, LayoutMismatchError) as error:
-        raise click.ClickException(str(error)) from None
+    now = preview_now(settings, unit_options(settings, checked_rules(settings)), known, found)
     if as_json:
         print_json(now_as_data(found, now))
         return
@@ -111,6 +112,8 @@ def _preview_now(settings: Settings, known: Known, found: Sequence[Rule], as_jso
         first, last = map(from_ms, now.times_ms)
         at = first if first == last else f"{first} to {last}"
         click.echo(f"{now.customers:,} customers looked at, at {at} (event time)", err=True)
+    else:
+        click.echo("no worker has stored anybody yet", err=True)
 
 
 def _from_topics(settings: Settings, known: Known, found: Sequence[Rule], span: Span) -> Past:
@@ -131,6 +134,8 @@ def _from_files(
         sources = [stack.enter_context(LineFile(name)) for name in inputs]
         limit = settings.max_record_bytes
         history = History(events_of(sources, ADAPTERS[form], options, loaded, _bad, max_record_bytes=limit))
+    if not len(history):
+        raise NoStateError(f"no event in {', '.join(inputs)}; is --format {form} right?")
     return preview_files(settings, history, known, found, span)
 
 

@@ -12,18 +12,13 @@ from scoring.rules.book import ALWAYS
 from streams.changelog import changelog_topic, read_changelog
 from streams.ruling.known import Known
 from streams.ruling.reached import Reached, Watch, added
-from streams.ruling.snapshots import read_used
+from streams.ruling.snapshots import partitions_to_read, read_used
 from streams.settings import Settings
-from streams.topics import found
 from streams.unit import Unit, UnitOptions
 
-__all__ = ["NoStateError", "Now", "beside", "look", "preview_now"]
+__all__ = ["Now", "beside", "look", "preview_now"]
 
 _NOBODY: Final = Events.blank(0)
-
-
-class NoStateError(LookupError):
-    """There is no state to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +46,14 @@ def preview_now(settings: Settings, options: UnitOptions, known: Known, rules: S
     Raises
     ------
     NoStateError
-        If no worker has written state under this `app_id`.
+        If no worker has run under this `app_id`.
     LayoutMismatchError
         If the state was begun under other settings.
     BrokerUnreachableError, aiokafka.errors.KafkaError
         From the broker.
     """
-    name = changelog_topic(settings)
-    topics = found(settings, [name])
-    if not topics:
-        raise NoStateError(f"there is no topic {name}: no worker has run under the app_id {settings.app_id}")
-    return asyncio.run(_look_at_all(settings, options, known, rules, topics[0].partitions))
+    partitions = partitions_to_read(settings, [changelog_topic(settings)])
+    return asyncio.run(_look_at_all(settings, options, known, rules, partitions))
 
 
 async def _look_at_all(

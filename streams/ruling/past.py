@@ -24,9 +24,8 @@ from streams.outbox import INPUTS
 from streams.ruling.known import Known
 from streams.ruling.now import beside
 from streams.ruling.reached import Reached, Watch, added
-from streams.ruling.snapshots import read_used
+from streams.ruling.snapshots import partitions_to_read, read_used
 from streams.settings import Settings
-from streams.topics import found
 from streams.unit import Unit, UnitOptions
 
 __all__ = ["Past", "Span", "live_through", "preview_files", "preview_topics", "timeline"]
@@ -78,14 +77,17 @@ def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules
 
     Raises
     ------
+    NoStateError
+        If a topic is missing.
     BrokerUnreachableError, kafka.errors.KafkaError
         From the broker.
     """
+    partitions = partitions_to_read(settings, INPUTS)
     used = asyncio.run(read_used(settings))
     names = [rule.name for rule in rules]
     planned = timeline(known, rules, span.start_ms)
     parts, customers, ends_ms = [], 0, []
-    for partition in range(max(topic.partitions for topic in found(settings, INPUTS))):
+    for partition in range(partitions):
         watch = Watch(names, span.start_ms, span.stop_ms, settings.horizon_ms)
         unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch)
         unit.ready({})

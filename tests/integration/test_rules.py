@@ -85,10 +85,16 @@ class Shop:
 
 
 @pytest.fixture
-def shop(fresh_broker: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+def settings(fresh_broker: Any, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A broker without topics, and gates that are open."""
     for name, value in {**OPEN, "RECOMPRA_BROKER": fresh_broker.address}.items():
         monkeypatch.setenv(name, value)
-    settings = load().settings
+    return load().settings
+
+
+@pytest.fixture
+def shop(settings: Settings) -> Iterator[Shop]:
+    """A shop on that broker, with all topics."""
     create(settings, wanted(settings, rule_names(settings)))
     made = Shop(settings)
     yield made
@@ -153,6 +159,22 @@ def test_a_rule_from_its_file_to_its_actions(shop: Shop, tmp_path: Path) -> None
         (2, [None, True]),
     ]
     assert {rule["name"]: rule["paused"] for rule in run("list")["rules"]}["quiet-buyer"]
+
+
+def test_what_is_missing_for_a_preview_is_told(settings: Settings, tmp_path: Path) -> None:
+    """Topics that are not there, with the remedy; a state in which nobody is yet; files without an event."""
+    (rules, nothing) = tmp_path / "rules.yaml", tmp_path / "nothing.ndjson"
+    rules.write_text(RULE)
+    nothing.write_text("")
+    for arguments in ([], ["--from", "2024-05-01"]):
+        done = CliRunner().invoke(main, ["rules", "preview", str(rules), *arguments])
+        assert done.exit_code == 1
+        assert "`recompra topics create` makes them" in done.stderr
+    create(settings, wanted(settings, rule_names(settings)))
+    done = CliRunner().invoke(main, ["rules", "preview", str(rules)])
+    assert (done.exit_code, "no worker has stored anybody yet" in done.stderr) == (0, True)
+    done = CliRunner().invoke(main, ["rules", "preview", str(rules), "--input", str(nothing)])
+    assert (done.exit_code, "is --format segment right?" in done.stderr) == (1, True)
 
 
 def write(file: Path, quiet: str) -> Path:

@@ -15,7 +15,7 @@ from scoring.crossing import Crossings
 from scoring.engine import Engine
 from scoring.kernel import Events, admit
 from scoring.kinds import Kind
-from scoring.sides import Detail, Sides
+from scoring.sides import Sides
 from scoring.twin import Event
 
 
@@ -149,10 +149,10 @@ def heedless_row(rows: Any, events: Events, window_ms: int) -> None:
 class HeedlessSides(Sides):
     """Side records that do not look at the offsets that were applied to them."""
 
-    def apply(self, events: Events, i: int, detail: Detail, rows: Any) -> None:
+    def apply(self, events: Events, i: int, *said: Any) -> None:
         """Apply whatever comes."""
         self.touch(int(events.row[i])).applied[int(events.source[i])] = -1
-        super().apply(events, i, detail, rows)
+        super().apply(events, i, *said)
 
 
 def test_applied_offsets_are_looked_at() -> None:

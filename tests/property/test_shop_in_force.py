@@ -2,35 +2,21 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies.engines import Told, feed, let_pass, new_engine
-from strategies.event_streams import DAY_MS, START_MS, streams
+from strategies.engines import SHOPS, Told, feed, let_pass, new_engine
+from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, streams
 
-from scoring.shop.observations import Bought, Line
-from scoring.shop.settings import ShopSettings
-from scoring.shop.shop import Shop
-from scoring.shop.snapshot import ShopSnapshot, parts_of
+from scoring.engine import Engine
+from scoring.kinds import Kind
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.twin import Event
-
-
-def known(days: int) -> ShopSnapshot:
-    """A version that is in force from so many days after the start on, its number the same."""
-    shop = Shop(ShopSettings(every_ms=DAY_MS), ["p"], version=days - 1)
-    at = START_MS + (days - 1) * DAY_MS + 1
-    shop.take("p", 1, [(at, Bought(at, "m", "o", 1, (Line("tea"), Line("cup")))), (at + 3 * DAY_MS, None)])
-    [version] = shop.complete()
-    return ShopSnapshot(version.version, version.effective_ms, parts_of(version.figures))
-
-
-VERSIONS = [known(days) for days in (1, 2, 4)]
 
 
 def told_in_runs(events: list[Event], edges: list[int], order: list[ShopSnapshot]) -> tuple[Told, int]:
     """What is told when the input is cut at `edges` and the versions come in this order."""
-    engine, told = new_engine(shop=()), Told()
-    for snapshot in order:
-        engine.swap_shop(snapshot)
+    engine, told = new_engine(shops=order), Told()
     for start, end in pairwise(edges):
         feed(engine, events[start:end], told)
     let_pass(engine, max(event.time_ms for event in events) + 2 * DAY_MS, told)
@@ -41,24 +27,60 @@ def told_in_runs(events: list[Event], edges: list[int], order: list[ShopSnapshot
 @given(events=streams(), cuts=st.lists(st.integers(0, 40), max_size=8))
 def test_cuts_and_repeats_change_nothing(events: list[Event], cuts: list[int]) -> None:
     """One run, and any pieces with versions told twice: the same actions with the same version on each."""
-    whole = told_in_runs(events, [0, len(events)], VERSIONS)
+    whole = told_in_runs(events, [0, len(events)], SHOPS)
     edges = sorted({0, *(cut for cut in cuts if cut < len(events)), len(events)})
-    assert told_in_runs(events, edges, [*VERSIONS, *VERSIONS]) == whole
+    assert told_in_runs(events, edges, [*SHOPS, *SHOPS]) == whole
+
+
+ONCE = [
+    Event(CUSTOMERS[0], START_MS + at_ms, int(kind), source, offset, number, product=2, quantity=1.0, value=9.0)
+    for number, (at_ms, kind, source, offset) in enumerate(
+        (
+            (0, Kind.PAGE, 0, 0),
+            (DAY_MS + HOUR_MS, Kind.PAGE, 0, 1),
+            (DAY_MS + 2 * HOUR_MS, Kind.ORDER_COMPLETED, 1, 0),
+            (20 * DAY_MS, Kind.PAGE, 0, 2),
+        ),
+        1,
+    )
+]
+"""One order, after the first version came in force."""
+
+
+def test_the_usual_gap_is_that_of_the_version_in_force_at_the_purchase() -> None:
+    """What is bought for the first time is used up after the gap that was known then, whatever is known later.
+
+    Of several products of an order the first is told of to the minute, the others at the daily look.
+    """
+    told, _ = told_in_runs(ONCE, [0, len(ONCE)], SHOPS)
+    ordered = ONCE[2].time_ms
+    found = {action[3]: action[0] - ordered for action in told.actions if action[2] == "replenish" and action[4]}
+    assert found.keys() == {"p1", "p2"}
+    assert found["p1"] // HOUR_MS == 60
+    assert 84 <= found["p2"] // HOUR_MS < 84 + 24
+
+
+def test_a_gap_of_another_version_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison of cuts fails where a run takes the gaps that were known when it began."""
+
+    def known_before(self: Engine, product: str, _: int) -> int:
+        return 0 if self.shop is None else round((self.shop.usual_gap_days(product) or 0.0) * DAY_MS)
+
+    monkeypatch.setattr(Engine, "_usual_gap_ms", known_before)
+    assert told_in_runs(ONCE, [0, 4], SHOPS) != told_in_runs(ONCE, [0, 1, 2, 3, 4], SHOPS)
 
 
 def test_a_version_is_in_force_from_its_time_on() -> None:
     """Not before; one that is not newer changes nothing."""
-    engine = new_engine(shop=())
-    for snapshot in (VERSIONS[0], VERSIONS[1], VERSIONS[0]):
-        engine.swap_shop(snapshot)
-    at = VERSIONS[0].effective_ms
+    engine = new_engine(shops=(SHOPS[0], SHOPS[1], SHOPS[0]))
+    at = SHOPS[0].effective_ms
     engine.advance(at - 1, at)
     assert (engine.shop, engine.shop_version) == (None, 0)
     engine.advance(at + DAY_MS // 2, at)
-    assert engine.shop is VERSIONS[0]
-    assert engine.shop.companions("tea", 1) == ["cup"]
+    assert engine.shop is SHOPS[0]
+    assert engine.shop.companions("p1", 1) == ["p2"]
     engine.advance(at + 2 * DAY_MS, at)
     assert engine.shop_version == 2
-    engine.swap_shop(VERSIONS[0])
+    engine.swap_shop(SHOPS[0])
     engine.advance(at + 4 * DAY_MS, at)
     assert engine.shop_version == 2

@@ -65,11 +65,11 @@ class _RowsCopiedLate(CommitProtocol):
 class _NoAppliedOffsets(RecordingUnit):
     """What a row says of the offsets applied to it is set, but not looked at."""
 
-    def _apply(self, run: Run, behind: Sequence[int]) -> None:
+    def apply(self, run: Run, behind: Sequence[int]) -> None:
         applied, events = self.engine.profiles.rows["applied"], run.events
         for row, source, offset in zip(events.row, events.source, events.offset, strict=True):
             applied[row, source] = min(applied[row, source], offset - 1)
-        super()._apply(run, behind)
+        super().apply(run, behind)
 
 
 class _ReadOffsetSkipped(CommitProtocol):
@@ -287,9 +287,9 @@ class _SliceRefused(Suspects):
 class _FailureIgnored(RecordingUnit):
     """What a failing record left half done is taken for done."""
 
-    def _apply(self, run: Run, behind: Sequence[int]) -> None:
+    def apply(self, run: Run, behind: Sequence[int]) -> None:
         try:
-            super()._apply(run, behind)
+            super().apply(run, behind)
         except PoisonError:
             self._broken = False
 

@@ -242,6 +242,7 @@ def _comparable(topic: str, value: bytes | None) -> Any:
     read = Counter[int]()
     for source, count in said.pop("runs"):
         read[source] += count
+    del said["behind"], said["told"]
     return said, read
 
 

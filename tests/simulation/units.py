@@ -129,20 +129,20 @@ class RecordingUnit(Unit):
         self._forgetful = forgetful
         self._steps: list[Step] = []
 
-    def _apply(self, run: Run, behind: Sequence[int]) -> None:
+    def apply(self, run: Run, behind: Sequence[int]) -> None:
+        """What the production unit does, and note it."""
         read = [0] * len(self._waiting.count)
         for source, count in run.counts:
             read[source] += count
         known = list(self._told_rules)
         self._steps.append(Step(known_models(self.engine), known, read=read, behind=list(behind)))
-        super()._apply(run, behind)
+        super().apply(run, behind)
 
-    def _pass_time(self, now_ms: int) -> bool:
-        before, models, known = len(self._ticks), known_models(self.engine), list(self._told_rules)
-        more = super()._pass_time(now_ms)
-        for _, until_ms in self._ticks[before:]:
-            self._steps.append(Step(models, known, until_ms=until_ms, now_ms=now_ms))
-        return more
+    def tick(self, until_ms: int, now_ms: int) -> None:
+        """What the production unit does, and note it."""
+        models, known = known_models(self.engine), list(self._told_rules)
+        super().tick(until_ms, now_ms)
+        self._steps.append(Step(models, known, until_ms=until_ms, now_ms=now_ms))
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         """What the production unit does; a forgetful one no longer knows any message by its id."""
@@ -234,10 +234,7 @@ class Replay(Unit):
             elif step.born:
                 self.engine.catch_up()
             else:
-                outcome = self.engine.advance(step.until_ms, step.now_ms)
-                self.outbox.tell(outcome, (), self._told_ms)
-                self._ticks.append((self._read, step.until_ms))
-                self._touched += 1
+                self.tick(step.until_ms, step.now_ms)
 
     def _run(self, step: Step) -> None:
         for source, count in enumerate(step.read):
@@ -247,7 +244,7 @@ class Replay(Unit):
         run = self._waiting.next_run([], sum(step.read))
         if run is None or sum(count for _, count in run.counts) != sum(step.read):
             raise UnfollowableError(f"{step.read} records were read, of which the inputs hold fewer")
-        self._apply(run, step.behind)
+        self.apply(run, step.behind)
 
     def _learn(self, step: Step) -> None:
         """Know the versions of rules that were known then: after a restore perhaps fewer than before."""

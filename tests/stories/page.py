@@ -1,4 +1,6 @@
-"""The page of the shipped rules for marketers, written from the rules and their stories: `python -m stories.page`."""
+"""The page of the shipped rules for marketers, and an example of each rule's action for its schema, from the rules
+and their stories: `PYTHONPATH=tests:. python -m stories.page`.
+"""
 
 import re
 from importlib.resources import files
@@ -12,9 +14,10 @@ from stories.story import Player, read_stories, rule_named
 from scoring.rules import Rule
 from scoring.rules.shipped import SHIPPED
 
-__all__ = ["PAGE", "page"]
+__all__ = ["EXAMPLES", "PAGE", "page", "published"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules" / "README.md"
+EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "actions-rule" / "valid"
 
 _HEAD = """# The shipped rules
 
@@ -29,9 +32,10 @@ After *For example* stands what happens in a story, and what is published of it,
 rule; the whole of an action is described in [consumers.md](../consumers.md).
 
 Not shipped yet: `account-created` needs identities that were merged; `priority-support`, `price-sensitive-offer` and
-`high-interest-high-fit` need the customer's type; `retarget-complement` needs what is bought together.
+`high-interest-high-fit` need the customer's type.
 
 """
+_AS_FILE = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _SHOWN = ("rule", "crossing", "crossing_number", "object", "products", "category", "details", "action_class",
           "expires_at")  # fmt: skip
 _EXPLAINED = re.compile(r"^# ?", re.MULTILINE)
@@ -50,6 +54,8 @@ def _entry(rule: Rule) -> str:
     facts = [f"*{rule.action_class}*"]
     if rule.for_each != "none":
         facts.append(f"one action for each {rule.for_each}")
+    if rule.marks:
+        facts.append("one action for each mark")
     if rule.cooldown_ms:
         facts.append(f"not again within {_duration(rule.cooldown_ms)}")
     if rule.expires_after_ms:
@@ -59,12 +65,12 @@ def _entry(rule: Rule) -> str:
     if rule.audience:
         facts.append("an audience")
     parts = [f"\n## {rule.name}\n", f"**{rule.sentence}**\n", f"{explained}\n", f"{'; '.join(facts)}.\n"]
-    if rule.parameters:
-        parts.append(
-            "Changed by: " + ", ".join(f"`{key}` ({value:g})" for key, value in rule.parameters.items()) + ".\n"
-        )
+    changed = [f"`marks` ({', '.join(f'{mark:g}' for mark in rule.marks)})"] if rule.marks else []
+    changed += [f"`{key}` ({value:g})" for key, value in rule.parameters.items()]
+    if changed:
+        parts.append(f"Changed by: {', '.join(changed)}.\n")
     parts.append(f"For example:\n\n```text\n{_lines(rule.name)}\n```\n")
-    parts.append(f"```json\n{_published(rule.name)}\n```\n")
+    parts.append(f"```json\n{_shortened(rule.name)}\n```\n")
     return "\n".join(parts)
 
 
@@ -74,11 +80,16 @@ def _lines(rule: str) -> str:
     return str(text).rstrip()
 
 
-def _published(rule: str) -> str:
-    """What is published of it on the rule's own topic."""
+def published(rule: str) -> dict[str, Any]:
+    """What is published of its story of entering on the rule's own topic."""
     player = Player(rule)
     player.play(read_stories(rule)["enters"].steps)
     [value] = [value for topic, value in player.published() if topic == f"actions-{rule}"]
+    return value
+
+
+def _shortened(rule: str) -> str:
+    value = published(rule)
     data: dict[str, Any] = {key: value["data"][key] for key in _SHOWN if value["data"][key] not in (None, [], {})}
     told = {"id": value["id"], "subject": value["subject"], "time": value["time"], "data": data}
     return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
@@ -95,3 +106,5 @@ def _duration(ms: int) -> str:
 if __name__ == "__main__":
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(), "utf-8")
+    for name in SHIPPED:
+        (EXAMPLES / f"{name}.json").write_bytes(orjson.dumps(published(name), option=_AS_FILE))

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 import yaml
+from stories.shop import SHOP
 
 from schemas.names import CALL_KINDS, kind_name, topic_name
 from schemas.timestamp import from_ms, to_ms
@@ -35,17 +36,13 @@ from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome
 from scoring.profile import DAY_MS, Layout
 from scoring.rules import Rule, RuleSet, shipped
-from scoring.shop.observations import Bought, Line
-from scoring.shop.settings import ShopSettings
-from scoring.shop.shop import Shop
-from scoring.shop.snapshot import ShopSnapshot, parts_of
 from streams.commit import Record
 from streams.decoding import Decoder
 from streams.details import details_of
 from streams.outbox import INPUTS, Outbox
 
-__all__ = ["LAYOUT", "SHOP", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy", "read_stories",
-           "rule_named", "rules_with_stories", "why_no_story"]  # fmt: skip
+__all__ = ["CUSTOMER", "LAYOUT", "SHOP", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy",
+           "read_stories", "rule_named", "rules_with_stories", "why_no_story"]  # fmt: skip
 
 DIRECTORY = Path(__file__).parent
 START_MS = 1_714_521_600_000
@@ -62,36 +59,6 @@ SNAPSHOT = Snapshot(
     quantiles=np.linspace(-0.3, 0.15, 13),
 )
 LAYOUT = Layout()
-
-_SOLD = [["mug", "cup"]] * 3 + [["lamp", "mug"]] * 2 + [["lamp", "bulb"], ["tea", "coffee"], ["tea"]]
-_CATEGORIES = {
-    "mug": "kitchen",
-    "cup": "kitchen",
-    "lamp": "light",
-    "bulb": "light",
-    "tea": "drinks",
-    "coffee": "drinks",
-}
-
-
-def _shop() -> ShopSnapshot:
-    """What is known of the products when those orders came in the day before the stories begin."""
-    shop = Shop(ShopSettings(every_ms=DAY_MS), ["orders-0"])
-    at = START_MS - DAY_MS
-    orders = [
-        (
-            at,
-            Bought(at, f"m-{n}", f"o-{n}", n, tuple(Line(product, 20.0, _CATEGORIES[product]) for product in products)),
-        )
-        for n, products in enumerate(_SOLD)
-    ]
-    shop.take("orders-0", len(orders), [*orders, (START_MS + DAY_MS, None)])
-    [version] = shop.complete()
-    return ShopSnapshot(version.version, version.effective_ms, parts_of(version.figures))
-
-
-SHOP = _shop()
-"""What the shop knows in every story."""
 
 _NO_STORIES = {"once", "never sooner"}
 _UNITS_MS = {"d": DAY_MS, "h": 3_600_000, "m": 60_000, "s": 1_000}

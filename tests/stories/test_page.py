@@ -1,11 +1,10 @@
 """The page for marketers has every rule, as it is and with what it really publishes."""
 
 from importlib.resources import files
-from pathlib import Path
 
 import orjson
 import pytest
-from stories.page import PAGE, page
+from stories.page import EXAMPLES, PAGE, page
 from stories.story import Player, read_stories, rule_named
 
 from schemas.accepted import refused
@@ -13,7 +12,8 @@ from scoring.rules.shipped import SHIPPED
 from streams.settings_sources import load
 from streams.topics import rule_names, wanted
 
-ROOT = Path(__file__).parents[2]
+SAID = ("rule", "crossing", "object", "products", "category", "action_class", "expires_at")
+"""What an example must have as it is published; scores may differ in their last digits."""
 
 
 def test_the_page_is_that_of_the_rules() -> None:
@@ -23,7 +23,7 @@ def test_the_page_is_that_of_the_rules() -> None:
 
 @pytest.mark.parametrize("rule", SHIPPED)
 def test_a_rule_has_its_entry_topic_and_schema(rule: str) -> None:
-    """Each has an entry on the page and a topic, and what it publishes in its story is of the topic's schema."""
+    """Each has an entry on the page, a topic and an example, and what its story publishes is of the topic's schema."""
     assert f"\n## {rule}\n\n**{rule_named(rule).sentence}**\n" in PAGE.read_text("utf-8")
     settings = load(rules="all").settings
     assert f"actions-{rule}" in {spec.name for spec in wanted(settings, rule_names(settings))}
@@ -34,6 +34,10 @@ def test_a_rule_has_its_entry_topic_and_schema(rule: str) -> None:
     assert ("audiences" in dict(published)) == rule_named(rule).audience
     for topic, value in published:
         assert refused("audience.v1" if topic == "audiences" else "action.v1", orjson.dumps(value)) is None
+    example = orjson.loads((EXAMPLES / f"{rule}.json").read_bytes())
+    told = dict(published)[f"actions-{rule}"]
+    assert {key: example["data"][key] for key in SAID} == {key: told["data"][key] for key in SAID}
+    assert (example["id"], example["data"].keys()) == (told["id"], told["data"].keys())
 
 
 @pytest.mark.parametrize("rule", SHIPPED)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from strategies.event_streams import DAY_MS, HOUR_MS, START_MS, columns_of
+from strategies.shop_known import Known, known_shop
 
 from scoring.carried import Carried, Noted
 from scoring.engine import Engine, EngineSettings
@@ -19,10 +20,7 @@ from scoring.model import Example, LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome, Scores
 from scoring.profile import Layout
 from scoring.rules import Rule, RuleSet, shipped
-from scoring.shop.observations import Bought, Line
-from scoring.shop.settings import ShopSettings
-from scoring.shop.shop import Shop
-from scoring.shop.snapshot import ShopSnapshot, parts_of
+from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
 from scoring.sides import Detail
 from scoring.twin import Event
@@ -41,7 +39,12 @@ SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, ga
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
-RULES = RuleSet((*shipped({"win-back": {"quiet": 4}, "browsing-prospect": {"visits": 2}}).rules, RESTLESS, LIKELY))
+_SOONER = {
+    "win-back": {"quiet": 4},
+    "browsing-prospect": {"visits": 2},
+    "retarget-complement": {"after": 1, "until": 9},
+}
+RULES = RuleSet((*shipped(_SOONER).rules, RESTLESS, LIKELY))
 SNAPSHOT = Snapshot(
     version=1,
     effective_ms=START_MS + 2 * DAY_MS,
@@ -53,26 +56,18 @@ SNAPSHOT = Snapshot(
 )
 """A model that takes effect two days after the start and gives every percentile."""
 
+SHOPS = tuple(
+    known_shop(
+        version,
+        START_MS + at_ms,
+        {f"p{n}": Known(9.0 - n, (f"p{(n + version) % 5}",), n + 1.5 * version, f"c{n % 2}") for n in range(5)},
+    )
+    for version, at_ms in enumerate((DAY_MS, 2 * DAY_MS + HOUR_MS, 6 * DAY_MS), 1)
+)
+"""The shop's knowledge of the products that orders are of: what goes with each and its usual gap, always others."""
 
 JUDGED = ("withheld", "channel", "not_before_ms", "coupon", "control", "carried")
 """What the gates decide of an action and what it carries: the seventh of an action's tuple and those after it."""
-
-
-def _shop() -> ShopSnapshot:
-    """What is known of the products that orders are of, from a day after the start on."""
-    shop = Shop(ShopSettings(every_ms=DAY_MS), ["p"], version=6)
-    lines = [Line(f"p{n}", 1.0, f"c{n % 2}") for n in range(5)]
-    orders = [
-        (START_MS, Bought(START_MS, f"m{n}", f"o{n}", n, (line, lines[1], lines[n // 2])))
-        for n, line in enumerate(lines)
-    ]
-    shop.take("p", len(orders), [*orders, (START_MS + 2 * DAY_MS, None)])
-    version = next(iter(shop.complete()))
-    return ShopSnapshot(version.version, version.effective_ms, parts_of(version.figures))
-
-
-SHOP = _shop()
-"""The shop's knowledge, version 7."""
 
 
 @dataclass
@@ -96,14 +91,14 @@ def new_engine(
     snapshots: Iterable[Snapshot] = (SNAPSHOT,),
     kind: type[Engine] = Engine,
     settings: EngineSettings = SETTINGS,
-    shop: Iterable[ShopSnapshot] = (SHOP,),
+    shops: Iterable[ShopSnapshot] = SHOPS,
 ) -> Engine:
-    """An engine that knows of the snapshots from the start."""
+    """An engine that knows of the snapshots of the model and the shop from the start."""
     engine = kind(settings, RULES)
     for snapshot in snapshots:
         engine.swap(snapshot)
-    for known in shop:
-        engine.swap_shop(known)
+    for shop in shops:
+        engine.swap_shop(shop)
     return engine
 
 

@@ -94,9 +94,11 @@ def test_an_object_is_the_same_in_any_order() -> None:
 
 
 def test_a_product_is_used_up_after_its_usual_gap() -> None:
-    """The mean of the gaps between the last six purchases; unknown before the second, and for two at once."""
+    """The mean of the gaps between the last six purchases; that of all before the second, and for two at once."""
     assert used_up_ms(()) is used_up_ms((DAY,)) is used_up_ms((DAY, DAY)) is None
     assert used_up_ms((0, 10 * DAY, 40 * DAY)) == 60 * DAY
+    assert used_up_ms((0, 10 * DAY, 40 * DAY), usual_ms=DAY) == 60 * DAY
+    assert used_up_ms((DAY,), usual_ms=30 * DAY) == used_up_ms((DAY, DAY), usual_ms=30 * DAY) == 31 * DAY
     times: tuple[int, ...] = ()
     for day in range(9):
         times = bought_with(times, day * DAY)

@@ -15,8 +15,10 @@ from rich.console import Console
 
 from schemas.timestamp import from_ms, to_ms
 from scoring.engine import Engine
+from scoring.features import FEATURE_VERSION, FEATURES, N_FEATURES
 from scoring.kernel import Events
 from scoring.learner import Learner
+from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Outcome
 from scoring.profile import DAY_MS, FAR
 from scoring.rules import read_rules
@@ -312,10 +314,27 @@ def test_a_table_says_why_and_what_was_bought() -> None:
 STEADY = read_rules(
     "name: cart-open\nsentence: Has a cart.\nenter: cart_items > 0\n---\n"
     "name: twice\nsentence: Bought twice.\nenter: orders >= 2\n---\n"
-    "name: win-back\nversion: 2\nsentence: Bought.\nenter: orders >= 1\n",
+    "name: win-back\nversion: 2\nsentence: Bought.\nenter: orders >= 1\n---\n"
+    "name: likely\nsentence: Likely to buy.\nenter: percentile >= 0.5\nexit: percentile < 0.4\n",
     "steady.yaml",
 )
 """What time alone does not change: whoever enters within a day would enter now."""
+
+
+def model() -> Snapshot:
+    """One that ranks by orders alone, which time does not change."""
+    weight = np.zeros(N_FEATURES)
+    weight[FEATURES.index("frequency.log_orders")] = 1.0
+    scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
+    return Snapshot(
+        version=1,
+        effective_ms=START,
+        feature_version=FEATURE_VERSION,
+        horizon_ms=LIVE.horizon_ms,
+        warming_up=False,
+        scorer=scorer,
+        quantiles=np.linspace(0.0, 2.0, 5),
+    )
 
 
 def test_who_would_enter_now_is_who_enters_when_the_rules_are_applied() -> None:
@@ -323,7 +342,8 @@ def test_who_would_enter_now_is_who_enters_when_the_rules_are_applied() -> None:
     settings = LIVE.model_copy(update={"marketing_contacts": -1})
     names = [rule.name for rule in STEADY]
     live = Live(settings).until(START, FROM)
-    stored = Unit(0, unit_options(settings, rules_in_force(settings)))
+    live.unit.swap_model(model())
+    stored = Unit(0, unit_options(settings, rules_in_force(settings)), [model()])
     stored.restore(list(live.rows), list(live.rows.values()))
     stored.ready({})
     found = look(stored, beside(rules_in_force(settings).rules, STEADY), names)

@@ -1,0 +1,42 @@
+"""Versions of the shop's knowledge, made up: what is known of each product."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from scoring.profile import stable_hash
+from scoring.shop.snapshot import Figures, ShopSnapshot, parts_of
+
+__all__ = ["Known", "known_shop"]
+
+
+class Known(NamedTuple):
+    """In how many orders a product was lately, what it was bought with most, and after how long it is bought again."""
+
+    orders: float
+    companions: tuple[str, ...] = ()
+    gap_days: float = np.nan
+    category: str | None = None
+
+
+def known_shop(version: int, effective_ms: int, known: Mapping[str, Known]) -> ShopSnapshot:
+    """A version that knows this of these products."""
+    names = sorted(known, key=lambda name: stable_hash(name.encode()))
+    categories = sorted({facts.category for facts in known.values() if facts.category})
+    companions = np.full((len(names), 2), -1, np.int32)
+    for row, name in enumerate(names):
+        found = [names.index(other) for other in known[name].companions]
+        companions[row, : len(found)] = found
+    figures = Figures(
+        hashes=np.array([stable_hash(name.encode()) for name in names], np.uint64),
+        products=[name.encode() for name in names],
+        popularity=np.array([known[name].orders for name in names], np.float32),
+        gap_days=np.array([known[name].gap_days for name in names], np.float32),
+        price=np.full(len(names), np.nan),
+        price_before=np.full(len(names), np.nan),
+        category=np.array([categories.index(c) if (c := known[name].category) else -1 for name in names], np.int32),
+        companions=companions,
+        categories=categories,
+    )
+    return ShopSnapshot(version, effective_ms, parts_of(figures))
