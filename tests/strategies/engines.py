@@ -35,7 +35,7 @@ GATES = GateSettings(
     zone_offset_ms=lambda zone, _: len(zone) * HOUR_MS,
 )
 """Gates that are often shut, and as often open."""
-SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, gates=GATES)
+SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, gates=GATES, content=True)
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
@@ -77,6 +77,7 @@ class Told:
     scores: list[tuple[Any, ...]] = field(default_factory=list)
     actions: list[tuple[Any, ...]] = field(default_factory=list)
     examples: list[tuple[Any, ...]] = field(default_factory=list)
+    content: list[tuple[Any, ...]] = field(default_factory=list)
 
     def add(self, outcome: Outcome, engine: Engine, events: Sequence[Event]) -> None:
         """Append an outcome of a run of `events`."""
@@ -85,6 +86,7 @@ class Told:
             self.scores += _score_tuples(scores, keys, events)
         self.actions += [_action_tuple(action, keys, events) for action in outcome.actions]
         self.examples += [_example_tuple(example) for example in outcome.examples]
+        self.content += [(keys[each.row], *map(_plain, each[1:])) for each in outcome.content]
 
 
 def new_engine(
