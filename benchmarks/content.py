@@ -1,7 +1,7 @@
 """What it costs to tell what customers are shown. `python -m benchmarks.content`
 
-Two partitions live through the same busy hours in this process, one with `content` and one without, in turns; the CPU of
-decoding, scoring and encoding is measured, and that of the broker left out. Medians of the hours after the first few,
+Two partitions live through the same busy hours in this process, one with `content` and one without, in turns; the CPU
+of decoding, scoring and encoding is measured, that of the transport left out. Medians of the hours after the first few,
 in which everybody is new. Settings hold as for every command: with `RECOMPRA_RULES=all` all rules are in force.
 """
 
@@ -43,7 +43,7 @@ class Fetched(NamedTuple):
 
 def known(version: int, effective_ms: int) -> ShopSnapshot:
     """Five thousand products with companions, best sellers and categories, as the benchmark's shop numbers them."""
-    ids = sorted((f"product-{i:05d}".encode() for i in range(5_000)), key=stable_hash)
+    ids = sorted((f"sku-{i:05d}".encode() for i in range(5_000)), key=stable_hash)
     n, rng = len(ids), np.random.default_rng(version)
     unknown = np.full(n, np.nan)
     figures = Figures(

@@ -28,6 +28,9 @@ __all__ = ["Crossing", "Crossings"]
 _REMEMBERED = 8
 """Crossings of one rule and customer that are kept, for records that are read again after a crash."""
 
+_MERGING = -2
+"""Sources of crossings that came of two customers being one count down from here."""
+
 
 @compiled
 def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, after: Any) -> int:
@@ -76,11 +79,12 @@ class Crossings:
         self._purchases: dict[int, Purchases] = {}
 
     def find(
-        self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None
+        self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, brought: int = 0
     ) -> tuple[Any, list[Crossing]]:
         """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
 
-        `shop` is the version of the shop's knowledge that is in force at these points.
+        `shop` is the version of the shop's knowledge that is in force at these points. `brought` has the bits of lists
+        that the customer of the first point is in because another was who is the same.
         """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
@@ -89,7 +93,9 @@ class Crossings:
         self._keep_local(entering, leaving, rows, points, m, sides)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
-        if _scan(rows, points, m, self._masks(entering), self._masks(leaving), changed, after):
+        enter = self._masks(entering)
+        enter[0] |= np.uint64(brought)
+        if _scan(rows, points, m, enter, self._masks(leaving), changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])
                 found += [
@@ -104,6 +110,12 @@ class Crossings:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
         return crossed, found
+
+    def left(self, inside: int) -> list[Crossing]:
+        """The lists that a customer leaves who is another from the first point on."""
+        return [
+            Crossing(0, r, None, False, mark=each.mark) for r, each, slot in self._of_customer if inside >> slot & 1
+        ]
 
     def _keep_local(self, entering: Any, leaving: Any, rows: Any, points: Points, m: int, sides: Sides) -> None:
         """Let nobody enter a local rule's list who is somewhere else; who is in it all the time is not looked for."""
@@ -135,8 +147,12 @@ class Crossings:
         products: dict[int, str],
         customers: Sequence[bytes],
         shop: ShopSnapshot | None = None,
+        merging: tuple[int, int] | None = None,
     ) -> Action:
-        """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point."""
+        """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point.
+
+        `merging` is source and offset of what made two customers one, if that is the cause.
+        """
         i, rule = crossing.point, crossing.of(self._rules)
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
         side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
@@ -144,6 +160,8 @@ class Crossings:
         state = side.rules.setdefault(rule.list_name, RuleState())
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
+        if merging is not None:
+            cause = time_ms, _MERGING - merging[0], merging[1]
         before = _told_before(state, cause, crossing)
         best = self._habits.best(standing, points.visited[i])
         asked = Asked(
@@ -157,6 +175,7 @@ class Crossings:
             score=float(scores.score[k]),
             percentile=float(scores.percentile[k]),
             best=best.channels,
+            merged=merging is not None,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
         if before is None:

@@ -1,14 +1,17 @@
 """Engine: one partition's scoring, from a run of events to what is told of it and to what must be stored."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.absorb import absorb, leave, look_again
 from scoring.clock import Clock
 from scoring.content import Contents
-from scoring.crossing import Crossings
+from scoring.crossing import Crossing, Crossings
 from scoring.engine_settings import Counts, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
 from scoring.gates import Gates
@@ -29,10 +32,13 @@ from scoring.kernel import (
     reschedule,
     run,
     score_rows,
+    settle,
     watermarks,
 )
 from scoring.kinds import N_KINDS
+from scoring.links import Links
 from scoring.model import Snapshot, probabilities
+from scoring.orders import A_ORDERS
 from scoring.outcome import Outcome, Scores
 from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
@@ -98,7 +104,8 @@ class Engine:
         self.config = settings.kernel()
         self.products: dict[int, str] = {}
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
-        self._stored = Stored(self.profiles, self.sides, self.pending, self.products)
+        self.links = Links(self.profiles)
+        self._stored = Stored(self.profiles, self.sides, self.pending, self.links, self.products)
         self._heap = new_heap(4096)
         self._acc = np.zeros(24)
         self._limits = np.array([limit for _, limit in settings.bands[1:]])
@@ -194,8 +201,134 @@ class Engine:
         customer
             Gives the id of whom an event is about; asked where its row is -1. One who has no row gets one, but for
             an event that is late: made-up names in old records leave nothing behind.
+
+        An event that tells of a former id of its customer makes two customers one before it is applied itself.
         """
+        linking = sorted(i for i, detail in details.items() if detail.former)
+        if not linking:
+            return self._applied(events, details, customer)
+        outcome = Outcome()
+        for start, stop in pairwise([*dict.fromkeys((0, *linking)), len(events.row)]):
+            if start in linking:
+                outcome.extend(self._link(events, start, details[start].former, customer), start)
+            piece = Events._make(column[start:stop] for column in events)
+            told = {i - start: detail for i, detail in details.items() if start <= i < stop}
+            outcome.extend(self._applied(piece, told, partial(_later, customer, start)), start)
+        return outcome
+
+    def _link(self, events: Events, i: int, former: bytes, customer: Callable[[int], bytes]) -> Outcome:
+        """Let the customer of event `i` be whoever came under the former id too, unless the event is late.
+
+        Nothing is done where both are one already (so that no circle can close), or where the former id was another's
+        before: whose it was first, it stays. What is read again after a crash finds the other's row counted in already.
+        """
+        profiles, source, offset = self.profiles, int(events.source[i]), int(events.offset[i])
+        event = Events._make(column[i : i + 1] for column in events)
         clock = self.clock
+        watermarks(event, clock.seen_ms.copy(), clock.behind, clock.watermark_ms)
+        self.links.follow(event.row)
+        if event.time_ms[0] < event.watermark_ms[0] - self.config.window_ms:
+            return Outcome()
+        if event.row[0] < 0:
+            event.row[0] = profiles.row(customer(i))
+        row, other = int(event.row[0]), profiles.find(former)
+        if other == row or self.links.is_former(former):
+            return Outcome()
+        outcome = Outcome()
+        if other >= 0:
+            self.sides.begin()
+            if profiles.rows["applied"][row, source] < offset:
+                for each in (other, row):
+                    self._settle(each, int(event.time_ms[0]), outcome)
+            self._merge(row, other, event, outcome)
+        self.links.link(former, row)
+        return outcome
+
+    def _settle(self, row: int, ms: int, outcome: Outcome) -> None:
+        """Run the ticks of one row up to a time."""
+        done = False
+        while not done:
+            self._make_room()
+            done, m, resolved = settle(
+                self.profiles.rows, row, ms, self.clock.watermark, self._heap, self.choice, self._points,
+                self.model.scorer, self._reading, self.config,
+            )  # fmt: skip
+            if m:
+                self._tell(m, NO_EVENTS, outcome)
+            if resolved:
+                self.pending.resolve(self._points, resolved, self.profiles.keys, outcome)
+
+    def _make_room(self) -> None:
+        if self._heap.n[0] + 8 >= len(self._heap.ms):
+            self._heap = grown(self._heap, 2 * len(self._heap.ms))
+
+    def _merge(self, row: int, other: int, event: Events, outcome: Outcome) -> None:
+        """Add the customer of row `other` to that of `row`, as of an event that says so.
+
+        Nobody enters a list by it, but on the ledger.
+        """
+        rows, sides = self.profiles.rows, self.sides
+        mine, theirs = rows[row], rows[other]
+        cause, received_ms = (int(event.source[0]), int(event.offset[0])), int(event.received_ms[0])
+        now_ms = max(int(mine["now_ms"]), int(theirs["now_ms"]), int(event.time_ms[0]))
+        behind = bool(mine["applied"][cause[0]] < cause[1])
+        brought = int(theirs["inside"])
+        if behind and theirs["first_ms"] != NEVER:
+            self._look_again(other, now_ms, received_ms)
+            self._tell_merged(self.crossings.left(brought), cause, outcome)
+        repeated = 0
+        side = sides.find(other)
+        if side is not None and not sides.holds(row, *cause):
+            repeated = sides.absorb(row, side)
+            sides.join_applied(row, side)
+        guest = int(theirs["derived"][A_ORDERS]) if mine["derived"][A_ORDERS] == 0 else 0
+        times_ms = theirs["pending_ms"][: theirs["pending_n"]].tolist()
+        if behind:
+            self._make_room()
+            known = len(self.profiles)
+            absorb(rows, row, rows, other, now_ms, repeated, known, self._heap, self.choice, self._reading, self.config,
+                   self._acc)  # fmt: skip
+            leave(theirs, self.choice)
+            mine["applied"] = np.maximum(mine["applied"], theirs["applied"])
+            if side is not None:
+                mine["cart_items"], mine["cart_value"] = sides.cart_worth(row, int(mine["last_ms"]))
+        self.pending.move(other, row, times_ms, mine["pending_ms"][: mine["pending_n"]].tolist())
+        if behind and mine["first_ms"] != NEVER:
+            self._look_again(row, now_ms, received_ms)
+            _, found = self.crossings.find(rows, self._points, 1, sides, self.shop, brought)
+            self._tell_merged(found, cause, outcome)
+            mine["guest_orders"] += guest
+        self._stored.rows.add(row)
+        self._stored.rows.discard(other)
+        self._stored.gone.append(self.profiles.keys[other])
+        sides.forget(other)
+        self.profiles.blank(other)
+
+    def _look_again(self, row: int, now_ms: int, received_ms: int) -> None:
+        """Make an evaluation point of a row as it is."""
+        look_again(self.profiles.rows, row, now_ms, received_ms, self._points, self.model.scorer, self._reading,
+                   self.config)  # fmt: skip
+
+    def _tell_merged(self, found: Sequence[Crossing], cause: tuple[int, int], outcome: Outcome) -> None:
+        """Tell what crossed at the one point that `_look_again` made; its score comes with the event that follows."""
+        if not found:
+            return
+        points, model = self._points, self.model
+        score, percentile, band = self._served(1)
+        rows = self.profiles.rows
+        previous = rows["published_score"][points.row[:1]]
+        scores = Scores(points.row[:1].copy(), points.time_ms[:1].copy(), points.event[:1].copy(), score, percentile,
+                        band, previous, self._groups(points.X[:1]), model.version, model.warming_up,
+                        self.shop_version)  # fmt: skip
+        outcome.actions += [
+            self.crossings.action(crossing, points, NO_EVENTS, scores, 0, self.sides, self.products,
+                                  self.profiles.keys, self.shop, cause)
+            for crossing in found
+        ]  # fmt: skip
+
+    def _applied(self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes]) -> Outcome:
+        clock = self.clock
+        self.links.follow(events.row)
         watermark = watermarks(events, clock.seen_ms, clock.behind, clock.watermark_ms)
         self._find_rows(events, customer)
         rows = self.profiles.rows
@@ -259,8 +392,8 @@ class Engine:
             elif why == SWAP:
                 self._take_effect(stop)
 
-    def _tell(self, m: int, events: Events, outcome: Outcome) -> None:
-        """Scores, crossings and examples of `m` evaluation points."""
+    def _served(self, m: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+        """Score, percentile and band of `m` evaluation points, (m,) each; fills the columns that rules read of them."""
         points, model = self._points, self.model
         logit = points.logit[:m]
         if model.slow is not None:
@@ -279,6 +412,12 @@ class Engine:
                 follow_peaks(self.profiles.rows, points, m, percentile, points.columns, c)
             else:
                 points.columns[:m, c] = served[which]
+        return score, percentile, band
+
+    def _tell(self, m: int, events: Events, outcome: Outcome) -> None:
+        """Scores, crossings and examples of `m` evaluation points."""
+        points, model = self._points, self.model
+        score, percentile, band = self._served(m)
         crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, self.shop)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
@@ -392,7 +531,8 @@ class Engine:
             (n,) each: those of `rows`, or of everybody seen; percentiles are NaN while unknown.
         """
         if rows is None:
-            rows = np.flatnonzero(self.profiles.rows["first_ms"][: len(self.profiles)] <= time_ms)
+            first_ms = self.profiles.rows["first_ms"][: len(self.profiles)]
+            rows = np.flatnonzero((first_ms != NEVER) & (first_ms <= time_ms))
         _, logit = self._as_of(time_ms, rows)
         return rows, probabilities(logit), percentiles(logit, self.model.quantiles)
 
@@ -446,6 +586,7 @@ class Engine:
 
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""
+        self.links.restored()
         known = len(self.profiles)
         derive_rows(self.profiles.rows, known, self._acc, float(self.config.horizon_ms))
         self._use(self.rules)
@@ -456,6 +597,11 @@ class Engine:
         known = len(self.profiles)
         self._heap = grown(new_heap(0), 4 * known + 4096)
         reschedule(self.profiles.rows, known, self._heap, self.clock.watermark_ms, self._reading, self.config)
+
+
+def _later(customer: Callable[[int], bytes], start: int, i: int) -> bytes:
+    """Whom event `i` of the part of a run that begins at `start` is about."""
+    return customer(start + i)
 
 
 Planned = TypeVar("Planned", Snapshot, ShopSnapshot)

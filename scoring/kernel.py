@@ -28,6 +28,7 @@ __all__ = [
     "FULL",
     "HEAP",
     "LATE",
+    "MERGED",
     "OBJECTS",
     "RESCORE",
     "SKIPPED",
@@ -39,11 +40,17 @@ __all__ = [
     "Points",
     "Reading",
     "admit",
+    "buy",
+    "decay",
     "derive_rows",
+    "enrol",
+    "remember_view",
     "reschedule",
     "run",
     "score_rows",
+    "settle",
     "watermarks",
+    "write_point",
 ]
 
 Int = npt.NDArray[np.int64]
@@ -53,9 +60,10 @@ Unsigned = npt.NDArray[np.uint64]
 APPLIED, DUPLICATE, LATE, SKIPPED = 0, 1, 2, 3
 """What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied."""
 
-EXAMPLE, RESCORE, ACTIVE, AUTOMATED, OBJECTS = 1, 2, 4, 8, 16
+EXAMPLE, RESCORE, ACTIVE, AUTOMATED, OBJECTS, MERGED = 1, 2, 4, 8, 16, 32
 """Bits of a point's cause: an example is made here, the daily score is taken here, of one seen within the horizon;
-the customer is a machine by the number of events; what rules say of the customer's orders or products may change."""
+the customer is a machine by the number of events; what rules say of the customer's orders or products may change; two
+customers turned out to be one."""
 
 UNTAUGHT = -1
 """The label of an example that nothing is to be learned from: its customer is a machine."""
@@ -233,7 +241,7 @@ def admit(rows: Any, events: Any, window_ms: int) -> None:
 
 
 @compiled
-def _decay(p: Any, ms: int, horizon: float) -> float:
+def decay(p: Any, ms: int, horizon: float) -> float:
     """Bring the decayed counts to the newest event; return the age in horizons of an event that is older."""
     age = float(ms - p.last_ms) / horizon
     if p.last_ms == NEVER:
@@ -259,7 +267,7 @@ def _decay(p: Any, ms: int, horizon: float) -> float:
 
 
 @compiled
-def _remember_view(p: Any, product: int, ms: int) -> None:
+def remember_view(p: Any, product: int, ms: int) -> None:
     """Keep the last distinct products viewed, newest first, each with its last time."""
     n = p.view_n
     span = p.view_product.shape[0]
@@ -320,7 +328,7 @@ def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
 
 
 @compiled
-def _buy(p: Any, product: Any, ms: int) -> None:
+def buy(p: Any, product: Any, ms: int) -> None:
     """Remember what was bought last, of several at one moment that with the greatest number."""
     if ms > p.bought_ms or (ms == p.bought_ms and product > p.bought):
         p.bought = product
@@ -332,7 +340,7 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
     """Apply event `i` to its row; return the order's rank, NaN where it is no order."""
     ms = events.time_ms[i]
     kind = events.kind[i]
-    age = _decay(p, ms, horizon)
+    age = decay(p, ms, horizon)
     hear(p, kind, ms, events.value[i])
     _count(p, kind, ms, reading)
     which = 0 if kind == _VIEWED else 1 if kind == _CARTED else 2 if kind == _WISHED else -1
@@ -342,7 +350,7 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
         p.behaviour[which, 2] += math.exp2(-age)
         p.behaviour[which, 3] += math.exp2(-age / 3.0)
     if kind == _VIEWED and events.product[i] != 0:
-        _remember_view(p, events.product[i], ms)
+        remember_view(p, events.product[i], ms)
     if (kind == _VIEWED and events.product[i] != 0) or (kind == _LIST_VIEWED and events.category[i] != 0):
         look(p, events.product[i], events.category[i], ms)
     if events.cart_items[i] >= 0:
@@ -350,7 +358,7 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
         p.cart_value = events.cart_value[i]
     rank = math.nan
     if kind == _COMPLETED:
-        _buy(p, events.product[i], ms)
+        buy(p, events.product[i], ms)
         p.coupons += events.coupon[i]
         p.revenue += events.value[i]
         rank = float(add_order(p, ms, events.value[i], events.lines[i], events.quantity[i], horizon))
@@ -384,7 +392,7 @@ def score_rows(rows: Any, chosen: Any, now: int, scorer: Any, horizon: float, X:
 
 
 @compiled
-def _point(p: Any, row: int, now: int, event: int, cause: int, at: int, received: int, value: float, rank: float,
+def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, received: int, value: float, rank: float,
            m: int, points: Any, scorer: Any, reading: Any, horizon: float) -> None:  # fmt: skip
     """Write evaluation point `m`: features, score and columns as of `now`."""
     points.row[m] = row
@@ -432,7 +440,7 @@ def _chosen(p: Any, choice: Any, limit: int) -> bool:
 
 
 @compiled
-def _enrol(rows: Any, p: Any, choice: Any, known: int, limit: int) -> None:
+def enrol(rows: Any, p: Any, choice: Any, known: int, limit: int) -> None:
     """Count a new customer among those that give examples; halve the share of hashes when there are too many."""
     choice[2] += np.uint64(1)
     if p.hash <= choice[0]:
@@ -489,7 +497,7 @@ def _tick(rows: Any, row: int, at: int, received: int, heap: Any, choice: Any, p
         if now - p.last_ms <= config.horizon_ms:
             cause |= ACTIVE
         p.rescore_ms = grid_after(due, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
-    _point(p, row, now, -1, cause, at, received, math.nan, math.nan, m, points, scorer, reading, horizon)
+    write_point(p, row, now, -1, cause, at, received, math.nan, math.nan, m, points, scorer, reading, horizon)
     p.score = points.logit[m]
     p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
     schedule(p, row, heap)
@@ -580,7 +588,7 @@ def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: An
         if p.first_ms == NEVER:
             p.now_ms = ms
             p.rescore_ms = grid_after(ms, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
-            _enrol(rows, p, choice, known, config.example_customers)
+            enrol(rows, p, choice, known, config.example_customers)
         rank = _apply(p, events, i, reading, horizon, acc)
         now = max(p.now_ms, p.last_ms)
         p.now_ms = now
@@ -590,12 +598,33 @@ def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: An
         expect(p, events, i, now, reading.object_clocks)
         value = events.value[i] if rank == rank else math.nan
         cause = AUTOMATED if _automated(p, now, config.automated_per_hour) else 0
-        _point(p, row, now, i, cause, i + 1, events.received_ms[i], value, rank, m, points, scorer, reading, horizon)
+        write_point(
+            p, row, now, i, cause, i + 1, events.received_ms[i], value, rank, m, points, scorer, reading, horizon
+        )
         p.score = points.logit[m]
         m += 1
         p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
         schedule(p, row, heap)
         i += 1
+
+
+@compiled
+def settle(rows: Any, row: int, ms: int, watermark: Any, heap: Any, choice: Any, points: Any, scorer: Any, reading: Any,
+           config: Any) -> tuple[bool, int, int]:  # fmt: skip
+    """Run the ticks that a row is due for up to `ms`, as before an event of that time.
+
+    Returns whether all are done (no room is left otherwise), and how many points and resolved labels were written.
+    """
+    m = 0
+    resolved = 0
+    p = rows[row]
+    while p.due_ms <= ms:
+        full = m >= points.row.shape[0] or resolved >= points.resolved_row.shape[0] - 8
+        if full or heap.n[0] >= heap.ms.shape[0] - 4:
+            return False, m, resolved
+        resolved = _tick(rows, row, 0, watermark[1], heap, choice, points, m, resolved, scorer, reading, config)
+        m += 1
+    return True, m, resolved
 
 
 @compiled

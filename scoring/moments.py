@@ -6,14 +6,14 @@ from scoring.compiled import compiled
 from scoring.profile import DAY_MS
 from scoring.rules.columns import Expected
 
-__all__ = ["DELIVERY", "REPLENISHMENT", "expect", "passed"]
+__all__ = ["DELIVERY", "REPLENISHMENT", "expect", "keep_moment", "passed"]
 
 DELIVERY, REPLENISHMENT = -1 - int(Expected.DELIVERY), -1 - int(Expected.REPLENISHMENT)
 """In place of a kind in an object clock: the age counts from the time at which that is to be expected."""
 
 
 @compiled
-def _insert(p: Any, ms: int) -> None:
+def keep_moment(p: Any, ms: int) -> None:
     """Keep a time, in order, once; the last of too many is left to the daily looks."""
     span = p.moment_ms.shape[0]
     place = p.moment_n
@@ -51,7 +51,7 @@ def expect(p: Any, events: Any, i: int, now: int, clocks: Any) -> None:
             since = events.replenish_ms[i]
             last = events.replenish_last_ms[i]
         if since > 0 and since + age > now:
-            _insert(p, since + age)
+            keep_moment(p, since + age)
         if last > since:
             p.crowded_ms = max(p.crowded_ms, last + age)
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from scoring.profile import NEVER, Layout, stable_hash
 from scoring.side import Side
-from scoring.stored import EXAMPLE, PRODUCT, PROFILE, SIDE, Meta
+from scoring.stored import EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
 
-__all__ = ["Mover", "customer_of"]
+__all__ = ["Mover", "customer_of", "id_of"]
 
 _ELSEWHERE: Final = -2
 """Offset of a record that lies on other topics than those that are read now; -1 is that of a tick."""
@@ -25,6 +25,11 @@ def customer_of(key: bytes) -> bytes | None:
     if letter in (PROFILE, SIDE):
         return key[1:]
     return key[9:] if letter == EXAMPLE else None
+
+
+def id_of(key: bytes) -> bytes | None:
+    """Return the id by which a stored row is dealt out: a customer's, or a former one."""
+    return key[1:] if key[:1] == LINK else customer_of(key)
 
 
 class Mover:
@@ -66,7 +71,7 @@ class Mover:
             letter = key[:1]
             if letter == SIDE:
                 found.append((key, _side(value)))
-            elif letter == EXAMPLE:
+            elif letter in (EXAMPLE, LINK):
                 found.append((key, value))
             elif letter == PRODUCT:
                 self.products[key] = value

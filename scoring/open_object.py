@@ -93,6 +93,22 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         if reason:
             self.reason = max(self.reason or (ms, reason), (ms, reason))
 
+    def absorb(self, other: "OpenObject") -> None:
+        """Take in what another customer, who is the same person, had of it."""
+        for kind, (last, n) in other.events.items():
+            mine, many = self.events.get(kind, (last, 0))
+            self.events[kind] = (max(mine, last), many + n)
+        if other.promised:
+            self.promised = max(self.promised or other.promised, other.promised)
+        self.bought = tuple(sorted((*self.bought, *other.bought)))[-_TIMES_BOUGHT:]
+        self.products = self.products or other.products
+        self.worth = other.worth if self.worth is None else self.worth
+        if other.reason:
+            self.reason = max(self.reason or other.reason, other.reason)
+        self.usual = max(self.usual, other.usual)
+        for rule, n in other.crossed.items():
+            self.crossed[rule] = max(self.crossed.get(rule, 0), n)
+
     def count(self, rule: str) -> int:
         """The number of one more crossing of the rule's line."""
         number = self.crossed[rule] = self.crossed.get(rule, 0) + 1

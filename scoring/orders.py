@@ -8,7 +8,7 @@ import numpy as np
 from scoring.compiled import compiled
 from scoring.profile import DAY_MS, NEVER
 
-__all__ = ["A_MEAN_LOG_VALUE", "add_order", "derive", "months_running", "orders_between"]
+__all__ = ["A_MEAN_LOG_VALUE", "add_order", "derive", "join_folds", "months_running", "orders_between"]
 
 # Accumulated over orders in time order: decayed sums as of the newest order, and moments of gaps and baskets.
 V0, V1, V2, V3, S0, S1, S2, L0, L1 = range(9)
@@ -152,6 +152,42 @@ def add_order(p: Any, ms: int, value: float, lines: float, quantity: float, hori
     p.ring_lines[place] = lines
     p.ring_quantity[place] = quantity
     return int(rank)
+
+
+@compiled
+def join_folds(p: Any, q: Any, horizon: float) -> None:
+    """Add what has left the ring of another row (orders there: at least one) to what has left this one.
+
+    Sums come out exactly; of the gaps between the orders of one and those of the other nothing is known.
+    """
+    a = p.fold
+    b = q.fold
+    newer = p.fold_orders == 0 or q.fold_ms > p.fold_ms
+    if p.fold_orders == 0:
+        p.fold_ms = q.fold_ms
+    age = abs(float(q.fold_ms - p.fold_ms))
+    e9 = math.exp2(-age / (9.0 * horizon))
+    e3 = e9 * e9 * e9
+    e1 = e3 * e3 * e3
+    e2 = e1 * e1
+    e025 = e2 * e2
+    for i in range(9):
+        half = (i == V0) * e025 + (i in (V1, S0, L0)) * e1 + (i in (V2, S1, L1)) * e3 + (i in (V3, S2)) * e9
+        a[i] = a[i] * half + b[i] if newer else a[i] + b[i] * half
+    for i in (GAP, GAP2, LOG_GAP, LOG_GAP2, LOG_VALUE, LOG_VALUE2, LOG_UNIT):
+        a[i] += b[i]
+    if b[GAPS] > 0.0:
+        a[MIN_GAP] = min(a[MIN_GAP], b[MIN_GAP]) if a[GAPS] > 0.0 else b[MIN_GAP]
+        a[MAX_GAP] = max(a[MAX_GAP], b[MAX_GAP])
+        if newer or a[GAPS] == 0.0:
+            for i in (EWMA_GAP, EWMA_VAR, LAST_GAP):
+                a[i] = b[i]
+    a[GAPS] += b[GAPS]
+    if newer:
+        a[EWMA_LINES] = b[EWMA_LINES]
+    p.fold_ms = max(p.fold_ms, q.fold_ms)
+    p.fold_orders += q.fold_orders
+    p.fold_visits += q.fold_visits
 
 
 @compiled

@@ -97,3 +97,14 @@ class Outcome:
     actions: list[Action] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     content: list[Content] = field(default_factory=list)
+
+    def extend(self, later: "Outcome", shift: int) -> None:
+        """Add what a later part of the run led to, which begins at event `shift`."""
+        for scores in later.scores:
+            scores.event[scores.event >= 0] += shift
+        for action in later.actions:
+            action.event += shift if action.event >= 0 else 0
+        self.scores += later.scores
+        self.actions += later.actions
+        self.examples += later.examples
+        self.content += later.content

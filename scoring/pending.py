@@ -1,6 +1,6 @@
 """Pending examples: what was known of a customer at a moment, kept until the horizon has passed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -95,6 +95,23 @@ class PendingExamples:
                     warming_up=waiting.warming_up,
                 )
             )
+
+    def move(self, row: int, into: int, times_ms: Collection[int], kept_ms: Collection[int]) -> None:
+        """Let the examples of one customer, made at `times_ms`, be another's, but for those for which there is no room.
+
+        Where both have one of the same moment, the other's stays.
+        """
+        for ms in times_ms:
+            value = self._waiting.pop((row, ms), None)
+            if value is not None:
+                self._dirty[row, ms] = None
+                self.put(into, ms, value, kept_ms)
+
+    def put(self, row: int, ms: int, value: bytes, kept_ms: Collection[int]) -> None:
+        """Keep an example, if there is room for it and none of its moment."""
+        if ms in kept_ms and (row, ms) not in self._waiting:
+            self._waiting[row, ms] = value
+            self._dirty[row, ms] = None
 
     def changes(self) -> list[tuple[int, int, bytes | None]]:
         """What was made (bytes) or let go of (None) since the last call: row, time made, value."""

@@ -121,7 +121,7 @@ class Layout:
             ("seen_ms", "i8", parts.seen),
             ("lately_ms", "i8", (len(LATELY_KINDS), parts.lately)), ("told", "f4", parts.told),
             ("moment_n", "i4"), ("moment_ms", "i8", parts.moments), ("crowded_ms", "i8"),
-            ("peak", "f8", (parts.peak,)), ("peak_ms", "i8", (parts.peak,)),
+            ("guest_orders", "i4", (parts.guest,)), ("peak", "f8", (parts.peak,)), ("peak_ms", "i8", (parts.peak,)),
             ("rescore_ms", "i8"), ("example_ms", "i8"), ("pending_n", "i4"), ("band", "i4"),
             ("pending_ms", "i8", self.pending), ("due_ms", "i8"),
             ("inside", "u8"), ("score", "f8"), ("published_score", "f8"), ("published_ms", "i8"),
@@ -194,6 +194,10 @@ class Profiles:
         self.rows[number : number + 1] = self._blank
         self.rows["hash"][number] = stable_hash(customer)
         return number
+
+    def blank(self, number: int) -> None:
+        """Let nothing be left in a row."""
+        self.rows[number : number + 1] = self._blank
 
     def _grow(self, needed: int) -> None:
         # Half again as much: untouched pages of zeros cost no memory, so the slack is free until used.

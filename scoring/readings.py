@@ -27,6 +27,7 @@ _HOUR, _WEEKDAY = int(Field.HOUR), int(Field.WEEKDAY)
 _ORDER_VALUE, _ORDER_NUMBER = int(Field.ORDER_VALUE), int(Field.ORDER_NUMBER)
 _PRODUCT_VIEWS, _CATEGORY_VIEWS = int(Field.PRODUCT_VIEWS), int(Field.CATEGORY_VIEWS)
 _MONTHS_RUNNING = int(Field.MONTHS_RUNNING)
+_GUEST_ORDERS = int(Field.GUEST_ORDERS)
 _TOLD_SLOT = np.full(len(Field), -1)
 for _field_told, _place in (
     (Field.SURVEY_SCORE, SURVEY_TOLD),
@@ -80,6 +81,8 @@ def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: f
         result = float(favourites(p, now)[2])
     elif field == _MONTHS_RUNNING:
         result = float(months_running(p, now))
+    elif field == _GUEST_ORDERS:
+        result = float(p.guest_orders[0])
     elif _TOLD_SLOT[field] >= 0:
         result = float(p.told[_TOLD_SLOT[field]])
     return result

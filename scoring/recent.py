@@ -19,6 +19,8 @@ __all__ = [
     "WITHIN",
     "favourites",
     "hear",
+    "join_lately",
+    "join_told",
     "look",
     "within",
 ]
@@ -58,6 +60,34 @@ def hear(p: Any, kind: int, ms: int, value: float) -> None:
         for k in range(times.shape[0]):
             if ms > times[k]:
                 times[k], ms = ms, times[k]
+
+
+@compiled
+def join_told(p: Any, q: Any) -> None:
+    """Take what another row was told later; to be called before the last times move on."""
+    if p.told.shape[0] == 0:
+        return
+    for kind in range(N_KINDS):
+        slot = _TOLD_SLOT[kind]
+        if slot >= 0:
+            mine = p.last_kind[kind]
+            more = q.last_kind[kind]
+            if more > mine or (more == mine and (q.told[slot] > p.told[slot] or math.isnan(p.told[slot]))):
+                p.told[slot] = q.told[slot]
+    if q.told[PEAK_TOLD] > p.told[PEAK_TOLD] or math.isnan(p.told[PEAK_TOLD]):
+        p.told[PEAK_TOLD] = q.told[PEAK_TOLD]
+
+
+@compiled
+def join_lately(p: Any, q: Any) -> None:
+    """Keep the last times of both."""
+    for slot in range(p.lately_ms.shape[0]):
+        times = p.lately_ms[slot]
+        for i in range(times.shape[0]):
+            ms = q.lately_ms[slot, i]
+            for k in range(times.shape[0]):
+                if ms > times[k]:
+                    times[k], ms = ms, times[k]
 
 
 @compiled

@@ -1,6 +1,7 @@
 """Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -8,9 +9,9 @@ from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.open_object import OpenObject
 from scoring.profile import NEVER
-from scoring.where import Moved
+from scoring.where import Moved, joined
 
-__all__ = ["CartItem", "CartStep", "Crossed", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
+__all__ = ["CartItem", "CartStep", "Crossed", "Limits", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
 
 class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=True):
@@ -65,6 +66,16 @@ class RuleState(msgspec.Struct, array_like=True, gc=False):
     sent_ms: int = NEVER
     contributions: bytes = b""
     lately: tuple[Crossed, ...] = ()
+
+
+class Limits(NamedTuple):
+    """How much a side record keeps: order ids, steps of the cart, contacts, objects of each sort, objects in a list."""
+
+    orders: int
+    cart_steps: int
+    contacts: int
+    objects: int
+    watched: int
 
 
 class Side(msgspec.Struct, array_like=True):
@@ -157,6 +168,37 @@ class Side(msgspec.Struct, array_like=True):
             if len(there) > limit:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
         return told
+
+    def absorb(self, other: "Side", limits: Limits) -> int:
+        """Take in the side record of another customer, who is the same person; return how many orders both knew.
+
+        Crossings are those of this one; what else counts once counts once.
+        """
+        repeated = sum(order in self.orders for order in other.orders)
+        for order, cause in other.orders.items():
+            self.orders.setdefault(order, cause)
+        while len(self.orders) > limits.orders:
+            del self.orders[next(iter(self.orders))]
+        self.emptied_ms = max(self.emptied_ms, other.emptied_ms)
+        steps = (step for step in (*self.cart, *other.cart) if step.ms > self.emptied_ms)
+        self.cart = tuple(sorted(steps))[-limits.cart_steps :]
+        for rule, state in other.rules.items():
+            mine = self.rules.setdefault(rule, RuleState())
+            mine.sent_ms = max(mine.sent_ms, state.sent_ms)
+        for rule, inside in other.objects.items():
+            listed = self.objects.setdefault(rule, {})
+            for name, sent in inside.items():
+                put_in(listed, name, sent or listed.get(name, False), limits.watched)
+        self.standing.absorb(other.standing, limits.contacts)
+        for of, things in other.open.items():
+            there = self.open.setdefault(of, {})
+            for name, thing in things.items():
+                there.setdefault(name, OpenObject()).absorb(thing)
+            while len(there) > limits.objects:
+                del there[min(there, key=lambda each: (there[each].last_ms(), each))]
+        self.looked_ms = max(self.looked_ms, other.looked_ms)
+        self.moved = joined(self.moved, other.moved)
+        return repeated
 
     def purchases(self, limit: int) -> list[tuple[str, int]]:
         """The products bought last, each with its time, newest first."""

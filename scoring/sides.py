@@ -11,7 +11,7 @@ from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
 from scoring.profile import FAR, NEVER, stable_hash
-from scoring.side import CartItem, CartStep, Side, cart_items, cart_worth
+from scoring.side import CartItem, CartStep, Limits, Side, cart_items, cart_worth
 from scoring.where import Moved, Where, moved, where_by
 
 __all__ = ["Detail", "Sides"]
@@ -25,7 +25,7 @@ class Detail(NamedTuple):
     customer's standing.
 
     `object_id` is the order's, ticket's or code's, or the wished product's, or the place's; `reason` is why an order
-    goes back, `where` is where the customer is.
+    goes back, `where` is where the customer is, `former` another id of the same person.
     """
 
     object_id: str = ""
@@ -34,6 +34,7 @@ class Detail(NamedTuple):
     promised_ms: int = 0
     reason: str = ""
     where: Where | None = None
+    former: bytes = b""
 
 
 class _About(NamedTuple):
@@ -73,6 +74,7 @@ class Sides:
     ) -> None:
         self._cart_steps = cart_steps
         self._orders_remembered = orders_remembered
+        self._limits = Limits(orders_remembered, cart_steps, contacts_kept, objects_kept, objects_watched)
         self.objects_watched = objects_watched
         self.contacts_kept = contacts_kept
         self._objects_kept = objects_kept
@@ -115,6 +117,30 @@ class Sides:
         if side is None:
             side = self._open[row] = self.find(row) or Side()
         return side
+
+    def holds(self, row: int, source: int, offset: int) -> bool:
+        """Whether a record is applied here already: it is read again, and the profile is behind."""
+        side = self.find(row)
+        return side is not None and offset <= side.applied[source]
+
+    def absorb(self, row: int, other: Side) -> int:
+        """Add a record to that of `row`: they are of one person; return how many orders both knew."""
+        return self.touch(row).absorb(other, self._limits)
+
+    def join_applied(self, row: int, other: Side) -> None:
+        """What was applied to a record of the same partition is applied here with it."""
+        side = self.touch(row)
+        side.applied = [max(pair) for pair in zip(side.applied, other.applied, strict=True)]
+
+    def cart_worth(self, row: int, until_ms: int) -> tuple[int, float]:
+        """Products in the cart and their worth, up to a time where the record has run ahead."""
+        side = self.find(row)
+        return cart_worth(() if side is None else tuple(step for step in side.cart if step.ms <= until_ms))
+
+    def forget(self, row: int) -> None:
+        """Keep nothing of a customer."""
+        self._open.pop(row, None)
+        self._by_row.pop(row, None)
 
     def apply(
         self, events: Events, i: int, detail: Detail, rows: Any, usual_ms: Callable[[str, int], int] = lambda *_: 0

@@ -8,13 +8,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.links import Links
 from scoring.pending import PendingExamples
 from scoring.profile import LayoutMismatchError, Profiles, split
 from scoring.sides import Sides
 
 __all__ = ["META", "Copied", "Meta", "Stored"]
 
-PROFILE, SIDE, EXAMPLE, PRODUCT, META = b"c", b"s", b"e", b"p", b"m"
+PROFILE, SIDE, EXAMPLE, PRODUCT, LINK, META = b"c", b"s", b"e", b"p", b"l", b"m"
 PIECE = 4096
 
 
@@ -39,8 +40,8 @@ class Copied:
     keys, rows
         Ids of the customers by row, and the stored bytes of their rows (n, width); `reached` (n,) is false for those
         of whom nothing was applied yet, which are not in the changelog.
-    sides, examples, products
-        By row, by row and time made, by number.
+    sides, examples, products, links
+        By row, by row and time made, by number, by former id.
     """
 
     keys: list[bytes]
@@ -49,6 +50,7 @@ class Copied:
     sides: dict[int, bytes]
     examples: dict[tuple[int, int], bytes]
     products: dict[int, str]
+    links: dict[bytes, bytes]
     meta: bytes
 
     def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
@@ -62,6 +64,7 @@ class Copied:
         yield from _pieces({SIDE + self.keys[row]: value for row, value in self.sides.items()})
         yield from _pieces({_example_key(ms, self.keys[row]): value for (row, ms), value in self.examples.items()})
         yield from _pieces({_product_key(number): _product(name) for number, name in self.products.items()})
+        yield from _pieces({LINK + former: owner for former, owner in self.links.items()})
         yield [META], [self.meta]
 
 
@@ -87,7 +90,8 @@ class Stored:
     """Turns what changed into changelog rows, and rows back into state.
 
     Keys are a letter and the customer's id (`c` profile, `s` side record), `e`, eight bytes of time and the id
-    (a pending example), `p` and eight bytes (a product's number), or `m` (the engine itself).
+    (a pending example), `p` and eight bytes (a product's number), `l` and a former id (whose it is), or `m` (the engine
+    itself).
 
     Attributes
     ----------
@@ -95,21 +99,28 @@ class Stored:
         Numbers of the profile rows that changed.
     products
         Numbers of the products that are new.
+    gone
+        Customers of whom nothing is kept any more.
     """
 
-    def __init__(self, profiles: Profiles, sides: Sides, pending: PendingExamples, names: dict[int, str]) -> None:
+    def __init__(
+        self, profiles: Profiles, sides: Sides, pending: PendingExamples, links: Links, names: dict[int, str]
+    ) -> None:
         self._profiles = profiles
         self._sides = sides
         self._pending = pending
+        self._links = links
         self._names = names
         self.rows: set[int] = set()
         self.products: list[int] = []
+        self.gone: list[bytes] = []
 
     def changes(self, meta: Meta) -> list[tuple[bytes, bytes | None]]:
         """Every changed row since the last call.
 
         Side records, examples and products come before the profile rows, whose applied offsets say that an event
-        was applied: if only a part is written before a crash, what is read again finds its way. The meta row is last.
+        was applied: if only a part is written before a crash, what is read again finds its way. Who became another goes
+        once that other is written. The meta row is last.
         """
         keys = self._profiles.keys
         out: list[tuple[bytes, bytes | None]] = [(SIDE + keys[row], value) for row, value in self._sides.changes()]
@@ -119,8 +130,13 @@ class Stored:
         numbers = np.fromiter(self.rows, np.int64, len(self.rows))
         numbers.sort()
         out += zip([PROFILE + keys[row] for row in numbers.tolist()], self._profiles.stored(numbers), strict=True)
+        for customer in self.gone:
+            out += [(SIDE + customer, None), (PROFILE + customer, None)]
+        out += [(LINK + former, self._links.owner[former]) for former in self._links.fresh]
         out.append((META, msgspec.msgpack.encode(meta)))
         self.products.clear()
+        self.gone.clear()
+        self._links.fresh.clear()
         self.rows.clear()
         return out
 
@@ -129,10 +145,11 @@ class Stored:
 
         One copy of the rows' array, and of dicts whose values cannot change: about 0.6 µs a customer.
         """
-        if self.rows or self.products or self._sides.waiting or self._pending.waiting:
+        if self.rows or self.products or self.gone or self._links.fresh or self._sides.waiting or self._pending.waiting:
             return None
         sides, examples, products = self._sides.copied(), self._pending.copied(), self._names.copy()
-        return Copied(*self._profiles.copied(), sides, examples, products, msgspec.msgpack.encode(meta))
+        links = self._links.owner.copy()
+        return Copied(*self._profiles.copied(), sides, examples, products, links, msgspec.msgpack.encode(meta))
 
     def load(self, keys: list[bytes], values: list[bytes | None]) -> Meta | None:
         """Put rows in place, in order; return the last meta row among them.
@@ -143,27 +160,31 @@ class Stored:
             If a row is of another layout.
         """
         meta: Meta | None = None
-        profile_keys: list[bytes] = []
-        profile_values: list[bytes] = []
+        rows: dict[bytes, bytes | None] = {}
         for key, value in zip(keys, values, strict=True):
             letter = key[:1]
-            if letter == PROFILE and value is not None:
-                profile_keys.append(key[1:])
-                profile_values.append(value)
+            if letter == PROFILE:
+                rows[key[1:]] = value
             elif letter == META and value is not None:
                 meta = msgspec.msgpack.decode(value, type=Meta)
                 self._check(meta)
             else:
                 self._load_other(letter, key[1:], value)
-        if profile_keys:
-            self._profiles.load(profile_keys, profile_values)
+        if there := {key: value for key, value in rows.items() if value is not None}:
+            self._profiles.load(list(there), list(there.values()))
+        for key in rows.keys() - there.keys():
+            if (row := self._profiles.find(key)) >= 0:
+                self._profiles.blank(row)
         return meta
 
     def _load_other(self, letter: bytes, rest: bytes, value: Any) -> None:
+        row = self._profiles.find if value is None else self._profiles.row
         if letter == SIDE:
-            self._sides.load(self._profiles.row(rest), value)
+            self._sides.load(row(rest), value)
         elif letter == EXAMPLE:
-            self._pending.load(self._profiles.row(rest[8:]), int.from_bytes(rest[:8], "big", signed=True), value)
+            self._pending.load(row(rest[8:]), int.from_bytes(rest[:8], "big", signed=True), value)
+        elif letter == LINK:
+            self._links.load(rest, value)
         elif letter == PRODUCT and value is not None:
             self._names[int.from_bytes(rest, "big")] = value.decode("utf-8", "surrogatepass")
 

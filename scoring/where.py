@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["Moved", "Where", "moved", "where_by"]
+__all__ = ["Moved", "Where", "joined", "moved", "where_by"]
 
 _KEPT = 4
 
@@ -22,6 +22,11 @@ Moved = tuple[tuple[int, Where], ...]
 def moved(before: Moved, ms: int, where: Where) -> Moved:
     """The places with one more; the same in whatever order they are told."""
     return tuple(sorted({*before, (ms, where)}))[-_KEPT:]
+
+
+def joined(one: Moved, other: Moved) -> Moved:
+    """The places of two customers who are the same."""
+    return tuple(sorted({*one, *other}))[-_KEPT:]
 
 
 def where_by(told: Moved, now_ms: int) -> Where:

@@ -6,7 +6,7 @@ with the reason, and the rest goes on.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +25,7 @@ from scoring.side import CartItem
 from scoring.sides import Detail
 from scoring.where import Where
 from streams.commit import Record
-from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, product_of, worth_of
+from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, id_bytes, product_of, worth_of
 from streams.hashing import hashes
 from streams.limits import Limits, too_large
 from streams.news import TELLING, news_of
@@ -63,6 +63,7 @@ _IS_NAMING, _IS_CARRYING, _IS_EXAMINED, _IS_NUMBERED, _IS_LOOKING = (
 )
 _STARS = {"negative": 1.0, "neutral": 3.0, "positive": 5.0}
 """Stars of feedback that comes with a word instead."""
+_NOTHING = Detail()
 _TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 _GOING_BACK = _TAKEN_BACK | {Kind.RETURN_REQUESTED}
 _REASON = 200
@@ -241,7 +242,26 @@ class Decoder:
             if kind == Kind.ORDER_COMPLETED and said.products:
                 first = said.products[0]
                 events.product[i] = self._numbers[first.product_id or first.sku or first.name]
+        for i, former in self._formers(c):
+            details[i] = details.get(i, _NOTHING)._replace(former=former)
         return events, details
+
+    def _formers(self, c: "_Columns") -> Iterator[tuple[int, bytes]]:
+        """By index, the former id that an event tells of: what an alias names, or the visitor who is signed in now.
+
+        One that is known to mean the same customer is left out: most events of a customer who is signed in tell it.
+        """
+        for i, event in enumerate(c.values):
+            if (event.anonymousId and event.userId) or c.kind[i] == Kind.ALIAS:
+                said = event.previousId if c.kind[i] == Kind.ALIAS else event.anonymousId
+                former = id_bytes(said)
+                row = self._row(former)
+                if (
+                    0 < len(former) <= self._limits.max_id_bytes
+                    and former != c.names[i]
+                    and (row < 0 or row != self._row(c.names[i]))
+                ):
+                    yield i, former
 
 
 def _joined(blocks: Sequence[Decoded]) -> Decoded:

@@ -18,6 +18,7 @@ __all__ = [
     "Examiner",
     "amount_refused",
     "customer_of",
+    "id_bytes",
     "product_of",
     "worth_of",
 ]
@@ -43,9 +44,13 @@ _SOLD = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED})
 
 def customer_of(event: Event) -> bytes:
     """Return whose event it is, as its key should say: userId, else anonymousId; empty if nobody's."""
-    found = event.userId or event.anonymousId
+    return id_bytes(event.userId or event.anonymousId)
+
+
+def id_bytes(told: str | int | None) -> bytes:
+    """Return an id as a key has it; empty for nobody's."""
     try:
-        return b"" if not found else (text_id(found) or "").encode()
+        return b"" if not told else (text_id(told) or "").encode()
     except UnicodeEncodeError:  # a lone surrogate
         return b""
 
@@ -71,6 +76,7 @@ class Examiner:
             required(kind.name, event)
             or _whose_refused(event, key, self.limits)
             or self._time_refused(event, time_ms, receipt_ms)
+            or (_former_refused(event, self.limits) if kind is Kind.ALIAS else None)
             or amount_refused(event.properties, kind, self.limits)
         )
 
@@ -102,6 +108,15 @@ def _whose_refused(event: Event, key: bytes | None, limits: Limits) -> Refusal |
         reason = f"is not {field} ({whose[:80].decode('utf-8', 'ignore')})"
         return Refusal("key", key[:81].decode("utf-8", "backslashreplace"), reason, remedy, "key")
     return None
+
+
+def _former_refused(event: Event, limits: Limits) -> Refusal | None:
+    """A former id is kept for good, so it must be one that can be."""
+    former = text_id(event.previousId) or ""
+    if _storable(former, limits.max_id_bytes):
+        return None
+    remedy = f"send an id of at most {limits.max_id_bytes} bytes of UTF-8 (max_id_bytes)"
+    return Refusal("previousId", shown(former), "is no id that can be kept", remedy, "range")
 
 
 def amount_refused(said: Properties | None, kind: Kind, limits: Limits) -> Refusal | None:

@@ -227,15 +227,29 @@ class Unit:
         When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
         the last record was received, if that record was about its own time, and by half a window at most.
         """
-        behind = [source for source in range(N_SOURCES) if not self._caught_up[source]]
-        limit = self._suspects.limit or RUN_EVENTS
-        run = self._waiting.next_run(behind, limit, RUN_SPAN_MS) if len(self._waiting) else None
+        behind, run = self._next_run()
         if run is not None:
             self.apply(run, behind)
             return len(self._waiting) > 0
         if not behind and not len(self._waiting):
             return self._pass_time(now_ms)
         return False
+
+    def pump_by_time(self) -> bool:
+        """Apply some of what waits in the order of event time alone; True if there is more to do at once.
+
+        Time has then come as far as the newest event, as if all inputs had been read to their ends: what a rule says,
+        and from when on it holds, does not depend on how much of which input is read at once.
+        """
+        _, run = self._next_run()
+        if run is not None:
+            self.apply(run, ())
+        return run is not None and len(self._waiting) > 0
+
+    def _next_run(self) -> tuple[list[int], Run | None]:
+        behind = [source for source in range(N_SOURCES) if not self._caught_up[source]]
+        limit = self._suspects.limit or RUN_EVENTS
+        return behind, self._waiting.next_run(behind, limit, RUN_SPAN_MS) if len(self._waiting) else None
 
     def apply(self, run: Run, behind: Sequence[int]) -> None:
         """Apply records in their order, while these inputs have more to come.

@@ -44,6 +44,12 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     events.time_ms[:] = events.received_ms[:] = (_NOON, _NOON + DAY_MS)
     events.kind[:] = (Kind.PRODUCT_VIEWED, Kind.ORDER_COMPLETED)
     engine.apply(events, {1: Detail("order")})
+    said("what makes two customers one")
+    alias = Events.blank(1)
+    alias.row[:], alias.kind[:] = engine.profiles.row(b"known"), Kind.ALIAS
+    alias.offset[:] = alias.message[:] = 3
+    alias.time_ms[:] = alias.received_ms[:] = _NOON + DAY_MS
+    engine.apply(alias, {0: Detail(former=b"warm-up")})
     Habits(GateSettings()).best(Standing(), np.zeros(VISIT_DAYS, np.uint32))
     said("what a restart needs")
     stored = engine.changes()
@@ -62,7 +68,7 @@ def main() -> None:
     """Warm up with a progress bar on standard error."""
     columns = (TextColumn("compiling {task.description}, once"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("…", total=3)
+        task = progress.add_task("…", total=4)
         first = True
 
         def said(what: str) -> None:

@@ -26,8 +26,10 @@ GATES = (
     "holdout",
     "quiet_hours",
     "entry_withheld",
+    "merged",
 )
-"""Reason codes, in the order in which they are asked; the last is that of leaving what was entered unseen.
+"""Reason codes, in the order in which they are asked; the last two are that of leaving what was entered unseen, and of
+entering because two customers turned out to be one.
 
 Their places are bits of what is stored (`scoring.side.Crossed`).
 """
@@ -37,7 +39,8 @@ class Asked(NamedTuple):
     """What the gates are asked about: the entry of a customer into a rule's list.
 
     Times in ms. `sent_ms` is when an entry was last sent, `age_ms` how long before the receipt of its cause the moment
-    lay, `percentile` NaN while unknown, `best` how good each channel is, by channel.
+    lay, `percentile` NaN while unknown, `best` how good each channel is, by channel. `merged`: the only cause is that
+    two customers turned out to be one.
     """
 
     rule: Rule
@@ -50,6 +53,7 @@ class Asked(NamedTuple):
     score: float
     percentile: float
     best: Sequence[float]
+    merged: bool = False
 
 
 class Verdict(NamedTuple):
@@ -115,6 +119,7 @@ class Gates:
             "quiet_hours": not_before_ms is not None
             and expires_ms is not None
             and not_before_ms >= asked.time_ms + expires_ms,
+            "merged": asked.merged,
         }
         withheld = tuple(code for code in GATES if shut.get(code, False))
         control = drawn if withheld == ("holdout",) else None

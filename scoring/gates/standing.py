@@ -101,6 +101,35 @@ class Standing(msgspec.Struct, array_like=True):
             case news.Zone(name):
                 self.zone = max(self.zone or (ms, name), (ms, name))
 
+    def absorb(self, other: "Standing", kept: int) -> None:
+        """Take in the standing of another customer, who is the same person: contacts add, a no of either holds."""
+        for key, (ms, granted) in other.consent.items():
+            mine_ms, mine = self.consent.get(key, (ms, granted))
+            self.consent[key] = (max(mine_ms, ms), mine and granted)
+        for place, times in other.contacts.items():
+            self.contacts[place] = sorted((*self.contacts.get(place, ()), *times))[-kept:] if kept else []
+        for generation, counts in other.habits.items():
+            mine_counts = self.habits.setdefault(generation, {})
+            for cell, n in counts.items():
+                mine_counts[cell] = mine_counts.get(cell, 0) + n
+        self._forget_habits()
+        self.orders += other.orders
+        self.coupons += other.coupons
+        if other.language:
+            self.language = max(self.language or other.language, other.language)
+        if other.zone:
+            self.zone = max(self.zone or other.zone, other.zone)
+        if other.name:
+            self.name = max(self.name or other.name, other.name)
+        for name, (opened_ms, solved_ms) in other.tickets.items():
+            opened, solved = self.tickets.pop(name, (0, 0))
+            self.tickets[name] = (max(opened, opened_ms), max(solved, solved_ms))
+            _keep_latest(self.tickets)
+        for order, (said_ms, due_ms, delivered_ms) in other.promises.items():
+            said, due, delivered = self.promises.pop(order, (0, 0, 0))
+            self.promises[order] = (*max((said, due), (said_ms, due_ms)), max(delivered, delivered_ms))
+            _keep_latest(self.promises)
+
     def contacted(self, channel: Channel, purpose: Purpose, ms: int, kept: int) -> None:
         """Remember a contact."""
         if kept:
@@ -139,6 +168,11 @@ class Standing(msgspec.Struct, array_like=True):
         counts = self.habits.setdefault(generation, {})
         for cell in (hour, WEEKDAY_CELL + weekday, *cells):
             counts[cell] = counts.get(cell, 0) + 1
+        self._forget_habits()
+
+    def _forget_habits(self) -> None:
+        if not self.habits:
+            return
         newest = max(self.habits)
         for old in [each for each in self.habits if each < newest - 1]:
             del self.habits[old]

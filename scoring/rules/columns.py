@@ -181,6 +181,7 @@ class Field(IntEnum):
     CATEGORY_VIEWS = 24
     MONTHS_RUNNING = 25
     PERCENTILE_PEAK = 26
+    GUEST_ORDERS = 27
 
 
 ITS_OPS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE, Op.ITS_LACKING)
@@ -282,6 +283,9 @@ FIELDS: dict[Field, FieldFacts] = {
     ),
     Field.PERCENTILE_PEAK: FieldFacts(
         "percentile_peak", Unit.SHARE, 0, 1, "highest percentile at a daily look of the last 30 days"
+    ),
+    Field.GUEST_ORDERS: FieldFacts(
+        "guest_orders", Unit.COUNT, 0, _ANY_HIGH, "orders placed as a guest by one who had none under the known id"
     ),
 }
 """Facts of every field. SCORE, PERCENTILE, PERCENTILE_PEAK and WARMING_UP are filled after scoring, all others by the

@@ -42,6 +42,8 @@ class Parts:
         Times ahead at which something of a customer (an order, a wished product) is to be looked at again.
     peak
         1: the highest percentile lately is kept.
+    guest
+        1: the orders that a customer had placed as a guest are kept.
     """
 
     kinds: int = N_KINDS
@@ -50,6 +52,7 @@ class Parts:
     told: int = _TOLD
     moments: int = _MOMENTS
     peak: int = 1
+    guest: int = 1
 
     def missing(self, needed: "Parts") -> tuple[str, ...]:
         """What is needed and not kept, in words."""
@@ -65,6 +68,7 @@ _WORDS = {
     "told": "answers, stars and points",
     "moments": "times ahead of an order or a product",
     "peak": "percentile_peak",
+    "guest": "guest_orders",
 }
 
 
@@ -90,4 +94,5 @@ def parts_for(
         told=_TOLD if told else 0,
         moments=_MOMENTS if object_clocks else 0,
         peak=int(Field.PERCENTILE_PEAK in asked),
+        guest=int(Field.GUEST_ORDERS in asked),
     )

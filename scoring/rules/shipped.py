@@ -11,6 +11,7 @@ from scoring.rules.words import nearest
 __all__ = ["BASIC", "SHIPPED", "shipped"]
 
 SHIPPED: tuple[str, ...] = (
+    "account-created",
     "activated",
     "browse-abandoned",
     "browsing-prospect",

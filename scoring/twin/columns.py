@@ -92,5 +92,7 @@ def _field(
             return max(map(customer.category_views(now_ms).count, customer.category_views(now_ms)), default=0)
         case Field.MONTHS_RUNNING:
             return customer.months_running(now_ms)
+        case Field.GUEST_ORDERS:
+            return 0  # nobody becomes another here
         case _:
             return math.nan

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 
 from schemas.timestamp import from_ms
-from scoring.moved import Mover, customer_of
+from scoring.moved import Mover, customer_of, id_of
 from scoring.profile import Layout
 from scoring.stored import META
 from streams.batches import BATCH_BYTES, send_batches
@@ -215,10 +215,10 @@ def _deal_out(settings: Settings, directory: Path, manifest: Manifest, layout: L
     customers: dict[int, set[bytes]] = defaultdict(set)
     for source in sources:
         for key, value in mover.rows(list(source.items()), source[META]):
-            who = customer_of(key) or b""
-            partition = partition_of(who, settings.partitions)
+            partition = partition_of(id_of(key) or b"", settings.partitions)
             dealt[partition].append((key, value))
-            customers[partition].add(who)
+            if (who := customer_of(key)) is not None:
+                customers[partition].add(who)
         source.clear()
     share = engine_settings(settings, checked_rules(settings)).example_customers
     for partition in range(settings.partitions):

@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 from hypothesis import given, settings
-from strategies.engines import ALL_GIVE_EXAMPLES, RULES, SHOP, SNAPSHOT, Told, feed, held, let_pass
+from strategies.engines import ALL_GIVE_EXAMPLES, RULES, SHOPS, SNAPSHOT, Told, feed, held, let_pass
 from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, streams
 
 from scoring.engine import Engine
@@ -21,7 +21,8 @@ LAYOUT: Layout = ALL_GIVE_EXAMPLES.layout
 def engine_of(rules: RuleSet = RULES) -> Engine:
     engine = Engine(ALL_GIVE_EXAMPLES, rules)
     engine.swap(SNAPSHOT)
-    engine.swap_shop(SHOP)
+    for shop in SHOPS:
+        engine.swap_shop(shop)
     return engine
 
 

@@ -11,7 +11,8 @@ A line begins with the time since the customer came, as 3d, 1d2h or 90m. It says
 its properties, or after an arrow what is told: `enters`, `leaves` or `withheld` and the reason, then the order or
 product that it is about, then in brackets what it carries: a category with a colon, and products; after a semicolon
 some of its details, as `order.value=20`. `...` lets time pass. What others bought is the same in all stories (`SHOP`).
-What is not told in the story must not be told in truth either.
+What is not told in the story must not be told in truth either. `as` names a visitor who does it in place of the
+customer, `guest` the visitor who the customer was; `Alias` says that in so many words.
 
 Two titles are no stories but say in a sentence why there is none: `once`, where nobody can enter a second time, and
 `never sooner`, where nobody can enter again within the cooldown.
@@ -176,18 +177,22 @@ class Player:
 
     def happens(self, step: Step) -> None:
         """One event, as the record that a shop would send."""
+        properties = dict(step.properties)
+        visitor, guest = properties.pop("as", None), properties.pop("guest", None)
+        whose = {"anonymousId": visitor} if visitor else {"userId": CUSTOMER, "anonymousId": guest}
         call = step.name.lower() if step.name.lower() in CALL_KINDS else "track"
+        said = {"identify": {"traits": properties}, "alias": properties}.get(call, {"properties": properties})
         source = INPUTS.index(topic_name(kind_name(call, step.name)))
         offset = self.offsets[source]
         value = {
             "messageId": f"m-{source}-{offset}",
-            "userId": CUSTOMER,
+            **whose,
             "type": call,
             "event": step.name,
             "timestamp": from_ms(step.ms),
-            "traits" if call == "identify" else "properties": step.properties,
+            **said,
         }
-        record = _Record(offset, step.ms + self.receipt_ms, CUSTOMER.encode(), orjson.dumps(value))
+        record = _Record(offset, step.ms + self.receipt_ms, (visitor or CUSTOMER).encode(), orjson.dumps(value))
         self.offsets[source] += 1
         decoded = self.decode(source, [record])
         if decoded.refused or decoded.ignored:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from strategies.event_streams import DAY_MS, HOUR_MS, START_MS, columns_of
+from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, columns_of
 from strategies.shop_known import Known, known_shop
 
 from scoring.carried import Carried, Noted
@@ -130,6 +130,8 @@ def details_of(events: Sequence[Event]) -> dict[int, Detail]:
         if event.source == 1:
             news = (Ordered(event.message % 2 == 0),) if event.kind == Kind.ORDER_COMPLETED else ()
             details[i] = Detail(f"order-{event.product}", lines_of(event), news, event.promised_ms)
+        elif event.kind == Kind.ALIAS:
+            details[i] = Detail(former=CUSTOMERS[event.product - 1])
         elif event.source == 2:
             details[i] = Detail(news=news_of(event))
         elif event.kind in (Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED):

@@ -35,9 +35,17 @@ _AMOUNTS = st.one_of(st.integers(0, 20_000).map(lambda cents: cents / 100), st.s
 
 @st.composite
 def streams(
-    draw: st.DrawFn, least: int = 1, most: int = 40, customers: Sequence[bytes] = CUSTOMERS, back_ms: int = 20 * DAY_MS
+    draw: st.DrawFn,
+    least: int = 1,
+    most: int = 40,
+    customers: Sequence[bytes] = CUSTOMERS,
+    back_ms: int = 20 * DAY_MS,
+    aliases: bool = False,
 ) -> list[Event]:
-    """Events in the order of input: time moves on by small and large steps, and single events come `back_ms` late."""
+    """Events in the order of input: time moves on by small and large steps, and single events come `back_ms` late.
+
+    Of an alias, `product` is one more than the number of the customer who it says is the same.
+    """
     events: list[Event] = []
     clock = START_MS + draw(st.integers(0, DAY_MS))
     offsets = [0, 0, 0]
@@ -50,7 +58,7 @@ def streams(
             continue
         clock += draw(_STEPS_MS)
         source, kinds = draw(st.sampled_from(_SOURCES))
-        kind = draw(st.sampled_from(kinds))
+        kind = draw(st.sampled_from((*kinds, Kind.ALIAS) if aliases and source == 2 else kinds))
         behind = draw(st.one_of(st.just(0), st.integers(0, HOUR_MS), st.integers(0, back_ms)))
         in_cart = draw(st.integers(0, 3)) if source == 0 and kind != Kind.PAGE else -1
         ordered = source == 1
@@ -63,7 +71,11 @@ def streams(
                 offset=_next(offsets, source),
                 message=len(events) + 1,
                 # Of an order, the number of the order: some are told twice, or cancelled.
-                product=draw(st.integers(1, 6)) if kind in _OF_A_PRODUCT or ordered else 0,
+                product=draw(st.integers(1, 6))
+                if kind in _OF_A_PRODUCT or ordered
+                else draw(st.integers(1, len(customers)))
+                if kind == Kind.ALIAS
+                else 0,
                 category=draw(st.integers(0, 2)) if kind in (Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED) else 0,
                 value=draw(_AMOUNTS) if ordered or kind in (Kind.SURVEY, Kind.POINTS) else 0.0,
                 lines=float(draw(st.integers(1, 4))) if ordered else 0.0,

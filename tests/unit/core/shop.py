@@ -73,8 +73,14 @@ class Shop:
         """One event, `hour` hours after the start."""
         return self.together([(hour, kind, customer, order, item, price, message, received_h)])
 
-    def tells(self, hour: float, *news: News, customer: str = "ann", kind: Kind = Kind.IDENTIFY) -> "Shop":
-        """One event that says something of the customer's standing."""
+    def becomes(self, hour: float, former: str, customer: str = "ann") -> "Shop":
+        """One event that says who the customer was before."""
+        return self.tells(hour, customer=customer, kind=Kind.ALIAS, former=former)
+
+    def tells(
+        self, hour: float, *news: News, customer: str = "ann", kind: Kind = Kind.IDENTIFY, former: str = ""
+    ) -> "Shop":
+        """One event that says something of the customer's standing, or who they were before."""
         events = Events.blank(1)
         events.row[0] = self.engine.profiles.row(customer.encode())
         events.time_ms[0] = events.received_ms[0] = START + int(hour * HOUR_MS)
@@ -82,7 +88,7 @@ class Shop:
         events.message[0] = stable_hash(f"m{self.offset}".encode())
         self.offset += 1
         self.events = events
-        return self._keep(self.engine.apply(events, {0: Detail(news=news)}))
+        return self._keep(self.engine.apply(events, {0: Detail(news=news, former=former.encode())}))
 
     def together(self, rows: list[tuple[float, Kind, str, str, str, float, str | None, float | None]]) -> "Shop":
         """Several events as one run."""

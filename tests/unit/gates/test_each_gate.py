@@ -17,6 +17,7 @@ from scoring.kinds import Kind
 from scoring.profile import HOUR_MS
 from scoring.rules import RuleSet
 from tests.unit.core import test_gates as others
+from tests.unit.core import test_identity as identity
 from tests.unit.core.shop import SMALL, START, Shop, rule, snapshot
 
 DAY = 24.0
@@ -337,6 +338,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "holdout": test_the_control_is_withheld_and_marked,
     "quiet_hours": test_what_would_expire_in_the_night_is_withheld,
     "entry_withheld": others.test_cooldown_withholds_the_second_entry,
+    "merged": identity.test_nobody_enters_a_list_by_becoming_one,
 }
 
 
