@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scoring.absorb import absorb, leave, look_again
 from scoring.clock import Clock
-from scoring.content import Contents
+from scoring.content import Contents, Scored
 from scoring.crossing import Crossing, Crossings
 from scoring.engine_settings import Counts, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
@@ -430,11 +430,6 @@ class Engine:
             outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen],
                                          score[chosen], percentile[chosen], band[chosen], previous, groups,
                                          model.version, model.warming_up, self.shop_version))  # fmt: skip
-            if self.contents is not None:
-                ordered = np.rint(np.expm1(points.X[chosen, LOG_ORDERS])).astype(np.int64).tolist()
-                outcome.content += self.contents.decide(
-                    self.profiles.rows, points, chosen, ordered, outcome.scores[-1], self.products, self.shop
-                )
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
             for crossing in found:
@@ -453,6 +448,11 @@ class Engine:
                     )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
+        if self.contents is not None:
+            scored = Scored(score, percentile, band, model.version, model.warming_up)
+            outcome.content += self.contents.decide(
+                self.profiles.rows, points, m, scored, orders, self.products, self.shop
+            )
         self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up)
 
     def _groups(self, X: Any) -> Any:
