@@ -13,7 +13,7 @@ from scoring.moments import expect, passed
 from scoring.orders import add_order, derive, orders_between
 from scoring.profile import DAY_MS, FAR, HOUR_MS, NEVER
 from scoring.readings import read_columns
-from scoring.recent import favourites, hear, look, within
+from scoring.recent import bought, favourite_category, favourite_product, hear, look, within
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.timers import grid_after, next_due, pop, schedule
 from scoring.windows import ring_add, ring_mark, roll
@@ -84,6 +84,7 @@ class Events(NamedTuple):
 
     `product` of an order is the first of its lines, and `coupon` is 1 where it came with one.
     `value` is the worth of an order, what a survey, review or feedback gives, or the balance of points; NaN for none.
+    `category` is that of a view, or of an order all of whose products are in one, 0 for none.
     Of an order: when it is promised (0: not), and when the first and the last of its products will be used up.
     """
 
@@ -363,6 +364,7 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
         p.revenue += events.value[i]
         rank = float(add_order(p, ms, events.value[i], events.lines[i], events.quantity[i], horizon))
         derive(p, acc, horizon)
+        bought(p, events.category[i], ms)
     elif kind in (_CANCELLED, _REFUNDED):
         p.refunded += events.value[i]
         p.cancels[0] += math.exp2(-age)
@@ -416,7 +418,8 @@ def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, rec
     for k in range(points.visited.shape[1]):
         points.visited[m, k] = p.visited[0, k]
     if reading.favourites:
-        _, product, _, category = favourites(p, now)
+        _, product = favourite_product(p)
+        _, _, category = favourite_category(p, now)
         points.viewed[m, kept] = p.seen_product[product] if product >= 0 else np.uint64(0)
         seen_in = p.seen_category[category] if category >= 0 else np.uint64(0)
         points.viewed[m, kept + 1] = seen_in

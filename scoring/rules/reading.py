@@ -45,6 +45,7 @@ _FIELDS = (
     "regions",
     "cities",
 )
+_READ_BY_LINES = ("parameters", "marks", "for_each", "countries", "regions", "cities")
 _NEEDED = ("name", "sentence", "enter")
 
 T = TypeVar("T")
@@ -182,16 +183,11 @@ class _Document:
 
     def line_errors(self, field: str, fields: Mapping[str, Any]) -> list[RuleError]:
         """What is wrong with `enter` or `exit` by itself, where other things are wrong too."""
-        if not fields[field] or fields["parameters"] is None or fields["for_each"] is None:
+        read = {name: fields[name] for name in _READ_BY_LINES}
+        if not fields[field] or None in read.values():
             return []
         try:
-            Rule(
-                name="x",
-                sentence="x",
-                enter=fields[field],
-                parameters=fields["parameters"],
-                for_each=fields["for_each"],
-            )
+            Rule(name="x", sentence="x", enter=fields[field], **read)
         except RuleError as error:
             if error.field == "enter":
                 error.rule, error.field = self.name, field
