@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scoring.absorb import absorb, leave, look_again
 from scoring.clock import Clock
+from scoring.content import Contents, Scored
 from scoring.crossing import Crossing, Crossings
 from scoring.engine_settings import Counts, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
@@ -124,6 +125,7 @@ class Engine:
         self.rules = rules
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
+        self.contents = Contents(gates, self.config.active_ms) if self.settings.content else None
         self._gaps_asked = Column(Op.ITS_LATE, Expected.REPLENISHMENT) in rules.columns
         self.sides.places_kept = any(rule.is_local for rule in rules.rules)
         self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
@@ -170,6 +172,9 @@ class Engine:
             columns=np.zeros((ROOM, columns)),
             viewed=np.zeros((ROOM, views + 2 + WITHIN), np.uint64),
             viewed_ms=np.zeros((ROOM, views), np.int64),
+            bought=np.zeros(ROOM, np.uint64),
+            bought_ms=ints(ROOM),
+            coupons=ints(ROOM),
             visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
@@ -448,6 +453,11 @@ class Engine:
                     )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
+        if self.contents is not None:
+            scored = Scored(score, percentile, band, model.version, model.warming_up)
+            outcome.content += self.contents.decide(
+                self.profiles.rows, points, m, scored, orders, self.products, self.shop
+            )
         self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up)
 
     def _groups(self, X: Any) -> Any:

@@ -181,6 +181,7 @@ class Sides:
         newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
         gaps: dict[str, int] = {}
         if kind == _COMPLETED:
+            events.coupon[i] = any(isinstance(news, Ordered) and news.coupon for news in detail.news)
             known_ms = int(events.watermark_ms[i])
             gaps = {item.product: gap for item in detail.items if (gap := usual_ms(item.product, known_ms))}
             self._foresee(events, i, row, ms, detail.items, newest if known else None, gaps)

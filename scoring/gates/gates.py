@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scoring.gates.channel import Channel, Message, Purpose
 from scoring.gates.holdout import held_out
 from scoring.gates.quiet import quiet_until
@@ -150,6 +153,24 @@ class Gates:
             and standing.coupons > 0
         )
         return not anyway and not waits
+
+    def coupons_allowed(
+        self,
+        orders: NDArray[np.float64],
+        coupons: NDArray[np.int64],
+        score: NDArray[np.float64],
+        percentile: NDArray[np.float64],
+        warming_up: bool,
+    ) -> NDArray[np.bool_]:
+        """The same of (m,) customers: `coupons` of their `orders` came with one."""
+        settings = self.settings
+        anyway = np.zeros(len(orders), np.bool_)
+        known = ((score, settings.bought_anyway_probability), (percentile, settings.bought_anyway_percentile))
+        for values, limit in known:
+            if limit < 1 and not warming_up:
+                anyway |= values >= limit
+        waits = (orders >= settings.coupon_orders) & (coupons >= settings.coupon_share * orders) & (coupons > 0)
+        return ~(anyway | waits)
 
     def _guards_discount(self, asked: Asked, standing: Standing) -> bool:
         return not self.coupon_allowed(standing, asked.score, asked.percentile, asked.warming_up)

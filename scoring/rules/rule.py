@@ -149,6 +149,8 @@ class Rule:
     """Whether a score decides, so that the rule must wait until the model has learned enough."""
     figures: tuple[tuple[str, Number], ...] = field(init=False, repr=False)
     """The values that an action carries, each with its text."""
+    carried_columns: frozenset[Column] = field(init=False, repr=False)
+    """What is read of a row for what an action carries."""
 
     def __post_init__(self) -> None:
         self._check_fields()
@@ -162,6 +164,9 @@ class Rule:
         object.__setattr__(self, "reads_score", bool(self.columns & _SCORES))
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
         object.__setattr__(self, "figures", of_marks[0].figures if whole else self._figures())
+        words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
+        read = frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
+        object.__setattr__(self, "carried_columns", read)
         self._check_lines()
         self._check_objects()
         self._check_carries()
@@ -177,12 +182,6 @@ class Rule:
         """Whether what an action carries is made of the customer's last purchases."""
         words = (Carry.PURCHASES, Carry.BEST_SELLERS, Carry.COMPANIONS)
         return self.for_each is ForEach.NONE and any(word in self.carries for word in words)
-
-    @property
-    def carried_columns(self) -> frozenset[Column]:
-        """What is read of a row for what an action carries."""
-        words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
-        return frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
 
     @property
     def is_local(self) -> bool:

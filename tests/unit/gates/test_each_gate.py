@@ -4,15 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scoring import crossing
 from scoring.engine import EngineSettings
-from scoring.gates import GATES, Cap, GateSettings
+from scoring.gates import GATES, Cap, Gates, GateSettings
 from scoring.gates import gates as gates_module
 from scoring.gates.channel import CHANNELS, Channel, ChannelTerms, Message, Purpose
 from scoring.gates.holdout import held_out
 from scoring.gates.news import Consent, Contacted, Ordered, Promised, Ticket, Zone
+from scoring.gates.standing import Standing
 from scoring.kinds import Kind
 from scoring.profile import HOUR_MS
 from scoring.rules import RuleSet
@@ -410,3 +412,21 @@ def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="cap"):
         ChannelTerms(cap=101)
     assert set(CHANNELS.values()) == set(Channel)
+
+
+@pytest.mark.parametrize("warming_up", [False, True])
+def test_coupons_of_many_are_those_of_each(warming_up: bool) -> None:
+    """What is said of many customers at once is what is said of each; ranks may be unknown."""
+    settings = replace(GateSettings.open(), bought_anyway_probability=0.5, bought_anyway_percentile=0.9,
+                       coupon_orders=3, coupon_share=0.5)  # fmt: skip
+    gates = Gates(settings, None, False)
+    rng = np.random.default_rng(1)
+    orders, score = rng.integers(0, 8, 300), rng.random(300)
+    coupons = (orders * rng.random(300)).round().astype(np.int64)
+    percentile = np.where(rng.random(300) < 0.3, np.nan, rng.random(300))
+    each = [
+        gates.coupon_allowed(Standing(orders=n, coupons=c), s, p, warming_up)
+        for n, c, s, p in zip(orders.tolist(), coupons.tolist(), score.tolist(), percentile.tolist(), strict=True)
+    ]
+    assert gates.coupons_allowed(orders.astype(float), coupons, score, percentile, warming_up).tolist() == each
+    assert len(set(each)) == 2
