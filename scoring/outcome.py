@@ -11,7 +11,7 @@ from scoring.gates.best import Best
 from scoring.model import Example
 from scoring.transfer import Transfer
 
-__all__ = ["Action", "Outcome", "PassedOn", "Scores"]
+__all__ = ["Action", "Content", "Outcome", "PassedOn", "Scores"]
 
 
 @dataclass(slots=True)
@@ -80,6 +80,24 @@ class PassedOn(NamedTuple):
     origin: bytes
 
 
+class Content(NamedTuple):
+    """What one customer is shown from a moment on.
+
+    `number` counts the customer's decisions, from 1; `band` is that of the score; `products` are to be shown in order.
+    """
+
+    row: int
+    time_ms: int
+    number: int
+    stage: str
+    band: int
+    categories: list[str]
+    products: list[str]
+    coupon: bool
+    model_version: int
+    shop_version: int
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one run of events led to; `transfers` and `passed_on` are for other partitions."""
@@ -87,6 +105,7 @@ class Outcome:
     scores: list[Scores] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
+    content: list[Content] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
     passed_on: list[PassedOn] = field(default_factory=list)
 
@@ -99,5 +118,6 @@ class Outcome:
         self.scores += later.scores
         self.actions += later.actions
         self.examples += later.examples
+        self.content += later.content
         self.transfers += later.transfers
         self.passed_on += [one._replace(event=one.event + shift) for one in later.passed_on]

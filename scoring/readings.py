@@ -9,7 +9,15 @@ from scoring.compiled import compiled
 from scoring.kinds import N_KINDS, Kind
 from scoring.orders import A_MEAN_GAP, A_ORDERS, months_running
 from scoring.profile import DAY_MS, HOUR_MS, NEVER
-from scoring.recent import FEEDBACK_TOLD, PEAK_TOLD, POINTS_TOLD, REVIEW_TOLD, SURVEY_TOLD, favourites
+from scoring.recent import (
+    FEEDBACK_TOLD,
+    PEAK_TOLD,
+    POINTS_TOLD,
+    REVIEW_TOLD,
+    SURVEY_TOLD,
+    favourite_category,
+    favourite_product,
+)
 from scoring.rules.columns import ANY, LATELY_KINDS, VISITED, Field, Op
 from scoring.windows import count_days, count_hours, days_with
 
@@ -26,6 +34,7 @@ _CANCELLED, _REFUNDED = int(Field.CANCELLED), int(Field.REFUNDED)
 _HOUR, _WEEKDAY = int(Field.HOUR), int(Field.WEEKDAY)
 _ORDER_VALUE, _ORDER_NUMBER = int(Field.ORDER_VALUE), int(Field.ORDER_NUMBER)
 _PRODUCT_VIEWS, _CATEGORY_VIEWS = int(Field.PRODUCT_VIEWS), int(Field.CATEGORY_VIEWS)
+_CATEGORY_MINUTES = int(Field.CATEGORY_MINUTES)
 _MONTHS_RUNNING = int(Field.MONTHS_RUNNING)
 _GUEST_ORDERS = int(Field.GUEST_ORDERS)
 _TOLD_SLOT = np.full(len(Field), -1)
@@ -76,9 +85,11 @@ def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: f
     elif field == _ORDER_NUMBER:
         result = number
     elif field == _PRODUCT_VIEWS:
-        result = float(favourites(p, now)[0])
+        result = float(favourite_product(p)[0])
     elif field == _CATEGORY_VIEWS:
-        result = float(favourites(p, now)[2])
+        result = float(favourite_category(p, now)[0])
+    elif field == _CATEGORY_MINUTES:
+        result = favourite_category(p, now)[1] / 60_000.0
     elif field == _MONTHS_RUNNING:
         result = float(months_running(p, now))
     elif field == _GUEST_ORDERS:

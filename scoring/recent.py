@@ -17,7 +17,9 @@ __all__ = [
     "REVIEW_TOLD",
     "SURVEY_TOLD",
     "WITHIN",
-    "favourites",
+    "bought",
+    "favourite_category",
+    "favourite_product",
     "hear",
     "join_lately",
     "join_told",
@@ -39,6 +41,10 @@ _TOLD_BY = {
 _TOLD_SLOT = np.array([_TOLD_BY.get(kind, -1) for kind in range(N_KINDS)])  # type: ignore[call-overload]
 _LATELY_SLOT = np.array([LATELY_KINDS.index(kind) if kind in LATELY_KINDS else -1 for kind in range(N_KINDS)])
 _COMPLETED = int(Kind.ORDER_COMPLETED)
+_BOUGHT = np.uint64(2**64 - 1)
+"""In place of a product among the last views: an order."""
+_VISIT_MS = 1_800_000
+"""What comes later than this after a view belongs to another visit."""
 
 
 @compiled
@@ -91,8 +97,8 @@ def join_lately(p: Any, q: Any) -> None:
 
 
 @compiled
-def look(p: Any, product: int, category: int, ms: int) -> None:
-    """Keep a view among the last ones, newest first."""
+def look(p: Any, product: Any, category: Any, ms: int) -> None:
+    """Keep a view among the last views and orders, newest first."""
     n = p.seen_n
     span = p.seen_ms.shape[0]
     place = n
@@ -117,46 +123,84 @@ def look(p: Any, product: int, category: int, ms: int) -> None:
 
 
 @compiled
-def favourites(p: Any, now: int) -> tuple[int, int, int, int]:
-    """The views since the last order: how many of one product at most, its place, how many in one category within a
-    day, its place; places are -1 for none, and of several the newest.
-    """
+def bought(p: Any, category: Any, ms: int) -> None:
+    """Keep an order among the last views: it ends the interest in its category, in all where that is 0."""
+    look(p, _BOUGHT, category, ms)
+
+
+@compiled
+def _counts_in(p: Any, k: int, category: Any, now: int) -> bool:
+    """Whether entry `k` is a view in a category within a day that no order of it, or of no category, came after."""
+    if p.seen_category[k] != category or p.seen_product[k] == _BOUGHT or p.seen_ms[k] <= now - DAY_MS:
+        return False
+    for i in range(p.seen_n):
+        if (
+            p.seen_product[i] == _BOUGHT
+            and p.seen_ms[i] >= p.seen_ms[k]
+            and (p.seen_category[i] == category or p.seen_category[i] == 0)
+        ):
+            return False
+    return True
+
+
+@compiled
+def favourite_product(p: Any) -> tuple[int, int]:
+    """The most views of one product since the last order, and its place; -1 for none, of several the newest."""
     last_order = p.last_kind[_COMPLETED]
     most = 0
-    product = -1
-    most_in = 0
-    category = -1
+    place = -1
     for i in range(p.seen_n):
         if p.seen_ms[i] <= last_order:
             break
+        if p.seen_product[i] == 0 or p.seen_product[i] == _BOUGHT:
+            continue
         views = 0
-        views_in = 0
         for k in range(i, p.seen_n):
             if p.seen_ms[k] <= last_order:
                 break
             if p.seen_product[k] == p.seen_product[i]:
                 views += 1
-            if p.seen_category[k] == p.seen_category[i] and p.seen_ms[k] > now - DAY_MS:
-                views_in += 1
-        if p.seen_product[i] != 0 and views > most:
+        if views > most:
             most = views
-            product = i
-        if p.seen_category[i] != 0 and views_in > most_in:
-            most_in = views_in
-            category = i
-    return most, product, most_in, category
+            place = i
+    return most, place
+
+
+@compiled
+def favourite_category(p: Any, now: int) -> tuple[int, int, int]:
+    """The most views in one category within a day and since an order ended it, the ms spent in it, and its place.
+
+    -1 for none; of several with as many views that with the most time, then the newest. A view lasts until what is next
+    among the last views and orders, if that is within half an hour; the last one has no time.
+    """
+    most = 0
+    longest = 0
+    place = -1
+    for i in range(p.seen_n):
+        category = p.seen_category[i]
+        if category == 0 or not _counts_in(p, i, category, now):
+            continue
+        views = 0
+        spent = 0
+        for k in range(i, p.seen_n):
+            if _counts_in(p, k, category, now):
+                views += 1
+                lasted = p.seen_ms[k - 1] - p.seen_ms[k] if k > 0 else 0
+                spent += lasted if lasted <= _VISIT_MS else 0
+        if views > most or (views == most and spent > longest):
+            most = views
+            longest = spent
+            place = i
+    return most, longest, place
 
 
 @compiled
 def within(p: Any, now: int, category: Any, found: Any) -> None:
-    """Write the products last seen in a category within a day and since the last order, newest first, 0 for none."""
-    last_order = p.last_kind[_COMPLETED]
+    """Write the products last seen in a category within a day and since an order ended it, newest first, 0 for none."""
     n = 0
     for i in range(p.seen_n):
-        if category == 0 or n == found.shape[0] or p.seen_ms[i] <= last_order:
-            break
         product = p.seen_product[i]
-        if p.seen_category[i] != category or product == 0 or p.seen_ms[i] <= now - DAY_MS:
+        if category == 0 or n == found.shape[0] or product == 0 or not _counts_in(p, i, category, now):
             continue
         new = True
         for k in range(n):

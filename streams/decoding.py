@@ -111,7 +111,7 @@ class Decoder:
     limits
         How large what an event says may be.
     categories
-        Whether the category of a view is wanted; a row that keeps no views has no use for it.
+        Whether the category of a view and of an order is wanted; a row that keeps no views has no use for it.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Decoder:
             places = [place for i, place in enumerate(places) if i not in bad]
             columns = columns.without(bad)
         events, details = self._built(source, columns)
-        self._numbers.tell(columns.product, events.category)
+        self._numbers.tell(events.product, events.category)
         return Decoded(events, details, places, ignored, refused)
 
     def _parsed(self, records: Sequence[Record]) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
@@ -224,6 +224,10 @@ class Decoder:
         for i in np.flatnonzero(self._looking[c.kind]).tolist():
             if (said := c.values[i].properties) is not None and said.category:
                 events.category[i] = self._numbers[said.category]
+        if self._looking.any():
+            for i in np.flatnonzero(c.kind == Kind.ORDER_COMPLETED).tolist():
+                if (only := _only_category(c.values[i].properties)) is not None:
+                    events.category[i] = self._numbers[only]
         for i in np.flatnonzero(_IS_NUMBERED[c.kind]).tolist():
             events.value[i] = _told(int(c.kind[i]), c.values[i].properties)
         details = {}
@@ -239,6 +243,9 @@ class Decoder:
             events.promised_ms[i] = detail.promised_ms
             if kind in _ORDERS:
                 events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
+            if kind == Kind.ORDER_COMPLETED and said.products:
+                first = said.products[0]
+                events.product[i] = self._numbers[first.product_id or first.sku or first.name]
         for i, former in self._formers(c):
             details[i] = details.get(i, _NOTHING)._replace(former=former)
         return events, details
@@ -473,6 +480,12 @@ def _detail(kind: int, said: Properties, news: tuple[News, ...], where: Where | 
     promised_ms = 0 if said.promised_at is None else max(to_ms(said.promised_at), 0)
     reason = (said.reason or "")[:_REASON] if kind in _GOING_BACK else ""
     return Detail(text_id(said.order_id) or "", lines, news, promised_ms, reason)
+
+
+def _only_category(said: Properties | None) -> str | None:
+    """The category that all products of an order are in, if each tells it and there is one."""
+    told = {line.category for line in (said.products or ())} if said is not None else set()
+    return told.pop() if len(told) == 1 else None
 
 
 def _order_columns(kind: int, said: Properties) -> tuple[float, float, float]:

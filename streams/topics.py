@@ -177,7 +177,7 @@ def _transfers(settings: Settings) -> TopicSpec:
         name=transfers_topic(settings),
         role="internal",
         purpose="What partitions tell each other of customers who are one, and are at home on different ones.",
-        key="id of the customer who it is for",
+        key="customer id, of who it is for",
         value="transfer.v1",
         partitions=settings.partitions,
         cleanup="delete",

@@ -71,6 +71,8 @@ class UnitOptions:
         Records of one input that may wait before no more is asked for.
     limits
         How large what an event says may be.
+    shadow
+        Whether what is told is for topics of a replay, and says so.
     partition_of
         The partition number of a key; None: there is one partition only.
     """
@@ -81,6 +83,7 @@ class UnitOptions:
     own_clock: bool
     slice_records: int
     limits: Limits = field(default_factory=Limits)
+    shadow: bool = False
     partition_of: Callable[[bytes], int] | None = None
 
 
@@ -97,6 +100,7 @@ class UnitStatus:
     model_version: int
     warming_up: bool
     shop_version: int
+    trials: Mapping[str, Sequence[int]]
 
 
 class _Passed(NamedTuple):
@@ -191,7 +195,7 @@ class Unit:
             options.engine.layout.horizon_ms,
             [name for name, _ in options.engine.bands],
             self.engine.profiles.keys,
-            replay=options.engine.replay,
+            replay=options.engine.replay or options.shadow,
         )
         self._waiting = Waiting()
         self._transfers: deque[Record] = deque()
@@ -260,15 +264,29 @@ class Unit:
             limit = self._suspects.limit or _TRANSFERS_AT_ONCE
             self.take_transfers([self._transfers.popleft() for _ in range(min(limit, len(self._transfers)))])
             return True
-        behind = [source for source in range(N_INPUTS) if not self._caught_up[source]]
-        limit = self._suspects.limit or RUN_EVENTS
-        run = self._waiting.next_run(behind, limit, RUN_SPAN_MS) if len(self._waiting) else None
+        behind, run = self._next_run()
         if run is not None:
             self.apply(run, behind)
             return len(self._waiting) > 0
         if not behind and not len(self._waiting):
             return self._pass_time(now_ms)
         return False
+
+    def pump_by_time(self) -> bool:
+        """Apply some of what waits in the order of event time alone; True if there is more to do at once.
+
+        Time has then come as far as the newest event, as if all inputs had been read to their ends: what a rule says,
+        and from when on it holds, does not depend on how much of which input is read at once.
+        """
+        _, run = self._next_run()
+        if run is not None:
+            self.apply(run, ())
+        return run is not None and len(self._waiting) > 0
+
+    def _next_run(self) -> tuple[list[int], Run | None]:
+        behind = [source for source in range(N_INPUTS) if not self._caught_up[source]]
+        limit = self._suspects.limit or RUN_EVENTS
+        return behind, self._waiting.next_run(behind, limit, RUN_SPAN_MS) if len(self._waiting) else None
 
     def apply(self, run: Run, behind: Sequence[int]) -> None:
         """Apply records in their order, while these inputs have more to come.
@@ -537,6 +555,7 @@ class Unit:
             customers=len(engine.profiles),
             model_version=engine.model.version,
             shop_version=engine.shop_version,
+            trials=engine.sides.trials.arms,
             warming_up=engine.model.warming_up,
         )
 

@@ -25,7 +25,7 @@ __all__ = ["clocks_of", "daily_of", "object_clocks_of"]
 _DAY_MS = 86_400_000.0
 _AGES = (Op.SINCE, Op.ITS_SINCE, Op.ITS_LATE)
 _LATEST_MS = 2**53
-_JUMPING = (Field.HOUR, Field.WEEKDAY, Field.CATEGORY_VIEWS, Field.MONTHS_RUNNING)
+_JUMPING = (Field.HOUR, Field.WEEKDAY, Field.CATEGORY_VIEWS, Field.CATEGORY_MINUTES, Field.MONTHS_RUNNING)
 
 
 def clocks_of(node: Truth) -> frozenset[tuple[int, int]]:

@@ -182,6 +182,7 @@ class Field(IntEnum):
     MONTHS_RUNNING = 25
     PERCENTILE_PEAK = 26
     GUEST_ORDERS = 27
+    CATEGORY_MINUTES = 28
 
 
 ITS_OPS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE, Op.ITS_LACKING)
@@ -272,7 +273,15 @@ FIELDS: dict[Field, FieldFacts] = {
         Unit.COUNT,
         0,
         12,
-        "most views in one category within 24 hours and since the last order, of the last 12 views",
+        "most views in one category within 24 hours and since an order ended it, of the last 12 views and orders",
+    ),
+    Field.CATEGORY_MINUTES: FieldFacts(
+        "category_minutes",
+        Unit.MINUTES,
+        0,
+        360,
+        "minutes spent in the category of `category_views`: from each of its views to the next view or order, if that "
+        "is within half an hour",
     ),
     Field.MONTHS_RUNNING: FieldFacts(
         "months_running",

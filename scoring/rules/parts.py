@@ -33,7 +33,7 @@ class Parts:
     kinds
         Kinds of which the last time and the total are kept, from the first on; the last two are `visited` and `any`.
     seen
-        Views that are remembered, of whatever product or category.
+        Views and orders that are remembered, of whatever product or category.
     lately
         Last times of each of the kinds that `nth=` asks for.
     told
@@ -89,7 +89,7 @@ def parts_for(
     last = max([_LEAST_KIND, *heard, *read, *(kind for kind, _ in clocks)])
     return Parts(
         kinds=min(-(-(last + 1 + _PSEUDO_KINDS) // _STEP) * _STEP, N_KINDS),
-        seen=_SEEN if favourites or asked & {Field.PRODUCT_VIEWS, Field.CATEGORY_VIEWS} else 0,
+        seen=_SEEN if favourites or asked & {Field.PRODUCT_VIEWS, Field.CATEGORY_VIEWS, Field.CATEGORY_MINUTES} else 0,
         lately=LATELY if any(column.op is Op.SINCE and column.b > 1 for column in columns) else 0,
         told=_TOLD if told else 0,
         moments=_MOMENTS if object_clocks else 0,

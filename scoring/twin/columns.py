@@ -89,7 +89,9 @@ def _field(
         case Field.PRODUCT_VIEWS:
             return max(map(customer.product_views().count, customer.product_views()), default=0)
         case Field.CATEGORY_VIEWS:
-            return max(map(customer.category_views(now_ms).count, customer.category_views(now_ms)), default=0)
+            return customer.favourite_category(now_ms)[1]
+        case Field.CATEGORY_MINUTES:
+            return customer.favourite_category(now_ms)[2] / 60_000
         case Field.MONTHS_RUNNING:
             return customer.months_running(now_ms)
         case Field.GUEST_ORDERS:

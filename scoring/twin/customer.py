@@ -18,6 +18,8 @@ __all__ = ["DAY_MS", "HOUR_MS", "Customer", "Event"]
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 _FULL = Parts()
+_BOUGHT = 2**64 - 1
+"""In place of a product: it was an order."""
 
 
 class Event(NamedTuple):
@@ -34,6 +36,7 @@ class Event(NamedTuple):
     value: float = 0.0
     lines: float = 0.0
     quantity: float = 0.0
+    coupon: int = 0
     cart_items: int = -1
     cart_value: float = 0.0
     promised_ms: int = 0
@@ -44,6 +47,14 @@ class Event(NamedTuple):
     def is_of(self, kind: int) -> bool:
         """Whether the event is of a kind or pseudo-kind."""
         return kind == ANY or kind == self.kind or (kind == VISITED and self.kind in VISIT_KINDS)
+
+
+class Look(NamedTuple):
+    """A view of a product or of a list, or an order, of a category or none."""
+
+    ms: int
+    product: int
+    category: int
 
 
 @dataclass
@@ -121,43 +132,74 @@ class Customer:
         told = [event.value for event in self.of(Kind.POINTS) if not math.isnan(event.value)]
         return float(np.float32(max(told))) if told else math.nan
 
-    def looks(self) -> list[tuple[int, int, int]]:
-        """The last views of a product or of a category since the last order, newest first."""
-        views = [
-            (event.time_ms, event.product, event.category)
+    def looks(self) -> list[Look]:
+        """The last views of a product or of a category and the last orders, newest first."""
+        found = [
+            Look(event.time_ms, _BOUGHT if event.kind == Kind.ORDER_COMPLETED else event.product, event.category)
             for event in self.events
-            if (event.kind == Kind.PRODUCT_VIEWED and event.product)
+            if event.kind == Kind.ORDER_COMPLETED
+            or (event.kind == Kind.PRODUCT_VIEWED and event.product)
             or (event.kind == Kind.LIST_VIEWED and event.category)
         ]
-        kept = sorted(views, reverse=True)[: _FULL.seen]
-        order = self.last_ms(Kind.ORDER_COMPLETED)
-        since = -math.inf if order is None else order
-        return [view for view in kept if view[0] > since]
+        return sorted(found, reverse=True)[: _FULL.seen]
 
     def product_views(self) -> list[int]:
         """Of each view since the last order its product."""
-        return [product for _, product, _ in self.looks() if product]
+        order = self.last_ms(Kind.ORDER_COMPLETED)
+        since = -math.inf if order is None else order
+        return [look.product for look in self.looks() if look.product not in (0, _BOUGHT) and look.ms > since]
 
-    def category_views(self, now_ms: int) -> list[int]:
-        """Of each view within a day and since the last order its category."""
-        return [category for ms, _, category in self.looks() if category and ms > now_ms - DAY_MS]
+    def looks_by_category(self, now_ms: int) -> dict[int, list[tuple[Look, int]]]:
+        """By category the views within a day that no order of it, or of no category, came after.
+
+        Each with how long it lasted: until the next of the last views and orders, if that is within half an hour.
+        """
+        looks = self.looks()
+        found: dict[int, list[tuple[Look, int]]] = {}
+        for later, look in zip([None, *looks], looks, strict=False):
+            lasted = 0 if later is None else later.ms - look.ms
+            ended = any(
+                order.product == _BOUGHT and order.ms >= look.ms and order.category in (0, look.category)
+                for order in looks
+            )
+            if look.product != _BOUGHT and look.category and look.ms > now_ms - DAY_MS and not ended:
+                found.setdefault(look.category, []).append((look, lasted if lasted <= HOUR_MS // 2 else 0))
+        return found
+
+    def favourite_category(self, now_ms: int) -> tuple[int, int, int]:
+        """The category looked at most, of several that with the most time, then the newest; its views and its ms."""
+        counted = [
+            (len(looks), sum(lasted for _, lasted in looks), category)
+            for category, looks in self.looks_by_category(now_ms).items()
+        ]
+        views, spent, category = max(counted, key=lambda each: each[:2], default=(0, 0, 0))
+        return category, views, spent
 
     def favourites(self, now_ms: int) -> list[int]:
-        """The product and the category looked at most, of several the one looked at last; 0 for none."""
-        return [
-            max(dict.fromkeys(views), key=views.count, default=0)
-            for views in (self.product_views(), self.category_views(now_ms))
-        ]
+        """The product and the category looked at most, of several products the one looked at last; 0 for none."""
+        views = self.product_views()
+        product = max(dict.fromkeys(views), key=views.count, default=0)
+        return [product, self.favourite_category(now_ms)[0]]
 
     def within(self, category: int, now_ms: int) -> list[int]:
-        """The products last seen in a category within a day and since the last order, newest first."""
-        views = [product for ms, product, seen_in in self.looks() if seen_in == category and ms > now_ms - DAY_MS]
-        return list(dict.fromkeys(product for product in views if product and category))[:WITHIN]
+        """The products last seen in a category within a day and since an order ended it, newest first."""
+        looks = self.looks_by_category(now_ms).get(category, [])
+        return list(dict.fromkeys(look.product for look, _ in looks if look.product))[:WITHIN]
 
     def viewed_ms(self) -> list[int]:
         """When each of the products viewed last was viewed."""
         views = self.of(Kind.PRODUCT_VIEWED)
         return [max(event.time_ms for event in views if event.product == product) for product in self.viewed()]
+
+    def bought(self) -> tuple[int, int | None]:
+        """The product of the last order, of several the one with the greatest number, and when that was."""
+        orders = [(event.time_ms, event.product) for event in self.of(Kind.ORDER_COMPLETED)]
+        ms, product = max(orders, default=(None, 0))
+        return product, ms
+
+    def coupons(self) -> int:
+        """How many orders came with a coupon."""
+        return sum(event.coupon for event in self.of(Kind.ORDER_COMPLETED))
 
     def months_running(self, now_ms: int) -> int:
         """In how many months in a row there was an order, up to this one or the one before."""

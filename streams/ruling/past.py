@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,10 +29,9 @@ from streams.ruling.snapshots import partitions_to_read, read_used
 from streams.settings import Settings
 from streams.unit import Unit, UnitOptions
 
-__all__ = ["Past", "Span", "live_through", "preview_files", "preview_topics", "timeline"]
+__all__ = ["Inputs", "Past", "Span", "live_through", "preview_files", "preview_topics", "timeline"]
 
 _POLL_MS: Final = 250
-_STEP_RECORDS: Final = 20_000
 _COMMIT_EVENTS: Final = 100_000
 """Outputs are thrown away after about so many events; until then they are in memory."""
 
@@ -91,8 +91,10 @@ def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules
         watch = Watch(names, span.start_ms, span.stop_ms, settings.horizon_ms)
         unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch)
         unit.ready({})
-        with reader(settings) as consumer:
-            live_through(unit, _Inputs(consumer, partition), span.stop_ms + settings.horizon_ms)
+        with ExitStack() as stack:
+            consumers = [stack.enter_context(reader(settings)) for _ in INPUTS]
+            inputs = Inputs(consumers, partition, settings.slice_records)
+            live_through(unit, inputs, span.stop_ms + settings.horizon_ms)
         customers += unit.status().customers
         watermark_ms = unit.engine.clock.watermark_ms
         parts.append(watch.reached(watermark_ms))
@@ -100,8 +102,18 @@ def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules
     return Past(added(parts), customers, max(ends_ms, default=None))
 
 
-class _Inputs:
+class Inputs:
     """The three inputs of a partition number, up to what is their end now.
+
+    Each has a consumer of its own, which is left alone while the input is ahead: kafka-python gives no more of a
+    partition that was paused while some of it was fetched.
+
+    Parameters
+    ----------
+    most
+        Records that are read of one input at once.
+    topics
+        The inputs, or all that a unit reads.
 
     Attributes
     ----------
@@ -109,32 +121,34 @@ class _Inputs:
         The offset after the last record, by source.
     """
 
-    def __init__(self, consumer: KafkaConsumer, partition: int) -> None:
-        self._consumer = consumer
-        self._parts = [TopicPartition(topic, partition) for topic in INPUTS]
-        consumer.assign(self._parts)
-        told = ends(consumer, self._parts)
-        consumer.seek_to_beginning(*self._parts)
-        self.end = [told[part] for part in self._parts]
+    def __init__(
+        self, consumers: Sequence[KafkaConsumer], partition: int, most: int, topics: Sequence[str] = INPUTS
+    ) -> None:
+        self._most = most
+        self._consumers = list(zip(consumers, (TopicPartition(topic, partition) for topic in topics), strict=True))
+        self.end = []
+        for consumer, part in self._consumers:
+            consumer.assign([part])
+            self.end.append(ends(consumer, [part])[part])
+            consumer.seek_to_beginning(part)
 
     def position(self, source: int) -> int:
         """The next offset to read."""
-        return int(self._consumer.position(self._parts[source]))
+        consumer, part = self._consumers[source]
+        return int(consumer.position(part))
 
     def poll(self, sources: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
         """What comes next of some of the inputs, up to their ends."""
-        wanted = [self._parts[source] for source in sources]
-        self._consumer.pause(*(part for part in self._parts if part not in wanted))
-        self._consumer.resume(*wanted)
-        polled = self._consumer.poll(timeout_ms=_POLL_MS, max_records=_STEP_RECORDS)
-        for source, part in enumerate(self._parts):
+        for source in sources:
+            consumer, part = self._consumers[source]
+            polled = consumer.poll(timeout_ms=_POLL_MS, max_records=self._most)
             records = [record for record in polled.get(part, ()) if record.offset < self.end[source]]
             if records:
                 yield source, records
 
 
 def live_through(unit: Unit, inputs: Any, until_ms: int) -> None:
-    """Give a unit its inputs as a worker does, the one that is ahead waiting, to their ends or up to a time."""
+    """Give a unit its inputs in order of event time, the one that is ahead waiting, to their ends or up to a time."""
     read = 0
     while unit.engine.clock.watermark_ms < until_ms:
         open_ = [source for source in range(N_INPUTS) if inputs.position(source) < inputs.end[source]]
@@ -143,7 +157,7 @@ def live_through(unit: Unit, inputs: Any, until_ms: int) -> None:
         for source, records in inputs.poll([source for source in open_ if unit.wants(source)]) if open_ else ():
             unit.offer(source, records, inputs.end[source])
             read += len(records)
-        while unit.pump(0):
+        while unit.pump_by_time():
             pass
         if read >= _COMMIT_EVENTS or not open_:
             unit.take()

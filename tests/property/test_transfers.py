@@ -1,14 +1,17 @@
-"""Customers of several partitions who turn out to be one: nothing is lost, nothing counts twice, whatever goes wrong."""
+"""Customers of several partitions who are one: nothing is lost, nothing counts twice, whatever goes wrong."""
 
 from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from strategies.engines import RULES, SETTINGS
 from strategies.event_streams import HOUR_MS, START_MS
 from strategies.shop_floor import Floor, Said, home
 
 from scoring.kinds import Kind
+from scoring.transfer import Forward, Give
+from streams import unit as unit_module
 
 CUSTOMERS = tuple(f"c{number}" for number in range(6))
 """Two of each partition."""
@@ -93,8 +96,64 @@ def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) 
     assert sum(each.applied for each in counts) == len(said)
 
 
-@settings(max_examples=100)
+@settings(max_examples=80)
 @given(days())
 def test_counted_once_whatever_comes_between(steps: list[Said | tuple[str, int, int]]) -> None:
     """Aliases across partitions in chains and circles, at once or repeated, commits that are cut short, restarts."""
     assert_counted_once(played(steps), steps)
+
+
+class Lost(Engine):
+    """What leaves is sent without what is known of it."""
+
+    def _pack(self, former: bytes, row: int) -> None:
+        super()._pack(former, -1)
+
+
+class Round(Engine):
+    """Circles are left as they are."""
+
+    def arrive(self, sent: Give | Forward) -> tuple[int, bytes, list[bytes]]:
+        """Go by the links alone."""
+        return super().arrive(structs.replace(sent, via=[]))
+
+
+@pytest.mark.parametrize("kind", [Lost, Round])
+def test_a_mistake_is_found(kind: type[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history that stays behind, and customers who are passed on for ever."""
+    monkeypatch.setattr(unit_module, "Engine", kind)
+
+    @settings(max_examples=600, database=None, phases=[Phase.generate])
+    @given(days())
+    def broken(steps: list[Said | tuple[str, int, int]]) -> None:
+        assert_counted_once(played(steps), steps)
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        broken()
+
+
+def test_what_is_not_sent_twice_is_what_was_stored() -> None:
+    """A crash after the outputs and before the rows sends the history again: it is taken once, and so are events."""
+    view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
+    floor = Floor(RULES, SETTINGS)
+    said = [Said("c1", START_MS, view), Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2)]
+    for one in said:
+        floor.say(one)
+    for partition in (home(b"c1"), home(b"c0")):
+        for source in range(3):
+            floor.move(partition, source)
+        floor.commit(partition)
+    former = home(b"c1")
+    floor.move(former, 3)
+    floor.commit(former)
+    said += [Said("c1", START_MS + 2 + n, view) for n in range(3)]
+    for one in said[2:]:
+        floor.say(one)
+    floor.move(former, 0)
+    floor.commit(former, outputs_only=True)
+    sent = len(floor.logs[3, home(b"c0")])
+    floor.settle()
+    assert len(floor.logs[3, home(b"c0")]) == 2 * sent == 8
+    assert_counted_once(floor, said)
+    assert floor.row(b"c0")["total"][Kind.PRODUCT_VIEWED] == 4
+    assert not floor.units[former].engine.profiles.index

@@ -272,9 +272,8 @@ def _step(ms: int, text: str) -> Step:
     name = text.split("=", maxsplit=1)[0].rsplit(" ", 1)[0].strip() if "=" in text else text
     properties = {key: yaml.safe_load(value) for key, value in _PROPERTY.findall(text[len(name) :])}
     if "products" in properties:
-        properties["products"] = [
-            {"product_id": product, "price": 20.0, "quantity": 1} for product in properties["products"]
-        ]
+        line = {"price": 20.0, "quantity": 1} | {k: properties.pop(k) for k in ("category",) if k in properties}
+        properties["products"] = [{"product_id": product, **line} for product in properties["products"]]
     return Step(ms, name, properties)
 
 

@@ -21,6 +21,7 @@ _CLICKS = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_VIEWED, Kind.PAGE, Kind.PRODUCT_ADD
            Kind.CART_VIEWED)  # fmt: skip
 _OTHERS = (Kind.IDENTIFY, Kind.EMAIL_OPENED, Kind.UNSUBSCRIBED, Kind.SURVEY, Kind.POINTS)
 _WISHES = (Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED)
+_OF_A_CATEGORY = (Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED, Kind.ORDER_COMPLETED)
 _OF_A_PRODUCT = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED, *_WISHES)
 _SOURCES = ((0, _CLICKS), (0, _CLICKS), (1, _ORDERS), (2, _OTHERS))
 
@@ -76,10 +77,11 @@ def streams(
                 else draw(st.integers(1, len(customers)))
                 if kind == Kind.ALIAS
                 else 0,
-                category=draw(st.integers(0, 2)) if kind in (Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED) else 0,
+                category=draw(st.integers(0, 2)) if kind in _OF_A_CATEGORY else 0,
                 value=draw(_AMOUNTS) if ordered or kind in (Kind.SURVEY, Kind.POINTS) else 0.0,
                 lines=float(draw(st.integers(1, 4))) if ordered else 0.0,
                 quantity=float(draw(st.integers(1, 9))) if ordered else 0.0,
+                coupon=len(events) % 2 if ordered else 0,
                 cart_items=in_cart,
                 cart_value=in_cart * 9.5 if in_cart > 0 else 0.0,
                 promised_ms=clock + draw(st.integers(-DAY_MS, 5 * DAY_MS)) if kind == Kind.ORDER_SHIPPED else 0,

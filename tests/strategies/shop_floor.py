@@ -1,4 +1,4 @@
-"""A shop floor: several partitions as units in memory, with their logs, their commits and the transfers between them."""
+"""A shop floor: partitions as units in memory, with their logs, their commits and the transfers between them."""
 
 from collections import defaultdict
 from collections.abc import Callable
