@@ -10,6 +10,8 @@ from scoring.profile import DAY_MS
 
 __all__ = ["details_of"]
 
+_NOTHING: tuple[Any, ...] = (None, [], {})
+
 
 def details_of(action: Action) -> dict[str, Any]:
     """Return them as `schemas.outputs.Details` has them."""
@@ -29,7 +31,7 @@ def details_of(action: Action) -> dict[str, Any]:
         "expected_at": None if carried.expected_ms is None else from_ms(carried.expected_ms),
         "usual_gap_days": carried.usual_gap_days,
     }
-    return {name: value for name, value in (_cart(carried) | found).items() if value not in (None, [], {})}
+    return {name: value for name, value in (_cart(carried) | found).items() if value not in _NOTHING}
 
 
 def _cart(carried: Carried) -> dict[str, Any]:
