@@ -12,6 +12,7 @@ from schemas.names import kind_name
 from schemas.outputs import (
     ActionEvent,
     AudienceEvent,
+    ContentEvent,
     ExampleEvent,
     ModelEvent,
     ScoreEvent,
@@ -30,6 +31,7 @@ STRUCTS: Final[dict[str, tuple[type[Struct], ...]]] = {
     "action.v1": (ActionEvent,),
     "action-withheld.v1": (WithheldEvent,),
     "audience.v1": (AudienceEvent,),
+    "content.v1": (ContentEvent,),
     "example.v1": (ExampleEvent, WatermarkEvent),
     "model.v1": (ModelEvent,),
     "products.v1": (ProductsEvent,),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from scoring.compiled import compiled
-from scoring.kernel import MERGED, decay, enrol, remember_view, write_point
+from scoring.kernel import MERGED, buy, decay, enrol, remember_view, write_point
 from scoring.kinds import Kind
 from scoring.moments import keep_moment
 from scoring.orders import add_order, derive, join_folds
@@ -56,6 +56,8 @@ def absorb(rows: Any, into: int, others: Any, which: int, now: int, repeated: in
     p.refunded += q.refunded
     _join_orders(p, q, repeated, horizon)
     derive(p, acc, horizon)
+    buy(p, q.bought, q.bought_ms)
+    p.coupons = min(p.coupons + q.coupons, p.fold_orders + p.ring_n)
     _join_messages(p, q)
     for k in range(q.view_n - 1, -1, -1):
         remember_view(p, q.view_product[k], q.view_ms[k])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -87,7 +87,7 @@ def recalled(stored: bytes) -> Noted:
     return _decode(stored) if stored else _NOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Carried:
     """What one action carries; what its rule does not ask for, or nobody knows, is empty.
 
@@ -109,17 +109,17 @@ class Carried:
         When the next order is to be expected, and the usual gap before it.
     """
 
-    products: list[str] = field(default_factory=list)
+    products: Sequence[str] = ()
     category: str | None = None
     noted: Noted = _NOTHING
-    figures: dict[str, float | None] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
-    steps: list[Timed] = field(default_factory=list)
+    figures: Sequence[tuple[str, float | None]] = ()
+    seen: Sequence[Seen] = ()
+    steps: Sequence[Timed] = ()
     contacts: Contacts | None = None
-    opinions: list[Opinion] = field(default_factory=list)
+    opinions: Sequence[Opinion] = ()
     order: About | None = None
-    companions: list[str] = field(default_factory=list)
-    best_sellers: list[str] = field(default_factory=list)
+    companions: Sequence[str] = ()
+    best_sellers: Sequence[str] = ()
     expected_ms: int | None = None
     usual_gap_days: float | None = None
 
@@ -135,8 +135,6 @@ class Carrying:
 
     def __init__(self, rules: RuleSet) -> None:
         self._place = {column: place for place, column in enumerate(rules.columns)}
-        self._selling: dict[str | None, list[str]] = {}
-        self._selling_of = 0
 
     @staticmethod
     def note(rule: Rule, cart: Sequence[CartItem], standing: Standing, purchases: Purchases) -> Noted:
@@ -158,55 +156,64 @@ class Carrying:
         names: Mapping[int, str],
         shop: ShopSnapshot | None,
     ) -> Carried:
-        """What the action of a crossing carries; `names` are those of products and categories by number."""
+        """What the action of a crossing carries, when leaving only what it is about.
+
+        `names` are those of products and categories by number.
+        """
         words, i = rule.carries, crossing.point
+        viewed, kept = points.viewed[i].tolist(), points.viewed_ms.shape[1]
+        found = Carried(_products(rule, crossing, noted, viewed, kept, names), noted=noted)
+        if Carry.CATEGORY in words:
+            found.category = names.get(viewed[kept + 1])
+        if not crossing.entered:
+            return found
+        if Carry.ORDER in words:
+            found.order = crossing.about
+        if Carry.SEEN in words:
+            found.seen = _seen(viewed, points.viewed_ms[i].tolist(), names, shop)
+        if shop is not None and Carry.COMPANIONS in words:
+            found.companions = _companions(crossing, noted, shop)
+        if shop is not None and Carry.BEST_SELLERS in words:
+            found.best_sellers = _best_sellers(noted, shop)
+        if rule.carried_columns:
+            self._read(rule, points, i, found)
+        return found
+
+    def _read(self, rule: Rule, points: Points, i: int, found: Carried) -> None:
+        """Fill in what is read off the columns of the point."""
+        words, columns, place = rule.carries, points.columns[i].tolist(), self._place
         now_ms = int(points.time_ms[i])
 
         def read(column: Column) -> float:
-            return float(points.columns[i, self._place[column]])
+            return float(columns[place[column]])
 
         def when(column: Column) -> int | None:
             ago = read(column)
             return None if math.isnan(ago) else now_ms - int(ago)
 
-        viewed = points.viewed[i].tolist()
-        expected = self._expected(read, when) if Carry.EXPECTED in words else (None, None)
-        return Carried(
-            products=_products(rule, crossing, noted, viewed, points.viewed_ms.shape[1], names),
-            category=names.get(viewed[points.viewed_ms.shape[1] + 1]) if Carry.CATEGORY in words else None,
-            noted=noted,
-            figures={text: _known(value(number, read)) for text, number in rule.figures},
-            seen=_seen(viewed, points.viewed_ms[i].tolist(), names, shop) if Carry.SEEN in words else [],
-            steps=_steps(when) if Carry.STEPS in words else [],
-            contacts=_contacts(when) if Carry.CONTACTS in words else None,
-            opinions=_opinions(read, when) if Carry.OPINIONS in words else [],
-            order=crossing.about if Carry.ORDER in words else None,
-            companions=_companions(crossing, noted, shop) if shop and Carry.COMPANIONS in words else [],
-            best_sellers=self._best_sellers(noted, shop) if shop and Carry.BEST_SELLERS in words else [],
-            expected_ms=expected[0],
-            usual_gap_days=expected[1],
-        )
+        if rule.figures:
+            found.figures = [(text, _known(value(number, read))) for text, number in rule.figures]
+        if Carry.STEPS in words:
+            found.steps = _steps(when)
+        if Carry.CONTACTS in words:
+            found.contacts = _contacts(when)
+        if Carry.OPINIONS in words:
+            found.opinions = _opinions(read, when)
+        if Carry.EXPECTED in words:
+            found.expected_ms, found.usual_gap_days = _expected(read, when)
 
-    @staticmethod
-    def _expected(read: Read, when: When) -> tuple[int | None, float | None]:
-        last, gap = CARRIED_COLUMNS[Carry.EXPECTED]
-        ordered_ms, days = when(last), _known(read(gap))
-        return (None if ordered_ms is None or days is None else ordered_ms + round(days * DAY_MS)), days
 
-    def _best_sellers(self, noted: Noted, shop: ShopSnapshot) -> list[str]:
-        """Of each category that they bought from in turn, without what they have."""
-        if shop.version != self._selling_of:
-            self._selling.clear()
-            self._selling_of = shop.version
-        bought = [purchase.name for purchase in noted.purchases]
-        categories = list(dict.fromkeys(filter(None, map(shop.category, bought))))
-        return _in_turn([self._sells(category, shop) for category in categories or (None,)], bought)
+def _expected(read: Read, when: When) -> tuple[int | None, float | None]:
+    last, gap = CARRIED_COLUMNS[Carry.EXPECTED]
+    ordered_ms, days = when(last), _known(read(gap))
+    return (None if ordered_ms is None or days is None else ordered_ms + round(days * DAY_MS)), days
 
-    def _sells(self, category: str | None, shop: ShopSnapshot) -> list[str]:
-        found = self._selling.get(category)
-        if found is None:
-            found = self._selling[category] = shop.best_sellers(2 * MOST, category)
-        return found
+
+def _best_sellers(noted: Noted, shop: ShopSnapshot) -> list[str]:
+    """Of each category that they bought from in turn, without what they have."""
+    bought = [purchase.name for purchase in noted.purchases]
+    categories = list(dict.fromkeys(filter(None, map(shop.category, bought))))
+    return _in_turn([shop.best_sellers(2 * MOST, category) for category in categories or (None,)], bought)
 
 
 def _products(

@@ -10,9 +10,10 @@ import numpy as np
 from scoring.carried import Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
 from scoring.features import GROUPS
-from scoring.gates import GATES, Asked, Gates, Verdict
+from scoring.gates import GATES, STORED, Asked, Gates, Verdict
 from scoring.gates.best import Best, Habits
 from scoring.gates.channel import Channel, Purpose
+from scoring.gates.holdout import GLOBAL, RULE
 from scoring.gates.standing import Standing
 from scoring.kernel import AUTOMATED, Events, Points
 from scoring.object_lists import Crossing, ObjectLists, Purchases
@@ -24,6 +25,7 @@ from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
+from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
 
@@ -71,7 +73,8 @@ class Crossings:
         self._gates = gates
         self._habits = Habits(gates.settings)
         lists = [(r, each) for r, rule in enumerate(rules.rules) for each in rule.of_marks]
-        numbered = zip(lists, slots, strict=True)
+        numbered = sorted(zip(lists, slots, strict=True), key=lambda one: -one[0][1].priority)
+        self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
         of_customer = [each for _, each, _ in self._of_customer]
         self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
@@ -88,7 +91,8 @@ class Crossings:
         """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
 
         `shop` is the version of the shop's knowledge that is in force at these points. `brought` has the bits of lists
-        that the customer of the first point is in because another was who is the same.
+        that the customer of the first point is in because another was who is the same. At one point the rule of the
+        highest priority comes first: the gates ask about it before the others.
         """
         self._best.clear()  # those at the points before
         if not self._rules.rules:
@@ -113,7 +117,7 @@ class Crossings:
         objects, self._purchases = self._objects.find(points, m, sides, shop, buying)
         if objects:
             crossed[[crossing.point for crossing in objects]] = True
-            found = sorted([*found, *objects], key=lambda c: (c.point, c.rule))
+            found = sorted([*found, *objects], key=lambda c: (c.point, self._place[c.rule]))
         return crossed, found
 
     def left(self, inside: int) -> list[Crossing]:
@@ -151,12 +155,14 @@ class Crossings:
         sides: Sides,
         products: dict[int, str],
         customers: Sequence[bytes],
+        price: float,
         shop: ShopSnapshot | None = None,
         merging: tuple[int, int] | None = None,
     ) -> Action:
         """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point.
 
-        `merging` is source and offset of what made two customers one, if that is the cause.
+        `price` is what a contact must be worth, in score. `merging` is source and offset of what made two customers
+        one, if that is the cause.
         """
         i, rule = crossing.point, crossing.of(self._rules)
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
@@ -184,6 +190,7 @@ class Crossings:
             score=float(scores.score[k]),
             percentile=float(scores.percentile[k]),
             best=best.channels,
+            price=price,
             merged=merging is not None,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
@@ -197,9 +204,8 @@ class Crossings:
             changes = tuple(map(sub, groups, _CONTRIBUTIONS.unpack(state.contributions)))
         state.contributions = _CONTRIBUTIONS.pack(*groups)
         self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
-        if before is None and crossing.entered and verdict.channel is not None and _as_if_sent(verdict):
-            purpose = Purpose.MARKETING if rule.action_class is ActionClass.MARKETING else Purpose.SERVICE
-            standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
+        if before is None and crossing.entered:
+            _use(rule, verdict, time_ms, standing, sides)
         return Action(
             rule=rule.name,
             rule_version=rule.version,
@@ -258,7 +264,7 @@ class Crossings:
 
     def _told(self, before: Crossed, asked: Asked) -> Verdict:
         """The verdict that was remembered."""
-        withheld = tuple(code for bit, code in enumerate(GATES) if before.shut >> bit & 1)
+        withheld = tuple(code for code in GATES if before.shut >> STORED.index(code) & 1)
         channel = None if before.channel < 0 else Channel(before.channel)
         control = self._gates.drawn(asked) if withheld == ("holdout",) else None
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
@@ -277,7 +283,7 @@ class Crossings:
             *cause,
             number,
             not verdict.withheld,
-            sum(1 << GATES.index(code) for code in verdict.withheld),
+            sum(1 << STORED.index(code) for code in verdict.withheld),
             -1 if verdict.channel is None else int(verdict.channel),
             verdict.coupon,
             verdict.not_before_ms or 0,
@@ -322,6 +328,24 @@ def _as_if_sent(verdict: Verdict) -> bool:
     of customer.
     """
     return verdict.withheld in ((), ("holdout",))
+
+
+def _use(rule: Rule, verdict: Verdict, time_ms: int, standing: Standing, sides: Sides) -> None:
+    """What an entry that is new does to the standing: it uses a contact, in truth or as if, and begins trials; or the
+    contact is kept.
+    """
+    marketing = rule.action_class is ActionClass.MARKETING
+    if _as_if_sent(verdict):
+        if verdict.channel is not None:
+            purpose = Purpose.MARKETING if marketing else Purpose.SERVICE
+            standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
+        if marketing:
+            # In the global control nobody is compared for one rule, as all the others withhold from them, too.
+            if verdict.control != GLOBAL:
+                sides.trials.begin(standing.trials, rule.name, time_ms, verdict.control == RULE)
+            sides.trials.begin(standing.trials, ALL, time_ms, verdict.control == GLOBAL)
+    elif marketing and not standing.kept_ms and verdict.withheld in (("budget",), ("budget", "holdout")):
+        standing.kept_ms = time_ms
 
 
 def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossing) -> Crossed | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scoring.absorb import absorb, leave, look_again
 from scoring.clock import Clock
+from scoring.content import Contents, Scored
 from scoring.crossing import Crossing, Crossings
 from scoring.engine_settings import Counts, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
@@ -48,7 +49,7 @@ from scoring.queue import grown, new_heap
 from scoring.recent import WITHIN
 from scoring.rules import RuleSet
 from scoring.rules.carry import Carry
-from scoring.rules.columns import Field, Op
+from scoring.rules.columns import Column, Expected, Field, Op
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.sides import Detail, Sides
@@ -93,6 +94,7 @@ class Engine:
             settings.orders_remembered,
             contacts_kept=settings.gates.contacts_kept,
             objects_kept=settings.objects_kept,
+            horizon_ms=settings.layout.horizon_ms,
         )
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
         self.model = blank_model()
@@ -123,6 +125,8 @@ class Engine:
         self.rules = rules
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
         self.crossings = Crossings(rules, slots, gates)
+        self.contents = Contents(gates, self.config.active_ms) if self.settings.content else None
+        self._gaps_asked = Column(Op.ITS_LATE, Expected.REPLENISHMENT) in rules.columns
         self.sides.places_kept = any(rule.is_local for rule in rules.rules)
         self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
@@ -168,6 +172,9 @@ class Engine:
             columns=np.zeros((ROOM, columns)),
             viewed=np.zeros((ROOM, views + 2 + WITHIN), np.uint64),
             viewed_ms=np.zeros((ROOM, views), np.int64),
+            bought=np.zeros(ROOM, np.uint64),
+            bought_ms=ints(ROOM),
+            coupons=ints(ROOM),
             visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
@@ -315,9 +322,10 @@ class Engine:
         scores = Scores(points.row[:1].copy(), points.time_ms[:1].copy(), points.event[:1].copy(), score, percentile,
                         band, previous, self._groups(points.X[:1]), model.version, model.warming_up,
                         self.shop_version)  # fmt: skip
+        price = model.score_at(self.settings.gates.budget_percentile)
         outcome.actions += [
             self.crossings.action(crossing, points, NO_EVENTS, scores, 0, self.sides, self.products,
-                                  self.profiles.keys, self.shop, cause)
+                                  self.profiles.keys, price, self.shop, cause)
             for crossing in found
         ]  # fmt: skip
 
@@ -427,6 +435,7 @@ class Engine:
                                          model.version, model.warming_up, self.shop_version))  # fmt: skip
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
+            price = model.score_at(self.settings.gates.budget_percentile)
             for crossing in found:
                 k = place[crossing.point]
                 outcome.actions.append(
@@ -439,10 +448,16 @@ class Engine:
                         self.sides,
                         self.products,
                         self.profiles.keys,
+                        price,
                         self.shop,
                     )
                 )
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
+        if self.contents is not None:
+            scored = Scored(score, percentile, band, model.version, model.warming_up)
+            outcome.content += self.contents.decide(
+                self.profiles.rows, points, m, scored, orders, self.products, self.shop
+            )
         self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up)
 
     def _groups(self, X: Any) -> Any:
@@ -464,7 +479,12 @@ class Engine:
         return 0 if self.shop is None else self.shop.version
 
     def _usual_gap_ms(self, product: str, watermark_ms: int) -> int:
-        """After how long a product is usually bought again, by the version in force once time is so far; 0: unknown."""
+        """After how long a product is usually bought again, by the version in force once time is so far.
+
+        0 where it is unknown, or no rule asks for it: a look-up costs about ten microseconds.
+        """
+        if not self._gaps_asked:
+            return 0
         coming = (each for each in reversed(self.upcoming_shop) if each.effective_ms <= watermark_ms)
         shop = next(coming, self.shop)
         return 0 if shop is None else round((shop.usual_gap_days(product) or 0.0) * DAY_MS)
@@ -555,6 +575,7 @@ class Engine:
             choice=self.choice.tolist(),
             counts=[counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered],
             slots=self._slots.names,
+            trials=self.sides.trials.stored(),
         )
 
     def load(self, keys: list[bytes], values: list[bytes | None]) -> None:
@@ -573,6 +594,7 @@ class Engine:
             self.choice[:] = np.array(meta.choice, np.uint64)
             self.counts = Counts(*meta.counts)
             self._slots = Slots(meta.slots)
+            self.sides.trials.arms = meta.trials
 
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""

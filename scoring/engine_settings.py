@@ -15,7 +15,7 @@ class EngineSettings:
 
     A customer with more than `automated_per_hour` events in a UTC hour is taken for a machine until an hour after it
     calms: counted and scored, but no example and no action comes of it. Of `gates`, those that ask for a customer's
-    standing are open unless they are set.
+    standing are open unless they are set. `content` says whether it is told what customers are shown.
     """
 
     layout: Layout = field(default_factory=Layout)
@@ -32,6 +32,7 @@ class EngineSettings:
     objects_kept: int = 16
     automated_per_hour: int = 1000
     replay: bool = False
+    content: bool = False
     gates: GateSettings = field(default_factory=GateSettings.open)
 
     def __post_init__(self) -> None:

@@ -1,12 +1,13 @@
 """The model in force: a snapshot as the kernel reads it, or the warm-up ranking before there is one."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.features import N_FEATURES, WARM_UP_WEIGHTS
-from scoring.model import LinearScorer, Snapshot
+from scoring.model import LinearScorer, Snapshot, probability
 from scoring.river_model import SlowScorer
 
 __all__ = ["Model", "blank_model", "in_force"]
@@ -20,6 +21,13 @@ class Model(NamedTuple):
     scorer: LinearScorer
     quantiles: NDArray[np.float64]
     slow: SlowScorer | None = None
+
+    def score_at(self, percentile: float) -> float:
+        """The score of the customer at a percentile; NaN while ranks are unknown."""
+        if not len(self.quantiles):
+            return math.nan
+        logit = np.interp(percentile, np.linspace(0, 1, len(self.quantiles)), self.quantiles)
+        return probability(float(logit))
 
 
 def blank_model() -> Model:

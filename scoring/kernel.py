@@ -40,6 +40,7 @@ __all__ = [
     "Points",
     "Reading",
     "admit",
+    "buy",
     "decay",
     "derive_rows",
     "enrol",
@@ -81,6 +82,7 @@ _IS_VISIT = np.array([kind in VISIT_KINDS for kind in range(N_KINDS)])
 class Events(NamedTuple):
     """A run of events in the order of input, one element an event in each column.
 
+    `product` of an order is the first of its lines, and `coupon` is 1 where it came with one.
     `value` is the worth of an order, what a survey, review or feedback gives, or the balance of points; NaN for none.
     `category` is that of a view, or of an order all of whose products are in one, 0 for none.
     Of an order: when it is promised (0: not), and when the first and the last of its products will be used up.
@@ -97,6 +99,7 @@ class Events(NamedTuple):
     value: Float
     lines: Float
     quantity: Float
+    coupon: Int
     cart_items: Int
     cart_value: Float
     promised_ms: Int
@@ -159,6 +162,7 @@ class Points(NamedTuple):
     `visited` (m, 28) has the hours with a visit as bits, by day modulo 28.
     `viewed` (m, V + 2 + WITHIN) are the last products, then the one product and the one category looked at most, then
     the products last seen in that category, 0 for none; `viewed_ms` (m, V) is when the last products were viewed.
+    `bought` is the first product of the last order, at `bought_ms`; `coupons` how many orders came with one.
     `event` is the causing event, -1 for a tick; `at` how many events of the run were applied by then;
     `received_ms` when the record was received that caused the point or moved the watermark to it.
     """
@@ -174,6 +178,9 @@ class Points(NamedTuple):
     columns: Float
     viewed: Unsigned
     viewed_ms: Int
+    bought: Unsigned
+    bought_ms: Int
+    coupons: Int
     visited: npt.NDArray[np.uint32]
     resolved_row: Int
     resolved_made_ms: Int
@@ -322,6 +329,14 @@ def _count(p: Any, kind: int, ms: int, reading: Any) -> None:
 
 
 @compiled
+def buy(p: Any, product: Any, ms: int) -> None:
+    """Remember what was bought last, of several at one moment that with the greatest number."""
+    if ms > p.bought_ms or (ms == p.bought_ms and product > p.bought):
+        p.bought = product
+        p.bought_ms = ms
+
+
+@compiled
 def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) -> float:
     """Apply event `i` to its row; return the order's rank, NaN where it is no order."""
     ms = events.time_ms[i]
@@ -344,6 +359,8 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
         p.cart_value = events.cart_value[i]
     rank = math.nan
     if kind == _COMPLETED:
+        buy(p, events.product[i], ms)
+        p.coupons += events.coupon[i]
         p.revenue += events.value[i]
         rank = float(add_order(p, ms, events.value[i], events.lines[i], events.quantity[i], horizon))
         derive(p, acc, horizon)
@@ -395,6 +412,9 @@ def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, rec
     for k in range(kept):
         points.viewed[m, k] = p.view_product[k] if k < p.view_n else np.uint64(0)
         points.viewed_ms[m, k] = p.view_ms[k]
+    points.bought[m] = p.bought
+    points.bought_ms[m] = p.bought_ms
+    points.coupons[m] = p.coupons
     for k in range(points.visited.shape[1]):
         points.visited[m, k] = p.visited[0, k]
     if reading.favourites:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scoring.profile import NEVER, Layout, stable_hash
 from scoring.side import Side
 from scoring.stored import EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
+from scoring.trials import Trial, Trials
 
 __all__ = ["Mover", "customer_of", "id_of"]
 
@@ -54,6 +55,7 @@ class Mover:
         self._metas = [msgspec.msgpack.decode(meta, type=Meta) for meta in metas]
         self._slots = list(dict.fromkeys(name for meta in self._metas for name in meta.slots))
         self.products: dict[bytes, bytes] = {}
+        self._trials: dict[bytes, dict[str, Trial]] = {}
 
     def watermark_ms(self) -> int:
         """The newest watermark: what time alone makes true is told up to there on none, beyond on all."""
@@ -70,7 +72,10 @@ class Mover:
         for key, value in rows:
             letter = key[:1]
             if letter == SIDE:
-                found.append((key, _side(value)))
+                side = msgspec.msgpack.decode(value, type=Side)
+                if side.standing.trials:
+                    self._trials[key[1:]] = side.standing.trials
+                found.append((key, _side(side)))
             elif letter in (EXAMPLE, LINK):
                 found.append((key, value))
             elif letter == PRODUCT:
@@ -96,8 +101,13 @@ class Mover:
     def meta(self, customers: Iterable[bytes], example_customers: int) -> bytes:
         """Return an engine's own row for a partition that gets these customers.
 
-        Which of them give examples is drawn anew: those with the least hashes, `example_customers` at most.
+        Which of them give examples is drawn anew: those with the least hashes, `example_customers` at most. What came
+        of the holdout is theirs.
         """
+        customers = list(customers)
+        trials = Trials(0)
+        for customer in customers:
+            trials.add(self._trials.get(customer, {}))
         first = self._metas[0]
         hashes = np.array([stable_hash(customer) for customer in customers], np.uint64)
         limit = 2**64 - 1
@@ -113,12 +123,12 @@ class Mover:
                 choice=[limit, chosen, len(hashes)],
                 counts=[0] * len(first.counts),
                 slots=self._slots,
+                trials=trials.stored(),
             )
         )
 
 
-def _side(value: bytes) -> bytes:
-    side = msgspec.msgpack.decode(value, type=Side)
+def _side(side: Side) -> bytes:
     side.applied = [-1] * len(side.applied)
     side.orders = dict.fromkeys(side.orders, (_ELSEWHERE, _ELSEWHERE))
     for state in side.rules.values():

@@ -1,6 +1,7 @@
 """Outcome: what the engine hands to the edges after a run of events, in order and ready to be encoded."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ from scoring.carried import Carried
 from scoring.gates.best import Best
 from scoring.model import Example
 
-__all__ = ["Action", "Outcome", "Scores"]
+__all__ = ["Action", "Content", "Outcome", "Scores"]
 
 
 @dataclass(slots=True)
@@ -70,6 +71,24 @@ class Action:
     control: str | None = None
 
 
+class Content(NamedTuple):
+    """What one customer is shown from a moment on.
+
+    `number` counts the customer's decisions, from 1; `band` is that of the score; `products` are to be shown in order.
+    """
+
+    row: int
+    time_ms: int
+    number: int
+    stage: str
+    band: int
+    categories: list[str]
+    products: list[str]
+    coupon: bool
+    model_version: int
+    shop_version: int
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one run of events led to."""
@@ -77,6 +96,7 @@ class Outcome:
     scores: list[Scores] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
+    content: list[Content] = field(default_factory=list)
 
     def extend(self, later: "Outcome", shift: int) -> None:
         """Add what a later part of the run led to, which begins at event `shift`."""
@@ -87,3 +107,4 @@ class Outcome:
         self.scores += later.scores
         self.actions += later.actions
         self.examples += later.examples
+        self.content += later.content

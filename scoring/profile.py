@@ -116,6 +116,7 @@ class Layout:
             ("fold", "f8", 23), ("fold_ms", "i8"), ("fold_orders", "i4"), ("fold_visits", "i4"),
             ("message_n", "i4"), ("view_n", "i4"), ("message", "u8", self.messages),
             ("view_product", "u8", self.views), ("view_ms", "i8", self.views),
+            ("bought", "u8"), ("bought_ms", "i8"), ("coupons", "u4"), ("content_n", "u4"), ("content", "u8", 2),
             ("seen_n", "i4"), ("seen_product", "u8", parts.seen), ("seen_category", "u8", parts.seen),
             ("seen_ms", "i8", parts.seen),
             ("lately_ms", "i8", (len(LATELY_KINDS), parts.lately)), ("told", "f4", parts.told),
@@ -163,7 +164,7 @@ class Profiles:
         blank = np.zeros(1, self.dtype)
         blank["layout"] = self.fingerprint
         for name in ("first_ms", "last_ms", "now_ms", "last_kind", "fold_ms", "kth_ms", "published_ms",
-                     "lately_ms", "crowded_ms", "peak_ms"):  # fmt: skip
+                     "bought_ms", "lately_ms", "crowded_ms", "peak_ms"):  # fmt: skip
             blank[name] = NEVER
         for name in ("example_ms", "rescore_ms", "due_ms", "queued_ms"):
             blank[name] = FAR

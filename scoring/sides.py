@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from scoring.gates.news import Name, News
+from scoring.gates.news import Name, News, Ordered
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Limits, Side, cart_items, cart_worth
+from scoring.trials import Trials
 from scoring.where import Moved, Where, moved, where_by
 
 __all__ = ["Detail", "Sides"]
@@ -62,6 +63,8 @@ class Sides:
         Contacts that are remembered of one customer, for each purpose and channel.
     objects_kept
         Objects of each sort (orders, products …) that something is known of, for each customer.
+    horizon_ms
+        An order within so long after a contact is counted as coming after it.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Sides:
         objects_watched: int = 64,
         contacts_kept: int = 0,
         objects_kept: int = 16,
+        horizon_ms: int = 0,
     ) -> None:
         self._cart_steps = cart_steps
         self._orders_remembered = orders_remembered
@@ -91,6 +95,7 @@ class Sides:
         """Whether names are kept: only where a rule carries them."""
         self.places_kept = False
         """Whether it is kept where customers are: only where a rule asks for it."""
+        self.trials = Trials(horizon_ms)
         self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
@@ -176,6 +181,7 @@ class Sides:
         newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
         gaps: dict[str, int] = {}
         if kind == _COMPLETED:
+            events.coupon[i] = any(isinstance(news, Ordered) and news.coupon for news in detail.news)
             known_ms = int(events.watermark_ms[i])
             gaps = {item.product: gap for item in detail.items if (gap := usual_ms(item.product, known_ms))}
             self._foresee(events, i, row, ms, detail.items, newest if known else None, gaps)
@@ -292,6 +298,8 @@ class Sides:
             for news in told:
                 if self.names_kept or not isinstance(news, Name):
                     standing.learn(news, ms, self.contacts_kept)
+                if isinstance(news, Ordered):
+                    self.trials.ordered(standing.trials, ms)
         return standing
 
     def settle(self) -> None:

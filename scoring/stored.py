@@ -20,7 +20,7 @@ PIECE = 4096
 
 
 class Meta(msgspec.Struct, array_like=True):
-    """What an engine keeps besides its customers."""
+    """What an engine keeps besides its customers; `trials` by rule as in `scoring.trials`."""
 
     layout: int
     seen_ms: list[int]
@@ -29,6 +29,7 @@ class Meta(msgspec.Struct, array_like=True):
     choice: list[int]
     counts: list[int]
     slots: list[str]
+    trials: dict[str, list[int]] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ class Decoder:
             places = [place for i, place in enumerate(places) if i not in bad]
             columns = columns.without(bad)
         events, details = self._built(source, columns)
-        self._numbers.tell(columns.product, events.category)
+        self._numbers.tell(events.product, events.category)
         return Decoded(events, details, places, ignored, refused)
 
     def _parsed(self, records: Sequence[Record]) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
@@ -243,6 +243,9 @@ class Decoder:
             events.promised_ms[i] = detail.promised_ms
             if kind in _ORDERS:
                 events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
+            if kind == Kind.ORDER_COMPLETED and said.products:
+                first = said.products[0]
+                events.product[i] = self._numbers[first.product_id or first.sku or first.name]
         for i, former in self._formers(c):
             details[i] = details.get(i, _NOTHING)._replace(former=former)
         return events, details

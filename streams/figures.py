@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from faust.types import TP
 from prometheus_client import start_http_server
 
 from scoring.engine import Counts
+from scoring.uplift import Arms, uplift
 from streams.binding import Binding
 from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
@@ -75,6 +77,7 @@ class Figures:
         self.address = f"http://{settings.web_host}:{self._server.server_port}"
         self._failed = 0
         self._counted: dict[int, tuple[Unit, Counter[str]]] = {}
+        self._tried: set[str] = set()
         self.snapshots: LocalSnapshots | None = None
 
     def close(self) -> None:
@@ -103,6 +106,7 @@ class Figures:
             self._forget(partition)
         for partition, unit in units:
             self._gauges(binding, partition, cast(Unit, unit))
+        self._trials([cast(Unit, unit).status().trials for _, unit in units])
 
     def _gauges(self, binding: Binding, partition: int, unit: Unit) -> None:
         metrics, label, status = self.metrics, str(partition), unit.status()
@@ -121,6 +125,24 @@ class Figures:
             if place is not None:
                 lag = max(place[1] - place[0], 0) + status.waiting[source]
                 metrics.lag.labels(topic, label).set(lag)
+
+    def _trials(self, tallies: Sequence[Mapping[str, Sequence[int]]]) -> None:
+        """Show what came of the holdout in all partitions that are read here; of a rule none of them knows, nothing."""
+        metrics = self.metrics
+        summed = {rule: [0] * len(Arms._fields) for rule in self._tried}
+        for tally in tallies:
+            for rule, counts in tally.items():
+                before = summed.get(rule, [0] * len(counts))
+                summed[rule] = [a + b for a, b in zip(before, counts, strict=True)]
+        self._tried = set(summed)
+        for rule, counts in summed.items():
+            arms = Arms(*counts)
+            metrics.trial_customers.labels(rule, "contacted").set(arms.customers)
+            metrics.trial_customers.labels(rule, "held_out").set(arms.control)
+            metrics.trial_buyers.labels(rule, "contacted").set(arms.buyers)
+            metrics.trial_buyers.labels(rule, "held_out").set(arms.control_buyers)
+            for bound, value in uplift(arms)._asdict().items():
+                metrics.uplift.labels(rule, bound).set(value)
 
     def _forget(self, partition: int) -> None:
         """Another worker tells of it now."""

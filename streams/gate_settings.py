@@ -56,6 +56,13 @@ class GateFields(BaseModel):
         {},
         description='changes to channels by name, as {"sms": {"contacts": 2, "window": "14d"}} (JSON or TOML table)',
     )
+    budget_window: Duration = Field(
+        parse_duration("0d"),
+        description="marketing contacts are kept this long for a better moment (duration; 0d = used at the first)",
+    )
+    budget_percentile: float = Field(
+        0.7, ge=0, le=1, description="a moment is worth a contact from this customer's score on (percentile)"
+    )
     complaint_weighs: Duration = Field(
         _MONTH, description="an open ticket or a missed promise withholds marketing for this long (duration)"
     )
@@ -96,6 +103,8 @@ class GateFields(BaseModel):
             marketing=Cap(_limit(self.marketing_contacts), milliseconds(self.marketing_window)),
             service=Cap(_limit(self.service_contacts), milliseconds(self.service_window)),
             channels=terms,
+            budget_ms=milliseconds(self.budget_window),
+            budget_percentile=self.budget_percentile,
             negative_ms=milliseconds(self.complaint_weighs),
             bought_anyway_probability=self.bought_anyway_probability,
             bought_anyway_percentile=self.bought_anyway_percentile,

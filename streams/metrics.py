@@ -54,6 +54,24 @@ class Metrics:
             ["rule", "reason"],
             registry=registry,
         )
+        self.trial_customers = Gauge(
+            "recompra_holdout_customers",
+            "Customers of this worker's partitions, each once a rule ('*': all marketing): contacted or held out.",
+            ["rule", "arm"],
+            registry=registry,
+        )
+        self.trial_buyers = Gauge(
+            "recompra_holdout_buyers",
+            "Those of recompra_holdout_customers who ordered within the horizon.",
+            ["rule", "arm"],
+            registry=registry,
+        )
+        self.uplift = Gauge(
+            "recompra_uplift",
+            "Share of buyers among the contacted less that among the held out, and its 95 % interval.",
+            ["rule", "bound"],
+            registry=registry,
+        )
         self.refused = Counter(
             "recompra_dead_letters",
             "Records refused, by input and code of the reason.",

@@ -16,7 +16,7 @@ from msgspec import Struct
 from schemas.refusal import Refusal
 from schemas.timestamp import from_ms
 from scoring.model import Example
-from scoring.outcome import Action, Outcome, Scores
+from scoring.outcome import Action, Content, Outcome, Scores
 from streams.cloud_event import DIGITS, cloud_event
 from streams.commit import Record
 from streams.details import details_of
@@ -58,7 +58,7 @@ class Outbox:
     ----------
     told
         How many of what was told since the last look: `("scores",)`, `("crossing", rule, "entered")`,
-        `("withheld", rule, reason)`, `("examples",)`.
+        `("withheld", rule, reason)`, `("examples",)`, `("content",)`.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Outbox:
     # ---- what the engine said
 
     def tell(self, outcome: Outcome, causes: Sequence[tuple[int, Record]], told_ms: int) -> None:
-        """Add scores, actions and examples of one run, in this order.
+        """Add scores, actions, examples and content of one run, in this order.
 
         Parameters
         ----------
@@ -110,6 +110,8 @@ class Outbox:
             self._action(action, reasons, causes)
         for example in outcome.examples:
             self._example(example, told_ms)
+        for content in outcome.content:
+            self._content(content)
 
     def _scores(self, scores: Scores, causes: Sequence[tuple[int, Record]]) -> None:
         records = self._score_records(scores, lambda event: self._place(*causes[event]).encode())
@@ -188,6 +190,26 @@ class Outbox:
         }
         value = cloud_event(f"audience/{name}", "recompra.audience", "audience.v1", customer, stamp, data)
         self.put("audiences", key, value)
+
+    def _content(self, content: Content) -> None:
+        key = self._customers[content.row]
+        customer, stamp = key.decode(), from_ms(content.time_ms)
+        data = {
+            "customer_id": customer,
+            "version": content.number,
+            "segment": f"{content.stage}-{self._bands[content.band]}",
+            "stage": content.stage,
+            "band": self._bands[content.band],
+            "categories": content.categories,
+            "products": content.products,
+            "coupon": content.coupon,
+            "event_time": stamp,
+            "model_version": content.model_version,
+            "shop_version": content.shop_version,
+        }
+        name = f"content/{content.number}/{quote(customer, safe='')}"
+        self.put("content", key, cloud_event(name, "recompra.content", "content.v1", customer, stamp, data))
+        self.told["content",] += 1
 
     def _example(self, example: Example, told_ms: int) -> None:
         resolved_ms = max(example.resolved_ms, told_ms + 1)

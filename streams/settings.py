@@ -167,6 +167,9 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     )
     percentile_points: int = Field(101, ge=2, le=10_001, description="points of the table for percentiles (count)")
 
+    content: bool = Field(
+        True, description="whether it is told on `content` what a site shows each customer (true or false)"
+    )
     objects_kept: int = Field(
         16,
         ge=1,

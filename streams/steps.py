@@ -17,8 +17,8 @@ takes effect at once."""
 
 
 def timeline_id(timeline: Sequence[tuple[int, RuleSet]]) -> str:
-    """Return sixteen letters that stand for the rules in force at each time; the same names and times, the same."""
-    said = [(at, [f"{rule.name}@{rule.version}" for rule in rules.rules]) for at, rules in timeline]
+    """Return sixteen letters that stand for the rules in force at each time, with all that they say."""
+    said = [(at, [repr(rule) for rule in rules.rules]) for at, rules in timeline]
     return f"{stable_hash(repr(said).encode()):016x}"
 
 

@@ -68,6 +68,8 @@ class UnitOptions:
         Records of one input that may wait before no more is asked for.
     limits
         How large what an event says may be.
+    shadow
+        Whether what is told is for topics of a replay, and says so.
     """
 
     engine: EngineSettings
@@ -76,6 +78,7 @@ class UnitOptions:
     own_clock: bool
     slice_records: int
     limits: Limits = field(default_factory=Limits)
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class UnitStatus:
     model_version: int
     warming_up: bool
     shop_version: int
+    trials: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class Unit:
             options.engine.layout.horizon_ms,
             [name for name, _ in options.engine.bands],
             self.engine.profiles.keys,
-            replay=options.engine.replay,
+            replay=options.engine.replay or options.shadow,
         )
         self._waiting = Waiting()
         self._caught_up = [False] * N_SOURCES
@@ -465,6 +469,7 @@ class Unit:
             customers=len(engine.profiles),
             model_version=engine.model.version,
             shop_version=engine.shop_version,
+            trials=engine.sides.trials.arms,
             warming_up=engine.model.warming_up,
         )
 

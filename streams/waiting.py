@@ -173,9 +173,19 @@ class Waiting:
                     break
         return shares
 
+    def _before(self, share: _Share) -> int:
+        """How many records of earlier slices are read with the first event of a share: those behind their last."""
+        unread = 0
+        for piece in self._pieces[share.source]:
+            if piece is share.piece:
+                break
+            last = int(piece.places[-1]) + 1 if len(piece.places) > piece.done else piece.read
+            unread = len(piece.records) - last + (unread if len(piece.places) == piece.done else 0)
+        return unread
+
     def _taken(self, shares: list[_Share], order: Int | None) -> Run | None:
         events, details = _joined(shares, order)
-        counts = _counts(shares, events.source, order)
+        counts = _counts(shares, [self._before(share) for share in shares], events.source, order)
         causes = Causes(shares, order)
         refused: list[tuple[int, Record, Refusal]] = []
         nexts: dict[int, int] = {}
@@ -214,11 +224,16 @@ def _read_up_to(piece: _Piece) -> int:
     return int(piece.places[piece.done]) if piece.done else piece.read
 
 
-def _counts(shares: list[_Share], source: Int, order: Int | None) -> list[tuple[int, int]]:
+def _counts(shares: list[_Share], before: Sequence[int], source: Int, order: Int | None) -> list[tuple[int, int]]:
     """How many records are read of which input, in turn; each event with those before it that are none."""
     if not shares:
         return []
-    weights = np.concatenate([np.diff(s.piece.places[s.start : s.stop], prepend=s.piece.read - 1) for s in shares])
+    weights = np.concatenate(
+        [
+            np.diff(s.piece.places[s.start : s.stop], prepend=s.piece.read - 1 - unread)
+            for s, unread in zip(shares, before, strict=True)
+        ]
+    )
     if order is not None:
         weights = weights[order]
     starts = np.flatnonzero(np.diff(source, prepend=-1))

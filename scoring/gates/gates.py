@@ -1,7 +1,11 @@
 """Gates: whether a crossing may be published, on which channel and when; a function of what it is asked about."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scoring.gates.channel import Channel, Message, Purpose
 from scoring.gates.holdout import held_out
@@ -10,7 +14,7 @@ from scoring.gates.settings import GateSettings
 from scoring.gates.standing import Standing
 from scoring.rules.rule import ActionClass, Coupon, Rule
 
-__all__ = ["GATES", "Asked", "Gates", "Verdict"]
+__all__ = ["GATES", "STORED", "Asked", "Gates", "Verdict"]
 
 GATES = (
     "replay",
@@ -21,6 +25,7 @@ GATES = (
     "no_consent",
     "negative_experience",
     "frequency_cap",
+    "budget",
     "cooldown",
     "discount_guard",
     "holdout",
@@ -30,17 +35,19 @@ GATES = (
 )
 """Reason codes, in the order in which they are asked; the last two are that of leaving what was entered unseen, and of
 entering because two customers turned out to be one.
-
-Their places are bits of what is stored (`scoring.side.Crossed`).
 """
+
+STORED = (*(code for code in GATES if code != "budget"), "budget")
+"""The same codes; their places are bits of what is stored (`scoring.side.Crossed`): new ones come last."""
 
 
 class Asked(NamedTuple):
     """What the gates are asked about: the entry of a customer into a rule's list.
 
     Times in ms. `sent_ms` is when an entry was last sent, `age_ms` how long before the receipt of its cause the moment
-    lay, `percentile` NaN while unknown, `best` how good each channel is, by channel. `merged`: the only cause is that
-    two customers turned out to be one.
+    lay, `percentile` NaN while unknown, `best` how good each channel is, by channel. `price` is the score that a
+    contact must be worth to be used now (`GateSettings.budget_percentile`), NaN while unknown. `merged`: the only cause
+    is that two customers turned out to be one.
     """
 
     rule: Rule
@@ -53,6 +60,7 @@ class Asked(NamedTuple):
     score: float
     percentile: float
     best: Sequence[float]
+    price: float = math.nan
     merged: bool = False
 
 
@@ -115,6 +123,7 @@ class Gates:
             "no_consent": not consented,
             "negative_experience": marketing and standing.aggrieved(asked.time_ms, settings.negative_ms),
             "frequency_cap": not self._may_contact(asked.time_ms, standing, purpose) or bool(consented and not room),
+            "budget": marketing and self._keeps(asked, standing),
             "cooldown": bool(rule.cooldown_ms) and asked.time_ms - asked.sent_ms < rule.cooldown_ms,
             "discount_guard": guarded and rule.coupon is Coupon.ALWAYS,
             "holdout": drawn is not None,
@@ -147,6 +156,24 @@ class Gates:
         )
         return not anyway and not waits
 
+    def coupons_allowed(
+        self,
+        orders: NDArray[np.float64],
+        coupons: NDArray[np.int64],
+        score: NDArray[np.float64],
+        percentile: NDArray[np.float64],
+        warming_up: bool,
+    ) -> NDArray[np.bool_]:
+        """The same of (m,) customers: `coupons` of their `orders` came with one."""
+        settings = self.settings
+        anyway = np.zeros(len(orders), np.bool_)
+        known = ((score, settings.bought_anyway_probability), (percentile, settings.bought_anyway_percentile))
+        for values, limit in known:
+            if limit < 1 and not warming_up:
+                anyway |= values >= limit
+        waits = (orders >= settings.coupon_orders) & (coupons >= settings.coupon_share * orders) & (coupons > 0)
+        return ~(anyway | waits)
+
     def _guards_discount(self, asked: Asked, standing: Standing) -> bool:
         return not self.coupon_allowed(standing, asked.score, asked.percentile, asked.warming_up)
 
@@ -159,6 +186,17 @@ class Gates:
         if purpose is not Purpose.MARKETING or terms.cap is None:
             return True
         return standing.contacts_since(time_ms - terms.window_ms, purpose, channel) < terms.cap
+
+    def _keeps(self, asked: Asked, standing: Standing) -> bool:
+        """Whether the contact is kept for a better moment: its worth lies under the price, and the window is not over.
+
+        Without a cap there is nothing to keep, and without a score nothing to go by.
+        """
+        settings = self.settings
+        if not settings.budget_ms or settings.marketing.count is None or asked.warming_up:
+            return False
+        waited_ms = asked.time_ms - standing.kept_ms if standing.kept_ms else 0
+        return asked.score * asked.rule.gain < asked.price and waited_ms < settings.budget_ms
 
     def _not_before(self, time_ms: int, standing: Standing) -> int | None:
         settings = self.settings

@@ -54,6 +54,11 @@ class GateSettings:
         Caps over all channels together.
     channels
         Terms of each channel; one that is left out is not used.
+    budget_ms
+        For so long a marketing contact is kept for a better moment than one that is worth less than the price; 0: it
+        is used at the first.
+    budget_percentile
+        The price: the score of the customer at this percentile.
     negative_ms
         How long an open ticket or a missed promise withholds marketing.
     bought_anyway_probability, bought_anyway_percentile
@@ -80,6 +85,8 @@ class GateSettings:
     marketing: Cap = Cap(2)
     service: Cap = Cap(None)
     channels: Mapping[Channel, ChannelTerms] = field(default_factory=_terms)
+    budget_ms: int = 0
+    budget_percentile: float = 0.7
     negative_ms: int = 30 * _DAY_MS
     bought_anyway_probability: float = 0.5
     bought_anyway_percentile: float = 0.9
@@ -96,14 +103,16 @@ class GateSettings:
     usual_weekdays: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        shares = ("bought_anyway_probability", "bought_anyway_percentile", "coupon_share", "holdout_global",
-                  "holdout_rule")  # fmt: skip
+        shares = ("budget_percentile", "bought_anyway_probability", "bought_anyway_percentile", "coupon_share",
+                  "holdout_global", "holdout_rule")  # fmt: skip
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is outside [0, 1]")
         for name in ("quiet_from_hour", "quiet_until_hour"):
             if not 0 <= getattr(self, name) <= 23:
                 raise ValueError(f"{name}: {getattr(self, name)} is outside [0, 23]")
+        if self.budget_ms < 0:
+            raise ValueError(f"budget_ms: {self.budget_ms} is negative")
         if not self.channels:
             raise ValueError("channels: there is none; name at least one")
         for name, n in (("usual_hours", 24), ("usual_weekdays", 7)):

@@ -10,6 +10,7 @@ import msgspec
 
 from scoring.gates import news
 from scoring.gates.channel import Channel, Purpose
+from scoring.trials import Trial
 
 __all__ = ["CHANNEL_CELL", "WEEKDAY_CELL", "Standing"]
 
@@ -47,6 +48,10 @@ class Standing(msgspec.Struct, array_like=True):
         When it was said, and what they are called.
     promises
         By order: when delivery was last promised, for when (0: never), and when it was delivered (0: not yet).
+    kept_ms
+        Since when a marketing contact is kept for a better moment; 0: none is.
+    trials
+        What came of contacting or of holding out, by rule (`scoring.trials`).
     """
 
     consent: dict[int, tuple[int, bool]] = msgspec.field(default_factory=dict)
@@ -59,6 +64,8 @@ class Standing(msgspec.Struct, array_like=True):
     tickets: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
     promises: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
     name: tuple[int, str] | None = None
+    kept_ms: int = 0
+    trials: dict[str, Trial] = msgspec.field(default_factory=dict)
 
     def learn(self, told: news.News, ms: int, kept: int) -> None:
         """Take in what an event of time `ms` told; `kept` contacts are remembered by purpose and channel."""
@@ -102,7 +109,10 @@ class Standing(msgspec.Struct, array_like=True):
                 self.zone = max(self.zone or (ms, name), (ms, name))
 
     def absorb(self, other: "Standing", kept: int) -> None:
-        """Take in the standing of another customer, who is the same person: contacts add, a no of either holds."""
+        """Take in the standing of another customer, who is the same person: contacts add, a no of either holds.
+
+        What came of the holdout goes on where only the other was drawn; what is counted already stays counted.
+        """
         for key, (ms, granted) in other.consent.items():
             mine_ms, mine = self.consent.get(key, (ms, granted))
             self.consent[key] = (max(mine_ms, ms), mine and granted)
@@ -129,9 +139,14 @@ class Standing(msgspec.Struct, array_like=True):
             said, due, delivered = self.promises.pop(order, (0, 0, 0))
             self.promises[order] = (*max((said, due), (said_ms, due_ms)), max(delivered, delivered_ms))
             _keep_latest(self.promises)
+        self.kept_ms = min(filter(None, (self.kept_ms, other.kept_ms)), default=0)
+        for rule, trial in other.trials.items():
+            self.trials.setdefault(rule, trial)
 
     def contacted(self, channel: Channel, purpose: Purpose, ms: int, kept: int) -> None:
-        """Remember a contact."""
+        """Remember a contact; if it is marketing, none is kept any more for a better moment."""
+        if purpose is Purpose.MARKETING:
+            self.kept_ms = 0
         if kept:
             times = self.contacts.setdefault(8 * purpose + channel, [])
             insort(times, ms)

@@ -37,6 +37,7 @@ _FIELDS = (
     "cooldown",
     "expires_after",
     "priority",
+    "gain",
     "carries",
     "audience",
     "coupon",
@@ -45,6 +46,7 @@ _FIELDS = (
     "regions",
     "cities",
 )
+_READ_BY_LINES = ("parameters", "marks", "for_each", "countries", "regions", "cities")
 _NEEDED = ("name", "sentence", "enter")
 
 T = TypeVar("T")
@@ -163,6 +165,7 @@ class _Document:
             "cooldown_ms": lambda: self.duration("cooldown") or 0,
             "expires_after_ms": lambda: self.duration("expires_after"),
             "priority": lambda: self.whole("priority", 50),
+            "gain": lambda: self.number("gain", 1.0),
             "carries": self.carries,
             "audience": lambda: self.truth("audience"),
             "coupon": lambda: self.choice("coupon", Coupon, Coupon.NEVER),
@@ -182,16 +185,11 @@ class _Document:
 
     def line_errors(self, field: str, fields: Mapping[str, Any]) -> list[RuleError]:
         """What is wrong with `enter` or `exit` by itself, where other things are wrong too."""
-        if not fields[field] or fields["parameters"] is None or fields["for_each"] is None:
+        read = {name: fields[name] for name in _READ_BY_LINES}
+        if not fields[field] or None in read.values():
             return []
         try:
-            Rule(
-                name="x",
-                sentence="x",
-                enter=fields[field],
-                parameters=fields["parameters"],
-                for_each=fields["for_each"],
-            )
+            Rule(name="x", sentence="x", enter=fields[field], **read)
         except RuleError as error:
             if error.field == "enter":
                 error.rule, error.field = self.name, field
@@ -243,6 +241,10 @@ class _Document:
 
     def whole(self, field: str, default: int) -> int:
         number = self.read(field, int, "not a whole number", "write a whole number, as 1")
+        return default if number is None else number
+
+    def number(self, field: str, default: float) -> float:
+        number = self.read(field, float, "not a number", "write a number, as 1.5")
         return default if number is None else number
 
     def duration(self, field: str) -> int | None:

@@ -28,6 +28,7 @@ _SCORES = frozenset(
 )
 _OF_AN_ORDER = frozenset({Column(Op.FIELD, Field.ORDER_NUMBER), Column(Op.FIELD, Field.ORDER_VALUE)})
 _SHOWN = 80
+_MOST_GAIN = 1000.0
 MARKS, MARK, NEXT_MARK = "marks", "mark", "next_mark"
 """The one parameter that is a list of numbers, and what stands for one of them and for the one above it."""
 _NONE_ABOVE = 2.0**53
@@ -130,6 +131,7 @@ class Rule:
     cooldown_ms: int = 0
     expires_after_ms: int | None = None
     priority: int = 50
+    gain: float = 1.0
     carries: tuple[str, ...] = ()
     audience: bool = False
     coupon: Coupon = Coupon.NEVER
@@ -147,6 +149,8 @@ class Rule:
     """Whether a score decides, so that the rule must wait until the model has learned enough."""
     figures: tuple[tuple[str, Number], ...] = field(init=False, repr=False)
     """The values that an action carries, each with its text."""
+    carried_columns: frozenset[Column] = field(init=False, repr=False)
+    """What is read of a row for what an action carries."""
 
     def __post_init__(self) -> None:
         self._check_fields()
@@ -160,6 +164,9 @@ class Rule:
         object.__setattr__(self, "reads_score", bool(self.columns & _SCORES))
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
         object.__setattr__(self, "figures", of_marks[0].figures if whole else self._figures())
+        words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
+        read = frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
+        object.__setattr__(self, "carried_columns", read)
         self._check_lines()
         self._check_objects()
         self._check_carries()
@@ -175,12 +182,6 @@ class Rule:
         """Whether what an action carries is made of the customer's last purchases."""
         words = (Carry.PURCHASES, Carry.BEST_SELLERS, Carry.COMPANIONS)
         return self.for_each is ForEach.NONE and any(word in self.carries for word in words)
-
-    @property
-    def carried_columns(self) -> frozenset[Column]:
-        """What is read of a row for what an action carries."""
-        words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
-        return frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
 
     @property
     def is_local(self) -> bool:
@@ -242,6 +243,9 @@ class Rule:
             raise RuleError(self.name, "cooldown", self.cooldown_ms, "is negative", "write a duration, as 7d")
         if self.expires_after_ms is not None and self.expires_after_ms <= 0:
             raise RuleError(self.name, "expires_after", self.expires_after_ms, "is not positive", "write 3d")
+        if not 0 < self.gain <= _MOST_GAIN:
+            reason = f"is not above 0, up to {_MOST_GAIN:g}"
+            raise RuleError(self.name, "gain", self.gain, reason, "write what an order is worth to it, as 1.5")
         for name in self.parameters:
             if not _PARAMETER.fullmatch(name) or name in RESERVED or name in ("and", "or", "not"):
                 reason = "already has a meaning" if name in RESERVED else "not a lower_snake name"

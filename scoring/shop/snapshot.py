@@ -89,7 +89,7 @@ def parts_of(figures: Figures) -> list[bytes]:
 
 
 class ShopSnapshot:
-    """One version of the shop's knowledge; a look-up takes a few microseconds.
+    """One version of the shop's knowledge; the first look-up of a product takes some microseconds, later ones less.
 
     Parameters
     ----------
@@ -107,6 +107,8 @@ class ShopSnapshot:
     def __init__(self, version: int, effective_ms: int, parts: Sequence[bytes]) -> None:
         self.version, self.effective_ms = version, effective_ms
         self._figures = _figures(parts)
+        self._rows: dict[str, int] = {}
+        self._selling: dict[tuple[int, str | None], list[str]] = {}
 
     def __len__(self) -> int:
         return len(self._figures.products)
@@ -116,16 +118,24 @@ class ShopSnapshot:
         row = self._row(product)
         if row is None:
             return []
-        return [self._name(other) for other in self._figures.companions[row].tolist() if other >= 0][:most]
+        others = [other for other in self._figures.companions[row].tolist() if other >= 0]
+        return [self._name(other) for other in others[:most]]
 
     def best_sellers(self, most: int, category: str | None = None) -> list[str]:
-        """Return the most popular products that were bought, of all or of one category; O(products) for a category."""
+        """Return the most popular products that were bought, of all or of one category.
+
+        The first look into a category is O(products).
+        """
+        known = self._selling.get((most, category))
+        if known is not None:
+            return known
         order = self._by_popularity
         if category is not None:
-            if category not in self._figures.categories:
+            if category not in self._numbers:
                 return []
-            order = order[self._figures.category[order] == self._figures.categories.index(category)]
-        return [self._name(row) for row in order[:most].tolist()]
+            order = order[self._figures.category[order] == self._numbers[category]]
+        found = self._selling[most, category] = [self._name(row) for row in order[:most].tolist()]
+        return found
 
     def popularity(self, product: str) -> float:
         """Return in how many orders it was lately: an order counts half after a half-life. 0 for unknown ones."""
@@ -162,10 +172,19 @@ class ShopSnapshot:
         order = np.argsort(-popularity, kind="stable")
         return order[popularity[order] > 0]
 
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {category: number for number, category in enumerate(self._figures.categories)}
+
     def _row(self, product: str) -> int | None:
-        name = product.encode("utf-8", "surrogatepass")
-        found = int(np.searchsorted(self._figures.hashes, np.uint64(stable_hash(name))))
-        return found if found < len(self) and self._figures.products[found] == name else None
+        found = self._rows.get(product)
+        if found is None:
+            name = product.encode("utf-8", "surrogatepass")
+            row = int(np.searchsorted(self._figures.hashes, np.uint64(stable_hash(name))))
+            if row == len(self) or self._figures.products[row] != name:
+                return None
+            found = self._rows[product] = row
+        return found
 
     def _name(self, row: int) -> str:
         return self._figures.products[row].decode()

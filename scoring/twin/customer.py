@@ -36,6 +36,7 @@ class Event(NamedTuple):
     value: float = 0.0
     lines: float = 0.0
     quantity: float = 0.0
+    coupon: int = 0
     cart_items: int = -1
     cart_value: float = 0.0
     promised_ms: int = 0
@@ -189,6 +190,16 @@ class Customer:
         """When each of the products viewed last was viewed."""
         views = self.of(Kind.PRODUCT_VIEWED)
         return [max(event.time_ms for event in views if event.product == product) for product in self.viewed()]
+
+    def bought(self) -> tuple[int, int | None]:
+        """The product of the last order, of several the one with the greatest number, and when that was."""
+        orders = [(event.time_ms, event.product) for event in self.of(Kind.ORDER_COMPLETED)]
+        ms, product = max(orders, default=(None, 0))
+        return product, ms
+
+    def coupons(self) -> int:
+        """How many orders came with a coupon."""
+        return sum(event.coupon for event in self.of(Kind.ORDER_COMPLETED))
 
     def months_running(self, now_ms: int) -> int:
         """In how many months in a row there was an order, up to this one or the one before."""

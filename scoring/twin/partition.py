@@ -44,6 +44,8 @@ class Point(NamedTuple):
     visited: list[int]
     favourites: list[int]
     within: list[int]
+    bought: tuple[int, int | None]
+    coupons: int
 
 
 class Resolved(NamedTuple):
@@ -186,8 +188,8 @@ class Partition:
         x = features(customer, now, horizon)
         favourites = customer.favourites(now)
         seen = customer.viewed(), customer.viewed_ms(), customer.visited()
-        most = favourites, customer.within(favourites[1], now)
-        self.points.append(Point(name, now, event, cause, received, x, read_now, *seen, *most))
+        most, bought = (favourites, customer.within(favourites[1], now)), (customer.bought(), customer.coupons())
+        self.points.append(Point(name, now, event, cause, received, x, read_now, *seen, *most, *bought))
         customer.due_ms = self._next_due(customer)
 
     def _expect(self, customer: Customer, event: Event) -> None:

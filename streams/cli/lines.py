@@ -12,6 +12,7 @@ from streams.tailing import Record
 __all__ = ["as_data", "as_line"]
 
 _SHOWN_REASONS = 3
+_SHOWN_PRODUCTS = 3
 _SHOWN_CHARACTERS = 160
 
 
@@ -28,12 +29,14 @@ def as_data(record: Record) -> dict[str, Any]:
 
 
 def as_line(record: Record) -> Text:
-    """Return a line: scores and actions in words, other records as key and value."""
+    """Return a line: scores, actions and content in words, other records as key and value."""
     value = _decoded(record.value)
     kind = value.get("type") if isinstance(value, dict) else None
     data = value.get("data") if isinstance(value, dict) else None
     if isinstance(data, dict) and kind == "recompra.score":
         return _score(data)
+    if isinstance(data, dict) and kind == "recompra.content":
+        return _content(data)
     if isinstance(data, dict) and kind in ("recompra.action", "recompra.action.withheld"):
         return _action(data)
     key = "-" if record.key is None else record.key.decode("utf-8", "replace")
@@ -72,9 +75,25 @@ def _action(data: Mapping[str, Any]) -> Text:
         line.append(f"  {_plain(data['object'])}")
     if data.get("score") is not None:
         line.append(f"  score {_number(data['score'])}")
+    line.append_text(_products(data))
     if data.get("withheld"):
         line.append(f"  withheld: {', '.join(map(_plain, data['withheld']))}", "yellow")
     return _with_reasons(line, data)
+
+
+def _content(data: Mapping[str, Any]) -> Text:
+    line = Text.assemble((_when(data), "dim"), "  ", (_plain(data.get("customer_id")), "bold"))
+    line.append(f"  {_plain(data.get('segment'))}", "cyan").append(f" #{_plain(data.get('version'))}", "dim")
+    line.append_text(_products(data))
+    if data.get("coupon") is True:
+        line.append("  coupon", "yellow")
+    return line
+
+
+def _products(data: Mapping[str, Any]) -> Text:
+    products = data.get("products")
+    shown = [_plain(product) for product in products[:_SHOWN_PRODUCTS]] if isinstance(products, list) else []
+    return Text(f"  {', '.join(shown)}" if shown else "", "italic")
 
 
 def _with_reasons(line: Text, data: Mapping[str, Any]) -> Text:

@@ -26,6 +26,10 @@ _COMMANDS = {
     "rules": "Check, preview, publish and pause rules.",
     "topics": "List, create or check the topics.",
     "lag": "Show how much of the inputs is unread.",
+    "replay": "Live through the past again, beside the live topics.",
+    "diff": "Compare a replay with what was told live.",
+    "digest": "Hash what was told.",
+    "whatis": "Show all that is held of a customer.",
     "export": "Write the customers' state to files.",
     "import": "Make exported files the state.",
     "reset": "Delete the state, and read on from a time.",
@@ -35,7 +39,8 @@ _COMMANDS = {
 """In the order in which a newcomer meets them; `streams.cli.NAME` has the click command of each, but for those of
 `_ELSEWHERE`."""
 
-_ELSEWHERE = {"export": ("state", "export"), "import": ("state", "import_"), "reset": ("state", "reset")}
+_ELSEWHERE = {"export": ("state", "export"), "import": ("state", "import_"), "reset": ("state", "reset"),
+              "diff": ("replay", "diff"), "digest": ("replay", "digest")}  # fmt: skip
 """Module and name of commands that share one."""
 
 

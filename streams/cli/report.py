@@ -28,6 +28,7 @@ _HELP = {
     "types": "Types, stages and RFM groups, and who moves where.",
     "value": "What customers bring, and what they cost.",
     "rules": "What each rule did, and what came of it.",
+    "uplift": "Whether contacting made more people buy.",
     "quality": "How good scores were, and whom to contact.",
 }
 

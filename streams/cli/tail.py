@@ -39,7 +39,7 @@ def _place(ctx: click.Context, parameter: click.Parameter, value: str) -> Place:
 @click.option("--no-follow", is_flag=True, help="End at the topic's present end instead of waiting for more.")
 @json_option
 def tail(topic: str, broker: str | None, place: Place, limit: int | None, no_follow: bool, as_json: bool) -> None:
-    """Show the records of TOPIC as they come: scores and actions in words, others as they are.
+    """Show the records of TOPIC as they come: scores, actions and content in words, others as they are.
 
     Ends with Ctrl-C, after --limit, or at the end with --no-follow. Moves nobody's offsets.
 

@@ -11,7 +11,8 @@ __all__ = ["Crossing", "Judged"]
 class Crossing(NamedTuple):
     """Someone entered or left a rule's list; `withheld` are the gates' reasons, none where the action was sent.
 
-    `control` is the holdout that alone withheld it: `global`, `rule` or None.
+    `control` is the holdout that alone withheld it: `global`, `rule` or None; only from
+    `marketing` is anybody held out.
     """
 
     rule: str
@@ -20,6 +21,7 @@ class Crossing(NamedTuple):
     entered: bool
     withheld: tuple[str, ...] = ()
     control: str | None = None
+    marketing: bool = True
 
 
 class Judged(NamedTuple):

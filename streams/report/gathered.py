@@ -12,6 +12,7 @@ from scoring.kernel import Events
 from scoring.learner import Learner
 from scoring.model import Example
 from scoring.outcome import Outcome
+from scoring.rules.rule import ActionClass
 from streams.backtest.history import History
 from streams.backtest.run import Backtest
 from streams.engine_settings import checked_rules, engine_settings
@@ -69,7 +70,15 @@ def of_events(
     def watch(_: Events, outcome: Outcome) -> None:
         names = engine.profiles.keys
         crossings.extend(
-            Crossing(one.rule, names[one.row].decode(), one.time_ms, one.entered, one.withheld, one.control)
+            Crossing(
+                one.rule,
+                names[one.row].decode(),
+                one.time_ms,
+                one.entered,
+                one.withheld,
+                one.control,
+                one.action_class == ActionClass.MARKETING,
+            )
             for one in outcome.actions
         )
         judged.extend(_judged(outcome.examples))
@@ -99,6 +108,7 @@ class _Action(msgspec.Struct):
     event_time: str
     withheld: tuple[str, ...] = ()
     holdout: str | None = None
+    action_class: str = ActionClass.MARKETING
 
 
 class _Score(msgspec.Struct):
@@ -145,7 +155,15 @@ def of_topics(settings: Settings, *, scored: bool) -> Gathered:
     there = {topic.name for topic in found(settings)}
     actions = sorted(name for name in there if name.startswith("actions-"))
     crossings = [
-        Crossing(one.rule, one.customer_id, to_ms(one.event_time), one.crossing == "entered", one.withheld, one.holdout)
+        Crossing(
+            one.rule,
+            one.customer_id,
+            to_ms(one.event_time),
+            one.crossing == "entered",
+            one.withheld,
+            one.holdout,
+            one.action_class == ActionClass.MARKETING,
+        )
         for topic in actions
         for one in (_action(value).data for value in _values(settings, topic))
     ]

@@ -1,40 +1,19 @@
 """Report on rules: what each did, and what those who were contacted did next, beside those who were held out."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from scoring.uplift import Arms, uplift
 from streams.report.crossings import Crossing
 from streams.report.facts import DAY_MS
 from streams.report.observed import Observed
 from streams.report.sheet import Cell, Picture, Report, Sheet
 from streams.report.terms import ReportTerms
 
-__all__ = ["Difference", "difference", "rules_report"]
-
-_Z = 1.959964
-"""Of a 95 % interval."""
-
-
-class Difference(NamedTuple):
-    """By how much the share that bought differs, contacted less held out, and its 95 % interval."""
-
-    estimate: float
-    low: float
-    high: float
-
-
-def difference(bought: int, n: int, control_bought: int, control_n: int) -> Difference:
-    """The difference of two independent shares, with the interval of Newcombe (1998, method 10); NaN without either."""
-    if not n or not control_n:
-        return Difference(math.nan, math.nan, math.nan)
-    p, q = bought / n, control_bought / control_n
-    p_low, p_high = _wilson(bought, n)
-    q_low, q_high = _wilson(control_bought, control_n)
-    return Difference(p - q, p - q - math.hypot(p - p_low, q_high - q), p - q + math.hypot(p_high - p, q - q_low))
+__all__ = ["bought_after", "rules_report"]
 
 
 def rules_report(observed: Observed, crossings: Sequence[Crossing], terms: ReportTerms) -> Report:
@@ -43,7 +22,7 @@ def rules_report(observed: Observed, crossings: Sequence[Crossing], terms: Repor
     left = Counter(crossing.rule for crossing in crossings if not crossing.entered)
     if not crossings:
         return Report("rules", "Rules", ["No rule's list was entered or left."], [])
-    bought = _bought(observed, entered, terms.horizon_ms)
+    bought = bought_after(observed, entered, terms.horizon_ms)
     rules = sorted({crossing.rule for crossing in crossings})
     rows = [_row(rule, entered, bought, left[rule]) for rule in rules]
     reasons = Counter((crossing.rule, crossing.withheld[0]) for crossing in entered if crossing.withheld)
@@ -76,7 +55,7 @@ def _row(rule: str, entered: Sequence[Crossing], bought: Sequence[bool | None], 
     mine = [(one, after) for one, after in zip(entered, bought, strict=True) if one.rule == rule]
     sent = [after for one, after in mine if not one.withheld and after is not None]
     control = [after for one, after in mine if one.control is not None and after is not None]
-    found = difference(sum(sent), len(sent), sum(control), len(control))
+    found = uplift(Arms(len(sent), sum(sent), len(control), sum(control)))
     withheld = sum(bool(one.withheld) for one, _ in mine)
     return (
         rule, len(mine), left, len(mine) - withheld, withheld, len(sent), sum(sent) / len(sent) if sent else None,
@@ -84,7 +63,7 @@ def _row(rule: str, entered: Sequence[Crossing], bought: Sequence[bool | None], 
     )  # fmt: skip
 
 
-def _bought(observed: Observed, entered: Sequence[Crossing], horizon_ms: int) -> list[bool | None]:
+def bought_after(observed: Observed, entered: Sequence[Crossing], horizon_ms: int) -> list[bool | None]:
     """Whether an order followed within the horizon; None where it has not passed."""
     orders, end_ms = observed.orders, observed.end_ms
     by_customer = np.lexsort((orders.time_ms, orders.customer))
@@ -100,13 +79,6 @@ def _bought(observed: Observed, entered: Sequence[Crossing], horizon_ms: int) ->
         after = start + np.searchsorted(time_ms[start:stop], crossing.time_ms, side="right")
         found.append(bool(after < stop and time_ms[after] <= crossing.time_ms + horizon_ms))
     return found
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    p, z2 = hits / n, _Z * _Z
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    reach = _Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return middle - reach, middle + reach
 
 
 def _bars(axis: Any, rules: Sequence[str], entered: Sequence[Crossing], reasons: Counter[tuple[str, str]]) -> None:

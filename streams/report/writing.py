@@ -13,6 +13,7 @@ from streams.report.sheet import Report
 from streams.report.terms import ReportTerms
 from streams.report.trends import trends_report
 from streams.report.types import types_report
+from streams.report.uplift import uplift_report
 from streams.report.value import value_report
 
 __all__ = ["REPORTS", "SCORED", "write_all"]
@@ -23,11 +24,12 @@ REPORTS: Final[dict[str, Callable[[Gathered, ReportTerms], Report]]] = {
     "types": lambda gathered, terms: types_report(gathered.observed, terms),
     "value": lambda gathered, terms: value_report(gathered.observed, terms, gathered.scores),
     "rules": lambda gathered, terms: rules_report(gathered.observed, gathered.crossings, terms),
+    "uplift": lambda gathered, terms: uplift_report(gathered.observed, gathered.crossings, terms),
     "quality": lambda gathered, _: quality_report(gathered.judged),
 }
 """By name, each from what was gathered."""
 
-SCORED: Final = frozenset({"value", "rules", "quality"})
+SCORED: Final = frozenset({"value", "rules", "uplift", "quality"})
 """Reports that need what was scored, not only what happened."""
 
 

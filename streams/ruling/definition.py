@@ -60,7 +60,7 @@ _Dumper.add_representer(list, _short_list)
 
 def _typed(field: str, value: Any) -> Any:
     if field == "parameters":
-        return {name: _number(text) for name, text in value.items()}
+        return {name: _parameter(given) for name, given in value.items()}
     if field in _WHOLE:
         return int(value)
     if field in _TRUTHS:
@@ -68,12 +68,14 @@ def _typed(field: str, value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _number(text: str) -> float | str:
-    """The number that stands there; durations stay as they are."""
+def _parameter(given: str | list[str]) -> Any:
+    """The number or the numbers that stand there; durations stay as they are."""
+    if isinstance(given, list):
+        return [_parameter(each) for each in given]
     try:
-        number = float(text)
+        number = float(given)
     except ValueError:
-        return text
+        return given
     return int(number) if number.is_integer() else number
 
 

@@ -29,7 +29,7 @@ from streams.ruling.snapshots import partitions_to_read, read_used
 from streams.settings import Settings
 from streams.unit import Unit, UnitOptions
 
-__all__ = ["Past", "Span", "live_through", "preview_files", "preview_topics", "timeline"]
+__all__ = ["Inputs", "Past", "Span", "live_through", "preview_files", "preview_topics", "timeline"]
 
 _POLL_MS: Final = 250
 _COMMIT_EVENTS: Final = 100_000
@@ -93,7 +93,7 @@ def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules
         unit.ready({})
         with ExitStack() as stack:
             consumers = [stack.enter_context(reader(settings)) for _ in INPUTS]
-            inputs = _Inputs(consumers, partition, settings.slice_records)
+            inputs = Inputs(consumers, partition, settings.slice_records)
             live_through(unit, inputs, span.stop_ms + settings.horizon_ms)
         customers += unit.status().customers
         watermark_ms = unit.engine.clock.watermark_ms
@@ -102,7 +102,7 @@ def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules
     return Past(added(parts), customers, max(ends_ms, default=None))
 
 
-class _Inputs:
+class Inputs:
     """The three inputs of a partition number, up to what is their end now.
 
     Each has a consumer of its own, which is left alone while the input is ahead: kafka-python gives no more of a

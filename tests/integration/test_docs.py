@@ -70,9 +70,11 @@ def test_every_field_and_reason_is_explained() -> None:
     schema = json.loads((ROOT / "schemas/json/action.v1.schema.json").read_text())
     fields = set(re.findall(r"`([a-z0-9_-]+)`", text))
     assert set(schema["properties"]["data"]["properties"]) <= fields
+    content = json.loads((ROOT / "schemas/json/content.v1.schema.json").read_text())
+    assert set(content["properties"]["data"]["properties"]) <= fields
     assert set(GATES) <= fields
     assert {f"actions-{rule}" for rule in SHIPPED} <= fields
-    assert {spec.name for spec in load_topics() if spec.name in ("scores", "audiences")} <= fields
+    assert {spec.name for spec in load_topics() if spec.name in ("scores", "audiences", "content")} <= fields
 
 
 def test_every_gate_and_its_settings_are_explained() -> None:

@@ -144,6 +144,13 @@ def test_out_and_in_again(fresh_broker: Any, tmp_path: Path) -> None:
     assert (code, json.loads(said)["customers"]) == (0, len(SHOPPERS)), said
     assert "holds an export already" in state("before", 2, "export", str(tmp_path / "out"))[1]
 
+    code, said = state("before", 2, "whatis", "c3")
+    held = json.loads(said)
+    assert (code, held["customer_id"], held["profile"]["revenue"], len(held["profile"]["orders"])) == (0, "c3", 30.0, 3)
+    assert held["profile"]["events"]["product_viewed"]["count"] == 7
+    assert {"orders", "actions-withheld"} <= set(held["also_on"])
+    assert "nothing is held of 'nobody'" in state("before", 2, "whatis", "nobody")[1]
+
     same = settings_of(fresh_broker.address, "same", 2)
     assert state("same", 2, "import", str(tmp_path / "out"))[0] == 0
     found = restored(same)

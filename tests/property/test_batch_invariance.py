@@ -40,6 +40,7 @@ def test_cuts_change_nothing(events: list[Event], cuts: list[int]) -> None:
     assert pieces.scores == whole.scores
     assert pieces.actions == whole.actions
     assert pieces.examples == whole.examples
+    assert pieces.content == whole.content
     assert pieces_rows == whole_rows
 
 

@@ -32,6 +32,11 @@ def examples(*told: Told) -> set[tuple[object, ...]]:
     return {example[:4] for each in told for example in each.examples}
 
 
+def content(*told: Told) -> set[tuple[object, ...]]:
+    """What customers were shown, likewise."""
+    return {shown for each in told for shown in each.content}
+
+
 def customers(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """All rows but the engine's own."""
     return {key: value for key, value in rows.items() if key != b"m"}
@@ -68,6 +73,7 @@ def assert_no_harm(events: list[Event], commit: int, crash: int, written: int) -
 
     assert crossings(*told[:2], after) == crossings(*told)
     assert examples(*told[:2], after) == examples(*told)
+    assert content(*told[:2], after) == content(*told)
     assert customers(held(again, rows)) == customers(whole)
 
 

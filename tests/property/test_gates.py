@@ -19,10 +19,12 @@ from scoring.gates.channel import Channel, Purpose
 from scoring.gates.holdout import held_out
 from scoring.gates.news import Consent, Contacted
 from scoring.gates.standing import Standing
+from scoring.kinds import Kind
 from scoring.outcome import Outcome
 from scoring.profile import FAR
 from scoring.rules.rule import ActionClass
 from scoring.sides import Sides
+from scoring.trials import ALL
 from scoring.twin import Event
 
 ASKING = replace(SETTINGS, max_action_age_ms=None, gates=replace(GATES, consent_unknown=False))
@@ -38,6 +40,15 @@ class Kept(Told):
         published = (action for action in outcome.actions if action.entered and not action.withheld)
         entries = (action for action in published if action.action_class == ActionClass.MARKETING)
         self.actions += [(keys[action.row].decode(), action) for action in entries]
+
+
+class Entered(Told):
+    """Keeps the marketing of all entries, published or not."""
+
+    def add(self, outcome: Outcome, engine: Any, events: Any) -> None:
+        """Append customer and action of each."""
+        entered = (one for one in outcome.actions if one.entered and one.action_class == ActionClass.MARKETING)
+        self.actions += [(engine.profiles.keys[one.row], one) for one in entered]
 
 
 def steps(events: list[Event], engine_settings: EngineSettings) -> Iterator[tuple[Event | None, list[tuple[Any, ...]]]]:
@@ -114,6 +125,56 @@ def test_published_and_withheld_are_all_crossings(events: list[Event], pieces: i
     for crossings in numbers.values():
         assert [number for number, _ in crossings] == list(range(1, len(crossings) + 1))
         assert all(entered != after for (_, entered), (_, after) in pairwise(crossings))
+
+
+def marketing_of(engine_settings: EngineSettings, events: list[Event]) -> Iterator[tuple[Event | None, bool, Any]]:
+    """Event by event, and after two quiet days (None): whether it was applied, who entered what; then the engine."""
+    engine = new_engine(settings=engine_settings)
+    for event in events:
+        applied, found = engine.counts.applied, Entered()
+        feed(engine, [event], found)
+        yield event, engine.counts.applied > applied, found.actions
+    yield None, True, let_pass(engine, max(event.time_ms for event in events) + 2 * DAY_MS, Entered()).actions
+    yield None, True, engine
+
+
+@settings(max_examples=60)
+@given(events=streams())
+def test_no_contact_is_kept_beyond_the_window(events: list[Event]) -> None:
+    """Since a contact was first kept for a better moment, no moment later than the window passes by for that."""
+    kept: dict[bytes, int] = {}
+    for _, _, entered in list(marketing_of(FREE, each_told_once(events)))[:-1]:
+        for customer, action in entered:
+            since = kept.get(customer, action.time_ms)
+            assert "budget" not in action.withheld or action.time_ms - since < FREE.gates.budget_ms
+            if not action.withheld:
+                kept.pop(customer, None)
+            elif action.withheld == ("budget",):
+                kept.setdefault(customer, action.time_ms)
+
+
+@settings(max_examples=60)
+@given(events=streams())
+def test_trials_are_those_of_a_plain_count(events: list[Event]) -> None:
+    """Of each rule and of all: who could be contacted and who was held out, and who of them ordered in time."""
+    begun: dict[tuple[bytes, str], tuple[int, bool]] = {}
+    bought: set[tuple[bytes, str]] = set()
+    *told, (_, _, engine) = marketing_of(SETTINGS, each_told_once(events))
+    for event, applied, entered in told:
+        for customer, action in entered:
+            if action.withheld in ((), ("holdout",)):
+                begun.setdefault((customer, ALL), (action.time_ms, action.control == "global"))
+                if action.control != "global":
+                    begun.setdefault((customer, action.rule), (action.time_ms, action.control == "rule"))
+        if applied and event is not None and event.kind == Kind.ORDER_COMPLETED:
+            spans = {each: at for each, (at, _) in begun.items() if each[0] == event.customer}
+            bought |= {each for each, at in spans.items() if at < event.time_ms <= at + SETTINGS.layout.horizon_ms}
+    plain: dict[str, list[int]] = {}
+    for each, (_, held) in begun.items():
+        counts = plain.setdefault(each[1], [0, 0, 0, 0])
+        counts[2 * held] += 1
+        counts[2 * held + 1] += each in bought
+    assert engine.sides.trials.arms == plain
 
 
 @settings(max_examples=60)

@@ -57,6 +57,9 @@ def points_of(columns: Sequence[Column]) -> Points:
         np.zeros((ROOM, len(columns))),
         np.zeros((ROOM, LAYOUT.views + 2 + WITHIN), np.uint64),
         np.zeros((ROOM, LAYOUT.views), np.int64),
+        np.zeros(ROOM, np.uint64),
+        np.zeros(ROOM, np.int64),
+        np.zeros(ROOM, np.int64),
         np.zeros((ROOM, VISIT_DAYS), np.uint32),
         *(np.zeros(ROOM + 8, np.int64) for _ in range(4)),
     )  # fmt: skip
@@ -145,6 +148,9 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes], asked: Asked) ->
         *favourites, one, two, three, four = points.viewed[i, asked.layout.views :].tolist()
         assert [number for number in points.viewed[i, : asked.layout.views].tolist() if number] == point.viewed
         assert points.viewed_ms[i, : len(point.viewed)].tolist() == point.viewed_ms
+        product, bought_ms = point.bought
+        bought = product, NEVER if bought_ms is None else bought_ms, point.coupons
+        assert (points.bought[i], points.bought_ms[i], points.coupons[i]) == bought
         assert favourites == (point.favourites if asked.favourites else [0, 0])
         assert [number for number in (one, two, three, four) if number] == (point.within if asked.favourites else [])
         assert points.visited[i].tolist() == point.visited

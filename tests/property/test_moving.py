@@ -1,5 +1,7 @@
 """Moving: rows of two partitions dealt out onto one are the same customers, and go on as they would have."""
 
+from collections import Counter
+
 import msgspec
 import numpy as np
 from hypothesis import given, settings
@@ -48,6 +50,12 @@ def profiles(rows: dict[bytes, bytes]) -> dict[bytes, tuple[bytes, frozenset[str
     return found
 
 
+def trials(rows: dict[bytes, bytes]) -> Counter[tuple[str, int]]:
+    """What is counted of the holdout, by rule and place."""
+    arms = msgspec.msgpack.decode(rows[META], type=Meta).trials
+    return Counter({(rule, place): n for rule, counts in arms.items() for place, n in enumerate(counts) if n})
+
+
 def loaded(rows: dict[bytes, bytes]) -> Engine:
     engine = engine_of()
     engine.load(list(rows), list(rows.values()))
@@ -72,6 +80,8 @@ def test_two_partitions_on_one(events: list[Event]) -> None:
     there = moved(*sources)
     assert profiles(there) == {**profiles(sources[0]), **profiles(sources[1])}
     assert {key for key in there if key != META} == {key for source in sources for key in source if key != META}
+
+    assert trials(there) == trials(sources[0]) + trials(sources[1])
 
     apart, together = Told(), Told()
     for engine in engines:

@@ -49,8 +49,8 @@ def assert_same_state(one: Engine, other: Engine) -> None:
 
 
 def told_alike(standing: Standing) -> Standing:
-    """The standing without the contacts, among which are our own: what was sent when does depend on the order."""
-    return structs.replace(standing, contacts={})
+    """The standing without what our own actions leave there: what was sent when does depend on the order."""
+    return structs.replace(standing, contacts={}, trials={}, kept_ms=0)
 
 
 def objects(engine: Engine) -> dict[tuple[str, str], object]:

@@ -125,7 +125,7 @@ def test_service_passes(rule: Rule, cause: Cause) -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "rule"), [(title, rule) for title in NOT_KNOWN_THEN for rule in NOT_KNOWN_THEN[title]]
+    ("title", "rule"), [(title, rule) for title in NOT_KNOWN_THEN for rule in sorted(NOT_KNOWN_THEN[title])]
 )
 def test_nobody_enters_what_is_not_known(title: str, rule: str) -> None:
     """Without a percentile or a subscription there is nothing to withhold."""

@@ -29,13 +29,15 @@ HORIZON_MS = 3 * DAY_MS
 GATES = GateSettings(
     consent_unknown=True,
     marketing=Cap(2, 5 * DAY_MS),
+    budget_ms=3 * DAY_MS,
+    budget_percentile=0.5,
     negative_ms=5 * DAY_MS,
     holdout_global=0.1,
     holdout_rule=0.2,
     zone_offset_ms=lambda zone, _: len(zone) * HOUR_MS,
 )
 """Gates that are often shut, and as often open."""
-SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, gates=GATES)
+SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, gates=GATES, content=True)
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
@@ -77,6 +79,7 @@ class Told:
     scores: list[tuple[Any, ...]] = field(default_factory=list)
     actions: list[tuple[Any, ...]] = field(default_factory=list)
     examples: list[tuple[Any, ...]] = field(default_factory=list)
+    content: list[tuple[Any, ...]] = field(default_factory=list)
 
     def add(self, outcome: Outcome, engine: Engine, events: Sequence[Event]) -> None:
         """Append an outcome of a run of `events`."""
@@ -85,6 +88,7 @@ class Told:
             self.scores += _score_tuples(scores, keys, events)
         self.actions += [_action_tuple(action, keys, events) for action in outcome.actions]
         self.examples += [_example_tuple(example) for example in outcome.examples]
+        self.content += [(keys[each.row], *map(_plain, each[1:])) for each in outcome.content]
 
 
 def new_engine(
@@ -216,8 +220,6 @@ def _plain(value: Any) -> Any:
         return tuple(_plain(getattr(value, each.name)) for each in fields(value))
     if isinstance(value, Noted | CartItem):
         return _plain(msgspec.structs.astuple(value))
-    if isinstance(value, dict):
-        return tuple((name, _plain(each)) for name, each in value.items())
     if isinstance(value, float):
         return _bits(value)
     return tuple(_plain(each) for each in value) if isinstance(value, list | tuple) else value

@@ -38,6 +38,8 @@ def test_what_is_set_reaches_the_gates(monkeypatch: Patch) -> None:
         "MARKETING_CONTACTS": "4",
         "MARKETING_WINDOW": "7d",
         "SERVICE_CONTACTS": "-1",
+        "BUDGET_WINDOW": "14d",
+        "BUDGET_PERCENTILE": "0.6",
         "QUIET_FROM": "20",
         "TIME_ZONE": "Europe/Berlin",
         "HOLDOUT_GLOBAL": "0.2",
@@ -48,6 +50,7 @@ def test_what_is_set_reaches_the_gates(monkeypatch: Patch) -> None:
     gates = load().settings.gates
     assert gates.consent_unknown
     assert (gates.marketing, gates.service) == (Cap(4, 7 * DAY_MS), Cap(None, 30 * DAY_MS))
+    assert (gates.budget_ms, gates.budget_percentile) == (14 * DAY_MS, 0.6)
     assert (gates.quiet_from_hour, gates.zone, gates.holdout_global) == (20, "Europe/Berlin", 0.2)
     assert gates.usual_weekdays == (1, 1, 1, 1, 1, 2, 3)
     assert gates.channels[Channel.SMS] == ChannelTerms(frozenset({Message.SERVICE}), None, 14 * DAY_MS, 1.0)

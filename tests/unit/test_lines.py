@@ -33,6 +33,20 @@ def test_a_score_is_told_in_words() -> None:
     )
 
 
+def test_content_is_told_in_words() -> None:
+    """Who sees it, as what, the first products, and whether with a coupon."""
+    data = {
+        "customer_id": "anna",
+        "version": 4,
+        "segment": "customer-high",
+        "products": ["lamp", "mug", "cup", "tea"],
+        "coupon": True,
+        "event_time": "2011-11-01T00:00:00.000Z",
+    }
+    line = as_line(record({"type": "recompra.content", "data": data})).plain
+    assert line == "2011-11-01T00:00:00.000Z  anna  customer-high #4  lamp, mug, cup  coupon"
+
+
 def test_a_withheld_action_names_the_gates() -> None:
     """An action tells rule, direction, crossing, customer and object; a withheld one also why."""
     data = {
@@ -41,11 +55,14 @@ def test_a_withheld_action_names_the_gates() -> None:
         "crossing_number": 2,
         "customer_id": "anna",
         "object": "cart-9",
+        "products": ["lamp"],
         "event_time": "2011-11-01T00:00:00.000Z",
         "withheld": ["replay", "cooldown"],
     }
     line = as_line(record({"type": "recompra.action.withheld", "data": data})).plain
-    assert line == ("2011-11-01T00:00:00.000Z  cart-abandoned entered #2  anna  cart-9  withheld: replay, cooldown")
+    assert line == (
+        "2011-11-01T00:00:00.000Z  cart-abandoned entered #2  anna  cart-9  lamp  withheld: replay, cooldown"
+    )
 
 
 def test_other_records_are_shown_as_they_are() -> None:

@@ -4,15 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scoring import crossing
 from scoring.engine import EngineSettings
-from scoring.gates import GATES, Cap, GateSettings
+from scoring.gates import GATES, Cap, Gates, GateSettings
 from scoring.gates import gates as gates_module
 from scoring.gates.channel import CHANNELS, Channel, ChannelTerms, Message, Purpose
 from scoring.gates.holdout import held_out
 from scoring.gates.news import Consent, Contacted, Ordered, Promised, Ticket, Zone
+from scoring.gates.standing import Standing
 from scoring.kinds import Kind
 from scoring.profile import HOUR_MS
 from scoring.rules import RuleSet
@@ -184,6 +186,46 @@ def test_the_cap_survives_a_restart() -> None:
     assert told(visits(fresh, 1)) == [""]
 
 
+KEPT = replace(OPEN, marketing=Cap(2), budget_ms=int(2 * DAY * HOUR_MS), budget_percentile=0.7)
+
+
+def keeping(extra: str = "", gates: GateSettings = KEPT) -> Shop:
+    """A shop whose customers' chance is 1 in 11, where the customer at the seventh tenth has one of 0.77."""
+    made = Shop(rule(LOOKING + extra), EngineSettings(layout=SMALL, max_action_age_ms=None, gates=gates))
+    made.engine.swap(snapshot())
+    return made
+
+
+def test_a_contact_is_kept_for_a_better_moment() -> None:
+    """A moment under the price passes by until the window is over; what comes then is taken, and the next is kept."""
+    made = visits(keeping(), 0, 1)
+    assert told(made) == ["budget", "budget"]
+    assert told(visits(made, 2, 3, 4, 5)) == ["budget", "budget", "", "budget", "budget", ""]
+    again = visits(keeping(), 0).restarted()
+    again.engine.swap(snapshot())
+    assert told(visits(again, 1, 2)) == ["budget", ""]
+
+
+def test_a_moment_that_is_worth_the_price_is_taken() -> None:
+    """What a rule gains counts as much as the chance; service, no cap and no model know no price."""
+    assert told(visits(keeping("gain: 8.5"), 0)) == [""]
+    assert told(visits(keeping("gain: 8.4"), 0)) == ["budget"]
+    assert told(visits(keeping(gates=replace(KEPT, budget_percentile=0.1)), 0)) == [""]
+    assert told(visits(keeping("action_class: service"), 0)) == [""]
+    assert told(visits(keeping(gates=replace(KEPT, marketing=Cap(None))), 0)) == [""]
+    assert told(visits(keeping(gates=replace(KEPT, budget_ms=0)), 0)) == [""]
+    assert told(visits(Shop(rule(LOOKING), keeping().settings), 0)) == [""]
+
+
+def test_of_two_at_one_moment_the_weightier_has_the_contact() -> None:
+    """Where one event enters two lists and one contact is left, the rule of the higher priority is asked first."""
+    text = "---\n".join(f"name: {name}\nsentence: Seen.\n{SEEN}\npriority: {priority}\n" for name, priority in
+                       (("light", 10), ("heavy", 20)))  # fmt: skip
+    made = Shop(rule(text), EngineSettings(layout=SMALL, gates=replace(OPEN, marketing=Cap(1))))
+    made.does(1, Kind.PAGE)
+    assert [(one.rule, one.withheld) for one in made.actions] == [("heavy", ()), ("light", ("frequency_cap",))]
+
+
 def test_told_again_after_a_crash_it_is_judged_as_it_was() -> None:
     """The record was written and the row was not: the contact that it was does not shut the cap against itself."""
     made = shop(replace(OPEN, consent_unknown=False, marketing=Cap(1))).tells(0, YES).does(1, Kind.PAGE)
@@ -333,6 +375,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "no_consent": test_marketing_needs_a_yes,
     "negative_experience": test_a_complaint_withholds_offers_and_no_service,
     "frequency_cap": test_no_more_than_two_contacts_a_month,
+    "budget": test_a_contact_is_kept_for_a_better_moment,
     "cooldown": others.test_cooldown_counts_from_what_was_sent,
     "discount_guard": test_no_coupon_for_those_who_would_buy_anyway,
     "holdout": test_the_control_is_withheld_and_marked,
@@ -354,7 +397,14 @@ def test_a_gate_that_is_taken_away_is_found(gate: str, monkeypatch: pytest.Monke
 
 def test_settings_that_cannot_be_are_refused() -> None:
     """Shares, hours and counts outside their range name themselves."""
-    for wrong in ({"holdout_global": 1.5}, {"quiet_from_hour": 24}, {"channels": {}}, {"usual_hours": (1.0,)}):
+    for wrong in (
+        {"holdout_global": 1.5},
+        {"budget_ms": -1},
+        {"budget_percentile": 1.1},
+        {"quiet_from_hour": 24},
+        {"channels": {}},
+        {"usual_hours": (1.0,)},
+    ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             GateSettings(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="count"):
@@ -362,3 +412,21 @@ def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="cap"):
         ChannelTerms(cap=101)
     assert set(CHANNELS.values()) == set(Channel)
+
+
+@pytest.mark.parametrize("warming_up", [False, True])
+def test_coupons_of_many_are_those_of_each(warming_up: bool) -> None:
+    """What is said of many customers at once is what is said of each; ranks may be unknown."""
+    settings = replace(GateSettings.open(), bought_anyway_probability=0.5, bought_anyway_percentile=0.9,
+                       coupon_orders=3, coupon_share=0.5)  # fmt: skip
+    gates = Gates(settings, None, False)
+    rng = np.random.default_rng(1)
+    orders, score = rng.integers(0, 8, 300), rng.random(300)
+    coupons = (orders * rng.random(300)).round().astype(np.int64)
+    percentile = np.where(rng.random(300) < 0.3, np.nan, rng.random(300))
+    each = [
+        gates.coupon_allowed(Standing(orders=n, coupons=c), s, p, warming_up)
+        for n, c, s, p in zip(orders.tolist(), coupons.tolist(), score.tolist(), percentile.tolist(), strict=True)
+    ]
+    assert gates.coupons_allowed(orders.astype(float), coupons, score, percentile, warming_up).tolist() == each
+    assert len(set(each)) == 2

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from schemas.timestamp import from_ms
+from scoring.gates.holdout import held_out
 from scoring.quality import measure
 from streams.cli import main
 from streams.report.crossings import Crossing, Judged
@@ -19,11 +20,12 @@ from streams.report.gathered import Gathered, judged_of
 from streams.report.observed import Observed, observe
 from streams.report.page import page_of
 from streams.report.quality import quality_report
-from streams.report.rules import difference, rules_report
+from streams.report.rules import rules_report
 from streams.report.sheet import Report, Sheet
 from streams.report.terminal import render
 from streams.report.terms import ReportTerms
 from streams.report.types import types_report
+from streams.report.uplift import uplift_report
 from streams.report.value import value_report
 from streams.report.writing import REPORTS, write_all
 
@@ -98,11 +100,37 @@ def test_a_rule_is_judged_by_those_whose_days_have_passed_against_the_held_out()
     assert withheld.rows == [("r", "holdout", 1), ("r", "no_consent", 1)]
 
 
-def test_the_interval_of_a_difference_is_newcombes() -> None:
-    """His own example: 56 of 70 against 48 of 80 differ by .2, from .0524 to .3339."""
-    found = difference(56, 70, 48, 80)
-    assert found == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
-    assert all(value != value for value in difference(0, 0, 1, 2))
+@pytest.mark.parametrize(("effect", "says"), [(0.25, "more bought"), (0.0, "no effect that can be told from chance")])
+def test_a_known_effect_is_found_and_none_is_told_as_none(effect: float, says: str) -> None:
+    """Where contacting adds that much to a share of .3, the intervals hold it, that of the rule and that of all."""
+    chance = np.random.default_rng(5)
+    values, crossings = [order("last", 60)], []
+    for number in range(2000):
+        who = f"c{number}"
+        control = held_out(who.encode(), "r", 0.2, 0.2, "")
+        for day in (0, 1):  # the second entry counts no more
+            withheld = () if control is None else ("holdout",)
+            crossings.append(Crossing("r", who, NOW + day * DAY, True, withheld, control))
+        crossings.append(Crossing("service", who, NOW, True, marketing=False))
+        crossings.append(Crossing("capped", who, NOW, True, ("frequency_cap", "holdout")))
+        if chance.random() < 0.3 + effect * (control is None):
+            values.append(order(who, 5))
+    found = rows(uplift_report(observe(values), crossings, ReportTerms()), "uplift")
+    assert set(found) == {"all marketing", "r"}
+    for row in found.values():
+        assert row["contacted"] > 1000 > row["held_out"] > 200
+    # Of all marketing those held out of one rule are on the side of the contacted: they dilute it.
+    assert found["r"]["uplift_low"] < effect < found["r"]["uplift_high"]
+    assert found["all marketing"]["uplift_low"] < 0.8 * effect < found["all marketing"]["uplift_high"]
+    assert {row["says"] for row in found.values()} == {says}
+
+
+def test_uplift_says_where_nothing_can_be_compared() -> None:
+    """Without a control there is no estimate; whose days have not passed count on no side."""
+    entries = [Crossing("r", "sale-0", NOW, True), Crossing("r", "big-0", NOW + 60 * DAY, True)]
+    row = rows(uplift_report(shop(), entries, ReportTerms()), "uplift")["r"]
+    assert (row["contacted"], row["held_out"], row["says"]) == (1, 0, "nobody was held out")
+    assert row["uplift"] != row["uplift"]
 
 
 def judged() -> Judged:

@@ -20,6 +20,7 @@ action_class: service
 cooldown: 1.5d
 expires_after: 2h
 priority: 70
+gain: 2.5
 carries: [cart, reasons]
 audience: yes
 """
@@ -30,7 +31,7 @@ NEEDED = "name: some-rule\nsentence: Who is in it.\nenter: orders > 0\n"
 def test_a_rule_is_read_whole() -> None:
     """Every field of a file arrives in the rule, parameters in its sentence too."""
     [rule] = read_rules(FULL, "quiet-cart.yaml")
-    assert (rule.name, rule.version, rule.priority, rule.audience) == ("quiet-cart", 3, 70, True)
+    assert (rule.name, rule.version, rule.priority, rule.gain, rule.audience) == ("quiet-cart", 3, 70, 2.5, True)
     assert rule.sentence == "Left a cart of 20 or more for 1.5 hours."
     assert dict(rule.parameters) == {"quiet": 1.5, "worth": 20.0}
     assert (rule.action_class, rule.for_each) == (ActionClass.SERVICE, ForEach.NONE)
@@ -74,6 +75,9 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
         (NEEDED.replace(SOME, "Some Rule"), 1, "Some Rule", "name", "Some Rule", "lower-kebab", "win-back"),
         (NEEDED + "version: one\n", 4, SOME, "version", "one", "not a whole number", "as 1"),
         (NEEDED + "version: 0\n", 4, SOME, "version", "0", "count from 1", "1 or more"),
+        (NEEDED + "gain: much\n", 4, SOME, "gain", "much", "not a number", "as 1.5"),
+        (NEEDED + "gain: 0\n", 4, SOME, "gain", "0.0", "not above 0", "as 1.5"),
+        (NEEDED + "gain: nan\n", 4, SOME, "gain", "nan", "not above 0", "as 1.5"),
         (NEEDED + "cooldown: 7\n", 4, SOME, "cooldown", "7", "not a duration", "7d"),
         (NEEDED + "expires_after: 0d\n", 4, SOME, "expires_after", "0", "not positive", "3d"),
         (NEEDED + "audience: maybe\n", 4, SOME, "audience", "maybe", "neither true nor false", "true or false"),

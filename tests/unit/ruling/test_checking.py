@@ -53,6 +53,15 @@ def test_all_mistakes_are_told_at_once() -> None:
     ]
 
 
+def test_a_line_that_is_right_is_not_blamed_for_others() -> None:
+    """Where only another field is wrong, the lines are read with all that they may name."""
+    text = (
+        "name: mark-passed\nsentence: Passed a mark.\nparameters:\n  marks: [500, 1000]\n  least: 2\n"
+        "enter: revenue >= mark and orders >= least\ncooldown: soon\n"
+    )
+    assert [error.field for error in examine_rules(text, "some.yaml")[1]] == ["cooldown"]
+
+
 def test_check_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     """Exit code 1, a line a mistake in the order of the file, the nearest known feature in it; the same as JSON."""
     file = tmp_path / "bad.yaml"

@@ -23,7 +23,7 @@ SCHEMAS = {spec.name: spec.value for spec in expand(RULES.names, 4)}
 
 def lived(cut: int) -> list[tuple[str, bytes | None, bytes | None]]:
     """Forty days of a small shop, offered in slices of a size; what is told apart from watermarks and progress."""
-    unit = Unit(2, UnitOptions(EngineSettings(max_action_age_ms=None), RULES, 600_000, True, 10_000))
+    unit = Unit(2, UnitOptions(EngineSettings(max_action_age_ms=None, content=True), RULES, 600_000, True, 10_000))
     unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
     clicks: list[Fetched] = []
     orders: list[Fetched] = []
@@ -65,8 +65,8 @@ def test_everything_told_is_valid_by_its_schema() -> None:
     """Scores, actions, withheld ones, audiences, examples, watermarks, progress, dead letters and late records."""
     found = by_topic(lived(7))
     assert {
-        "scores", "actions-cart-abandoned", "actions-second-order", "actions-withheld", "audiences", "examples",
-        "progress", "clickstream-dlq", "clickstream-late",
+        "scores", "actions-cart-abandoned", "actions-second-order", "actions-withheld", "audiences", "content",
+        "examples", "progress", "clickstream-dlq", "clickstream-late",
     } <= found.keys()  # fmt: skip
     for topic, values in found.items():
         validator = Draft202012Validator(document(SCHEMAS[topic]))

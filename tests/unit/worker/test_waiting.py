@@ -51,6 +51,19 @@ def test_every_record_is_read_once_whatever_the_slices(made: list[list[tuple[int
         assert [source for source, _ in run.causes] == run.events.source.tolist()
 
 
+@given(Inputs, st.integers(1, 5), st.integers(1, 7))
+def test_what_was_read_in_turn_is_the_order_of_the_events(
+    made: list[list[tuple[int, str]]], cut: int, limit: int
+) -> None:
+    """Records taken from the inputs as the counts say bring the events in the order in which they were applied."""
+    inputs = [records(some) for some in made]
+    rest = [iter(some) for some in inputs]
+    for run in runs(inputs, cut, limit):
+        read = [(source, next(rest[source])) for source, count in run.counts for _ in range(count)]
+        events = [(source, record.offset) for source, record in read if b"Product Viewed" in record.value]
+        assert events == [(source, record.offset) for source, record in run.causes]
+
+
 @given(Inputs, st.integers(1, 5))
 def test_the_order_is_by_event_time_and_by_offset_within_an_input(made: list[list[tuple[int, str]]], cut: int) -> None:
     """An event comes no earlier than those before it in its input, and otherwise by its time."""

@@ -1,0 +1,172 @@
+"""`recompra replay`, `diff` and `digest`: the past told again beside the live topics, and what differs."""
+
+import re
+import sys
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from scoring.profile import FAR, NEVER
+from streams.cli.exits import FAILURE
+from streams.cli.options import broker_option, json_option, print_json
+from streams.engine_settings import checked_rules
+from streams.settings_sources import load
+from streams.tailing import Place, parse_place
+
+__all__ = ["diff", "digest", "replay"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
+
+
+def _time(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Place | None:
+    try:
+        place = None if value is None else parse_place(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if place in ("latest", "beginning"):
+        raise click.BadParameter("give a time of the events, such as 2011-12-01 or 2011-12-01T09:30:00Z")
+    return place
+
+
+def _shadow(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _NAME.fullmatch(value):
+        raise click.BadParameter(
+            f"{value[:80]!r} cannot begin a topic's name; take lower-case letters, digits, hyphens"
+        )
+    return value
+
+
+_from_option = click.option("--from", "first", metavar="TIME", callback=_time, help="From this event time on.")
+_to_option = click.option("--to", "stop", metavar="TIME", callback=_time, help="To before this event time.")
+_scores_option = click.option(
+    "--scores", is_flag=True, help="Scores and content too, of which live only the last stay."
+)
+
+
+def _span(first: Place | None, stop: Place | None) -> tuple[int, int]:
+    span = (NEVER if first is None else int(first), FAR if stop is None else int(stop))
+    if span[0] >= span[1]:
+        raise click.UsageError("--from must lie before --to")
+    return span
+
+
+@click.command("replay")
+@click.option("--into", "name", required=True, metavar="SHADOW", callback=_shadow, help="Name before the topics'.")
+@_from_option
+@_to_option
+@click.option(
+    "--as-it-was/--merged",
+    help="Do step by step what was done live, or read by event time, which any number of runs does alike.  "
+    "[default: --merged]",
+)
+@click.option("--partition", "partitions", multiple=True, type=click.IntRange(0), help="Only this; may be given again.")
+@broker_option
+@json_option
+def replay(
+    name: str,
+    first: Place | None,
+    stop: Place | None,
+    as_it_was: bool,
+    partitions: tuple[int, ...],
+    broker: str | None,
+    as_json: bool,
+) -> None:
+    """Live through the inputs once more and tell it on topics of its own, SHADOW-scores, SHADOW-actions-win-back ….
+
+    Nothing goes to the live topics, and each action says that it is a replay. Rules and models are those of then, each
+    from its time on; begin with the rules that the workers were started with. Interrupted, the same command goes on.
+
+    \b
+    Examples:
+      recompra replay --into noon --from 2024-05-01T12:00
+      recompra replay --into as-was --as-it-was && recompra diff as-was
+    """
+    from streams.replay.following import UnfollowableError
+    from streams.replay.running import Replay, Replayed
+    from streams.worker import unit_options
+
+    settings, span = load(broker=broker).settings, _span(first, stop)
+    rules = checked_rules(settings)
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(name, total=None)
+
+        def show(now: Replayed) -> None:
+            bar.update(task, total=now.of, completed=now.read)
+
+        run = Replay(settings, unit_options(settings, rules), rules, name, span, show)
+        try:
+            told = run.run(partitions or range(settings.partitions), as_it_was=as_it_was)
+        except UnfollowableError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise SystemExit(FAILURE) from None
+    if as_json:
+        print_json({"shadow": name, "read": told.read, "written": told.written, "there_before": told.skipped})
+    else:
+        before = f", {told.skipped:,} were there before" if told.skipped else ""
+        click.echo(f"{told.read:,} records read; {told.written:,} told on {name}-…{before}", err=True)
+
+
+@click.command("digest")
+@click.argument("name", metavar="[SHADOW]", required=False, callback=_shadow)
+@_from_option
+@_to_option
+@_scores_option
+@broker_option
+@json_option
+def digest(
+    name: str | None, first: Place | None, stop: Place | None, scores: bool, broker: str | None, as_json: bool
+) -> None:
+    """Hash what was told, live or by a replay into SHADOW: the same lines, the same telling.
+
+    Left out are the broker's offsets and times, the mark `replay`, and the order of different customers' records.
+    """
+    from streams.replay.comparing import digest as digest_of
+
+    settings = load(broker=broker).settings
+    told = digest_of(settings, name, _span(first, stop), scores=scores)
+    if as_json:
+        print_json([{"topic": each.topic, "records": each.records, "digest": each.digest} for each in told])
+        return
+    for each in told:
+        click.echo(f"{each.digest}  {each.records:>9}  {each.topic}")
+
+
+@click.command("diff")
+@click.argument("name", metavar="SHADOW", callback=_shadow)
+@_from_option
+@_to_option
+@_scores_option
+@broker_option
+@json_option
+def diff(name: str, first: Place | None, stop: Place | None, scores: bool, broker: str | None, as_json: bool) -> None:
+    """Compare a replay with what was told live, by the records' ids; exit code 1 where they differ.
+
+    The first difference, by event time, is told with what is likely to have caused it.
+    """
+    from streams.replay.comparing import compare
+
+    settings = load(broker=broker).settings
+    found = compare(settings, name, _span(first, stop), scores=scores)
+    topics = sorted({*found.same, *found.only_live, *found.only_shadow, *found.different})
+    columns = (found.same, found.different, found.only_live, found.only_shadow)
+    if as_json:
+        names = ("same", "different", "only_live", "only_shadow")
+        data = {topic: {n: c[topic] for n, c in zip(names, columns, strict=True)} for topic in topics}
+        cause = found.first and {n: getattr(found.first, n) for n in ("topic", "id", "event_time", "cause")}
+        print_json({"topics": data, "first": cause})
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("topic", "same", "different", "only live", "only in the shadow"):
+            table.add_column(heading, justify="left" if heading == "topic" else "right")
+        for topic in topics:
+            table.add_row(Text(topic), *(f"{column[topic]:,}" for column in columns))
+        Console().print(table)
+        if found.first is not None:
+            click.echo(f"the first: {found.first.id} on {found.first.topic} at {found.first.event_time}: "
+                       f"{found.first.cause}", err=True)  # fmt: skip
+    if not found.alike:
+        raise SystemExit(FAILURE)

@@ -1,0 +1,143 @@
+"""What is: everything that is held of one customer, for a request for access and for whoever asks why."""
+
+import asyncio
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import orjson
+
+from schemas.timestamp import from_ms
+from scoring.kinds import Kind
+from scoring.moved import customer_of
+from scoring.profile import FAR, NEVER, Profiles
+from scoring.side import Side
+from scoring.stored import META, PRODUCT, PROFILE, SIDE, Meta
+from streams.changelog import read_changelog
+from streams.engine_settings import checked_rules, engine_settings
+from streams.loading import partition_of
+from streams.settings import Settings
+from streams.tailing import tail
+from streams.topics import found, rule_names, wanted
+from streams.transactions import have_transactions
+
+__all__ = ["what_is_held"]
+
+_LATEST: Final = ("scores", "content")
+_TIMES: Final = ("first_ms", "last_ms", "published_ms")
+
+
+def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
+    """Return what is held of a customer, as JSON can hold it; None if nothing is.
+
+    Read from the changelog of their partition and from the compacted topics; O(that partition) of time.
+
+    Raises
+    ------
+    BrokerUnreachableError, kafka.errors.KafkaError
+        From the broker.
+    """
+    who = customer.encode()
+    partition = partition_of(who, settings.partitions)
+    committed = settings.exactly_once != "off" and asyncio.run(have_transactions(settings))
+    rows = asyncio.run(_rows(settings, partition, who, committed=committed))
+    own = {key: value for key, value in rows.items() if customer_of(key) == who}
+    latest = {topic: _last(settings, topic, who) for topic in _there(settings, _LATEST)}
+    published = {topic: value for topic, value in latest.items() if value is not None}
+    if not own and not published:
+        return None
+    names = {int.from_bytes(key[1:], "big"): value.decode("utf-8", "replace") for key, value in rows.items()
+             if key[:1] == PRODUCT}  # fmt: skip
+    slots = msgspec.msgpack.decode(rows[META], type=Meta).slots if META in rows else []
+    profile, side = own.get(PROFILE + who), own.get(SIDE + who)
+    return {
+        "customer_id": customer,
+        "partition": partition,
+        "profile": None if profile is None else _profile(settings, who, profile, slots, names),
+        "record": None if side is None else _plain(msgspec.msgpack.decode(side, type=Side)),
+        "examples_waiting": sum(key[:1] not in (PROFILE, SIDE) for key in own),
+        "published": published,
+        "also_on": _also_on(settings),
+    }
+
+
+async def _rows(settings: Settings, partition: int, who: bytes, *, committed: bool) -> dict[bytes, bytes]:
+    """The newest rows of the customer, and those of the partition that explain them."""
+    kept: dict[bytes, bytes] = {}
+
+    def take(keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        for key, value in zip(keys, values, strict=True):
+            if key[:1] in (META, PRODUCT) or customer_of(key) == who:
+                kept.pop(key, None)
+                if value is not None:
+                    kept[key] = value
+
+    await read_changelog(settings, partition, take, committed=committed)
+    return kept
+
+
+def _profile(
+    settings: Settings, who: bytes, value: bytes, slots: Sequence[str], names: dict[int, str]
+) -> dict[str, Any]:
+    profiles = Profiles(engine_settings(settings, checked_rules(settings)).layout)
+    profiles.load([who], [value])
+    row = profiles.rows[0]
+    kinds = [(Kind(k).name.lower(), int(row["total"][k]), int(row["last_kind"][k])) for k in range(len(row["total"]))]
+    n = int(row["ring_n"])
+    return {
+        **{name: _moment(row[name]) for name in _TIMES},
+        "events": {kind: {"count": count, "last": _moment(ms)} for kind, count, ms in kinds if count},
+        "orders": [
+            {"at": _moment(row["ring_ms"][i]), "value": float(row["ring_value"][i])}
+            for i in range(min(n, len(row["ring_ms"])))
+        ],
+        "older_orders": int(row["fold_orders"]),
+        "revenue": float(row["revenue"]),
+        "refunded": float(row["refunded"]),
+        "cart_value": float(row["cart_value"]),
+        "viewed": [names[int(number)] for number in row["view_product"] if int(number) in names],
+        "lists": [name for bit, name in enumerate(slots) if int(row["inside"]) >> bit & 1],
+        "published_score": None if np.isnan(row["published_score"]) else float(row["published_score"]),
+        "bytes": len(value),
+    }
+
+
+def _moment(ms: Any) -> str | None:
+    return from_ms(int(ms)) if NEVER < int(ms) < FAR else None
+
+
+def _plain(value: Any) -> Any:
+    """Records by the names of their fields, as JSON can hold them; what is empty is left out."""
+    match value:
+        case msgspec.Struct():
+            fields = {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+            return {name: each for name, each in fields.items() if each not in (None, "", {}, [], NEVER)}
+        case dict():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case bytes():
+            return value.hex()
+        case Enum():
+            return value.name.lower()
+        case list() | tuple():
+            return [_plain(each) for each in value]
+    return value
+
+
+def _there(settings: Settings, topics: Sequence[str]) -> list[str]:
+    return [topic.name for topic in found(settings, topics)]
+
+
+def _last(settings: Settings, topic: str, who: bytes) -> Any:
+    last = None
+    for record in tail(settings, topic, "beginning", follow=False):
+        if record.key == who:
+            last = None if record.value is None else orjson.loads(record.value)
+    return last
+
+
+def _also_on(settings: Settings) -> list[str]:
+    """Topics whose records about customers stay for their retention."""
+    specs = wanted(settings, rule_names(settings))
+    return [spec.name for spec in specs if spec.key.startswith("customer id") and spec.cleanup == "delete"]

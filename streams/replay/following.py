@@ -1,0 +1,172 @@
+"""Following: a unit led through what `progress` says that a partition did, step by step, to the same outputs."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.internals import Progress
+from scoring.in_force import blank_model
+from scoring.kinds import N_SOURCES
+from streams.backtest.history import merged
+from streams.commit import Record, Taken
+from streams.decoding import Decoded
+from streams.replay.knowledge import Knowledge
+from streams.steps import MODEL, READY, RULES, SHOP, START
+from streams.unit import Unit
+from streams.waiting import Run
+
+__all__ = ["Follower", "UnfollowableError"]
+
+
+class UnfollowableError(RuntimeError):
+    """The record says what cannot be done any more, or was not kept."""
+
+
+class _Span(NamedTuple):
+    """Records that were read without anything in between."""
+
+    counts: list[tuple[int, int]]
+    bits: int
+
+
+class _Tick(NamedTuple):
+    ms: int
+    received_ms: int
+
+
+class _Told(NamedTuple):
+    what: str
+    name: str
+
+
+class Follower:
+    """Leads one unit.
+
+    Parameters
+    ----------
+    unit
+        Restored, or new; told of no version yet.
+    knowledge
+        The versions.
+    records
+        Gives the next so many records of an input.
+    """
+
+    def __init__(self, unit: Unit, knowledge: Knowledge, records: Callable[[int, int], Sequence[Record]]) -> None:
+        self.unit = unit
+        self._knowledge = knowledge
+        self._records = records
+
+    def follow(self, progress: Progress) -> Taken | None:
+        """Do what led to one commit, and return what it writes.
+
+        Raises
+        ------
+        UnfollowableError
+            If records or versions that it names are not there.
+        """
+        for step in _in_order(progress):
+            match step:
+                case _Span(counts, bits):
+                    self._read(counts, bits)
+                case _Tick(ms, received_ms):
+                    self.unit.tick(ms, received_ms)
+                case _Told(what, name):
+                    self._tell(what, name)
+        return self.unit.take()
+
+    def _tell(self, what: str, name: str) -> None:
+        unit, engine, known = self.unit, self.unit.engine, self._knowledge
+        if what == START:
+            engine.model, engine.upcoming = blank_model(), []
+            engine.shop, engine.upcoming_shop = None, []
+        elif what == READY:
+            engine.catch_up()
+        elif what == MODEL:
+            for snapshot in [each for each in known.models if each.version <= int(name)]:
+                unit.swap_model(snapshot)
+        elif what == SHOP:
+            for version in [each for each in known.shop if each.version <= int(name)]:
+                unit.swap_shop(version)
+        elif what == RULES:
+            if name not in known.timelines:
+                raise UnfollowableError(
+                    f"the rules that were known then (stamp {name}) are not on the topic `rules` any more, or "
+                    "the settings name others; start with the rules of then"
+                )
+            unit.plan_rules(known.timelines[name])
+
+    def _read(self, counts: Sequence[tuple[int, int]], bits: int) -> None:
+        places: list[list[int]] = [[] for _ in range(N_SOURCES)]
+        at = 0
+        for source, count in counts:
+            places[source] += range(at, at + count)
+            at += count
+        run = self._run([self._take(source, len(some)) for source, some in enumerate(places)], places, counts)
+        self.unit.apply(run, [source for source in range(N_SOURCES) if bits >> source & 1])
+
+    def _take(self, source: int, count: int) -> Sequence[Record]:
+        records = self._records(source, count) if count else ()
+        if len(records) < count:
+            raise UnfollowableError(
+                f"{count} records of input {source} were read then, and {len(records)} of them are still there"
+            )
+        return records
+
+    def _run(
+        self, records: Sequence[Sequence[Record]], places: Sequence[list[int]], counts: Sequence[tuple[int, int]]
+    ) -> Run:
+        sources = [source for source, some in enumerate(records) if some]
+        decoded: dict[int, Decoded] = {source: self.unit.decoded(source, records[source]) for source in sources}
+        events, details = merged([decoded[source] for source in sources], [places[source] for source in sources])
+        order = np.argsort([places[s][i] for s in sources for i in decoded[s].places], kind="stable").tolist()
+        flat = [(s, records[s][i]) for s in sources for i in decoded[s].places]
+        refused = [(s, records[s][i], why) for s in sources for i, why in decoded[s].refused]
+        return Run(
+            events=events,
+            details=details,
+            causes=[flat[i] for i in order],
+            refused=refused,
+            ignored=sum(decoded[source].ignored for source in sources),
+            counts=list(counts),
+            next={source: records[source][-1].offset + 1 for source in sources},
+        )
+
+
+def _in_order(progress: Progress) -> Iterator[_Span | _Tick | _Told]:
+    """The steps of a commit, one after the other."""
+    between: dict[int, list[_Tick | _Told]] = defaultdict(list)
+    ticks = iter(enumerate(progress.ticks))
+    tick = next(ticks, None)
+    for read, before, what, name in progress.told:
+        while tick is not None and tick[0] < before:
+            between[tick[1][0]].append(_Tick(*tick[1][1:]))
+            tick = next(ticks, None)
+        between[read].append(_Told(what, name))
+    while tick is not None:
+        between[tick[1][0]].append(_Tick(*tick[1][1:]))
+        tick = next(ticks, None)
+    changes = dict(progress.behind)
+    edges = sorted({*between, *changes, sum(count for _, count in progress.runs)})
+    runs, bits, at = list(progress.runs), 0, 0
+    for edge in edges:
+        if edge > at:
+            yield _Span(_first(runs, edge - at), bits)
+            at = edge
+        yield from between.get(edge, ())
+        bits = changes.get(edge, bits)
+
+
+def _first(runs: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    """Take the first `count` records off the runs."""
+    taken = []
+    while count:
+        source, there = runs.pop(0)
+        part = min(there, count)
+        taken.append((source, part))
+        if part < there:
+            runs.insert(0, (source, there - part))
+        count -= part
+    return taken

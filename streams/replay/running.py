@@ -1,0 +1,178 @@
+"""Running a replay: each partition lives through its past once more, and tells it to a shadow."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from schemas.internals import Progress
+from scoring.kinds import N_SOURCES
+from scoring.profile import NEVER
+from scoring.rules import RuleSet
+from streams.commit import Record
+from streams.connection import reader
+from streams.outbox import INPUTS
+from streams.replay.following import Follower, UnfollowableError
+from streams.replay.knowledge import Knowledge
+from streams.replay.shadow import Shadow
+from streams.ruling.past import Inputs
+from streams.settings import Settings
+from streams.tailing import tail
+from streams.unit import Unit, UnitOptions
+
+__all__ = ["Replay", "Replayed"]
+
+_COMMIT_EVENTS: Final = 20_000
+_decode = msgspec.json.Decoder(Progress).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How far a replay is: records read of all there are, and records told, of which `skipped` were there before."""
+
+    read: int
+    of: int
+    written: int
+    skipped: int
+
+
+class Replay:
+    """Replays the inputs, from their beginning, into shadow topics; nothing else is written.
+
+    Parameters
+    ----------
+    options, rules
+        Of a worker.
+    name
+        Of the shadow.
+    span_ms
+        From which event time to before which other is told; what comes before is lived through in silence.
+    show
+        Told how far it is, after some thousand records each.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: UnitOptions,
+        rules: RuleSet,
+        name: str,
+        span_ms: tuple[int, int],
+        show: Callable[[Replayed], None] = lambda _: None,
+    ) -> None:
+        self._settings, self._show, self._stop_ms = settings, show, span_ms[1]
+        self._options = replace(options, shadow=True)
+        values = {topic: _values(settings, topic) for topic in ("models", "rules", "products")}
+        self._known = Knowledge.of(settings, rules, values["models"], values["rules"], values["products"])
+        self._shadow = Shadow(settings, name, span_ms)
+        self._read = self._of = 0
+
+    def run(self, partitions: Sequence[int], *, as_it_was: bool) -> Replayed:
+        """Replay some partitions, one after the other; each holds its own state in memory.
+
+        As it was: `progress` is followed, so that what was told live is told again to the byte. Else by event time,
+        with each version from its effective time on: the same however often, and in whatever pieces, it is done.
+
+        Raises
+        ------
+        UnfollowableError
+            As it was: if what was read or known then is not there any more.
+        BrokerUnreachableError, kafka.errors.KafkaError
+            From the broker.
+        """
+        try:
+            for partition in partitions:
+                with ExitStack() as stack:
+                    consumers = [stack.enter_context(reader(self._settings)) for _ in INPUTS]
+                    inputs = Inputs(consumers, partition, self._settings.slice_records)
+                    self._of += sum(inputs.end[s] - inputs.position(s) for s in range(N_SOURCES))
+                    if as_it_was:
+                        self._follow(partition, inputs)
+                    else:
+                        self._merge(partition, inputs)
+        finally:
+            self._shadow.close()
+        return self._told()
+
+    def _told(self) -> Replayed:
+        return Replayed(self._read, max(self._of, self._read), self._shadow.written, self._shadow.skipped)
+
+    def _write(self, unit: Unit, partition: int) -> None:
+        taken = unit.take()
+        if taken is not None:
+            self._shadow.write(partition, taken.outputs)
+            self._show(self._told())
+
+    def _merge(self, partition: int, inputs: Inputs) -> None:
+        known = self._known
+        unit = Unit(partition, self._options, known.models, known.last, shop=known.shop)
+        unit.ready({})
+        since = 0
+        while unit.engine.clock.watermark_ms < self._stop_ms:
+            open_ = [source for source in range(N_SOURCES) if inputs.position(source) < inputs.end[source]]
+            for source in set(range(N_SOURCES)) - set(open_):
+                unit.idle(source, inputs.end[source], inputs.end[source])
+            for source, records in inputs.poll([source for source in open_ if unit.wants(source)]) if open_ else ():
+                unit.offer(source, records, inputs.end[source])
+                self._read += len(records)
+                since += len(records)
+            while unit.pump_by_time():
+                pass
+            if since >= _COMMIT_EVENTS or not open_:
+                self._write(unit, partition)
+                since = 0
+            if not open_:
+                break
+
+    def _follow(self, partition: int, inputs: Inputs) -> None:
+        unit = Unit(partition, self._options)
+        unit.ready({})
+        follower = Follower(unit, self._known, _Records(inputs, self._count))
+        before = 0
+        for progress in self._progress(partition):
+            if progress.sequence != before + 1:
+                raise UnfollowableError(
+                    f"partition {partition}: `progress` goes from commit {before} to {progress.sequence}; without "
+                    "transactions on the broker, or once its retention has passed, it cannot be followed: replay by "
+                    "event time"
+                )
+            before = progress.sequence
+            taken = follower.follow(progress)
+            if taken is not None:
+                self._shadow.write(partition, taken.outputs)
+            self._show(self._told())
+            if progress.watermark_ms is not None and NEVER < self._stop_ms <= progress.watermark_ms:
+                return
+
+    def _count(self, records: int) -> None:
+        self._read += records
+
+    def _progress(self, partition: int) -> Iterator[Progress]:
+        for value in _values(self._settings, "progress", partition):
+            yield _decode(value)
+
+
+class _Records:
+    """The records of a partition's inputs, so many at a time."""
+
+    def __init__(self, inputs: Inputs, count: Callable[[int], None]) -> None:
+        self._inputs, self._count = inputs, count
+        self._waiting: list[list[Any]] = [[] for _ in range(N_SOURCES)]
+
+    def __call__(self, source: int, count: int) -> Sequence[Record]:
+        waiting = self._waiting[source]
+        while len(waiting) < count and self._inputs.position(source) < self._inputs.end[source]:
+            for _, records in self._inputs.poll([source]):
+                waiting += records
+        taken, self._waiting[source] = waiting[:count], waiting[count:]
+        self._count(len(taken))
+        return taken
+
+
+def _values(settings: Settings, topic: str, partition: int | None = None) -> list[bytes]:
+    """The values of a topic, or of one partition of it, in order."""
+    records = tail(settings, topic, "beginning", follow=False)
+    found = [record for record in records if record.value and partition in (None, record.partition)]
+    return [record.value or b"" for record in sorted(found, key=lambda record: (record.partition, record.offset))]

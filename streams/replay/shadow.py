@@ -1,0 +1,85 @@
+"""Shadow: topics of a replay's own, beside the live ones, which it cannot reach."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+from kafka import KafkaProducer, TopicPartition
+
+from schemas.timestamp import to_ms
+from streams.connection import kafka_python_options, reader
+from streams.ends import ends
+from streams.outbox import Output
+from streams.settings import Settings
+from streams.topics import create, rule_names, wanted
+
+__all__ = ["Shadow", "is_told"]
+
+_TOLD: Final = ("scores", "audiences", "content", "actions-withheld")
+
+
+class _Stamped(msgspec.Struct):
+    time: str
+
+
+_stamp = msgspec.json.Decoder(_Stamped).decode
+
+
+def is_told(topic: str) -> bool:
+    """Whether a topic tells others something about customers: what a replay tells again."""
+    return topic in _TOLD or topic.startswith("actions-")
+
+
+class Shadow:
+    """Writes what a replay tells to topics that begin with its name; what is there already is not written again.
+
+    A replay tells the same again, so that whoever was interrupted goes on where the topic ends.
+
+    Parameters
+    ----------
+    name
+        Before each topic's own, with a hyphen.
+    span_ms
+        From which event time to before which other outputs are written.
+    """
+
+    def __init__(self, settings: Settings, name: str, span_ms: tuple[int, int]) -> None:
+        self._name, self._span_ms = name, span_ms
+        specs = [spec for spec in wanted(settings, rule_names(settings)) if is_told(spec.name)]
+        create(settings, [replace(spec, name=f"{name}-{spec.name}", cleanup="delete") for spec in specs])
+        self._skip = _there(settings, [f"{name}-{spec.name}" for spec in specs])
+        options: dict[str, Any] = {**kafka_python_options(settings), "acks": "all", "linger_ms": 20}
+        options |= {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
+        self._producer = KafkaProducer(**options)
+        self.written = self.skipped = 0
+
+    def write(self, partition: int, outputs: Iterable[Output]) -> None:
+        """Write what is told to customers' topics, in order."""
+        first_ms, stop_ms = self._span_ms
+        sent = []
+        for topic, key, value in outputs:
+            if value is None or not is_told(topic) or not first_ms <= to_ms(_stamp(value).time) < stop_ms:
+                continue
+            place = TopicPartition(f"{self._name}-{topic}", partition)
+            if self._skip.get(place, 0) > 0:
+                self._skip[place] -= 1
+                self.skipped += 1
+                continue
+            sent.append(self._producer.send(place.topic, value, key=key, partition=partition))
+            self.written += 1
+        for future in sent:
+            future.get(60)
+
+    def close(self) -> None:
+        """Write what is under way."""
+        self._producer.close(timeout=60)
+
+
+def _there(settings: Settings, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    with reader(settings) as consumer:
+        known = consumer.topics()
+        parts = [TopicPartition(t, p) for t in topics if t in known for p in sorted(consumer.partitions_for_topic(t))]
+        consumer.assign(parts)
+        first, last = consumer.beginning_offsets(parts), ends(consumer, parts)
+    return {part: last[part] - first[part] for part in parts}

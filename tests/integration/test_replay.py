@@ -1,0 +1,149 @@
+"""Replay on the embedded broker: what was told live is told again, and a mended rule differs where it should."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from kafka import KafkaProducer
+
+from scoring.profile import DAY_MS
+from scoring.rules.book import RuleBook
+from streams.cli.main import main
+from streams.connection import kafka_python_options
+from streams.engine_settings import checked_rules
+from streams.outbox import INPUTS
+from streams.settings import Settings
+from streams.settings_sources import load
+from streams.tailing import tail
+from streams.topics import create, rule_names, wanted
+from streams.unit import Unit
+from streams.worker import unit_options
+from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
+
+pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("embedded")]
+
+NOW = 1_700_000_000_000
+PARTITIONS = 2
+
+
+@pytest.fixture
+def settings(fresh_broker: Any, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A broker with all topics; everybody may be written to."""
+    given = {"BROKER": fresh_broker.address, "PARTITIONS": str(PARTITIONS), "EXACTLY_ONCE": "off"}
+    given |= {"CONSENT_UNKNOWN": "yes", "HOLDOUT_GLOBAL": "0", "HOLDOUT_RULE": "0", "MARKETING_CONTACTS": "-1"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"RECOMPRA_{name}", value)
+    found = load().settings
+    create(found, wanted(found, rule_names(found)))
+    return found
+
+
+def life(partition: int) -> list[list[Fetched]]:
+    """Ten days of six customers: views, carts that are left, orders, and records that are none."""
+    chance = random.Random(partition)
+    inputs: list[list[Fetched]] = [[], [], []]
+    for step in range(300):
+        ms = NOW + step * DAY_MS // 30 + chance.randrange(60_000)
+        who = f"c{partition}-{chance.randrange(6)}"
+        source = chance.choice((CLICKS, CLICKS, ORDERS, CUSTOMERS))
+        some = inputs[source]
+        if source == CLICKS:
+            name = chance.choice(("Product Viewed", "Product Added"))
+            some.append(event(len(some), who, name, ms, product_id=f"p{step % 5}", quantity=1, price=3.0))
+        elif source == ORDERS:
+            some.append(event(len(some), who, "Order Completed", ms, order_id=f"o-{partition}-{step}", total=9.5))
+        elif step % 7:
+            some.append(event(len(some), who, "Subscribed", ms))
+        else:
+            some.append(Fetched(len(some), ms, who.encode(), b"{"))
+    return inputs
+
+
+def live(settings: Settings) -> None:
+    """What workers would have done: inputs on their topics, and all that units told, in several commits."""
+    with KafkaProducer(**kafka_python_options(settings), max_in_flight_requests_per_connection=1,
+                       enable_idempotence=False) as producer:  # fmt: skip
+        for partition in range(PARTITIONS):
+            inputs = life(partition)
+            for source, records in enumerate(inputs):
+                for r in records:
+                    producer.send(INPUTS[source], r.value, key=r.key, partition=partition, timestamp_ms=r.timestamp)
+            rules = checked_rules(settings)
+            unit = Unit(partition, unit_options(settings, rules), timeline=RuleBook(rules.rules).timeline())
+            unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
+            for commit in commits(unit, inputs, random.Random(7)):
+                for topic, key, value in commit:
+                    producer.send(topic, value, key=key, partition=0 if topic == "examples" else partition)
+        producer.flush(60)
+
+
+def commits(unit: Unit, inputs: Sequence[Sequence[Fetched]], chance: random.Random) -> Iterator[list[Any]]:
+    streams = [iter(some) for some in inputs]
+    given = [0, 0, 0]
+    while any(n < len(some) for n, some in zip(given, inputs, strict=True)):
+        source = chance.randrange(3)
+        some = list(islice(streams[source], chance.randrange(1, 30)))
+        given[source] += len(some)
+        if some:
+            unit.offer(source, some, len(inputs[source]))
+        else:
+            unit.idle(source, given[source], given[source])
+        while unit.pump(NOW + 10 * DAY_MS):
+            pass
+        taken = unit.take()
+        yield [] if taken is None else taken.outputs
+
+
+def run(*arguments: str, **environment: str) -> tuple[int, Any]:
+    done = CliRunner().invoke(main, [*arguments, "--json"], env=environment)
+    return done.exit_code, json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.output
+
+
+def test_the_past_is_told_again(settings: Settings) -> None:
+    """As it was, all of it to the byte; by event time, the same in one run or two, interrupted or not."""
+    live(settings)
+    code, told = run("replay", "--into", "was", "--as-it-was")
+    assert code == 0, told
+    assert told["read"] == 2 * 300
+    as_live = run("digest", "--scores")
+    assert as_live[0] == 0
+    assert {each["topic"] for each in as_live[1] if each["records"]} >= {"scores", "actions-cart-abandoned"}
+    was = [each for each in run("digest", "was", "--scores")[1] if each["records"]]
+    assert was == [each for each in as_live[1] if each["records"]]
+    assert run("diff", "was", "--scores")[1]["first"] is None
+    actions = [
+        json.loads(r.value or b"") for r in tail(settings, "was-actions-cart-abandoned", "beginning", follow=False)
+    ]
+    assert actions
+    assert all(action["data"]["replay"] for action in actions)
+
+    assert run("replay", "--into", "one")[0] == 0
+    assert run("replay", "--into", "two", "--partition", "1")[0] == 0
+    code, told = run("replay", "--into", "two", RECOMPRA_SLICE_RECORDS="17")  # goes on, and reads in other pieces
+    assert code == 0
+    assert told["there_before"] > 0
+    assert run("digest", "one", "--scores") == run("digest", "two", "--scores")
+    code, told = run("replay", "--into", "late", "--from", "2023-11-20")
+    assert 0 < told["written"] < len(list(tail(settings, "one-scores", "beginning", follow=False))) * 2
+
+
+def test_another_rule_differs(settings: Settings) -> None:
+    """What differs is counted by topic, and the first difference names its cause; the live topics stay as they were."""
+    live(settings)
+    before = run("digest", "--scores")[1]
+    environment = {"RECOMPRA_RULE_PARAMETERS": '{"cart-abandoned": {"quiet": 12}}'}
+    code, said = run("replay", "--into", "other", "--as-it-was", **environment)
+    assert code == 1
+    assert "start with the rules of then" in said
+    assert run("replay", "--into", "mended", **environment)[0] == 0
+    code, told = run("diff", "mended")
+    assert code == 1
+    assert sum(told["topics"]["actions-cart-abandoned"].values()) > told["topics"]["actions-cart-abandoned"]["same"]
+    assert told["first"]["cause"]
+    assert run("digest", "--scores")[1] == before
+    assert run("replay", "--into", "Wrong Name")[0] == 2
+    assert run("replay", "--into", "x", "--from", "2024-01-01", "--to", "2023-01-01")[0] == 2
