@@ -1,15 +1,17 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Sequence
-from struct import calcsize, pack, unpack
+from operator import sub
+from struct import Struct
 from typing import Any
 
 import numpy as np
 
 from scoring.carried import Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
+from scoring.features import GROUPS
 from scoring.gates import GATES, STORED, Asked, Gates, Verdict
-from scoring.gates.best import Habits
+from scoring.gates.best import Best, Habits
 from scoring.gates.channel import Channel, Purpose
 from scoring.gates.holdout import GLOBAL, RULE
 from scoring.gates.standing import Standing
@@ -27,6 +29,7 @@ from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
 
+_CONTRIBUTIONS = Struct(f"<{len(GROUPS)}f")
 _REMEMBERED = 8
 """Crossings of one rule and customer that are kept, for records that are read again after a crash."""
 
@@ -80,6 +83,7 @@ class Crossings:
         self._carrying = Carrying(rules)
         self._buying = [rule.carries_purchases for rule in rules.rules]
         self._purchases: dict[int, Purchases] = {}
+        self._best: dict[int, Best] = {}
 
     def find(
         self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, brought: int = 0
@@ -90,6 +94,7 @@ class Crossings:
         that the customer of the first point is in because another was who is the same. At one point the rule of the
         highest priority comes first: the gates ask about it before the others.
         """
+        self._best.clear()  # those at the points before
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
         holds = self._program.run(points.columns[:m, self._read])
@@ -163,13 +168,17 @@ class Crossings:
         row, time_ms = int(points.row[i]), int(points.time_ms[i])
         side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
         groups = tuple(scores.groups[k].tolist())
-        state = side.rules.setdefault(rule.list_name, RuleState())
+        state = side.rules.get(rule.list_name)
+        if state is None:
+            state = side.rules[rule.list_name] = RuleState()
         event = int(points.event[i])
         cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
         if merging is not None:
             cause = time_ms, _MERGING - merging[0], merging[1]
         before = _told_before(state, cause, crossing)
-        best = self._habits.best(standing, points.visited[i])
+        best = self._best.get(i)
+        if best is None:
+            best = self._best[i] = self._habits.best(standing, points.visited[i])
         asked = Asked(
             rule=rule,
             customer=customers[row],
@@ -191,10 +200,9 @@ class Crossings:
         else:
             number, noted = before.number, recalled(before.noted)
         changes = None
-        form = f"<{len(groups)}f"
-        if len(state.contributions) == calcsize(form):
-            changes = tuple(now - then for now, then in zip(groups, unpack(form, state.contributions), strict=True))
-        state.contributions = pack(form, *groups)
+        if len(state.contributions) == _CONTRIBUTIONS.size:
+            changes = tuple(map(sub, groups, _CONTRIBUTIONS.unpack(state.contributions)))
+        state.contributions = _CONTRIBUTIONS.pack(*groups)
         self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
         if before is None and crossing.entered:
             _use(rule, verdict, time_ms, standing, sides)

@@ -4,6 +4,7 @@ What they did themselves (opened, clicked, ordered, visited) is added to what is
 of their own deeds: with none, the usual is the answer and is not sure at all.
 """
 
+from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,6 @@ __all__ = ["Best", "Habits"]
 _WEIGHT = 8.0
 """The usual counts as much as so many of a customer's own deeds."""
 _HOURS, _DAYS = 24, 7
-_CELLS = _HOURS + _DAYS
 _CHANNELS = tuple(Channel)
 
 
@@ -52,19 +52,23 @@ class Habits:
         weights = [settings.channels[one].weight if one in settings.channels else 0.0 for one in Channel]
         self._used = [float(weight > 0) for weight in weights]
         self._weights = [_WEIGHT * weight / max(sum(weights), 1e-9) for weight in weights]
+        self._own = np.zeros(CHANNEL_CELL)
 
     def best(self, standing: Standing, visited: npt.NDArray[np.uint32]) -> Best:
         """When and where to reach a customer; a few microseconds.
 
         `visited` (28,) has hours with a visit as bits, by day modulo 28 (UTC).
         """
-        own = [0.0] * (CHANNEL_CELL + len(_CHANNELS))
+        own, answered = self._own, [0.0] * len(_CHANNELS)
+        own.fill(0.0)
         for cells in standing.habits.values():
             for cell, count in cells.items():
-                own[cell] += count
-        hour, hour_sure, weekday, weekday_sure = _moments(visited, np.array(own[:_CELLS]), self._usual)
-        answered = [n * used for n, used in zip(own[CHANNEL_CELL:], self._used, strict=True)]
-        channels = tuple([n + weight for n, weight in zip(answered, self._weights, strict=True)])
+                if cell < CHANNEL_CELL:
+                    own[cell] += count
+                else:
+                    answered[cell - CHANNEL_CELL] += count * self._used[cell - CHANNEL_CELL]
+        hour, hour_sure, weekday, weekday_sure = _moments(visited, own, self._usual)
+        channels = tuple(map(add, answered, self._weights))
         channel = _CHANNELS[channels.index(max(channels))]
         return Best(
             None if hour < 0 else hour,
@@ -83,7 +87,7 @@ def _shares(usual: tuple[float, ...], n: int) -> list[float]:
 
 @compiled
 def _moments(visited: Any, own: Any, usual: Any) -> tuple[int, float, int, float]:
-    """Best hour and weekday (-1: unknown), each with its confidence; adds the visits to `own` (31,)."""
+    """Best hour and weekday (-1: unknown), each with its confidence; adds the visits to `own`."""
     for day in range(visited.shape[0]):
         if visited[day]:
             own[_HOURS + (day + 3) % _DAYS] += 1.0  # 28 days are four weeks: the place gives the weekday

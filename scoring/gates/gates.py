@@ -95,6 +95,8 @@ class Gates:
         self.settings = settings
         self.replay = replay
         self._max_age_ms = max_action_age_ms
+        terms = settings.channels.items()
+        self._permitted = {message: [one for one, its in terms if message in its.permits] for message in Message}
 
     def judge(self, asked: Asked, standing: Standing) -> Verdict:
         """The verdict on one entry; O(gates x channels)."""
@@ -104,7 +106,7 @@ class Gates:
         guarded = rule.coupon is not Coupon.NEVER and self._guards_discount(asked, standing)
         coupon = rule.coupon is not Coupon.NEVER and not guarded
         message = Message.SERVICE if not marketing else Message.OFFER if coupon else Message.MARKETING
-        permitted = [channel for channel, terms in settings.channels.items() if message in terms.permits]
+        permitted = self._permitted[message]
         unknown = settings.consent_unknown or not marketing
         consented = [channel for channel in permitted if standing.consents(channel, purpose, unknown)]
         room = [channel for channel in consented if self._has_room(asked.time_ms, standing, purpose, channel)]
@@ -130,7 +132,7 @@ class Gates:
             and not_before_ms >= asked.time_ms + expires_ms,
             "merged": asked.merged,
         }
-        withheld = tuple(code for code in GATES if shut.get(code, False))
+        withheld = tuple([code for code in GATES if shut.get(code, False)])
         control = drawn if withheld == ("holdout",) else None
         return Verdict(withheld, channel, coupon, not_before_ms, control)
 

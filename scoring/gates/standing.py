@@ -155,6 +155,8 @@ class Standing(msgspec.Struct, array_like=True):
     def contacts_since(self, after_ms: int, purpose: Purpose, channel: Channel | None = None) -> int:
         """How many contacts there were later than `after_ms`, on one channel or on all."""
         found = 0
+        if not self.contacts:
+            return found
         for one in _CHANNELS if channel is None else (channel,):
             times = self.contacts.get(8 * purpose + one)
             if times:
@@ -173,6 +175,8 @@ class Standing(msgspec.Struct, array_like=True):
 
     def aggrieved(self, now_ms: int, within_ms: int) -> bool:
         """Whether a ticket is open, or a promised delivery overdue, since no longer than `within_ms`."""
+        if not self.tickets and not self.promises:
+            return False
         tickets = (opened for opened, solved in self.tickets.values() if opened > solved)
         promises = (due for _, due, delivered in self.promises.values() if due and not delivered)
         return any(now_ms - within_ms < since <= now_ms for since in (*tickets, *promises))

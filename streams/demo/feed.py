@@ -1,4 +1,4 @@
-"""The feed: orders and clicks produced in the order of event time, never far ahead of who reads them."""
+"""The feed: orders and the life around them produced in the order of event time, never far ahead of who reads them."""
 
 import asyncio
 import heapq

@@ -12,6 +12,7 @@ from streams.demo.watched import Watched
 __all__ = ["save_plot"]
 
 _WEEK_MS = 7 * 86_400_000
+_LINES = 8
 _COLOURS = {
     "high-propensity": "#2a9d8f",
     "cart-abandoned": "#e9c46a",
@@ -36,7 +37,9 @@ def save_plot(path: Path, summary: Summary, watched: Watched) -> None:
 
     with plt.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained")
-        figure.suptitle("recompra demo: real orders (Online Retail, UCI), synthetic clicks", fontweight="bold")
+        figure.suptitle(
+            "recompra demo: real orders (Online Retail, UCI), synthetic life around them", fontweight="bold"
+        )
         _quality(axes[0, 0], summary)
         _crossings(axes[0, 1], watched)
         _spread(axes[1, 0], watched)
@@ -65,19 +68,19 @@ def _quality(axis: Any, summary: Summary) -> None:
 
 
 def _crossings(axis: Any, watched: Watched) -> None:
-    axis.set_title("Customers entering a rule's list, by week", loc="left")
-    entered = [crossing for crossing in watched.crossings if crossing.entered]
+    axis.set_title("Actions of the commonest rules, by week", loc="left")
+    entered = [crossing for crossing in watched.crossings if crossing.entered and not crossing.withheld]
     if not entered:
         _nothing(axis)
         return
     weeks = np.arange(min(c.time_ms for c in entered) // _WEEK_MS, max(c.time_ms for c in entered) // _WEEK_MS + 1)
     dates = (weeks * _WEEK_MS).astype("datetime64[ms]")
-    for rule in sorted({crossing.rule for crossing in entered}):
+    for rule in sorted(rule for rule, _ in Counter(crossing.rule for crossing in entered).most_common(_LINES)):
         counts = Counter(crossing.time_ms // _WEEK_MS for crossing in entered if crossing.rule == rule)
         axis.plot(dates, [counts[int(week)] for week in weeks], label=rule, color=_COLOURS.get(rule))
     axis.tick_params(axis="x", rotation=45)
     axis.set_ylim(bottom=0)
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, fontsize="x-small", ncols=2)
 
 
 def _spread(axis: Any, watched: Watched) -> None:

@@ -38,9 +38,9 @@ class Progress:
     """Event time up to which everything is produced."""
     phase: str = "starting"
     orders: int = 0
-    clicks: int = 0
+    synthetic: int = 0
     total: int = 0
-    """Records that will be produced, orders and clicks together."""
+    """Records that will be produced, real and synthetic together."""
     applied: int = 0
     customers: int = 0
     watermark_ms: int = 0
@@ -50,7 +50,7 @@ class Progress:
     @property
     def produced(self) -> int:
         """Records produced so far."""
-        return self.orders + self.clicks
+        return self.orders + self.synthetic
 
     @property
     def lag(self) -> int:

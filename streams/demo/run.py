@@ -1,4 +1,4 @@
-"""The run: orders and clicks go in at one end, and whoever subscribes to the other end sees what came of them."""
+"""The run: orders and the life around them go in at one end; whoever subscribes to the other sees what came of them."""
 
 import asyncio
 import time
@@ -137,9 +137,9 @@ class Run:
         self.progress.phase = "done"
 
     def _produced(self, until_ms: int, chunk: list[Message]) -> None:
-        orders = sum(message.topic == "orders" for message in chunk)
-        self.progress.orders += orders
-        self.progress.clicks += len(chunk) - orders
+        synthetic = sum(message.synthetic for message in chunk)
+        self.progress.orders += len(chunk) - synthetic
+        self.progress.synthetic += synthetic
         self.progress.now_ms = min(until_ms, self.plan.end_ms)
         self._moved_s = time.monotonic()
 

@@ -27,4 +27,4 @@ def read_orders(path: Path = DATA) -> list[Canonical]:
 
 def order_messages(events: list[Canonical]) -> list[Message]:
     """Return the events as messages for their topics, in the order given."""
-    return [Message(e.time_ms, e.topic, e.key.encode(), orjson.dumps(e.value)) for e in events]
+    return [Message(e.time_ms, e.topic, e.key.encode(), orjson.dumps(e.value), synthetic=False) for e in events]

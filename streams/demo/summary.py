@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +13,8 @@ from rich.text import Text
 from streams.demo.judged import MonthQuality, auc, average_precision, quality_by_month, top_rate
 from streams.demo.outcomes import Outcome, crossed_and_bought
 from streams.demo.progress import Progress
+from streams.demo.shown import action_shown, why
+from streams.demo.tally import ENOUGH_CUSTOMERS, ENOUGH_RULES, RuleCount, firing, rule_counts
 from streams.demo.view import quality_table
 from streams.demo.watched import Watched
 
@@ -39,13 +42,15 @@ class Summary:
 
     seed: int
     seconds: float
+    whole: bool
+    """Whether it was the whole year, of which the demo claims something."""
     orders: int
-    clicks: int
+    synthetic: int
     customers: int
     horizon_days: int
     months: list[MonthQuality]
     overall: Overall | None
-    entered: dict[str, int]
+    rules: list[RuleCount]
     left: dict[str, int]
     withheld: dict[str, int]
     withheld_crossings: int
@@ -53,65 +58,95 @@ class Summary:
     prospects_judged: int
     accounts: dict[str, int]
     """What became of the records: as many as were produced, if nothing was lost or counted twice."""
+    shown: dict[str, bytes]
+    """The last published action of some rules, as it lay on its topic."""
 
     @property
     def accounted(self) -> bool:
         """Whether every record produced has exactly one outcome."""
-        return sum(self.accounts.values()) == self.orders + self.clicks
+        return sum(self.accounts.values()) == self.orders + self.synthetic
+
+    @property
+    def firing(self) -> int:
+        """How many rules had an action published for enough customers."""
+        return firing(self.rules)
+
+    @property
+    def kept(self) -> bool:
+        """Whether what the demo claims holds: of every run that nothing is lost, of a whole year that rules fire."""
+        return self.accounted and (not self.whole or self.firing >= ENOUGH_RULES)
 
 
 def summarise(
-    progress: Progress, watched: Watched, accounts: Mapping[str, int], seed: int, horizon_days: int
+    progress: Progress,
+    watched: Watched,
+    accounts: Mapping[str, int],
+    seed: int,
+    horizon_days: int,
+    *,
+    whole: bool = False,
 ) -> Summary:
-    """Sum a run up from what a subscriber of its topics has read; `accounts` counts records by outcome."""
+    """Sum a run up from what a subscriber of its topics has read; `accounts` counts records by outcome.
+
+    `whole` says that it was a run of the whole year.
+    """
     day_ms = 86_400_000
     outcome = crossed_and_bought(watched.crossings, RULE, watched.orders, progress.now_ms, horizon_days * day_ms)
     return Summary(
         seed=seed,
         seconds=progress.elapsed_s,
+        whole=whole,
         orders=progress.orders,
-        clicks=progress.clicks,
+        synthetic=progress.synthetic,
         customers=progress.customers,
         horizon_days=horizon_days,
         months=quality_by_month(watched.judged),
         overall=_overall(watched),
-        entered=dict(watched.entered),
+        rules=rule_counts(watched.tallies),
         left=dict(watched.left),
         withheld=dict(watched.withheld),
         withheld_crossings=watched.withheld_crossings,
         outcome=outcome,
         prospects_judged=watched.prospects_judged,
         accounts=dict(accounts),
+        shown=dict(watched.shown),
     )
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
     """Return the summary as plain values for JSON; what is not known is None."""
     record: dict[str, Any] = _known(asdict(summary))
+    record["shown"] = {rule: orjson.loads(value) for rule, value in summary.shown.items()}
     record["outcome"]["rate"] = _known(summary.outcome.rate)
     record["outcome"]["rule"] = RULE
     record["accounted"] = summary.accounted
-    record["clicks_are_synthetic"] = True
+    record["firing"] = {"rules": summary.firing, "customers_each": ENOUGH_CUSTOMERS, "claimed": ENOUGH_RULES}
     record["quality_is_of"] = "customers with at least one real order, scored before the orders that judge them"
     return record
 
 
-def render(summary: Summary, plot: str | None, data: str) -> RenderableType:
-    """Draw the summary; `plot` is where the plot was saved, `data` the file of real orders."""
+def render(summary: Summary, plot: str | None, data: str, *, brief: bool = False) -> RenderableType:
+    """Draw the summary; `plot` is where the plot was saved, `data` the file of real orders.
+
+    A `brief` one shows no action and no next steps.
+    """
     parts: list[RenderableType] = [
         Text.from_markup(
-            f"[bold]{summary.orders:,} real orders[/] and [magenta]{summary.clicks:,} synthetic clicks[/] of "
+            f"[bold]{summary.orders:,} real orders[/] and [magenta]{summary.synthetic:,} synthetic events[/] of "
             f"{summary.customers:,} people in {summary.seconds:.0f} s, scored online, learned from nothing\n"
         ),
         quality_table(summary.months, f"Bought within {summary.horizon_days} days?"),
         _overall_line(summary),
         _rules_table(summary),
+        Text.from_markup(_firing_text(summary)),
+        *([] if brief else _actions(summary)),
         Text.from_markup(_outcome_text(summary)),
         Text.from_markup(_accounts_text(summary) + "\n"),
     ]
     if plot:
         parts.append(Text.from_markup(f"plot saved: [bold]{plot}[/]\n"))
-    parts.append(_next_steps(data))
+    if not brief:
+        parts.append(_next_steps(data))
     return Group(*parts)
 
 
@@ -143,17 +178,48 @@ def _overall_line(summary: Summary) -> Text:
 
 
 def _rules_table(summary: Summary) -> Table:
-    table = Table(box=None, title="Crossings by rule", title_justify="left", header_style="dim", pad_edge=False)
+    table = Table(box=None, title="The rules", title_justify="left", header_style="dim", pad_edge=False)
     table.add_column("rule", min_width=20)
-    table.add_column("entered", justify="right")
-    table.add_column("left", justify="right")
-    for rule in sorted(set(summary.entered) | set(summary.left)):
-        table.add_row(rule, f"{summary.entered.get(rule, 0):,}", f"{summary.left.get(rule, 0):,}")
+    for name in ("customers entered", "contacted", "actions", "withheld"):
+        table.add_column(name, justify="right")
+    table.add_column("mostly for")
+    for count in summary.rules:
+        table.add_row(
+            count.rule,
+            f"{count.customers:,}",
+            Text(f"{count.reached:,}", style="bold" if count.reached >= ENOUGH_CUSTOMERS else ""),
+            f"{count.actions:,}",
+            f"{count.withheld:,}",
+            Text(count.reason or "", style="dim"),
+        )
     withheld = ", ".join(f"{code} {n:,}" for code, n in sorted(summary.withheld.items(), key=lambda kv: -kv[1]))
-    table.add_row("withheld", f"{summary.withheld_crossings:,}", "", style="dim")
-    table.caption = f"withheld because: {withheld}" if withheld else None
+    table.caption = f"all {summary.withheld_crossings:,} that were withheld, because: {withheld}" if withheld else None
     table.caption_justify = "left"
     return table
+
+
+def _firing_text(summary: Summary) -> str:
+    found = (
+        f"\n{summary.firing} of {len(summary.rules)} rules that anybody entered had an action published for "
+        f"{ENOUGH_CUSTOMERS} customers or more"
+    )
+    if not summary.whole:
+        return f"{found}.\n"
+    if summary.firing >= ENOUGH_RULES:
+        return f"[bold green]{found}[/]; the demo claims {ENOUGH_RULES}.\n"
+    return f"[bold red]{found}; the demo claims {ENOUGH_RULES}.[/]\n"
+
+
+def _actions(summary: Summary) -> list[RenderableType]:
+    """One action as it lies on its topic, and in a marketer's words why it is there."""
+    parts: list[RenderableType] = []
+    for rule in ("first-order", "cart-abandoned"):
+        if rule in summary.shown:
+            parts += [action_shown(rule, summary.shown[rule]), Text()]
+            break
+    if RULE in summary.shown:
+        parts.append(why(summary.shown[RULE]))
+    return parts
 
 
 def _outcome_text(summary: Summary) -> str:
@@ -162,7 +228,7 @@ def _outcome_text(summary: Summary) -> str:
         return f"\nNo {RULE} crossing is old enough to be judged by the {summary.horizon_days} days after it."
     lift = o.rate / o.base_rate if o.base_rate > 0 else float("nan")
     return (
-        f"\nOf {o.crossed:,} who crossed into {RULE}, [bold]{o.bought:,} did buy[/] "
+        f"\nOf {o.crossed:,} who crossed into {RULE}, contacted or not, [bold]{o.bought:,} did buy[/] "
         f"within {summary.horizon_days} days: [bold green]{o.rate:.0%}[/], against {o.base_rate:.0%} of all "
         f"customers at the same moments ({lift:.1f} times). {o.open:,} are too recent to tell."
     )
@@ -170,7 +236,7 @@ def _outcome_text(summary: Summary) -> str:
 
 def _accounts_text(summary: Summary) -> str:
     became = ", ".join(f"{count:,} {name.replace('_', '-')}" for name, count in summary.accounts.items() if count)
-    produced = f"{summary.orders + summary.clicks:,}"
+    produced = f"{summary.orders + summary.synthetic:,}"
     if summary.accounted:
         return f"Of {produced} records produced, every one is accounted for: {became or 'none'}."
     return f"[bold red]Of {produced} records produced, not all are accounted for once:[/] {became or 'none'}."

@@ -11,11 +11,12 @@ from rich.text import Text
 
 from streams.demo.judged import MonthQuality, quality_by_month
 from streams.demo.progress import Progress
+from streams.demo.tally import rule_counts
 from streams.demo.watched import Crossing, Mover, Watched
 
 __all__ = ["FULL", "LABEL", "day", "plain_line", "quality_table", "reasons", "screen", "sparkline"]
 
-LABEL = "real orders (Online Retail, UCI) and [bold magenta]synthetic clicks[/], on the events' own clock"
+LABEL = "real orders (Online Retail, UCI) in a [bold magenta]synthetic life[/], on the events' own clock"
 _BARS = "▁▂▃▄▅▆▇█"
 FULL = (120, 32)
 """Columns and lines in which everything has its place; on fewer, less is shown."""
@@ -157,7 +158,7 @@ def _flow(progress: Progress, watched: Watched, lines: int) -> Panel:
         ("events/s", f"[bold]{progress.rate.per_second:,.0f}[/]"),
         ("lag", f"{progress.lag:,}"),
         ("real orders", f"{progress.orders:,}"),
-        ("[magenta]synthetic clicks[/]", f"{progress.clicks:,}"),
+        ("[magenta]synthetic events[/]", f"{progress.synthetic:,}"),
         ("customers", f"{progress.customers:,}"),
         ("watermark", day(progress.watermark_ms)),
         ("scores published", f"{watched.read['scores']:,}"),
@@ -220,11 +221,14 @@ def _crossings(watched: Watched, lines: int) -> Panel:
 
 def _counts(watched: Watched, lines: int) -> Panel:
     table = Table(box=None, expand=True, header_style="dim", pad_edge=False)
-    table.add_column("rule")
-    table.add_column("entered", justify="right")
-    table.add_column("left", justify="right")
-    for rule in sorted(set(watched.entered) | set(watched.left)):
-        colour = _RULE_COLOURS.get(rule, "white")
-        table.add_row(Text(rule, style=colour), f"{watched.entered[rule]:,}", f"{watched.left[rule]:,}")
+    table.add_column("rule", no_wrap=True, overflow="ellipsis")
+    table.add_column("people", justify="right")
+    table.add_column("told", justify="right")
+    table.add_column("withheld", justify="right")
+    counts = rule_counts(watched.tallies)
+    for count in counts[: lines - 5]:
+        name = Text(count.rule, style=_RULE_COLOURS.get(count.rule, "white"))
+        table.add_row(name, f"{count.customers:,}", f"{count.reached:,}", f"{count.withheld:,}")
     reasons_text = ", ".join(f"{code} {count:,}" for code, count in watched.withheld.most_common(4)) or "none"
-    return _panel(Group(table, Text(f"withheld: {reasons_text}", style="dim")), "by rule", lines)
+    note = Text(f"withheld: {reasons_text}", style="dim", no_wrap=True, overflow="ellipsis")
+    return _panel(Group(table, note), f"by rule ({len(counts)} so far)", lines)

@@ -17,7 +17,7 @@ _HOUR_WEIGHTS = np.array(
     [1, 0.5, 0.3, 0.2, 0.2, 0.4, 1, 2, 4, 6, 7, 7, 8, 7, 6, 6, 5, 5, 5, 6, 7, 6, 4, 2], dtype=np.float64
 )
 _HOURS = np.cumsum(_HOUR_WEIGHTS) / _HOUR_WEIGHTS.sum()
-_ARRIVALS = 16
+_ARRIVALS = 8
 _ARRIVES = 0.7
 _MOST_VISITS = 9
 
@@ -56,7 +56,7 @@ def customer_visits(history: History, seed: int, first_day: int, end_day: int) -
     age = days[None, :] - np.maximum.accumulate(last, axis=1)
 
     liveliness = 0.4 + 1.6 * uniform(seed, "liveliness", history.customer_keys) ** 2
-    chance = 0.014 + 0.05 * np.exp(-age / 25.0) + 0.22 * np.exp(-age / 1.5)
+    chance = 0.008 + 0.03 * np.exp(-age / 25.0) + 0.18 * np.exp(-age / 1.5)
     chance *= liveliness[:, None] * (1.0 + 0.35 * np.log2(np.maximum(orders, 1.0)))
     draw = uniform(seed, "visit", history.customer_keys[:, None], days[None, :])
     who, at = np.nonzero((draw < np.minimum(chance, 0.6)) & (orders > 0))

@@ -12,11 +12,14 @@ import msgspec
 
 from schemas.events import Event, customer_id
 from streams.demo.judged import Judged
+from streams.demo.tally import Tally
 
-__all__ = ["Crossing", "Mover", "Watched", "at_ms"]
+__all__ = ["SHOWN", "Crossing", "Mover", "Watched", "at_ms"]
 
 _LATEST = 14
 _TRACE = 32
+SHOWN = ("cart-abandoned", "first-order", "high-propensity")
+"""Rules of which the last published action is kept, to be shown."""
 
 
 class Reason(msgspec.Struct):
@@ -112,9 +115,13 @@ class Watched:
         self.left: Counter[str] = Counter()
         self.withheld: Counter[str] = Counter()
         self.withheld_crossings = 0
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self.shown: dict[str, bytes] = {}
+        """The last published action of some rules."""
         self.unreadable = 0
         self.latest: deque[Crossing] = deque(maxlen=_LATEST)
         self.crossings: list[Crossing] = []
+        """All, those that were withheld too; but not what a score crossed that was warming up."""
         self.movers: dict[str, Mover] = {}
         self.recent: deque[str] = deque(maxlen=200)
         self.judged: dict[str, Judged] = {}
@@ -140,7 +147,7 @@ class Watched:
             if topic == "scores":
                 self._score(self._record.decode(value).data)
             elif topic.startswith("actions-"):
-                self._action(self._record.decode(value).data)
+                self._action(self._record.decode(value).data, value)
             elif topic == "examples":
                 self._judge(self._example.decode(value))
             elif topic == "orders":
@@ -167,8 +174,10 @@ class Watched:
         if len(mover.percentiles) > 3 and not data.customer_id.startswith("visitor-"):
             self.recent.append(data.customer_id)
 
-    def _action(self, data: _Data) -> None:
+    def _action(self, data: _Data, value: bytes) -> None:
         entered = data.crossing == "entered"
+        if entered:
+            self.tallies[data.rule].add(data.customer_id, tuple(data.withheld))
         told = [reason for reason in data.reasons if reason.group != "intercept"]  # it is the same for everybody
         reasons = sorted(told, key=lambda r: -abs(r.change if r.change is not None else r.contribution))
         crossing = Crossing(
@@ -184,11 +193,15 @@ class Watched:
         if crossing.withheld:
             self.withheld_crossings += 1
             self.withheld.update(crossing.withheld)
+            if entered and "warming_up" not in crossing.withheld:
+                self.crossings.append(crossing)
             return
         (self.entered if entered else self.left)[data.rule] += 1
         self.crossings.append(crossing)
         if entered:
             self.latest.append(crossing)
+            if data.rule in SHOWN:
+                self.shown[data.rule] = value
 
     def _judge(self, record: _Example) -> None:
         if record.type != "recompra.example":

@@ -39,6 +39,7 @@ def uplift_report(observed: Observed, crossings: Sequence[Crossing], terms: Repo
         "Each customer counts once for a rule, from the first action that was sent, or withheld by the holdout alone.",
         f"Bought: ordered within {days:g} days after it; those whose days have not passed are left out.",
         "All marketing: the global control beside everybody else. A rule: its own control beside those contacted.",
+        "None seen: the difference may be chance, as its interval holds zero.",
     ]
     note = "The interval is Newcombe's of 95 % (1998, method 10): of twenty, about one misses the truth."
     return Report("uplift", "Uplift", said, [Sheet("uplift", "By rule", _COLUMNS, rows, note)])
@@ -76,5 +77,5 @@ def _says(arms: Arms, effect: Uplift) -> str:
     if not arms.customers:
         return "nobody was contacted"
     if not effect.proven:
-        return "no effect that can be told from chance"
+        return "none seen"
     return "more bought" if effect.low > 0 else "fewer bought"

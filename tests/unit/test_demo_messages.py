@@ -1,4 +1,4 @@
-"""What the demo's synthetic clicks look like on the topic."""
+"""What the demo's synthetic clicks and deeds look like on the topics."""
 
 import ast
 from pathlib import Path
@@ -9,10 +9,13 @@ import numpy as np
 import streams.demo
 from schemas.adapters.canonical import Canonical
 from schemas.events import Event
-from schemas.names import kind_name
+from schemas.names import kind_name, topic_name
 from streams.demo.clicks import Click, Clicks, clickstream
+from streams.demo.deed_messages import deed_messages
+from streams.demo.deeds import Deed
 from streams.demo.history import DAY_MS, History, Order, history_of, orders_of
-from streams.demo.messages import click_messages
+from streams.demo.messages import Message, click_messages
+from streams.demo.plan import deeds_around
 
 START = 14_944 * DAY_MS
 
@@ -24,6 +27,58 @@ def stream(seed: int = 1) -> tuple[History, Clicks]:
     ]
     history = history_of(orders)
     return history, clickstream(history, seed, START, START + 40 * DAY_MS)
+
+
+def deeds(seed: int = 1) -> list[Message]:
+    """Those of 200 customers, half of whom come from Germany."""
+    orders = [
+        Order(f"{12_000 + i % 200}", START + i * DAY_MS // 10, ((f"P{i % 9}", "TEA MUG", 1.25),), f"N{i}", 200.0)
+        for i in range(1500)
+    ]
+    history = history_of(orders)
+    countries = {f"{12_000 + i}": "Germany" for i in range(0, 200, 2)}
+    return list(deed_messages(history, deeds_around(history, seed, START, START + 200 * DAY_MS), countries))
+
+
+def test_deeds_are_events_that_the_pipeline_knows_on_their_topics() -> None:
+    """Each sort of deed happens, is marked as synthetic, has an id of its own, and lies where its kind belongs."""
+    messages = deeds()
+    values = [msgspec.json.decode(message.value) for message in messages]
+    assert len({value["messageId"] for value in values}) == len(values)
+    assert all(value["context"]["synthetic"] is True for value in values)
+    assert [m.time_ms for m in messages] == sorted(m.time_ms for m in messages)
+    for message in messages:
+        event = msgspec.json.decode(message.value, type=Event)
+        kind = kind_name(event.type, event.event)
+        assert kind is not None, event
+        assert topic_name(kind) == message.topic
+        assert (event.userId or event.anonymousId or "") == message.key.decode()
+    names = {deed.name.lower() for deed in Deed}
+    told = {next(name for name in names if f"-{name}-" in value["messageId"]) for value in values}
+    assert told == names
+
+
+def test_deeds_follow_from_the_seed() -> None:
+    """The same seed gives the same deeds to the byte, another seed others."""
+    first = deeds()
+    assert first == deeds()
+    assert first != deeds(2)
+
+
+def test_nobody_who_said_no_is_subscribed_and_letters_go_to_subscribers_only() -> None:
+    """A newsletter is delivered between subscribing and leaving, and only after a yes."""
+    subscribed: set[bytes] = set()
+    letters = 0
+    for message in deeds():
+        name = msgspec.json.decode(message.value).get("event")
+        if name == "Subscribed":
+            subscribed.add(message.key)
+        elif name in ("Unsubscribed", "Consent Revoked", "Consent Denied"):
+            subscribed.discard(message.key)
+        elif name == "Email Delivered":
+            letters += 1
+            assert message.key in subscribed
+    assert letters > 100
 
 
 def test_every_click_says_that_it_is_synthetic() -> None:
@@ -53,6 +108,7 @@ def test_clicks_are_events_that_the_pipeline_knows() -> None:
         kinds.add(kind)
         assert (event.userId or event.anonymousId or "") == message.key.decode()
     assert kinds >= {"PAGE", "LIST_VIEWED", "SEARCHED", "PRODUCT_VIEWED", "PRODUCT_ADDED", "PRODUCT_REMOVED"}
+    assert kinds >= {"WISHLIST_ADDED", "CHECKOUT_STARTED"}
 
 
 def test_prospects_are_anonymous_and_apart_from_customers() -> None:
@@ -98,23 +154,19 @@ def test_only_completed_orders_become_history() -> None:
         Canonical("orders", "7", START, {"event": "Order Completed", "properties": {"products": lines}}),
         Canonical("orders", "7", START, {"event": "Order Cancelled", "properties": {"products": lines}}),
     ]
-    assert orders_of(events) == [Order("7", START, (("A", "A", 2.5),))]
+    assert orders_of(events) == [Order("7", START, (("A", "A", 2.5),), worth=2.5)]
 
 
 def test_the_generator_does_not_read_the_rules() -> None:
     """The modules that draw the clicks import nothing of the pipeline but the adapters' record."""
     folder = Path(streams.demo.__file__).parent
-    for name in ("chance", "history", "visits", "clicks", "messages"):
+    generator = ("categories", "chance", "clicks", "deed_messages", "deeds", "history", "letters", "loyalty",
+                 "messages", "parcels", "visits")  # fmt: skip
+    for name in generator:
         tree = ast.parse((folder / f"{name}.py").read_text())
         imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         ours = {module for module in imported if module.startswith(("streams", "scoring", "schemas"))}
-        allowed = (
-            "streams.demo.chance",
-            "streams.demo.history",
-            "streams.demo.visits",
-            "streams.demo.clicks",
-        )
-        assert ours <= {"schemas.adapters.canonical", *allowed}, name
+        assert ours <= {"schemas.adapters.canonical", *(f"streams.demo.{other}" for other in generator)}, name
 
 
 def _of(clicks: Clicks, click: Click) -> list[tuple[int, int, int]]:

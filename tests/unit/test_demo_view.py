@@ -13,6 +13,7 @@ from streams.demo.outcomes import crossed_and_bought
 from streams.demo.plot import save_plot
 from streams.demo.progress import Progress, Rate
 from streams.demo.summary import render, summarise, summary_json
+from streams.demo.tally import ENOUGH_CUSTOMERS, ENOUGH_RULES, RuleCount
 from streams.demo.view import plain_line, screen, sparkline
 from streams.demo.watched import Crossing, Watched, at_ms
 
@@ -47,6 +48,7 @@ def action(customer: str, day: float, rule: str = "high-propensity", **more: Any
         "crossing": "entered",
         "score": 0.61,
         "percentile": 0.83,
+        "horizon_days": 30.0,
         "reasons": [
             {"group": "orders", "contribution": 0.4, "change": 0.1},
             {"group": "recency", "contribution": 0.2, "change": -0.9},
@@ -117,7 +119,7 @@ def drawn(renderable: Any, width: int = 120) -> str:
 def test_everything_renders_before_anything_has_happened(width: int, tmp_path: Path) -> None:
     """The view, the line, the summary and the plot are drawn from nothing without an error."""
     empty = Watched()
-    assert "synthetic clicks" in " ".join(drawn(screen(Progress(), empty), width).split())
+    assert "synthetic life" in " ".join(drawn(screen(Progress(), empty), width).split())
     assert "no score judged yet" in plain_line(Progress(), empty)
     summary = summarise(Progress(), empty, {}, 1, 30)
     assert drawn(render(summary, None, "orders.csv.gz"), width)
@@ -155,11 +157,14 @@ def test_the_screen_says_who_crossed_and_why() -> None:
 def test_the_summary_counts_what_was_on_the_topics(tmp_path: Path) -> None:
     """Crossings by rule, what was withheld, and who bought afterwards come from the records read."""
     summary = summarise(progress(), watched(), {"applied": 990, "late": 10}, 7, 30)
-    assert summary.entered == {"high-propensity": 2, "cart-abandoned": 1}
+    assert {count.rule: count.reached for count in summary.rules} == {"high-propensity": 2, "cart-abandoned": 1}
+    assert [count for count in summary.rules if count.withheld] == [
+        RuleCount("high-propensity", 2, 2, 2, 1, "warming_up")
+    ]
     assert summary.withheld == {"warming_up": 1, "cooldown": 1}
     assert (summary.outcome.crossed, summary.outcome.bought) == (2, 1)
     text = " ".join(drawn(render(summary, "plot.png", "orders.csv.gz"), 150).split())
-    assert "Of 2 who crossed into high-propensity, 1 did buy within 30 days: 50%" in text
+    assert "Of 2 who crossed into high-propensity, contacted or not, 1 did buy within 30 days: 50%" in text
     assert "recompra backtest \\ orders.csv.gz" in text
     assert "Of 1,000 records produced, every one is accounted for: 990 applied, 10 late." in text
     save_plot(tmp_path / "plot.png", summary, watched())
@@ -172,6 +177,31 @@ def test_a_record_lost_or_counted_twice_shows(applied: int) -> None:
     summary = summarise(progress(), watched(), {"applied": applied, "late": 10}, 7, 30)
     assert summary_json(summary)["accounted"] is False
     assert "not all are accounted for once" in drawn(render(summary, None, "orders.csv.gz"), 150)
+
+
+@pytest.mark.parametrize(("missing", "kept"), [(0, True), (1, False)])
+def test_a_whole_year_with_too_few_rules_firing_breaks_the_claim(missing: int, kept: bool) -> None:
+    """One customer too few in one of the twelve rules, and the summary says so; a part of a year claims nothing."""
+    seen = Watched()
+    for rule in range(ENOUGH_RULES):
+        for customer in range(ENOUGH_CUSTOMERS - (missing if rule == 0 else 0)):
+            seen.observe("actions-x", action(f"c{customer}", 3, f"rule-{rule}"))
+    accounts = {"applied": 1000}
+    assert summarise(progress(), seen, accounts, 1, 30, whole=True).kept is kept
+    assert summarise(progress(), seen, accounts, 1, 30).kept
+    text = drawn(render(summarise(progress(), seen, accounts, 1, 30, whole=True), None, "orders.csv.gz"), 150)
+    assert f"{ENOUGH_RULES - missing} of {ENOUGH_RULES} rules" in " ".join(text.split())
+
+
+def test_the_summary_shows_an_action_and_says_why_one_is_there() -> None:
+    """The last action is shown field by field, and the reasons of one that reads the score in words."""
+    seen = watched()
+    seen.observe("actions-high-propensity", action("17850", 9))
+    text = " ".join(drawn(render(summarise(progress(), seen, {}, 1, 30), None, "orders.csv.gz"), 150).split())
+    assert "One action, as it lies on actions-cart-abandoned" in text
+    assert '"customer_id": "visitor-14950-03",' in text
+    assert "Why customer 17850 on 2011-01-10?" in text
+    assert "The chance to buy within 30 days was 61%, above 83% of all customers" in text
 
 
 def test_quality_is_of_real_customers_only() -> None:

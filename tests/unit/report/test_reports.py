@@ -100,7 +100,7 @@ def test_a_rule_is_judged_by_those_whose_days_have_passed_against_the_held_out()
     assert withheld.rows == [("r", "holdout", 1), ("r", "no_consent", 1)]
 
 
-@pytest.mark.parametrize(("effect", "says"), [(0.25, "more bought"), (0.0, "no effect that can be told from chance")])
+@pytest.mark.parametrize(("effect", "says"), [(0.25, "more bought"), (0.0, "none seen")])
 def test_a_known_effect_is_found_and_none_is_told_as_none(effect: float, says: str) -> None:
     """Where contacting adds that much to a share of .3, the intervals hold it, that of the rule and that of all."""
     chance = np.random.default_rng(5)
