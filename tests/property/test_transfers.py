@@ -2,13 +2,15 @@
 
 from collections import Counter
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from strategies.engines import RULES, SETTINGS
 from strategies.event_streams import HOUR_MS, START_MS
 from strategies.shop_floor import Floor, Said, home
 
+from scoring.engine import Engine
 from scoring.kinds import Kind
 from scoring.transfer import Forward, Give
 from streams import unit as unit_module
