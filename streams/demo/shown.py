@@ -23,7 +23,7 @@ _WORDS = {
     "basket": "what they buy at once",
     "wishes": "what they wish for",
 }
-_ROOM = 76
+_ROOM = 66
 """Characters of a list that are shown; of a longer one, how many more there are."""
 
 
