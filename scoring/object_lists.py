@@ -1,5 +1,6 @@
 """Object lists: which orders, products and the like enter and leave the rules that are for each of those."""
 
+import math
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -86,6 +87,11 @@ class ObjectLists:
         self._program = Program([*entering, *(rule.leaving for _, rule in self._rules)])
         columns = list(enumerate(self._program.columns))
         self._its = [column for _, column in columns if column.op in ITS_OPS]
+        read = {
+            of: {c for _, rule in self._rules if str(rule.for_each) == of for c in rule.columns} for of in self._kinds
+        }
+        self._its_of = {of: [(k, c) for k, c in enumerate(self._its) if c in found] for of, found in read.items()}
+        """By what objects are: the places and columns that the rules for those read; the others are nobody's answer."""
         self._places = [place for place, column in columns if column.op in ITS_OPS]
         self._others = [place for place, column in columns if column.op not in ITS_OPS]
         self._lacking = {r for r, rule in self._rules if any(c.op is Op.ITS_LACKING for c in rule.columns)}
@@ -146,7 +152,10 @@ class ObjectLists:
                     lacks = lacking_companion(name, there, shop) if self._lacking and of == "product" else None
                     about = None if kept is None else kept.about()
                     asked.append(_Asked(i, row, of, name, kept, about, lacks, where))
-                    its.append([_read(column, thing, lacks, now) for column in self._its])
+                    told = [math.nan] * len(self._its)
+                    for place, column in self._its_of[of]:
+                        told[place] = _read(column, thing, lacks, now)
+                    its.append(told)
             if i in buying:
                 purchases[i] = sides.purchases(row, PURCHASES)
         values = np.empty((len(asked), len(self._program.columns)))

@@ -70,7 +70,7 @@ def _order(action: Action, about: About) -> dict[str, Any]:
     return {
         "id": action.object,
         "value": about.worth,
-        "products": about.products,
+        "products": [product for product in about.products if product],
         "promised_at": None if promised is None else from_ms(promised),
         "days_late": None if promised is None else max((action.time_ms - promised) / DAY_MS, 0.0),
         "reason": about.reason or None,

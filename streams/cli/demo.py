@@ -130,7 +130,7 @@ def _demo(wanted: _Wanted, interrupts: Interrupts) -> Summary:
         Console(width=console.width if console.is_terminal else _PIPE_WIDTH).print(final)
     if wanted.svg:
         picture = Console(record=True, width=_PICTURE_WIDTH, file=io.StringIO(), force_terminal=True)
-        picture.print(screen(progress, watched), final, sep="\n\n")
+        picture.print(screen(progress, watched), render(summary, None, _shown(DATA), brief=True), sep="\n\n")
         picture.save_svg(str(wanted.svg), title="recompra demo")
     return summary
 

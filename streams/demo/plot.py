@@ -69,7 +69,7 @@ def _quality(axis: Any, summary: Summary) -> None:
 
 def _crossings(axis: Any, watched: Watched) -> None:
     axis.set_title("Actions of the commonest rules, by week", loc="left")
-    entered = [crossing for crossing in watched.crossings if crossing.entered]
+    entered = [crossing for crossing in watched.crossings if crossing.entered and not crossing.withheld]
     if not entered:
         _nothing(axis)
         return

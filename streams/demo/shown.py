@@ -23,7 +23,8 @@ _WORDS = {
     "basket": "what they buy at once",
     "wishes": "what they wish for",
 }
-_FOLDED = ("products", "reasons", "purchases", "best_sellers")
+_ROOM = 76
+"""Characters of a list that are shown; of a longer one, how many more there are."""
 
 
 def action_shown(rule: str, value: bytes) -> RenderableType:
@@ -34,17 +35,25 @@ def action_shown(rule: str, value: bytes) -> RenderableType:
 
 
 def _lines(value: dict[str, Any], indent: int) -> list[str]:
-    """JSON with a field a line; what is short, and lists, on one."""
+    """JSON with a field a line, short of the rest of long lists."""
     lines = [" " * (indent - 2) + "{"]
     for place, (name, field) in enumerate(value.items()):
         comma = "," if place < len(value) - 1 else ""
-        text = orjson.dumps(field).decode()
+        text = _list(field) if isinstance(field, list) else orjson.dumps(field).decode()
         if isinstance(field, dict) and len(text) > 60:
             inner = _lines(field, indent + 2)
             lines += [f'{" " * indent}"{name}": {{', *inner[1:-1], f"{' ' * indent}}}{comma}"]
         else:
             lines.append(f'{" " * indent}"{name}": {text}{comma}')
     return [*lines, " " * (indent - 2) + "}"]
+
+
+def _list(field: list[Any]) -> str:
+    """Return as many elements as there is room for, one at least."""
+    texts = [orjson.dumps(each).decode() for each in field]
+    shown = max((n for n in range(1, len(texts) + 1) if len(", ".join(texts[:n])) <= _ROOM), default=1)
+    more = len(texts) - shown
+    return f"[{', '.join(texts[:shown])}{f', … {more} more' if more > 0 else ''}]"
 
 
 def why(value: bytes) -> RenderableType:

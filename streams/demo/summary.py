@@ -125,8 +125,11 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     return record
 
 
-def render(summary: Summary, plot: str | None, data: str) -> RenderableType:
-    """Draw the summary; `plot` is where the plot was saved, `data` the file of real orders."""
+def render(summary: Summary, plot: str | None, data: str, *, brief: bool = False) -> RenderableType:
+    """Draw the summary; `plot` is where the plot was saved, `data` the file of real orders.
+
+    A `brief` one shows no action and no next steps.
+    """
     parts: list[RenderableType] = [
         Text.from_markup(
             f"[bold]{summary.orders:,} real orders[/] and [magenta]{summary.synthetic:,} synthetic events[/] of "
@@ -136,13 +139,14 @@ def render(summary: Summary, plot: str | None, data: str) -> RenderableType:
         _overall_line(summary),
         _rules_table(summary),
         Text.from_markup(_firing_text(summary)),
-        *_actions(summary),
+        *([] if brief else _actions(summary)),
         Text.from_markup(_outcome_text(summary)),
         Text.from_markup(_accounts_text(summary) + "\n"),
     ]
     if plot:
         parts.append(Text.from_markup(f"plot saved: [bold]{plot}[/]\n"))
-    parts.append(_next_steps(data))
+    if not brief:
+        parts.append(_next_steps(data))
     return Group(*parts)
 
 
@@ -224,7 +228,7 @@ def _outcome_text(summary: Summary) -> str:
         return f"\nNo {RULE} crossing is old enough to be judged by the {summary.horizon_days} days after it."
     lift = o.rate / o.base_rate if o.base_rate > 0 else float("nan")
     return (
-        f"\nOf {o.crossed:,} who crossed into {RULE}, [bold]{o.bought:,} did buy[/] "
+        f"\nOf {o.crossed:,} who crossed into {RULE}, contacted or not, [bold]{o.bought:,} did buy[/] "
         f"within {summary.horizon_days} days: [bold green]{o.rate:.0%}[/], against {o.base_rate:.0%} of all "
         f"customers at the same moments ({lift:.1f} times). {o.open:,} are too recent to tell."
     )

@@ -121,6 +121,7 @@ class Watched:
         self.unreadable = 0
         self.latest: deque[Crossing] = deque(maxlen=_LATEST)
         self.crossings: list[Crossing] = []
+        """All, those that were withheld too; but not what a score crossed that was warming up."""
         self.movers: dict[str, Mover] = {}
         self.recent: deque[str] = deque(maxlen=200)
         self.judged: dict[str, Judged] = {}
@@ -192,6 +193,8 @@ class Watched:
         if crossing.withheld:
             self.withheld_crossings += 1
             self.withheld.update(crossing.withheld)
+            if entered and "warming_up" not in crossing.withheld:
+                self.crossings.append(crossing)
             return
         (self.entered if entered else self.left)[data.rule] += 1
         self.crossings.append(crossing)

@@ -100,12 +100,12 @@ def _shown_as_it_is(put: Put) -> None:
 
 
 def _ignored_not_counted(put: Put) -> None:
-    apply = Unit._apply
+    apply = Unit.apply
 
     def uncounted(self: Unit, run: Any, behind: Sequence[int]) -> None:
         apply(self, run._replace(ignored=0), behind)
 
-    put(Unit, "_apply", uncounted)
+    put(Unit, "apply", uncounted)
 
 
 def _product_names_unbounded(put: Put) -> None:

@@ -164,7 +164,7 @@ def test_the_summary_counts_what_was_on_the_topics(tmp_path: Path) -> None:
     assert summary.withheld == {"warming_up": 1, "cooldown": 1}
     assert (summary.outcome.crossed, summary.outcome.bought) == (2, 1)
     text = " ".join(drawn(render(summary, "plot.png", "orders.csv.gz"), 150).split())
-    assert "Of 2 who crossed into high-propensity, 1 did buy within 30 days: 50%" in text
+    assert "Of 2 who crossed into high-propensity, contacted or not, 1 did buy within 30 days: 50%" in text
     assert "recompra backtest \\ orders.csv.gz" in text
     assert "Of 1,000 records produced, every one is accounted for: 990 applied, 10 late." in text
     save_plot(tmp_path / "plot.png", summary, watched())
