@@ -59,7 +59,7 @@ def _list(field: list[Any]) -> str:
 def why(value: bytes) -> RenderableType:
     """Say in words why an action of a rule that reads the score is there."""
     data = orjson.loads(value)["data"]
-    rule = next(rule for rule in shipped().rules if rule.name == data["rule"])
+    (rule,) = shipped(only={data["rule"]}).rules
     pushes = sorted(
         (reason for reason in data["reasons"] if reason["group"] != "intercept"),
         key=lambda reason: -abs(reason["contribution"]),
