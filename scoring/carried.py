@@ -175,7 +175,7 @@ class Carrying:
             found.companions = _companions(crossing, noted, shop)
         if shop is not None and Carry.BEST_SELLERS in words:
             found.best_sellers = _best_sellers(noted, shop)
-        if rule.carried_columns:
+        if rule.carried_columns or rule.figures:
             self._read(rule, points, i, found)
         return found
 
