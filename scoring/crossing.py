@@ -313,7 +313,7 @@ class Crossings:
         else:
             state.entry_sent = crossing.entered and sent
         if crossing.entered and _as_if_sent(verdict):
-            state.sent_ms = time_ms
+            state.sent_ms = max(state.sent_ms, time_ms)  # what is told again may be older than what was brought
 
 
 def _number_of_object(rule: str, crossing: Crossing) -> int:
