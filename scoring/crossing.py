@@ -25,6 +25,7 @@ from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
+from scoring.traits import fits
 from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
@@ -127,16 +128,17 @@ class Crossings:
         ]
 
     def _keep_local(self, entering: Any, leaving: Any, rows: Any, points: Points, m: int, sides: Sides) -> None:
-        """Let nobody enter a local rule's list who is somewhere else; who is in it all the time is not looked for."""
+        """Let nobody enter who is not where a rule is, or does not fit it; who is in all the time is not looked for."""
         for n, (_, rule, slot) in enumerate(self._of_customer):
-            if not rule.is_local:
+            if not rule.is_local and not rule.traits:
                 continue
             row = points.row[:m]
             stays = (rows["inside"][row] >> np.uint64(slot) & np.uint64(1)).astype(np.bool_)
             stays &= ~np.isin(row, row[leaving[n]])
             for i in np.flatnonzero(entering[n] & ~stays).tolist():
                 where = sides.where_at(int(row[i]), int(points.at[i]), int(points.time_ms[i]))
-                entering[n, i] = rule.covers(where)
+                traits = sides.traits_at(int(row[i]), int(points.at[i]), int(points.time_ms[i])) if rule.traits else {}
+                entering[n, i] = rule.covers(where) and fits(traits, rule.traits)
 
     def _masks(self, holds: Any) -> Any:
         """(R, m) bool of the rules for customers as (m,) bit masks."""
@@ -230,6 +232,7 @@ class Crossings:
             audience=rule.audience,
             withheld=verdict.withheld,
             best=best,
+            who=scores.who.one(k),
             language=None if standing.language is None else (standing.language[2], standing.language[1]),
             channel=None if verdict.channel is None else verdict.channel.name.lower(),
             coupon=verdict.coupon,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scoring.carried import Carried
 from scoring.gates.best import Best
 from scoring.model import Example
+from scoring.types import One, Who
 
 __all__ = ["Action", "Content", "Outcome", "Scores"]
 
@@ -18,7 +19,8 @@ class Scores:
     """Scores to publish, one element each.
 
     `event` is the index of the causing event in the run, -1 for a tick; `previous` is NaN where none was told
-    before; `groups` is (k, G): what each group of features adds to the log-odds.
+    before; `who` is of the same customers at the same moments; `groups` is (k, G): what each group of features adds to
+    the log-odds.
     """
 
     row: npt.NDArray[np.int64]
@@ -29,6 +31,7 @@ class Scores:
     band: npt.NDArray[np.int64]
     previous: npt.NDArray[np.float64]
     groups: npt.NDArray[np.float64]
+    who: Who
     model_version: int
     warming_up: bool
     shop_version: int
@@ -38,7 +41,8 @@ class Scores:
 class Action:
     """One crossing of a rule, and the codes of the gates that withheld it (none: it is published).
 
-    `language` comes with how sure it is; `control` is that of the holdout which alone withheld it.
+    `who` is of this one customer. `language` comes with how sure it is; `control` is that of the holdout which alone
+    withheld it.
     """
 
     rule: str
@@ -63,6 +67,7 @@ class Action:
     expires_ms: int | None
     audience: bool
     best: Best
+    who: One
     withheld: tuple[str, ...] = ()
     language: tuple[str, float] | None = None
     channel: str | None = None

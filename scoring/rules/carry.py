@@ -27,6 +27,7 @@ class Carry(StrEnum):
     COMPANIONS = "companions"
     BEST_SELLERS = "best_sellers"
     EXPECTED = "expected"
+    CHEAPER = "cheaper"
 
 
 CARRY_WORDS: frozenset[str] = frozenset(Carry)

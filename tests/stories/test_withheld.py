@@ -82,7 +82,7 @@ CAUSES = {
     "in the control": Cause("holdout", told_to(holdout_global=1.0), of=is_marketing),
 }
 NOT_KNOWN_THEN = {
-    "before the model has learned": {"high-propensity", "propensity-drop"},
+    "before the model has learned": {"high-interest-high-fit", "high-propensity", "propensity-drop"},
     "without consent": {"subscribed", "subscriber-engaged", "subscriber-silent"},
 }
 """Rules that nobody enters then: they need a percentile, or a subscription."""
