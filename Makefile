@@ -40,6 +40,8 @@ bench: $(VENV)/.bench warm ## Measure speed and quality on this machine (tables,
 	@$(PYTHON) -m benchmarks.ticks
 	$(SAY) "quality of the scores on real shops"
 	@$(PYTHON) -m benchmarks.quality
+	$(SAY) "predicted value beside BG/NBD and the past"
+	@$(PYTHON) -m benchmarks.value
 
 soak: $(VENV)/.bench warm ## Break what can be broken for half an hour, and check everything after each time
 	@$(PYTHON) -m streams.brokers fetch
