@@ -168,6 +168,11 @@ def test_nobody_is_told_of_the_end_of_what_was_withheld(rule: str) -> None:
 
 
 def test_every_gate_is_tried() -> None:
-    """None is left out; `merged` withholds no story of one customer (`tests/unit/core/test_identity.py`)."""
-    tried = {cause.gate for cause in CAUSES.values()} | {"quiet_hours", "discount_guard", "entry_withheld", "merged"}
+    """None is left out; two need more than a story of one customer.
+
+    `merged` is tried in `tests/unit/core/test_identity.py`, `budget`, which compares moments, in
+    `tests/unit/gates/test_each_gate.py` and `tests/property/test_gates.py`.
+    """
+    elsewhere = {"quiet_hours", "discount_guard", "entry_withheld", "merged", "budget"}
+    tried = {cause.gate for cause in CAUSES.values()} | elsewhere
     assert tried == set(GATES)
