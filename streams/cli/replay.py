@@ -86,6 +86,7 @@ def replay(
     """
     from streams.replay.following import UnfollowableError
     from streams.replay.running import Replay, Replayed
+    from streams.replay.shadow import NotAShadowError
     from streams.worker import unit_options
 
     settings, span = load(broker=broker).settings, _span(first, stop)
@@ -97,10 +98,10 @@ def replay(
         def show(now: Replayed) -> None:
             bar.update(task, total=now.of, completed=now.read)
 
-        run = Replay(settings, unit_options(settings, rules), rules, name, span, show)
         try:
+            run = Replay(settings, unit_options(settings, rules), rules, name, span, show)
             told = run.run(partitions or range(settings.partitions), as_it_was=as_it_was)
-        except UnfollowableError as error:
+        except (NotAShadowError, UnfollowableError) as error:
             click.echo(f"Error: {error}", err=True)
             raise SystemExit(FAILURE) from None
     if as_json:

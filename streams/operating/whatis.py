@@ -21,7 +21,7 @@ from streams.loading import partition_of
 from streams.settings import Settings
 from streams.tailing import tail
 from streams.topics import found, rule_names, wanted
-from streams.transactions import have_transactions
+from streams.transactions import uses_transactions
 
 __all__ = ["what_is_held"]
 
@@ -41,7 +41,7 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     """
     who = customer.encode()
     partition = partition_of(who, settings.partitions)
-    committed = settings.exactly_once != "off" and asyncio.run(have_transactions(settings))
+    committed = uses_transactions(settings)
     rows = asyncio.run(_rows(settings, partition, who, committed=committed))
     own = {key: value for key, value in rows.items() if customer_of(key) == who}
     latest = {topic: _last(settings, topic, who) for topic in _there(settings, _LATEST)}
