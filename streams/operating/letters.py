@@ -13,7 +13,7 @@ from kafka.structs import OffsetAndMetadata
 
 from schemas.internals import DeadLetter
 from streams.connection import kafka_python_options, ordered_producer, reader
-from streams.ends import ends
+from streams.ends import records_to_end
 from streams.operating.lag import partitions_of
 from streams.outbox import INPUTS, KEY_LIMIT
 from streams.settings import Settings
@@ -126,13 +126,9 @@ def _member(settings: Settings) -> Iterator[KafkaConsumer]:
 
 
 def _of_partition(consumer: KafkaConsumer, place: TopicPartition, done: int) -> Iterator[Letter]:
-    consumer.assign([place])
-    end = ends(consumer, [place])[place]
-    consumer.seek_to_beginning(place)
-    while consumer.position(place) < end:
-        for record in consumer.poll(timeout_ms=250).get(place, ()):
-            if record.offset < end and record.value is not None:
-                yield Letter(place, record.offset, record.key, _decode(record.value), record.offset < done)
+    for record in records_to_end(consumer, place):
+        if record.value is not None:
+            yield Letter(place, record.offset, record.key, _decode(record.value), record.offset < done)
 
 
 @contextmanager

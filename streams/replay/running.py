@@ -6,19 +6,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from kafka import TopicPartition
 
 from schemas.internals import Progress
 from scoring.kinds import N_SOURCES
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
 from streams.commit import Record, Taken
+from streams.connection import reader
+from streams.ends import records_to_end
 from streams.living import Inputs, inputs_of, live_through
 from streams.replay.following import Follower, UnfollowableError
 from streams.replay.knowledge import Knowledge
 from streams.replay.shadow import Shadow
 from streams.ruling.snapshots import read_used
 from streams.settings import Settings
-from streams.tailing import tail
 from streams.unit import Unit, UnitOptions
 
 __all__ = ["Replay", "Replayed"]
@@ -62,7 +64,7 @@ class Replay:
     ) -> None:
         self._settings, self._show, self._stop_ms = settings, show, span_ms[1]
         self._options = replace(options, shadow=True)
-        self._known = Knowledge(rules, asyncio.run(read_used(settings)), _values(settings, "rules"))
+        self._known = Knowledge(rules, asyncio.run(read_used(settings)), _published(settings))
         self._shadow = Shadow(settings, name, span_ms)
         self._read = self._of = 0
 
@@ -131,8 +133,10 @@ class Replay:
         self._read += records
 
     def _progress(self, partition: int) -> Iterator[Progress]:
-        for value in _values(self._settings, "progress", partition):
-            yield _decode(value)
+        with reader(self._settings) as consumer:
+            for record in records_to_end(consumer, TopicPartition("progress", partition)):
+                if record.value is not None:
+                    yield _decode(record.value)
 
 
 class _Records:
@@ -152,8 +156,6 @@ class _Records:
         return taken
 
 
-def _values(settings: Settings, topic: str, partition: int | None = None) -> list[bytes]:
-    """The values of a topic, or of one partition of it, in order."""
-    records = tail(settings, topic, "beginning", follow=False)
-    found = [record for record in records if record.value and partition in (None, record.partition)]
-    return [record.value or b"" for record in sorted(found, key=lambda record: (record.partition, record.offset))]
+def _published(settings: Settings) -> list[bytes]:
+    with reader(settings) as consumer:
+        return [record.value for record in records_to_end(consumer, TopicPartition("rules", 0)) if record.value]
