@@ -8,9 +8,8 @@ import numpy.typing as npt
 from schemas.timestamp import from_ms
 from scoring.types import RFM_GROUPS, STAGES, TYPES, One
 
-__all__ = ["CENTS", "DAY_MS", "GAP_DIGITS", "customer_data", "next_ms"]
+__all__ = ["CENTS", "GAP_DIGITS", "customer_data", "next_ms"]
 
-DAY_MS = 86_400_000
 CENTS, GAP_DIGITS = 2, 3
 """Decimals of money, and of a usual gap in days."""
 
