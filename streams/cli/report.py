@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from schemas.adapters import ADAPTERS
 from streams.cli.exits import BAD_LINES, FAILURE
 from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
-from streams.cli.options import broker_option, json_option, print_json
+from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.files import LineFile
 from streams.loading import Bad, Loaded, events_of
 from streams.settings import Settings
@@ -96,7 +96,7 @@ def _show(
     if as_json:
         print_json(made.as_data())
     else:
-        Console(highlight=False).print(render(made))
+        print_table(render(made))
     if bad:
         sys.exit(BAD_LINES)
 
