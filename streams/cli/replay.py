@@ -11,7 +11,7 @@ from rich.text import Text
 
 from scoring.profile import FAR, NEVER
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, json_option, print_json
+from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.engine_settings import checked_rules
 from streams.settings_sources import load
 from streams.tailing import Place, parse_place
@@ -165,7 +165,7 @@ def diff(name: str, first: Place | None, stop: Place | None, scores: bool, broke
             table.add_column(heading, justify="left" if heading == "topic" else "right")
         for topic in topics:
             table.add_row(Text(topic), *(f"{column[topic]:,}" for column in columns))
-        Console().print(table)
+        print_table(table)
         if found.first is not None:
             click.echo(f"the first: {found.first.id} on {found.first.topic} at {found.first.event_time}: "
                        f"{found.first.cause}", err=True)  # fmt: skip
