@@ -218,10 +218,10 @@ class Engine:
             return self._applied(events, details, customer)
         outcome = Outcome()
         for start, stop in pairwise([*dict.fromkeys((0, *linking)), len(events.row)]):
-            if start in linking:
+            if start in details and details[start].former:
                 outcome.extend(self._link(events, start, details[start].former, customer), start)
             piece = Events._make(column[start:stop] for column in events)
-            told = {i - start: detail for i, detail in details.items() if start <= i < stop}
+            told = {i - start: details[i] for i in range(start, stop) if i in details}
             outcome.extend(self._applied(piece, told, partial(_later, customer, start)), start)
         return outcome
 
