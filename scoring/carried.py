@@ -14,8 +14,8 @@ from scoring.object_lists import Crossing, Purchases
 from scoring.open_object import About
 from scoring.profile import DAY_MS
 from scoring.rules import Rule, RuleSet
-from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, STEPS, Carry
-from scoring.rules.columns import Column
+from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, Carry
+from scoring.rules.columns import STEPS, Column
 from scoring.rules.expression import value
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot

@@ -27,6 +27,7 @@ __all__ = [
     "MAX_DAYS",
     "MAX_DAY_KINDS",
     "MAX_HOURS",
+    "STEPS",
     "VISITED",
     "VISIT_KINDS",
     "Column",
@@ -45,17 +46,22 @@ shipped).
 VISITED = -2
 """Pseudo-kind `visited`: an event of any of `VISIT_KINDS`, that is the customer was on the site."""
 
+STEPS: tuple[Kind, ...] = (
+    Kind.PAGE,
+    Kind.PRODUCT_VIEWED,
+    Kind.LIST_VIEWED,
+    Kind.SEARCHED,
+    Kind.PRODUCT_ADDED,
+    Kind.PRODUCT_REMOVED,
+    Kind.CART_VIEWED,
+    Kind.CHECKOUT_STARTED,
+    Kind.CHECKOUT_STEP,
+)
+"""The kinds that say how far somebody came in a visit."""
+
 VISIT_KINDS: frozenset[Kind] = frozenset(
     {
-        Kind.PAGE,
-        Kind.PRODUCT_VIEWED,
-        Kind.LIST_VIEWED,
-        Kind.SEARCHED,
-        Kind.PRODUCT_ADDED,
-        Kind.PRODUCT_REMOVED,
-        Kind.CART_VIEWED,
-        Kind.CHECKOUT_STARTED,
-        Kind.CHECKOUT_STEP,
+        *STEPS,
         Kind.WISHLIST_ADDED,
         Kind.WISHLIST_REMOVED,
         Kind.COUPON,
