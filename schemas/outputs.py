@@ -8,7 +8,7 @@ References
 CloudEvents 1.0.2, JSON event format.
 """
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -43,8 +43,6 @@ __all__ = [
     "WithheldData",
     "WithheldEvent",
 ]
-
-SOURCE: Final = "/recompra"
 
 Text = Annotated[str, Meta(min_length=1)]
 Unit = Annotated[float, Meta(ge=0, le=1)]

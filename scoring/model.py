@@ -19,7 +19,6 @@ __all__ = [
     "Snapshot",
     "SnapshotRefused",
     "contributions",
-    "group_contributions",
     "linear_logits",
     "logits",
     "probabilities",
@@ -318,17 +317,6 @@ def contributions(scorer: LinearScorer, x: NDArray[np.floating]) -> FloatArray:
     z = (np.asarray(x, np.float64) - scorer.mean) * scorer.inv_sd
     z = np.clip(np.where(np.isnan(z), 0.0, z), -scorer.clip, scorer.clip)
     return np.asarray(scorer.weight * z)
-
-
-def group_contributions(
-    scorer: LinearScorer, x: NDArray[np.floating], groups: tuple[tuple[str, int, int], ...]
-) -> dict[str, float]:
-    """What each group (name, start, stop) adds to the log-odds; with the intercept they sum to it.
-
-    Single contributions of collinear features are unstable; those of whole groups can be told to people.
-    """
-    each = contributions(scorer, x)
-    return {name: float(each[start:stop].sum()) for name, start, stop in groups}
 
 
 def probability(logit: float) -> float:
