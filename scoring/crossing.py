@@ -40,9 +40,9 @@ _MERGING = -2
 
 @compiled
 def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, after: Any) -> int:
-    """Follow each customer through the points (m,) in order: the rules crossed at each, and those it is in afterwards.
+    """Follow each customer through the points (m,) in order: the lists crossed at each, and those it is in afterwards.
 
-    `enter` and `leave` are bit masks, one bit a rule. Where both hold, leaving wins. Returns how many points crossed.
+    `enter` and `leave` are bit masks, one bit a list. Where both hold, leaving wins. Returns how many points crossed.
     """
     n = 0
     for i in range(m):
@@ -62,7 +62,7 @@ class Crossings:
     Parameters
     ----------
     rules
-        At most 64, as a row keeps one bit for each.
+        Of at most 64 lists, as a row keeps one bit for each.
     slots
         The bit of each list (`RuleSet.list_names`).
     gates
