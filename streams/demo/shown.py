@@ -13,13 +13,10 @@ __all__ = ["action_shown", "why"]
 _WORDS = {
     "recency": "how long ago they ordered",
     "frequency": "how often they ordered",
-    "orders": "how often they ordered",
     "money": "what they spend",
-    "monetary": "what they spend",
     "rhythm": "the rhythm of their orders",
     "carts": "what they put into the cart",
     "views": "what they looked at",
-    "visits": "their visits",
     "basket": "what they buy at once",
     "wishes": "what they wish for",
 }
