@@ -16,7 +16,7 @@ help: ## Show this list
 	@echo
 	@echo "Each sets up what it needs in $(VENV). Choose a Python with: make PYTHON_FOR_VENV=/path/to/python3.12 …"
 
-demo: $(VENV)/.demo warm ## Watch a real shop's orders being scored (two minutes)
+demo: $(VENV)/.demo warm ## Watch a real shop's orders being scored (two and a half minutes)
 	$(SAY) "the demo: a broker in memory, the topics, a worker, a trainer and a year of real orders"
 	@$(VENV)/bin/recompra demo
 
@@ -36,8 +36,12 @@ bench: $(VENV)/.bench warm ## Measure speed and quality on this machine (tables,
 	@$(PYTHON) -m streams.brokers fetch
 	$(SAY) "throughput beside a naive worker and the ceiling, on the local Apache Kafka"
 	@$(PYTHON) -m benchmarks.throughput
+	$(SAY) "ticks: what time alone costs, at a million customers"
+	@$(PYTHON) -m benchmarks.ticks
 	$(SAY) "quality of the scores on real shops"
 	@$(PYTHON) -m benchmarks.quality
+	$(SAY) "predicted value beside BG/NBD and the past"
+	@$(PYTHON) -m benchmarks.value
 
 soak: $(VENV)/.bench warm ## Break what can be broken for half an hour, and check everything after each time
 	@$(PYTHON) -m streams.brokers fetch

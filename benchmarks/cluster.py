@@ -29,9 +29,15 @@ Pair = tuple[bytes | None, bytes | None]
 
 
 class Cluster:
-    """A local Apache Kafka with the topics of one application or several; use as a context manager."""
+    """A local Apache Kafka with the topics of one application or several; use as a context manager.
 
-    def __init__(self, partitions: int, app_ids: Sequence[str], extra: dict[str, int] | None = None) -> None:
+    `rules` are those that have topics; by default those of the settings.
+    """
+
+    def __init__(
+        self, partitions: int, app_ids: Sequence[str], extra: dict[str, int] | None = None, rules: str = ""
+    ) -> None:
+        self._rules: dict[str, Any] = {"rules": rules} if rules else {}
         self.partitions = partitions
         self._app_ids = app_ids
         self._extra = extra or {}
@@ -47,7 +53,7 @@ class Cluster:
 
     def settings(self, app_id: str) -> Settings:
         """The settings of one application on it."""
-        return Settings(broker=self.address, app_id=app_id, partitions=self.partitions)
+        return Settings(broker=self.address, app_id=app_id, partitions=self.partitions, **self._rules)
 
     def __enter__(self) -> Self:
         self._kafka.start()

@@ -1,12 +1,13 @@
 """How fast a worker restores its state, and what memory a customer takes. `python -m benchmarks.memory`
 
 The state of a million customers is made by the engine itself and put on the changelog; then a worker starts on it.
-Its own memory and its own count of seconds are read; a worker without customers is the base. Settings hold as for
-every command: `RECOMPRA_RULES=all` makes and restores the rows of all rules.
+Its own memory and its own count of seconds are read; a worker without customers is the base. All rules are in force
+unless `RECOMPRA_RULES` says otherwise.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,11 +30,13 @@ __all__ = ["restored"]
 PARTITIONS = 4
 _PIECE = 50_000
 _BATCH_BYTES = 524_288
+RULES: dict[str, Any] = {"rules": os.environ.get("RECOMPRA_RULES", "all")}
+"""Whose rows are restored."""
 
 
 def states(customers: int, partition_of: Callable[[bytes], int]) -> Iterator[dict[int, list[Pair]]]:
     """Changelog rows of customers who viewed something and, one in four, bought: by partition, in pieces."""
-    settings = Settings()
+    settings = Settings(**RULES)
     rules = checked_rules(settings)
     options = engine_settings(settings, rules)
     rng = np.random.default_rng(1)
@@ -66,9 +69,9 @@ def states(customers: int, partition_of: Callable[[bytes], int]) -> Iterator[dic
 def restored(customers: int, said: Callable[[str], None]) -> dict[str, Any]:
     """Figures of a worker that restores so many customers, beside one that has none."""
     base, full = "bench-no-customers", "bench-restore"
-    with Cluster(PARTITIONS, (base, full)) as cluster:
+    with Cluster(PARTITIONS, (base, full), **RULES) as cluster:
         said("  a worker without customers")
-        with Worker(cluster, base, exactly_once=True) as worker:
+        with Worker(cluster, base, exactly_once=True, **RULES) as worker:
             base_mb, base_s = worker.rss_mb, worker.ready_after_s
         said("  putting their state on the changelog")
         rows = size = 0
@@ -77,13 +80,15 @@ def restored(customers: int, said: Callable[[str], None]) -> dict[str, Any]:
             rows += sum(len(pairs) for pairs in piece.values())
             size += sum(len(key or b"") + len(value or b"") for pairs in piece.values() for key, value in pairs)
         said(f"  {rows:,} rows, {size / 1e6:,.0f} MB; a worker restores them")
-        with Worker(cluster, full, exactly_once=True) as worker:
+        with Worker(cluster, full, exactly_once=True, **RULES) as worker:
             found = worker.metric("recompra_restored_rows_total")
             assert found == rows, (found, rows)
             seconds = worker.ready_after_s - base_s
             rss_mb, peak_mb, cpu_s = worker.rss_mb, worker.peak_mb, worker.cpu_s
     figures = {
         "rows_restored_per_s": round(rows / seconds),
+        "customers_restored_per_s": round(customers / seconds),
+        "stored_bytes_per_customer": round(size / customers),
         "restored_rows": rows,
         "restored_customers": customers,
         "restore_seconds": round(seconds, 1),

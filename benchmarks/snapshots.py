@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.cluster import Cluster
 from benchmarks.measured import Worker
-from benchmarks.memory import PARTITIONS, states
+from benchmarks.memory import PARTITIONS, RULES, states
 
 __all__ = ["restarts"]
 
@@ -23,9 +23,9 @@ _BATCH_BYTES = 524_288
 def restarts(customers: int, said: Callable[[str], None]) -> dict[str, Any]:
     """Figures of the three starts, beside one of a worker that has no customers."""
     base, full = "bench-no-customers", "bench-snapshots"
-    with Cluster(PARTITIONS, (base, full)) as cluster, tempfile.TemporaryDirectory() as directory:
+    with Cluster(PARTITIONS, (base, full), **RULES) as cluster, tempfile.TemporaryDirectory() as directory:
         said("  a worker without customers")
-        with Worker(cluster, base, exactly_once=True) as worker:
+        with Worker(cluster, base, exactly_once=True, **RULES) as worker:
             figures: dict[str, Any] = {"customers": customers, "start_of_nothing_s": round(worker.ready_after_s, 1)}
         said("  putting their state on the changelog")
         for piece in states(customers, cluster.partition_of):
@@ -36,7 +36,7 @@ def restarts(customers: int, said: Callable[[str], None]) -> dict[str, Any]:
             ("with_a_snapshot", {"state_dir": directory}),
         ):
             said(f"  {name}")
-            with Worker(cluster, full, exactly_once=True, **settings) as worker:
+            with Worker(cluster, full, exactly_once=True, **RULES, **settings) as worker:
                 figures[name] = _measured(worker)
     return figures
 

@@ -48,7 +48,8 @@ class Progress(Struct, forbid_unknown_fields=True):
     as [input, count] pairs where input is 0 clickstream, 1 orders, 2 customers, 3 transfers. `behind` says from which
     number of records on which inputs had more to come (bits, 1 << input), as time then waits for those; `ticks` are
     those that quiet time ran, each with the number of records before it and the wall time; `told` are versions
-    (`model`, `shop`: the newest known; `rules`: a stamp of all known) and starts, each with the numbers of records and ticks before it.
+    (`model`, `shop`: the newest known; `rules`: a stamp of all known) and starts, each with the numbers of records and
+    ticks before it.
     """
 
     partition: Count

@@ -8,7 +8,7 @@ References
 CloudEvents 1.0.2, JSON event format.
 """
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -21,6 +21,7 @@ __all__ = [
     "CloudEvent",
     "ContentData",
     "ContentEvent",
+    "CustomerData",
     "Details",
     "EmailContacts",
     "ExampleData",
@@ -32,6 +33,7 @@ __all__ = [
     "OrderDetails",
     "Purchase",
     "Reason",
+    "Reduced",
     "ScoreData",
     "ScoreEvent",
     "Seen",
@@ -41,8 +43,6 @@ __all__ = [
     "WithheldData",
     "WithheldEvent",
 ]
-
-SOURCE: Final = "/recompra"
 
 Text = Annotated[str, Meta(min_length=1)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
@@ -64,6 +64,30 @@ class Reason(Struct, gc=False, forbid_unknown_fields=True):
     change: float | None
 
 
+class CustomerData(Struct, forbid_unknown_fields=True):
+    """Who the customer is and what they are worth (docs/reports.md); null where it is not known.
+
+    `net` is what all `orders` came to, less what was cancelled or given back; `predicted_value` is expected within 12
+    months of `event_time`, null while the model is warming up. `expected_next_order` in the past is overdue.
+    """
+
+    type: Literal["none", "occasional", "regular", "big", "sales"]
+    stage: Literal["visitor", "prospect", "first_time", "repeat", "loyal", "at_risk", "lapsed", "won_back"]
+    rfm_group: (
+        Literal[
+            "prospects", "dormant", "almost_lost", "at_risk", "previously_loyal", "needs_attention", "promising", "new",
+            "active", "loyal", "champions",
+        ]
+        | None
+    )  # fmt: skip
+    orders: Count
+    net: float
+    average_order: float | None
+    usual_gap_days: float | None
+    expected_next_order: Time | None
+    predicted_value: float | None
+
+
 class ScoreData(Struct, forbid_unknown_fields=True):
     """How likely a customer is to buy within `horizon_days` of `event_time`.
 
@@ -80,6 +104,7 @@ class ScoreData(Struct, forbid_unknown_fields=True):
     model_version: Count
     event_time: Time
     warming_up: bool
+    customer: CustomerData
     reasons: list[Reason]
 
 
@@ -136,6 +161,14 @@ class Purchase(Struct, forbid_unknown_fields=True):
     at: Time
 
 
+class Reduced(Struct, forbid_unknown_fields=True):
+    """A product that was looked at and costs less now than it did before."""
+
+    product: Text
+    price: float
+    price_before: float
+
+
 class OrderDetails(Struct, forbid_unknown_fields=True):
     """The order that an action is about; null where unknown, `days_late` 0 before the promised date."""
 
@@ -165,6 +198,7 @@ class Details(Struct, forbid_unknown_fields=True):
     cart_value: float | UnsetType = UNSET
     order: OrderDetails | UnsetType = UNSET
     purchases: list[Purchase] | UnsetType = UNSET
+    cheaper: list[Reduced] | UnsetType = UNSET
     companions: list[Text] | UnsetType = UNSET
     best_sellers: list[Text] | UnsetType = UNSET
     expected_at: Time | UnsetType = UNSET
@@ -253,7 +287,8 @@ class ExampleData(Struct, forbid_unknown_fields=True):
     """What was known of a customer at `made_ms`, and whether they bought by `resolved_ms`.
 
     `score`, `percentile` and `model_version` are what was served when it was made, for judging quality;
-    `orders` counts the orders before (0: a prospect).
+    `orders` counts the orders before (0: a prospect); `since_days`, `net` and `gap_days` are the days since the last
+    one, what all came to less what was given back, and the usual gap: what types of customers are told by.
     """
 
     customer_id: Text
@@ -268,6 +303,9 @@ class ExampleData(Struct, forbid_unknown_fields=True):
     model_version: Count
     orders: Count
     partition: Count
+    since_days: float | None = None
+    net: float = 0.0
+    gap_days: float | None = None
 
 
 class WatermarkData(Struct, forbid_unknown_fields=True):

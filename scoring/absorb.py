@@ -9,7 +9,7 @@ from scoring.compiled import compiled
 from scoring.kernel import MERGED, buy, decay, enrol, remember_view, write_point
 from scoring.kinds import Kind
 from scoring.moments import keep_moment
-from scoring.orders import add_order, derive, join_folds
+from scoring.orders import A_ORDERS, add_order, derive, join_folds
 from scoring.profile import DAY_MS, FAR, NEVER
 from scoring.recent import join_lately, join_told, look
 from scoring.rules.columns import ANY
@@ -56,6 +56,9 @@ def absorb(rows: Any, into: int, others: Any, which: int, now: int, repeated: in
     p.refunded += q.refunded
     _join_orders(p, q, repeated, horizon)
     derive(p, acc, horizon)
+    # Of an order that both know it is not known whether it was discounted: of too many, as many as there are orders.
+    p.discounted = min(p.discounted + q.discounted, int(p.derived[A_ORDERS]))
+    p.interested = max(p.interested, q.interested)
     buy(p, q.bought, q.bought_ms)
     p.coupons = min(p.coupons + q.coupons, p.fold_orders + p.ring_n)
     _join_messages(p, q)

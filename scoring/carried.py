@@ -14,14 +14,26 @@ from scoring.object_lists import Crossing, Purchases
 from scoring.open_object import About
 from scoring.profile import DAY_MS
 from scoring.rules import Rule, RuleSet
-from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, STEPS, Carry
-from scoring.rules.columns import Column
+from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, Carry
+from scoring.rules.columns import STEPS, Column
 from scoring.rules.expression import value
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
 
-__all__ = ["MOST", "Carried", "Carrying", "Contacts", "Noted", "Opinion", "Seen", "Timed", "recalled", "remembered"]
+__all__ = [
+    "MOST",
+    "Carried",
+    "Carrying",
+    "Cheaper",
+    "Contacts",
+    "Noted",
+    "Opinion",
+    "Seen",
+    "Timed",
+    "recalled",
+    "remembered",
+]
 
 Read = Callable[[Column], float]
 When = Callable[[Column], int | None]
@@ -43,6 +55,14 @@ class Seen(NamedTuple):
     product: str
     ms: int
     category: str | None
+
+
+class Cheaper(NamedTuple):
+    """A product that was looked at and costs less now than it did before."""
+
+    product: str
+    price: float
+    price_before: float
 
 
 class Opinion(NamedTuple):
@@ -101,6 +121,8 @@ class Carried:
         The products looked at last, and what was done last on the site, newest first.
     order
         What is known of the order that the action is about.
+    cheaper
+        Of the products looked at last those that cost less now than before, newest first.
     companions
         What others lately bought together with the order's products, with the product, or with the last purchases.
     best_sellers
@@ -118,6 +140,7 @@ class Carried:
     contacts: Contacts | None = None
     opinions: Sequence[Opinion] = ()
     order: About | None = None
+    cheaper: Sequence[Cheaper] = ()
     companions: Sequence[str] = ()
     best_sellers: Sequence[str] = ()
     expected_ms: int | None = None
@@ -171,11 +194,13 @@ class Carrying:
             found.order = crossing.about
         if Carry.SEEN in words:
             found.seen = _seen(viewed, points.viewed_ms[i].tolist(), names, shop)
+        if shop is not None and Carry.CHEAPER in words:
+            found.cheaper = _cheaper(viewed[:kept], names, shop)
         if shop is not None and Carry.COMPANIONS in words:
             found.companions = _companions(crossing, noted, shop)
         if shop is not None and Carry.BEST_SELLERS in words:
             found.best_sellers = _best_sellers(noted, shop)
-        if rule.carried_columns:
+        if rule.carried_columns or rule.figures:
             self._read(rule, points, i, found)
         return found
 
@@ -236,6 +261,11 @@ def _products(
     if Carry.PURCHASES in words:
         chosen += [purchase.name for purchase in noted.purchases]
     return [product for product in dict.fromkeys(chosen) if product]
+
+
+def _cheaper(viewed: list[int], names: Mapping[int, str], shop: ShopSnapshot) -> list[Cheaper]:
+    prices = ((names[number], shop.price(names[number])) for number in viewed if number in names)
+    return [Cheaper(name, now[0], now[1]) for name, now in prices if now and now[1] is not None and now[0] < now[1]]
 
 
 def _seen(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: ShopSnapshot | None) -> list[Seen]:

@@ -25,6 +25,7 @@ from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
+from scoring.traits import fits
 from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
@@ -39,9 +40,9 @@ _MERGING = -2
 
 @compiled
 def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, after: Any) -> int:
-    """Follow each customer through the points (m,) in order: the rules crossed at each, and those it is in afterwards.
+    """Follow each customer through the points (m,) in order: the lists crossed at each, and those it is in afterwards.
 
-    `enter` and `leave` are bit masks, one bit a rule. Where both hold, leaving wins. Returns how many points crossed.
+    `enter` and `leave` are bit masks, one bit a list. Where both hold, leaving wins. Returns how many points crossed.
     """
     n = 0
     for i in range(m):
@@ -61,7 +62,7 @@ class Crossings:
     Parameters
     ----------
     rules
-        At most 64, as a row keeps one bit for each.
+        Of at most 64 lists, as a row keeps one bit for each.
     slots
         The bit of each list (`RuleSet.list_names`).
     gates
@@ -122,21 +123,23 @@ class Crossings:
 
     def left(self, inside: int) -> list[Crossing]:
         """The lists that a customer leaves who is another from the first point on."""
+        self._best.clear()
         return [
             Crossing(0, r, None, False, mark=each.mark) for r, each, slot in self._of_customer if inside >> slot & 1
         ]
 
     def _keep_local(self, entering: Any, leaving: Any, rows: Any, points: Points, m: int, sides: Sides) -> None:
-        """Let nobody enter a local rule's list who is somewhere else; who is in it all the time is not looked for."""
+        """Let nobody enter who is not where a rule is, or does not fit it; who is in all the time is not looked for."""
         for n, (_, rule, slot) in enumerate(self._of_customer):
-            if not rule.is_local:
+            if not rule.is_local and not rule.traits:
                 continue
             row = points.row[:m]
             stays = (rows["inside"][row] >> np.uint64(slot) & np.uint64(1)).astype(np.bool_)
             stays &= ~np.isin(row, row[leaving[n]])
             for i in np.flatnonzero(entering[n] & ~stays).tolist():
                 where = sides.where_at(int(row[i]), int(points.at[i]), int(points.time_ms[i]))
-                entering[n, i] = rule.covers(where)
+                traits = sides.traits_at(int(row[i]), int(points.at[i]), int(points.time_ms[i])) if rule.traits else {}
+                entering[n, i] = rule.covers(where) and fits(traits, rule.traits)
 
     def _masks(self, holds: Any) -> Any:
         """(R, m) bool of the rules for customers as (m,) bit masks."""
@@ -230,6 +233,7 @@ class Crossings:
             audience=rule.audience,
             withheld=verdict.withheld,
             best=best,
+            who=scores.who.one(k),
             language=None if standing.language is None else (standing.language[2], standing.language[1]),
             channel=None if verdict.channel is None else verdict.channel.name.lower(),
             coupon=verdict.coupon,
@@ -313,7 +317,7 @@ class Crossings:
         else:
             state.entry_sent = crossing.entered and sent
         if crossing.entered and _as_if_sent(verdict):
-            state.sent_ms = time_ms
+            state.sent_ms = max(state.sent_ms, time_ms)  # what is told again may be older than what was brought
 
 
 def _number_of_object(rule: str, crossing: Crossing) -> int:

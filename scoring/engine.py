@@ -49,6 +49,7 @@ from scoring.profile import DAY_MS, FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
+from scoring.readings import FACTS
 from scoring.recent import WITHIN
 from scoring.rules import RuleSet
 from scoring.rules.carry import Carry
@@ -59,6 +60,7 @@ from scoring.side import Side
 from scoring.sides import Detail, Sides
 from scoring.stored import Copied, Meta, Stored
 from scoring.transfer import Ask, Forward, Give
+from scoring.types import Facts, Who, who
 
 __all__ = ["Counts", "Engine", "EngineSettings"]
 
@@ -124,6 +126,7 @@ class Engine:
         self._stored = Stored(self.profiles, self.sides, self.pending, self.links, self.products)
         self._heap = new_heap(4096)
         self._acc = np.zeros(24)
+        self._horizon_days = settings.layout.horizon_ms / DAY_MS
         self._limits = np.array([limit for _, limit in settings.bands[1:]])
         self._slots = Slots()
         self._use(rules)
@@ -143,11 +146,14 @@ class Engine:
         self.contents = Contents(gates, self.config.active_ms) if self.settings.content else None
         self._gaps_asked = Column(Op.ITS_LATE, Expected.REPLENISHMENT) in rules.columns
         self.sides.places_kept = any(rule.is_local for rule in rules.rules)
+        self.sides.traits_kept = frozenset(name for rule in rules.rules for name in rule.traits)
         self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
-        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK)
+        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK, Field.SEEN_CHEAPER, *_TOLD_OF)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
         self._filled = [(c, which) for c, which in fields if which in served]
+        self._cheaper_asked = any(which == Field.SEEN_CHEAPER for _, which in self._filled)
+        self._told_of = any(which in _TOLD_OF for _, which in self._filled)
 
     @staticmethod
     def _read_for(rules: RuleSet, layout: Layout) -> Reading:
@@ -185,6 +191,7 @@ class Engine:
             X=np.zeros((ROOM, N_FEATURES)),
             logit=np.zeros(ROOM),
             columns=np.zeros((ROOM, columns)),
+            facts=np.zeros((ROOM, FACTS)),
             viewed=np.zeros((ROOM, views + 2 + WITHIN), np.uint64),
             viewed_ms=np.zeros((ROOM, views), np.int64),
             bought=np.zeros(ROOM, np.uint64),
@@ -226,10 +233,10 @@ class Engine:
             return self._applied(events, details, customer)
         outcome = Outcome()
         for start, stop in pairwise([*dict.fromkeys((0, *linking)), len(events.row)]):
-            if start in linking:
+            if start in details and details[start].former:
                 outcome.extend(self._link(events, start, details[start].former, customer), start)
             piece = Events._make(column[start:stop] for column in events)
-            told = {i - start: detail for i, detail in details.items() if start <= i < stop}
+            told = {i - start: details[i] for i in range(start, stop) if i in details}
             outcome.extend(self._applied(piece, told, partial(_later, customer, start)), start)
         return outcome
 
@@ -512,8 +519,8 @@ class Engine:
         rows = self.profiles.rows
         previous = rows["published_score"][points.row[:1]]
         scores = Scores(points.row[:1].copy(), points.time_ms[:1].copy(), points.event[:1].copy(), score, percentile,
-                        band, previous, self._groups(points.X[:1]), model.version, model.warming_up,
-                        self.shop_version)  # fmt: skip
+                        band, previous, self._groups(points.X[:1]), self._who(points.facts[:1], score),
+                        model.version, model.warming_up, self.shop_version)  # fmt: skip
         price = model.score_at(self.settings.gates.budget_percentile)
         outcome.actions += [
             self.crossings.action(crossing, points, NO_EVENTS, scores, 0, self.sides, self.products,
@@ -613,6 +620,12 @@ class Engine:
             Field.PERCENTILE: percentile,
             Field.WARMING_UP: float(model.warming_up),
         }
+        if self._told_of:
+            everybody = self._who(points.facts[:m], score)
+            served |= {which: told(everybody) for which, told in _TOLD_OF.items()}
+        if self._cheaper_asked:
+            viewed = points.viewed[:m, : points.viewed_ms.shape[1]]
+            served[Field.SEEN_CHEAPER] = 0.0 if self.shop is None else self.shop.are_cheaper(viewed).sum(axis=1)
         for c, which in self._filled:
             if which == Field.PERCENTILE_PEAK:
                 follow_peaks(self.profiles.rows, points, m, percentile, points.columns, c)
@@ -633,8 +646,9 @@ class Engine:
         self._stored.rows.update(ticked.tolist())
         if n:
             groups = self._groups(points.X[chosen])
+            told = self._who(points.facts[chosen], score[chosen])
             outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen],
-                                         score[chosen], percentile[chosen], band[chosen], previous, groups,
+                                         score[chosen], percentile[chosen], band[chosen], previous, groups, told,
                                          model.version, model.warming_up, self.shop_version))  # fmt: skip
         if found:
             place = {int(point): k for k, point in enumerate(chosen.tolist())}
@@ -662,6 +676,11 @@ class Engine:
                 self.profiles.rows, points, m, scored, orders, self.products, self.shop
             )
         self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up)
+
+    def _who(self, facts: NDArray[np.float64], score: NDArray[np.float64]) -> Who:
+        """Types, stages and values from (n, FACTS) facts; nothing is predicted while warming up."""
+        chance = np.full(len(score), np.nan) if self.model.warming_up else score
+        return who(Facts(*facts.T), chance, self.model.shop, self.settings.types, self._horizon_days)
 
     def _groups(self, X: Any) -> Any:
         scorer = self.model.scorer
@@ -833,3 +852,12 @@ def _planned(upcoming: list[Planned], in_force: int, snapshot: Planned) -> list[
 
 
 NO_EVENTS = Events.blank(0)
+
+_TOLD_OF: dict[int, Callable[[Who], Any]] = {
+    Field.TYPE: lambda told: told.type,
+    Field.STAGE: lambda told: told.stage,
+    Field.RFM_GROUP: lambda told: np.where(told.group < 0, np.nan, told.group),
+    Field.PREDICTED_VALUE: lambda told: told.predicted,
+    Field.EXPECTED_NEXT_ORDER: lambda told: told.next_days,
+}
+"""Fields that follow from types and values, at each point."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from scoring.gates import GateSettings
 from scoring.kernel import Config
 from scoring.profile import DAY_MS, Layout
+from scoring.types import Terms
 
 __all__ = ["Counts", "EngineSettings"]
 
@@ -34,6 +35,7 @@ class EngineSettings:
     replay: bool = False
     content: bool = False
     gates: GateSettings = field(default_factory=GateSettings.open)
+    types: Terms = field(default_factory=Terms)
 
     def __post_init__(self) -> None:
         if self.tick_ms < 1000:

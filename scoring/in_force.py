@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 from scoring.features import N_FEATURES, WARM_UP_WEIGHTS
 from scoring.model import LinearScorer, Snapshot, probability
 from scoring.river_model import SlowScorer
+from scoring.types import ShopTable, unknown_shop
 
 __all__ = ["Model", "blank_model", "in_force"]
 
 
 class Model(NamedTuple):
-    """The model in force, as the kernel wants it; `slow` scores where it is not linear."""
+    """The model in force, as the kernel wants it; `slow` scores where it is not linear.
+
+    `shop` is what customers' types, stages and values are told by.
+    """
 
     version: int
     warming_up: bool
     scorer: LinearScorer
     quantiles: NDArray[np.float64]
+    shop: ShopTable
     slow: SlowScorer | None = None
 
     def score_at(self, percentile: float) -> float:
@@ -36,7 +41,7 @@ def blank_model() -> Model:
     for number, value in WARM_UP_WEIGHTS:
         weight[number] = value
     scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
-    return Model(0, True, scorer, np.zeros(0))
+    return Model(0, True, scorer, np.zeros(0), unknown_shop())
 
 
 def in_force(snapshot: Snapshot) -> Model:
@@ -44,4 +49,5 @@ def in_force(snapshot: Snapshot) -> Model:
     blank = blank_model()
     slow = SlowScorer.of(snapshot) if snapshot.scorer is None else None
     quantiles = blank.quantiles if snapshot.warming_up else snapshot.quantiles
-    return Model(snapshot.version, snapshot.warming_up, snapshot.scorer or blank.scorer, quantiles, slow)
+    scorer = snapshot.scorer or blank.scorer
+    return Model(snapshot.version, snapshot.warming_up, scorer, quantiles, snapshot.shop, slow)

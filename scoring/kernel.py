@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from scoring.compiled import compiled
 from scoring.features import features
-from scoring.kinds import N_INPUTS, N_KINDS, Kind
+from scoring.kinds import INTEREST_KINDS, N_INPUTS, N_KINDS, Kind
 from scoring.moments import expect, passed
 from scoring.orders import add_order, derive, orders_between
 from scoring.profile import DAY_MS, FAR, HOUR_MS, NEVER
-from scoring.readings import read_columns
+from scoring.readings import read_columns, read_facts
 from scoring.recent import bought, favourite_category, favourite_product, hear, look, within
 from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.timers import grid_after, next_due, pop, schedule
@@ -78,12 +78,14 @@ _VIEWED, _CARTED, _WISHED = int(Kind.PRODUCT_VIEWED), int(Kind.PRODUCT_ADDED), i
 _COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
 _REFUNDED = int(Kind.ORDER_REFUNDED)
 _ANY, _VISITED = ANY, VISITED
+_IS_INTEREST = np.array([kind in INTEREST_KINDS for kind in range(N_KINDS)])
 _IS_VISIT = np.array([kind in VISIT_KINDS for kind in range(N_KINDS)])
 
 
 class Events(NamedTuple):
     """A run of events in the order of input, one element an event in each column.
 
+    `discounted` is 1 of an order with a coupon or a discount.
     `product` of an order is the first of its lines, and `coupon` is 1 where it came with one.
     `value` is the worth of an order, what a survey, review or feedback gives, or the balance of points; NaN for none.
     `category` is that of a view, or of an order all of whose products are in one, 0 for none.
@@ -101,6 +103,7 @@ class Events(NamedTuple):
     value: Float
     lines: Float
     quantity: Float
+    discounted: Int
     coupon: Int
     cart_items: Int
     cart_value: Float
@@ -162,6 +165,7 @@ class Points(NamedTuple):
     """Room for evaluation points, in order: (m,) each, `X` (m, F), `columns` (m, C).
 
     `visited` (m, 28) has the hours with a visit as bits, by day modulo 28.
+    `facts` (m, FACTS) is what types and values follow from (`scoring.types.Facts`).
     `viewed` (m, V + 2 + WITHIN) are the last products, then the one product and the one category looked at most, then
     the products last seen in that category, 0 for none; `viewed_ms` (m, V) is when the last products were viewed.
     `bought` is the first product of the last order, at `bought_ms`; `coupons` how many orders came with one.
@@ -178,6 +182,7 @@ class Points(NamedTuple):
     X: Float
     logit: Float
     columns: Float
+    facts: Float
     viewed: Unsigned
     viewed_ms: Int
     bought: Unsigned
@@ -366,11 +371,14 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
     if events.cart_items[i] >= 0:
         p.cart_items = events.cart_items[i]
         p.cart_value = events.cart_value[i]
+    if _IS_INTEREST[kind]:
+        p.interested = 1
     rank = math.nan
     if kind == _COMPLETED:
         buy(p, events.product[i], ms)
         p.coupons += events.coupon[i]
         p.revenue += events.value[i]
+        p.discounted += events.discounted[i]
         rank = float(add_order(p, ms, events.value[i], events.lines[i], events.quantity[i], horizon))
         derive(p, acc, horizon)
         bought(p, events.category[i], ms)
@@ -415,6 +423,7 @@ def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, rec
     x = points.X[m]
     features(p, now, horizon, x)
     points.logit[m] = _logit(x, scorer)
+    read_facts(p, now, horizon, points.facts[m])
     read_columns(p, now, reading, horizon, value, rank, points.columns[m])
     kept = p.view_product.shape[0]
     # A plain 0 would make both of them floats, which lose the last digits of an id.

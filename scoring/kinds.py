@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-__all__ = ["N_INPUTS", "N_KINDS", "N_SOURCES", "Kind", "Source"]
+__all__ = ["INTEREST_KINDS", "N_INPUTS", "N_KINDS", "N_SOURCES", "Kind", "Source"]
 
 
 class Source(IntEnum):
@@ -66,6 +66,11 @@ class Kind(IntEnum):
 N_KINDS = 44
 """Slots kept for kinds in a row: the last two hold the pseudo-kinds `any` (-1) and `visited` (-2), which index
 from the end; the room below them lets kinds be added without a new layout."""
+
+INTEREST_KINDS: frozenset[Kind] = frozenset(
+    {Kind.PRODUCT_ADDED, Kind.WISHLIST_ADDED, Kind.CHECKOUT_STARTED, Kind.IDENTIFY, Kind.SUBSCRIBED}
+)
+"""What makes a prospect of a visitor: more than looking."""
 
 N_SOURCES = 4
 N_INPUTS = 3

@@ -17,8 +17,9 @@ from scoring.in_force import blank_model
 from scoring.model import Example, LinearScorer, Snapshot, SnapshotRefused
 from scoring.profile import DAY_MS, NEVER
 from scoring.quality import Prequential, Quality
-from scoring.quantiles import RecentRows, quantile_table, quantiles_of
+from scoring.quantiles import RecentFacts, RecentRows, quantile_table, quantiles_of
 from scoring.river_model import RiverModel
+from scoring.types import shop_table
 
 __all__ = ["ALL", "CUSTOMERS", "PROSPECTS", "Learner", "LearnerConfig"]
 
@@ -117,6 +118,7 @@ class Learner:
         self._model = self.config.estimator()
         self._intercept = RunningIntercept(float(self.config.calibration_examples))
         self._recent = RecentRows(RECENT_ROWS, N_FEATURES)
+        self._facts = RecentFacts(RECENT_ROWS)
         self._last = (NEVER, "")
         self._ready_version = 0  # the first snapshot that was not warming up; 0 while there is none
 
@@ -167,6 +169,7 @@ class Learner:
         logits = self._model.learn(rows.astype(np.float64), y, resolved / self.config.horizon_ms)
         self._intercept.learn(logits, y)
         self._recent.extend(rows)
+        self._facts.extend([(one.since_days, float(one.orders), one.net, one.gap_days) for one in examples])
         self.seen += len(examples)
         self.positives += int(y.sum())
 
@@ -216,6 +219,7 @@ class Learner:
             warming_up=self.warming_up,
             scorer=scorer,
             quantiles=self._quantiles(scorer),
+            shop=shop_table(*self._facts.columns),
             learned_ms=self.learned_ms,
             examples_seen=self.seen,
             positives=self.positives,
@@ -260,6 +264,8 @@ class Learner:
             information=self._intercept.information,
             recent=self._recent.to_bytes(),
             recent_seen=self._recent.seen,
+            facts=self._facts.to_bytes(),
+            facts_seen=self._facts.seen,
             quality=self.quality.state(),
         )
         return zlib.compress(msgspec.msgpack.encode(state), 6)
@@ -306,6 +312,7 @@ class Learner:
         learner._last, learner._ready_version = (state.last_ms, state.last_id), state.ready_version
         learner._intercept.shift, learner._intercept.information = state.shift, state.information
         learner._recent.restore(state.recent, state.recent_seen)
+        learner._facts.restore(state.facts, state.facts_seen)
         learner.quality.restore(state.quality)
         learner._model.restore(state.estimator)
         return learner
@@ -322,6 +329,8 @@ class _State(msgspec.Struct):
     recent: bytes
     recent_seen: int
     quality: dict[str, bytes]
+    facts: bytes = b""
+    facts_seen: int = 0
 
 
 def _read(data: bytes) -> _State:

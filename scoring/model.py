@@ -1,5 +1,6 @@
 """Model snapshots: what a learner hands to the scorers, and the examples that it learns from."""
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.compiled import compiled
+from scoring.types import ShopTable, unknown_shop
 
 __all__ = [
     "Example",
@@ -17,7 +19,6 @@ __all__ = [
     "Snapshot",
     "SnapshotRefused",
     "contributions",
-    "group_contributions",
     "linear_logits",
     "logits",
     "probabilities",
@@ -27,6 +28,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 _MAGIC = b"recompra-model-1\n"
+_TABLE_BYTES = (0, 8 * 14)
 
 
 class LinearScorer(NamedTuple):
@@ -63,6 +65,8 @@ class Example:
         Orders before `made_ms`; 0 is a prospect.
     warming_up
         Whether what was served came from the warm-up ranking.
+    since_days, net, gap_days
+        As in `scoring.types.Facts`, for the shop's table.
     """
 
     id: str
@@ -79,6 +83,9 @@ class Example:
     percentile: float | None = None
     model_version: int | None = None
     warming_up: bool = False
+    since_days: float = math.nan
+    net: float = 0.0
+    gap_days: float = math.nan
 
 
 class SnapshotRefused(ValueError):  # noqa: N818 - it is the answer, not a fault
@@ -105,6 +112,8 @@ class Snapshot:
         The compiled linear model; None for a river model that is not linear (see `pickled`).
     quantiles
         (Q,) float64, increasing logits at the ranks ``linspace(0, 1, Q)``; empty while unknown.
+    shop
+        What customers' types, stages and values are told by.
     state
         The learner's own state (`scoring.learner`), opaque here.
     pickled
@@ -124,6 +133,7 @@ class Snapshot:
     warming_up: bool
     scorer: LinearScorer | None
     quantiles: FloatArray
+    shop: ShopTable = field(default_factory=unknown_shop)
     learned_ms: int = -(2**62)
     examples_seen: int = 0
     positives: int = 0
@@ -145,6 +155,7 @@ class Snapshot:
             warming_up=self.warming_up,
             scorer=None if self.scorer is None else _pack_scorer(self.scorer),
             quantiles=self.quantiles.astype("<f8").tobytes(),
+            shop=self.shop.to_array().astype("<f8").tobytes(),
             learned_ms=self.learned_ms,
             examples_seen=self.examples_seen,
             positives=self.positives,
@@ -192,6 +203,7 @@ class Snapshot:
             warming_up=wire.warming_up,
             scorer=None if wire.scorer is None else _unpack_scorer(wire.scorer),
             quantiles=np.frombuffer(wire.quantiles, "<f8").astype(np.float64),
+            shop=ShopTable.of_array(np.frombuffer(wire.shop, "<f8").astype(np.float64)),
             learned_ms=wire.learned_ms,
             examples_seen=wire.examples_seen,
             positives=wire.positives,
@@ -229,6 +241,7 @@ class _Wire(msgspec.Struct):
     read_offset: int
     watermarks: dict[int, int]
     metrics: dict[str, float]
+    shop: bytes = b""
 
 
 def _decode(data: bytes) -> _Wire:
@@ -247,7 +260,11 @@ def _decode(data: bytes) -> _Wire:
         )
     try:
         wire = msgspec.msgpack.decode(body, type=_Wire)
-        odd = len(wire.quantiles) % 8 or (wire.scorer is not None and len(wire.scorer.arrays) % 24)
+        odd = (
+            len(wire.quantiles) % 8
+            or len(wire.shop) not in _TABLE_BYTES
+            or (wire.scorer is not None and len(wire.scorer.arrays) % 24)
+        )
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotRefused(
             "value", error, "it does not hold the fields of a snapshot", "run the release that wrote it"
@@ -300,17 +317,6 @@ def contributions(scorer: LinearScorer, x: NDArray[np.floating]) -> FloatArray:
     z = (np.asarray(x, np.float64) - scorer.mean) * scorer.inv_sd
     z = np.clip(np.where(np.isnan(z), 0.0, z), -scorer.clip, scorer.clip)
     return np.asarray(scorer.weight * z)
-
-
-def group_contributions(
-    scorer: LinearScorer, x: NDArray[np.floating], groups: tuple[tuple[str, int, int], ...]
-) -> dict[str, float]:
-    """What each group (name, start, stop) adds to the log-odds; with the intercept they sum to it.
-
-    Single contributions of collinear features are unstable; those of whole groups can be told to people.
-    """
-    each = contributions(scorer, x)
-    return {name: float(each[start:stop].sum()) for name, start, stop in groups}
 
 
 def probability(logit: float) -> float:

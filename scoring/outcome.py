@@ -10,6 +10,7 @@ from scoring.carried import Carried
 from scoring.gates.best import Best
 from scoring.model import Example
 from scoring.transfer import Transfer
+from scoring.types import One, Who
 
 __all__ = ["Action", "Content", "Outcome", "PassedOn", "Scores"]
 
@@ -19,7 +20,8 @@ class Scores:
     """Scores to publish, one element each.
 
     `event` is the index of the causing event in the run, -1 for a tick; `previous` is NaN where none was told
-    before; `groups` is (k, G): what each group of features adds to the log-odds.
+    before; `who` is of the same customers at the same moments; `groups` is (k, G): what each group of features adds to
+    the log-odds.
     """
 
     row: npt.NDArray[np.int64]
@@ -30,6 +32,7 @@ class Scores:
     band: npt.NDArray[np.int64]
     previous: npt.NDArray[np.float64]
     groups: npt.NDArray[np.float64]
+    who: Who
     model_version: int
     warming_up: bool
     shop_version: int
@@ -39,7 +42,8 @@ class Scores:
 class Action:
     """One crossing of a rule, and the codes of the gates that withheld it (none: it is published).
 
-    `language` comes with how sure it is; `control` is that of the holdout which alone withheld it.
+    `who` is of this one customer. `language` comes with how sure it is; `control` is that of the holdout which alone
+    withheld it.
     """
 
     rule: str
@@ -64,6 +68,7 @@ class Action:
     expires_ms: int | None
     audience: bool
     best: Best
+    who: One
     withheld: tuple[str, ...] = ()
     language: tuple[str, float] | None = None
     channel: str | None = None

@@ -1,5 +1,6 @@
 """Pending examples: what was known of a customer at a moment, kept until the horizon has passed."""
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -10,8 +11,13 @@ from scoring.features import BASELINE
 from scoring.kernel import EXAMPLE, UNTAUGHT, Points
 from scoring.model import Example
 from scoring.outcome import Outcome
+from scoring.types import Facts
 
 __all__ = ["PendingExamples"]
+
+
+_TABLED = [Facts._fields.index(name) for name in ("since_days", "net", "gap_days")]
+"""What the shop's table is made from, beside the orders."""
 
 
 class _Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -22,6 +28,9 @@ class _Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
     model_version: int
     warming_up: bool
     feature_version: str
+    since_days: float = math.nan
+    net: float = 0.0
+    gap_days: float = math.nan
 
 
 class PendingExamples:
@@ -56,6 +65,7 @@ class PendingExamples:
                     version,
                     warming_up,
                     self._feature_version,
+                    *points.facts[i, _TABLED].tolist(),
                 )
             )
             self._dirty[key] = None
@@ -93,6 +103,9 @@ class PendingExamples:
                     percentile=None if waiting.percentile != waiting.percentile else waiting.percentile,
                     model_version=waiting.model_version,
                     warming_up=waiting.warming_up,
+                    since_days=waiting.since_days,
+                    net=waiting.net,
+                    gap_days=waiting.gap_days,
                 )
             )
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scoring.compiled import compiled
 from scoring.model import LinearScorer, logits
 
-__all__ = ["RecentRows", "percentile", "percentiles", "quantile_table", "quantiles_of"]
+__all__ = ["RecentFacts", "RecentRows", "percentile", "percentiles", "quantile_table", "quantiles_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -45,6 +45,40 @@ class RecentRows:
         """Go on from what `to_bytes` gave, after `seen` rows in all."""
         rows = np.frombuffer(data, "<f2").reshape(-1, self._ring.shape[1])
         self._ring[: len(rows)] = rows
+        self.seen = seen
+
+
+class RecentFacts:
+    """What the last `capacity` examples say of their customers, in a ring: the shop's table is made from it.
+
+    Each has days since the last order, orders, their net worth, and the usual gap in days.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._ring = np.zeros((capacity, 4))
+        self.seen = 0
+
+    def extend(self, facts: list[tuple[float, float, float, float]]) -> None:
+        """Add the facts of m examples in order; the oldest leave."""
+        capacity = len(self._ring)
+        last = facts[-capacity:]
+        self._ring[(self.seen + len(facts) - len(last) + np.arange(len(last))) % capacity] = last
+        self.seen += len(facts)
+
+    @property
+    def columns(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Days since the last order, orders, net worth, usual gap: (n,) each, n at most the capacity."""
+        since, orders, net, gap = self._ring[: self.seen].T
+        return since, orders, net, gap
+
+    def to_bytes(self) -> bytes:
+        """The facts as bytes, in the order of the ring."""
+        return self._ring[: self.seen].astype("<f8").tobytes()
+
+    def restore(self, data: bytes, seen: int) -> None:
+        """Go on from what `to_bytes` gave, after `seen` examples in all."""
+        facts = np.frombuffer(data, "<f8").reshape(-1, 4)
+        self._ring[: len(facts)] = facts
         self.seen = seen
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from scoring.compiled import compiled
 from scoring.kinds import N_KINDS, Kind
-from scoring.orders import A_MEAN_GAP, A_ORDERS, months_running
+from scoring.orders import A_GAPS, A_LAST_GAP, A_MEAN_GAP, A_ORDERS, months_running
 from scoring.profile import DAY_MS, HOUR_MS, NEVER
 from scoring.recent import (
     FEEDBACK_TOLD,
@@ -19,9 +19,10 @@ from scoring.recent import (
     favourite_product,
 )
 from scoring.rules.columns import ANY, LATELY_KINDS, VISITED, Field, Op
+from scoring.types.facts import Facts
 from scoring.windows import count_days, count_hours, days_with
 
-__all__ = ["read_columns"]
+__all__ = ["FACTS", "read_columns", "read_facts"]
 
 _SINCE, _TOTAL = int(Op.SINCE), int(Op.TOTAL)
 _FIELD = int(Op.FIELD)
@@ -47,6 +48,7 @@ for _field_told, _place in (
 ):
     _TOLD_SLOT[_field_told] = _place
 _LATELY_SLOT = np.array([LATELY_KINDS.index(kind) if kind in LATELY_KINDS else -1 for kind in range(N_KINDS)])
+FACTS = len(Facts._fields)
 _KIND_CANCELLED, _KIND_REFUNDED = int(Kind.ORDER_CANCELLED), int(Kind.ORDER_REFUNDED)
 _ANY, _VISITED = ANY, VISITED
 
@@ -97,6 +99,21 @@ def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: f
     elif _TOLD_SLOT[field] >= 0:
         result = float(p.told[_TOLD_SLOT[field]])
     return result
+
+
+@compiled
+def read_facts(p: Any, now: int, horizon: float, out: Any) -> None:
+    """Write what types and values follow from (`scoring.types.Facts`, in its order) into `out` (FACTS,)."""
+    d = p.derived
+    orders = d[A_ORDERS]
+    known = d[A_GAPS] > 0.0
+    out[0] = orders
+    out[1] = max(now - p.ring_ms[p.ring_n - 1], 0) / DAY_MS if orders > 0.0 else math.nan
+    out[2] = math.exp(d[A_LAST_GAP]) * horizon / DAY_MS if known else math.nan
+    out[3] = d[A_MEAN_GAP] * horizon / DAY_MS if known else math.nan
+    out[4] = p.revenue - p.refunded
+    out[5] = float(p.discounted)
+    out[6] = float(p.interested)
 
 
 @compiled

@@ -9,6 +9,7 @@ from scoring.gates.standing import Standing
 from scoring.kinds import N_SOURCES
 from scoring.open_object import OpenObject
 from scoring.profile import NEVER
+from scoring.traits import Traits, joined_traits
 from scoring.where import Moved, joined
 
 __all__ = ["CartItem", "CartStep", "Crossed", "Limits", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
@@ -109,6 +110,8 @@ class Side(msgspec.Struct, array_like=True):
         When rules were last asked about objects: what is read again after a crash is not asked again.
     moved
         Where the customer was told to be, where a rule asks for it.
+    traits
+        What was said of the customer's traits, of those that a rule asks for.
     absorbed
         By former id that is at home on another partition: whether its profile has come (1), then the offsets there that
         are dealt with, by source.
@@ -124,6 +127,7 @@ class Side(msgspec.Struct, array_like=True):
     open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
     looked_ms: int = NEVER
     moved: Moved = ()
+    traits: Traits = msgspec.field(default_factory=dict)
     absorbed: dict[bytes, list[int]] = msgspec.field(default_factory=dict)
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
@@ -206,6 +210,7 @@ class Side(msgspec.Struct, array_like=True):
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
         self.looked_ms = max(self.looked_ms, other.looked_ms)
         self.moved = joined(self.moved, other.moved)
+        self.traits = joined_traits(self.traits, other.traits)
         for former, told in other.absorbed.items():
             self.deal_with(former, told)
         return repeated

@@ -12,6 +12,7 @@ from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Limits, Side, cart_items, cart_worth
+from scoring.traits import Traits, traits_by, with_traits
 from scoring.trials import Trials
 from scoring.where import Moved, Where, moved, where_by
 
@@ -29,7 +30,7 @@ class Detail(NamedTuple):
     customer's standing.
 
     `object_id` is the order's, ticket's or code's, or the wished product's, or the place's; `reason` is why an order
-    goes back, `where` is where the customer is, `former` another id of the same person.
+    goes back, `where` is where the customer is, `former` another id of the same person, `traits` what is said of them.
     """
 
     object_id: str = ""
@@ -39,6 +40,7 @@ class Detail(NamedTuple):
     reason: str = ""
     where: Where | None = None
     former: bytes = b""
+    traits: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
 class _About(NamedTuple):
@@ -92,12 +94,15 @@ class Sides:
         self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
         self._moved: dict[int, list[tuple[int, Moved]]] = {}
+        self._traits: dict[int, list[tuple[int, Traits]]] = {}
         self.about_objects: dict[int, _About] = {}
         """By index in the run: each event that is about objects and not yet taken in."""
         self.names_kept = False
         """Whether names are kept: only where a rule carries them."""
         self.places_kept = False
         """Whether it is kept where customers are: only where a rule asks for it."""
+        self.traits_kept: frozenset[str] = frozenset()
+        """Traits that are kept: those that a rule asks for."""
         self.trials = Trials(horizon_ms)
         self._decoder = msgspec.msgpack.Decoder(Side)
 
@@ -110,6 +115,7 @@ class Sides:
         self._again.clear()
         self._bought.clear()
         self._moved.clear()
+        self._traits.clear()
         self.about_objects.clear()
 
     def find(self, row: int) -> Side | None:
@@ -192,6 +198,10 @@ class Sides:
             versions = self._moved.setdefault(row, [(-1, side.moved)])
             side.moved = moved(side.moved, ms, detail.where)
             versions.append((i, side.moved))
+        if self.traits_kept and not known and self.traits_kept & detail.traits.keys():
+            told = self._traits.setdefault(row, [(-1, side.traits)])
+            side.traits = with_traits(side.traits, ms, detail.traits, self.traits_kept)
+            told.append((i, side.traits))
         newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
         gaps: dict[str, int] = {}
         if kind == _COMPLETED:
@@ -291,6 +301,14 @@ class Sides:
             side = self.find(row)
             return [] if side is None else cart_items(side.cart)
         return cart_items(next(cart for index, cart in reversed(versions) if index < applied))
+
+    def traits_at(self, row: int, applied: int, now_ms: int) -> dict[str, str]:
+        """The customer's traits when the first `applied` events of the run had been applied."""
+        versions = self._traits.get(row)
+        if versions is None:
+            side = self.find(row)
+            return {} if side is None else traits_by(side.traits, now_ms)
+        return traits_by(next(told for index, told in reversed(versions) if index < applied), now_ms)
 
     def where_at(self, row: int, applied: int, now_ms: int) -> Where:
         """Where the customer was told to be when the first `applied` events of the run had been applied."""

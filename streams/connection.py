@@ -2,16 +2,17 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
 from streams.settings import Settings
 
-__all__ = ["BrokerUnreachableError", "admin_client", "aiokafka_options", "kafka_python_options", "reader"]
+__all__ = ["BrokerUnreachableError", "admin_client", "aiokafka_options", "kafka_python_options", "ordered_producer",
+           "reader"]  # fmt: skip
 
 _PATIENCE_MS = 10_000
 """How long a command waits for a broker that does not answer."""
@@ -30,14 +31,8 @@ def admin_client(settings: Settings) -> Iterator[Any]:
     BrokerUnreachableError
         If nobody answers within ten seconds.
     """
-    try:
-        client = KafkaAdminClient(**kafka_python_options(settings), bootstrap_timeout_ms=_PATIENCE_MS)
-    except (KafkaError, OSError) as error:
-        raise unreachable(settings, error) from None
-    try:
+    with _connected(settings, KafkaAdminClient) as client:
         yield client
-    finally:
-        client.close()
 
 
 @contextmanager
@@ -49,22 +44,28 @@ def reader(settings: Settings) -> Iterator[KafkaConsumer]:
     BrokerUnreachableError
         If nobody answers within ten seconds.
     """
+    options = {
+        "group_id": None,
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "allow_auto_create_topics": False,
+    }
+    with _connected(settings, KafkaConsumer, **options) as consumer:
+        yield consumer
+
+
+@contextmanager
+def _connected(settings: Settings, kind: Callable[..., Any], **options: Any) -> Iterator[Any]:
+    """Give one of kafka-python's clients, closed afterwards; it asks the broker who it is when it is made."""
     try:
-        consumer = KafkaConsumer(
-            **kafka_python_options(settings),
-            group_id=None,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            bootstrap_timeout_ms=_PATIENCE_MS,
-            isolation_level="read_committed",
-            allow_auto_create_topics=False,
-        )
+        client = kind(**kafka_python_options(settings), **options, bootstrap_timeout_ms=_PATIENCE_MS)
     except (KafkaError, OSError) as error:
         raise unreachable(settings, error) from None
     try:
-        yield consumer
+        yield client
     finally:
-        consumer.close()
+        client.close()
 
 
 def unreachable(settings: Settings, error: BaseException) -> BrokerUnreachableError:
@@ -111,6 +112,17 @@ def kafka_python_options(settings: Settings) -> dict[str, Any]:
     if settings.security_protocol.endswith("SSL"):
         options["ssl_context"] = ssl_context(settings)
     return options
+
+
+def ordered_producer(settings: Settings, *, transactions: bool, **options: Any) -> KafkaProducer:
+    """Return kafka-python's producer, whose records come in the order in which they were sent, each acknowledged.
+
+    `transactions` says whether the broker has them: such a one tells a record that is sent twice. Without, one request
+    is under way at a time.
+    """
+    if not transactions:
+        options |= {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
+    return KafkaProducer(**kafka_python_options(settings), acks="all", max_request_size=2**27, **options)
 
 
 def aiokafka_options(settings: Settings) -> dict[str, Any]:

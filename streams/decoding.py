@@ -28,10 +28,10 @@ from streams.commit import Record
 from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, id_bytes, product_of, worth_of
 from streams.hashing import hashes
 from streams.limits import Limits, too_large
-from streams.news import TELLING, news_of
+from streams.news import TELLING, is_discounted, news_of
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.suspects import POISON
-from streams.whereabouts import SAYING_WHERE, where_of
+from streams.whereabouts import SAYING_WHERE, traits_of, where_of
 
 __all__ = ["Decoded", "Decoder"]
 
@@ -236,13 +236,15 @@ class Decoder:
             news = news_of(kind, c.values[i]) if kind in TELLING else ()
             where = where_of(c.values[i]) if kind in SAYING_WHERE else None
             if kind not in _CARRYING or said is None or (kind == Kind.CART_VIEWED and said.products is None):
-                if news or where is not None:
-                    details[i] = Detail(news=news, where=where)
+                traits = traits_of(c.values[i]) if kind == Kind.IDENTIFY else {}
+                if news or traits or where is not None:
+                    details[i] = Detail(news=news, where=where, traits=traits)
                 continue
             details[i] = detail = _detail(kind, said, news, where)
             events.promised_ms[i] = detail.promised_ms
             if kind in _ORDERS:
                 events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
+                events.discounted[i] = is_discounted(said)
             if kind == Kind.ORDER_COMPLETED and said.products:
                 first = said.products[0]
                 events.product[i] = self._numbers[first.product_id or first.sku or first.name]

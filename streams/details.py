@@ -33,6 +33,10 @@ def details_of(action: Action) -> dict[str, Any]:
         found["purchases"] = _timed("product", noted.purchases)
     if carried.best_sellers:
         found["best_sellers"] = carried.best_sellers
+    if carried.cheaper:
+        found["cheaper"] = [
+            {"product": name, "price": now, "price_before": then} for name, now, then in carried.cheaper
+        ]
     if carried.seen:
         found["seen"] = [{"product": name, "at": from_ms(ms), "category": within} for name, ms, within in carried.seen]
     if carried.steps:

@@ -1,11 +1,11 @@
 """Ends: the offset after a partition's last record, as a fetch says it."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 
-__all__ = ["ends"]
+__all__ = ["ends", "records_to_end"]
 
 _POLLS: Final = 40
 _POLL_MS: Final = 250
@@ -36,3 +36,14 @@ def ends(consumer: KafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[
             told[partition] = max(told[partition], records[-1].offset + 1)
     consumer.resume(*partitions)
     return told
+
+
+def records_to_end(consumer: KafkaConsumer, partition: TopicPartition) -> Iterator[Any]:
+    """Yield a partition's records, in order, up to what is its end now; the consumer then has this partition alone."""
+    consumer.assign([partition])
+    end = ends(consumer, [partition])[partition]
+    consumer.seek_to_beginning(partition)
+    while consumer.position(partition) < end:
+        for record in consumer.poll(timeout_ms=_POLL_MS).get(partition, ()):
+            if record.offset < end:
+                yield record

@@ -38,6 +38,7 @@ def engine_settings(settings: Settings, rules: RuleSet) -> EngineSettings:
         bands=_bands(settings.bands),
         max_action_age_ms=settings.max_action_age_ms if settings.clock == "wall" else None,
         gates=settings.gates,
+        types=settings.types,
         content=settings.content,
     )
 

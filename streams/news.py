@@ -14,7 +14,7 @@ from streams.consents import channel_of, consents_of
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.zones import zone_of
 
-__all__ = ["TELLING", "news_of"]
+__all__ = ["TELLING", "is_discounted", "news_of"]
 
 TELLING: Final = frozenset(
     {
@@ -80,6 +80,11 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
 
 def _has_coupon(said: Properties) -> bool:
     return bool(said.coupon) or any(line.coupon for line in said.products or ())
+
+
+def is_discounted(said: Properties) -> bool:
+    """Whether an order came with a coupon or a discount."""
+    return _has_coupon(said) or (said.discount or 0.0) > 0
 
 
 def _delivery(kind: int, said: Properties | None) -> tuple[Promised, ...]:

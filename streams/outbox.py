@@ -21,6 +21,7 @@ from scoring.outcome import Action, Content, Outcome, Scores
 from scoring.transfer import Forward, Give, Transfer
 from streams.cloud_event import DIGITS, cloud_event
 from streams.commit import Record
+from streams.customer_data import customer_data
 from streams.details import details_of
 from streams.reasons import reasons_of
 from streams.score_records import ScoreRecords
@@ -167,6 +168,7 @@ class Outbox:
             "action_class": action.action_class,
             "replay": self._replay,
             "shop_version": action.shop_version,
+            "customer": customer_data(action.who, action.time_ms),
         }
         name = f"{action.rule}/{action.number}/{quote(customer, safe='')}"
         if action.object is not None:
@@ -232,6 +234,9 @@ class Outbox:
             "model_version": example.model_version or 0,
             "orders": example.orders,
             "partition": example.partition,
+            "since_days": example.since_days,
+            "net": example.net,
+            "gap_days": example.gap_days,
         }
         stamp = from_ms(resolved_ms)
         value = cloud_event(example.id, "recompra.example", "example.v1", example.customer, stamp, data)

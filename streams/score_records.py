@@ -12,7 +12,9 @@ import orjson
 
 from scoring.features import GROUPS
 from scoring.outcome import Scores
+from scoring.types import RFM_GROUPS, STAGES, TYPES, Who
 from streams.cloud_event import DIGITS, cloud_event, log_odds, reason
+from streams.customer_data import CENTS, GAP_DIGITS, next_ms
 from streams.json_numbers import numbers
 
 __all__ = ["ScoreRecords"]
@@ -52,6 +54,7 @@ class ScoreRecords:
         templates, masks = self._templates, named.tobytes()
         width = named.shape[1]
         model = orjson.dumps(scores.model_version), orjson.dumps(scores.warming_up)
+        known = _customers(scores.who, scores.time_ms)
         customers, bands, horizon = self._customers, self._bands, self._horizon
         out = []
         start = at = 0
@@ -65,16 +68,17 @@ class ScoreRecords:
             numbers(scores.previous),
             numbers(intercepts),
             told,
+            known,
             stops,
             strict=True,
         )
-        for row, ms, event, band, score, percentile, previous, intercept, stamp, stop in columns:
+        for row, ms, event, band, score, percentile, previous, intercept, stamp, who, stop in columns:
             key = customers[row]
             customer = orjson.dumps(key.decode())
             name = b"%b/%d" % (customer[1:-1], ms) if event < 0 else place(event)
             value = templates[masks[at : at + width]] % (
                 name, customer, stamp, customer, score, percentile, bands[band], previous, horizon, model[0], stamp,
-                model[1], *contributions[start:stop], intercept,
+                model[1], who, *contributions[start:stop], intercept,
             )  # fmt: skip
             out.append((key, value))
             start, at = stop, at + width
@@ -96,11 +100,41 @@ class _Templates(dict[bytes, bytes]):
             "model_version": _HELD,
             "event_time": _HELD_TEXT,
             "warming_up": _HELD,
+            "customer": _HELD,
             "reasons": [reason(name, _HELD, None) for name in (*names, "intercept")],
         }
         event = cloud_event(orjson.Fragment(b'"score/%b"'), "recompra.score", "score.v1", _HELD, _HELD_TEXT, data)
         template = self[mask] = orjson.dumps(event)
         return template
+
+
+_CUSTOMER = (
+    b'{"type":%b,"stage":%b,"rfm_group":%b,"orders":%b,"net":%b,"average_order":%b,"usual_gap_days":%b,'
+    b'"expected_next_order":%b,"predicted_value":%b}'
+)
+_TYPES, _STAGES = ([orjson.dumps(name) for name in names] for names in (TYPES, STAGES))
+_GROUPS = [*(orjson.dumps(name) for name in RFM_GROUPS), b"null"]  # the last stands for -1, too
+
+
+def _customers(who: Who, time_ms: npt.NDArray[np.int64]) -> list[bytes]:
+    """What is told of each customer, as `streams.customer_data` has it of one; 1 µs each."""
+    bought = who.orders > 0
+    average = np.divide(who.net, who.orders, out=np.full(len(bought), np.nan), where=bought)
+    due = np.full(len(bought), b"null", object)
+    known = ~np.isnan(who.next_days)
+    due[known] = [b'"%b"' % stamp for stamp in _stamps(next_ms(time_ms[known], who.next_days[known]))]
+    columns = zip(
+        who.type.tolist(),
+        who.stage.tolist(),
+        who.group.tolist(),
+        numbers(who.orders.astype(np.int64)),
+        *(numbers(np.round(column, CENTS)) for column in (who.net, average)),
+        numbers(np.round(who.gap_days, GAP_DIGITS)),
+        due.tolist(),
+        numbers(np.round(who.predicted, CENTS)),
+        strict=True,
+    )
+    return [_CUSTOMER % (_TYPES[kind], _STAGES[step], _GROUPS[group], *rest) for kind, step, group, *rest in columns]
 
 
 def _stamps(time_ms: npt.NDArray[np.int64]) -> list[bytes]:

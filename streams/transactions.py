@@ -17,7 +17,8 @@ from streams.connection import aiokafka_options
 from streams.group import Group
 from streams.settings import Settings
 
-__all__ = ["TransactionalClient", "ended_with", "have_transactions", "stopped", "translated"]
+__all__ = ["TransactionalClient", "ended_with", "have_transactions", "stopped", "translated",
+           "uses_transactions"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,11 @@ async def have_transactions(settings: Settings) -> bool:
     finally:
         await stopped(producer)
     return True
+
+
+def uses_transactions(settings: Settings) -> bool:
+    """Whether the application writes in transactions, as far as settings and broker say; it blocks."""
+    return settings.exactly_once != "off" and asyncio.run(have_transactions(settings))
 
 
 class TransactionalClient:

@@ -1,6 +1,7 @@
-"""Whereabouts: country, region and city, read off what an event says of where its customer is."""
+"""Whereabouts: country, region and city, and traits, read off what an event says of its customer."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -9,11 +10,12 @@ from schemas.events import Event
 from scoring.kinds import Kind
 from scoring.where import Where
 
-__all__ = ["SAYING_WHERE", "where_of"]
+__all__ = ["SAYING_WHERE", "traits_of", "where_of"]
 
 SAYING_WHERE: Final = frozenset({Kind.IDENTIFY, Kind.PLACE_ENTERED})
 """Kinds that say where a customer is."""
 _LONGEST = 80
+_MOST = 64
 
 
 class _Context(msgspec.Struct):
@@ -29,6 +31,20 @@ def where_of(event: Event) -> Where | None:
     What it says itself comes first, then the address among the traits, then where the device is.
     """
     return next((where for where in _told(event) if any(where)), None)
+
+
+def traits_of(event: Event) -> dict[str, str]:
+    """Return what an Identify says of its customer, as it is compared: texts, numbers and truths, the first 64."""
+    said = ((name, _plain(value)) for name, value in islice((event.traits or {}).items(), _MOST))
+    return {name: value for name, value in said if value}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))
+    return str(value) if isinstance(value, float) else _name(value)
 
 
 def _told(event: Event) -> Iterator[Where]:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +17,10 @@ import pytest
 from streams.brokers.embedded import EmbeddedBroker
 from streams.brokers.kafka_libs import missing_parts
 from streams.brokers.kafka_local import KafkaLocal
+
+# A shell starts what it puts in the background with SIGINT ignored, and programs that tests stop with it inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The machine that runs the tests may be busy: how long an example takes says nothing about the code.
 # The same tree gives the same examples, so that a red run can be run again; `--hypothesis-profile=search` draws others.

@@ -3,9 +3,9 @@
 from enum import StrEnum
 
 from scoring.kinds import Kind
-from scoring.rules.columns import LATELY, Column, Field, Op
+from scoring.rules.columns import LATELY, STEPS, Column, Field, Op
 
-__all__ = ["CARRIED_COLUMNS", "CARRY_WORDS", "OPINIONS", "STEPS", "Carry"]
+__all__ = ["CARRIED_COLUMNS", "CARRY_WORDS", "OPINIONS", "Carry"]
 
 
 class Carry(StrEnum):
@@ -27,6 +27,7 @@ class Carry(StrEnum):
     COMPANIONS = "companions"
     BEST_SELLERS = "best_sellers"
     EXPECTED = "expected"
+    CHEAPER = "cheaper"
 
 
 CARRY_WORDS: frozenset[str] = frozenset(Carry)
@@ -38,19 +39,6 @@ OPINIONS: dict[str, tuple[Kind, Field]] = {
     "feedback": (Kind.FEEDBACK, Field.FEEDBACK_RATING),
 }
 """Where an opinion came from: the event that told it, and what it said."""
-
-STEPS: tuple[Kind, ...] = (
-    Kind.PAGE,
-    Kind.PRODUCT_VIEWED,
-    Kind.LIST_VIEWED,
-    Kind.SEARCHED,
-    Kind.PRODUCT_ADDED,
-    Kind.PRODUCT_REMOVED,
-    Kind.CART_VIEWED,
-    Kind.CHECKOUT_STARTED,
-    Kind.CHECKOUT_STEP,
-)
-"""What is told of a visit: the kinds that say how far somebody came."""
 
 CARRIED_COLUMNS: dict[Carry, tuple[Column, ...]] = {
     Carry.STEPS: tuple(Column(Op.SINCE, kind) for kind in STEPS),

@@ -25,7 +25,10 @@ __all__ = ["clocks_of", "daily_of", "object_clocks_of"]
 _DAY_MS = 86_400_000.0
 _AGES = (Op.SINCE, Op.ITS_SINCE, Op.ITS_LATE)
 _LATEST_MS = 2**53
-_JUMPING = (Field.HOUR, Field.WEEKDAY, Field.CATEGORY_VIEWS, Field.CATEGORY_MINUTES, Field.MONTHS_RUNNING)
+_JUMPING = (
+    Field.HOUR, Field.WEEKDAY, Field.CATEGORY_VIEWS, Field.CATEGORY_MINUTES, Field.MONTHS_RUNNING, Field.TYPE,
+    Field.STAGE, Field.RFM_GROUP, Field.EXPECTED_NEXT_ORDER, Field.SEEN_CHEAPER,
+)  # fmt: skip
 
 
 def clocks_of(node: Truth) -> frozenset[tuple[int, int]]:
@@ -70,7 +73,7 @@ def daily_of(node: Truth) -> tuple[Compare, ...]:
     """The comparisons that time can change but that have no clock; they are seen at the daily evaluation or
     an event.
 
-    Those are day windows, the hour and the weekday, and times compared with a changing value, such as
+    Those are day windows, the hour and the weekday, types and stages, and times compared with a changing value, such as
     `days_since(order_completed) >= 1.5 * mean_gap_days`. Scores change with time too, at the daily rescoring.
     """
     found = []

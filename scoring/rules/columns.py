@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from scoring.kinds import Kind
+from scoring.types import RFM_GROUPS, STAGES, TYPES
 
 __all__ = [
     "ANY",
@@ -20,11 +21,13 @@ __all__ = [
     "ITS_KINDS",
     "ITS_OPS",
     "KINDS",
+    "LABELS",
     "LATELY",
     "LATELY_KINDS",
     "MAX_DAYS",
     "MAX_DAY_KINDS",
     "MAX_HOURS",
+    "STEPS",
     "VISITED",
     "VISIT_KINDS",
     "Column",
@@ -43,17 +46,22 @@ shipped).
 VISITED = -2
 """Pseudo-kind `visited`: an event of any of `VISIT_KINDS`, that is the customer was on the site."""
 
+STEPS: tuple[Kind, ...] = (
+    Kind.PAGE,
+    Kind.PRODUCT_VIEWED,
+    Kind.LIST_VIEWED,
+    Kind.SEARCHED,
+    Kind.PRODUCT_ADDED,
+    Kind.PRODUCT_REMOVED,
+    Kind.CART_VIEWED,
+    Kind.CHECKOUT_STARTED,
+    Kind.CHECKOUT_STEP,
+)
+"""The kinds that say how far somebody came in a visit."""
+
 VISIT_KINDS: frozenset[Kind] = frozenset(
     {
-        Kind.PAGE,
-        Kind.PRODUCT_VIEWED,
-        Kind.LIST_VIEWED,
-        Kind.SEARCHED,
-        Kind.PRODUCT_ADDED,
-        Kind.PRODUCT_REMOVED,
-        Kind.CART_VIEWED,
-        Kind.CHECKOUT_STARTED,
-        Kind.CHECKOUT_STEP,
+        *STEPS,
         Kind.WISHLIST_ADDED,
         Kind.WISHLIST_REMOVED,
         Kind.COUPON,
@@ -183,6 +191,12 @@ class Field(IntEnum):
     PERCENTILE_PEAK = 26
     GUEST_ORDERS = 27
     CATEGORY_MINUTES = 28
+    TYPE = 29
+    STAGE = 30
+    RFM_GROUP = 31
+    PREDICTED_VALUE = 32
+    EXPECTED_NEXT_ORDER = 33
+    SEEN_CHEAPER = 34
 
 
 ITS_OPS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE, Op.ITS_LACKING)
@@ -211,6 +225,9 @@ class Unit(IntEnum):
     HOUR_OF_DAY = 8
     WEEKDAY = 9
     TRUTH = 10
+    TYPE = 11
+    STAGE = 12
+    RFM_GROUP = 13
 
 
 class FieldFacts(NamedTuple):
@@ -293,10 +310,34 @@ FIELDS: dict[Field, FieldFacts] = {
     Field.PERCENTILE_PEAK: FieldFacts(
         "percentile_peak", Unit.SHARE, 0, 1, "highest percentile at a daily look of the last 30 days"
     ),
+    Field.TYPE: FieldFacts("type", Unit.TYPE, 0, len(TYPES) - 1, f"how they buy: {', '.join(TYPES)}"),
+    Field.STAGE: FieldFacts("stage", Unit.STAGE, 0, len(STAGES) - 1, f"how far along they are: {', '.join(STAGES)}"),
+    Field.RFM_GROUP: FieldFacts(
+        "rfm_group", Unit.RFM_GROUP, 0, len(RFM_GROUPS) - 1, f"by recency, orders and money: {', '.join(RFM_GROUPS)}"
+    ),
+    Field.PREDICTED_VALUE: FieldFacts(
+        "predicted_value", Unit.MONEY, 0, _ANY_HIGH, "money expected within 12 months; unknown while warming up"
+    ),
+    Field.SEEN_CHEAPER: FieldFacts(
+        "seen_cheaper",
+        Unit.COUNT,
+        0,
+        _ANY_HIGH,
+        "products among those viewed last that now cost less than they did before",
+    ),
+    Field.EXPECTED_NEXT_ORDER: FieldFacts(
+        "expected_next_order",
+        Unit.DAYS,
+        _ANY_LOW,
+        _ANY_HIGH,
+        "days to the next order at the usual gap, below 0 overdue",
+    ),
     Field.GUEST_ORDERS: FieldFacts(
         "guest_orders", Unit.COUNT, 0, _ANY_HIGH, "orders placed as a guest by one who had none under the known id"
     ),
 }
-"""Facts of every field. SCORE, PERCENTILE, PERCENTILE_PEAK and WARMING_UP are filled after scoring, all others by the
-kernel.
+"""Facts of every field. Scores, ranks, types and values are filled after scoring, all others by the kernel.
 """
+
+LABELS: dict[Unit, tuple[str, ...]] = {Unit.TYPE: TYPES, Unit.STAGE: STAGES, Unit.RFM_GROUP: RFM_GROUPS}
+"""Names of the values of fields that have names, as in `type == big`; a value is the place of its name."""

@@ -10,6 +10,8 @@ functions:
 - `count(kind, days=n)`, `count(kind, hours=n)`: how many lately; `total(kind)`: how many ever;
 - `days_with(kind, days=n)`: on how many of the last n days.
 
+Types, stages and RFM groups are compared by name: `type == big`.
+
 Where the list is one of orders, products and the like, kinds that begin with `its_` count what is about that one only.
 """
 
@@ -18,7 +20,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from scoring.rules.columns import FIELDS, KINDS, Column, Field, Op, Unit
+from scoring.rules.columns import FIELDS, KINDS, LABELS, Column, Field, Op, Unit
 from scoring.rules.expression import (
     All,
     Always,
@@ -192,11 +194,23 @@ class _Reader:
             op = _COMPARISONS.get(type(operator))
             if op is None:
                 raise Refused(right_node, "'is' and 'in' are not in the language", "use < <= > >= == !=")
-            right, right_unit = self.number(right_node)
+            right, right_unit = self.compared(right_node, left_unit, op)
             check_comparison(node, op, (left_node, left, left_unit), (right_node, right, right_unit))
             parts.append(Compare(op, left, right))
             left_node, left, left_unit = right_node, right, right_unit
         return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def compared(self, node: ast.expr, unit: Unit, op: str) -> tuple[Number, Unit]:
+        """What a value of a unit is compared with: a number, or for a type and the like one of its names."""
+        names = LABELS.get(unit)
+        if names is None:
+            return self.number(node)
+        if op not in ("==", "!="):
+            raise Refused(node, f"{UNIT_NAMES[unit]} is more or less than none other", "use == or !=")
+        if not isinstance(node, ast.Name) or node.id not in names:
+            shown = ast.unparse(node)
+            raise Refused(node, f"{shown!r} is not {UNIT_NAMES[unit]}", f"nearest known: {nearest(shown, names)!r}")
+        return Constant(float(names.index(node.id))), unit
 
     def number(self, node: ast.expr) -> tuple[Number, Unit]:
         match node:

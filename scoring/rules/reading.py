@@ -45,6 +45,7 @@ _FIELDS = (
     "countries",
     "regions",
     "cities",
+    "traits",
 )
 _READ_BY_LINES = ("parameters", "marks", "for_each", "countries", "regions", "cities")
 _NEEDED = ("name", "sentence", "enter")
@@ -173,6 +174,7 @@ class _Document:
             "countries": lambda: self.names("countries"),
             "regions": lambda: self.names("regions"),
             "cities": lambda: self.names("cities"),
+            "traits": self.traits,
         }
 
     def noting(self, read: Callable[[], T]) -> T | None:
@@ -270,6 +272,23 @@ class _Document:
         if not names or not all(names):
             raise self.error(field, entry.node.value if names else "…", "is no list of names", "write it as [Berlin]")
         return names
+
+    def traits(self) -> dict[str, tuple[str, ...]]:
+        """Lists of values by trait, none where the field is not there."""
+        entry = self.entries.get("traits")
+        if entry is None:
+            return {}
+        remedy = "write lists of values by trait, as {plan: [pro, business]}"
+        if not isinstance(entry.node, yaml.MappingNode):
+            raise self.error("traits", entry.node.value, "is no mapping", remedy)
+        found = {}
+        for name, node in entry.node.value:
+            written = node.value if isinstance(node, yaml.SequenceNode) else []
+            values = tuple(str(part.value).strip() for part in written if isinstance(part, yaml.ScalarNode))
+            if not values or not all(values) or not isinstance(name, yaml.ScalarNode):
+                raise self.error("traits", name.value, "has no list of values", remedy)
+            found[str(name.value)] = values
+        return found
 
     def carries(self) -> tuple[str, ...]:
         entry = self.entries.get("carries")

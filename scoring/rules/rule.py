@@ -24,7 +24,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _SCORES = frozenset(
-    {Column(Op.FIELD, Field.SCORE), Column(Op.FIELD, Field.PERCENTILE), Column(Op.FIELD, Field.PERCENTILE_PEAK)}
+    Column(Op.FIELD, field) for field in (Field.SCORE, Field.PERCENTILE, Field.PERCENTILE_PEAK, Field.PREDICTED_VALUE)
 )
 _OF_AN_ORDER = frozenset({Column(Op.FIELD, Field.ORDER_NUMBER), Column(Op.FIELD, Field.ORDER_VALUE)})
 _SHOWN = 80
@@ -111,6 +111,9 @@ class Rule:
     With `countries`, `regions` or `cities` only those enter who are in one of these, whatever the lines say; who is
     in the list stays when they move away.
 
+    With `traits` only those enter of whom each trait that it names is one of the values beside it; who is in the list
+    stays when that changes.
+
     With `marks` the rule has a list for each of them, in which `mark` and `next_mark` stand for the mark's number and
     the one above it; `of_marks` has the rule of each.
 
@@ -139,6 +142,7 @@ class Rule:
     countries: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     cities: tuple[str, ...] = ()
+    traits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     marks: tuple[float, ...] = ()
     mark: float | None = None
     """Of which of the marks this is the list; None for the whole rule."""
@@ -155,6 +159,7 @@ class Rule:
     def __post_init__(self) -> None:
         self._check_fields()
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        object.__setattr__(self, "traits", MappingProxyType(dict(self.traits)))
         whole = self.mark is None and bool(self.marks)
         of_marks = tuple(replace(self, mark=mark) for mark in self.marks) if whole else (self,)
         object.__setattr__(self, "of_marks", of_marks)
@@ -169,6 +174,7 @@ class Rule:
         object.__setattr__(self, "carried_columns", read)
         self._check_lines()
         self._check_objects()
+        self._check_traits()
         self._check_carries()
         self._check_parameters_used()
 
@@ -313,6 +319,11 @@ class Rule:
                 reason, field = f"{word!r} is about an object", "enter" if word in self.enter else "exit"
                 text = self.enter if field == "enter" else self.exit
                 raise RuleError(self.name, field, text, reason, f"add for_each: {' or '.join(dict.fromkeys(owners))}")
+
+    def _check_traits(self) -> None:
+        if self.traits and self.for_each is not ForEach.NONE:
+            reason = f"a list of {self.for_each}s has no traits"
+            raise RuleError(self.name, "traits", ", ".join(self.traits), reason, "leave it away")
 
     def _check_carries(self) -> None:
         """What is carried must be known of what the list is one of."""

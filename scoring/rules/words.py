@@ -68,6 +68,9 @@ UNIT_NAMES: dict[Unit, str] = {
     Unit.HOUR_OF_DAY: "an hour of the day",
     Unit.WEEKDAY: "a weekday",
     Unit.TRUTH: "true or false",
+    Unit.TYPE: "a type of customer",
+    Unit.STAGE: "a stage of a customer",
+    Unit.RFM_GROUP: "an RFM group",
 }
 
 RESERVED: frozenset[str] = frozenset(

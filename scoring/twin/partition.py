@@ -24,6 +24,7 @@ from scoring.profile import FAR, NEVER, Layout, stable_hash
 from scoring.rules.columns import Column, Op
 from scoring.twin.columns import read
 from scoring.twin.customer import DAY_MS, HOUR_MS, Customer, Event
+from scoring.twin.facts import facts
 from scoring.twin.features import features
 
 __all__ = ["Partition", "Point", "Resolved"]
@@ -39,6 +40,7 @@ class Point(NamedTuple):
     received_ms: int
     features: dict[str, float]
     columns: tuple[float, ...]
+    facts: tuple[float, ...]
     viewed: list[int]
     viewed_ms: list[int]
     visited: list[int]
@@ -186,10 +188,11 @@ class Partition:
         days = self.layout.day_kinds, self.layout.days
         read_now = tuple(read(column, customer, now, horizon, *days, value, order) for column in self.columns)
         x = features(customer, now, horizon)
+        told = facts(customer, now, self.config.horizon_ms)
         favourites = customer.favourites(now)
         seen = customer.viewed(), customer.viewed_ms(), customer.visited()
         most, bought = (favourites, customer.within(favourites[1], now)), (customer.bought(), customer.coupons())
-        self.points.append(Point(name, now, event, cause, received, x, read_now, *seen, *most, *bought))
+        self.points.append(Point(name, now, event, cause, received, x, read_now, told, *seen, *most, *bought))
         customer.due_ms = self._next_due(customer)
 
     def _expect(self, customer: Customer, event: Event) -> None:

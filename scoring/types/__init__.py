@@ -4,17 +4,22 @@ from scoring.types.buyer import TYPES, buyer_type
 from scoring.types.facts import Facts, Terms
 from scoring.types.retention import Retention, retention
 from scoring.types.rfm import RFM_GROUPS, RfmCuts, rfm_cuts, rfm_group, rfm_scores
+from scoring.types.shop_table import ShopTable, shop_table, unknown_shop
 from scoring.types.stage import STAGES, stage
 from scoring.types.value import expected_next_days, order_worth, predicted_orders, predicted_value
+from scoring.types.who import One, Who, who
 
 __all__ = [
     "RFM_GROUPS",
     "STAGES",
     "TYPES",
     "Facts",
+    "One",
     "Retention",
     "RfmCuts",
+    "ShopTable",
     "Terms",
+    "Who",
     "buyer_type",
     "expected_next_days",
     "order_worth",
@@ -24,5 +29,8 @@ __all__ = [
     "rfm_cuts",
     "rfm_group",
     "rfm_scores",
+    "shop_table",
     "stage",
+    "unknown_shop",
+    "who",
 ]

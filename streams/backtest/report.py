@@ -1,9 +1,6 @@
 """Backtest report: one HTML page with its plots in it."""
 
-import base64
 import html
-import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +8,12 @@ import numpy as np
 
 from scoring.learner import ALL
 from streams.backtest.run import Result
+from streams.report.page import STYLE, picture_of
+from streams.report.sheet import Picture
 
 __all__ = ["write_report"]
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .2rem .8rem; text-align: right }
-td:first-child, th:first-child { text-align: left } tr:nth-child(even) { background: #f4f6f6 }
-th { border-bottom: 2px solid #2a9d8f } img { max-width: 100% } .dim { color: #777 }
-"""
+_STYLE = f"{STYLE}td:first-child {{ text-align: left }}\n"
 
 _FIGURES = (
     ("auc", "AUC"),
@@ -61,9 +55,9 @@ def _page(data: dict[str, Any], result: Result) -> str:
     ]
     if ALL in data["quality"]:
         parts += [
-            _picture("Quality by month", lambda axis: _by_month(axis, data)),
+            picture_of(Picture("Quality by month", lambda axis: _by_month(axis, data))),
             _table(data),
-            _picture("What was promised, and what happened", lambda axis: _reliability(axis, result)),
+            picture_of(Picture("What was promised, and what happened", lambda axis: _reliability(axis, result))),
             _segments(data),
         ]
     else:
@@ -140,23 +134,3 @@ def _reliability(axis: Any, result: Result) -> None:
         axis.annotate(f"{int(n):,}", (x, y), textcoords="offset points", xytext=(6, -10), fontsize=7, color="grey")
     axis.set_xlabel("probability given (mean of each tenth)")
     axis.set_ylabel("share that bought")
-
-
-def _picture(title: str, draw: Callable[[Any], None]) -> str:
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        return (
-            f"<h2>{title}</h2><p class='dim'>No plot: matplotlib is not installed (pip install 'recompra[demo]').</p>"
-        )
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    with plt.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
-        draw(axis)
-        image = io.BytesIO()
-        figure.savefig(image, dpi=120, format="png")
-        plt.close(figure)
-    data = base64.b64encode(image.getvalue()).decode()
-    return f"<h2>{html.escape(title)}</h2><img alt='{html.escape(title)}' src='data:image/png;base64,{data}'>"

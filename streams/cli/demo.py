@@ -1,4 +1,4 @@
-"""`recompra demo`: a real shop's year through the whole pipeline, in two minutes."""
+"""`recompra demo`: a real shop's year through the whole pipeline, in two and a half minutes."""
 
 import asyncio
 import io
@@ -70,7 +70,8 @@ def demo(seed: int, plot: Path, days: int | None, svg: Path | None, everyone: bo
     around them (clicks, consents, newsletters, parcels, tickets, points …), labelled as such and drawn
     from each customer's past only, go through Kafka topics on an embedded broker. Scores move, all
     shipped rules act under the strict gates, what is withheld says why, and what the scores were worth
-    is told month by month, once it is known who bought. Takes about two minutes.
+    is told month by month, once it is known who bought. Takes two and a half minutes, and longer on a
+    busy machine.
 
     \b
     Examples:
@@ -106,7 +107,7 @@ class _Wanted:
 
 
 def _demo(wanted: _Wanted, interrupts: Interrupts) -> Summary:
-    if find_spec("matplotlib") is None:  # better now than after two minutes
+    if find_spec("matplotlib") is None:  # better now than at the end
         raise click.ClickException("the plot needs matplotlib: pip install 'recompra[demo]'")
     broker = EmbeddedBroker()
     loaded = _settings(broker.address)

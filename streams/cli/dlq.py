@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, json_option, print_json
+from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.operating.letters import Letter
 from streams.operating.letters import letters as letters_of
 from streams.operating.letters import redrive as redrive_all
@@ -61,7 +61,7 @@ def list_(broker: str | None, inputs: tuple[str, ...], as_json: bool) -> None:
         table.add_column(heading, overflow="fold", justify="right" if heading in ("letters", "waiting") else "left")
     for topic, code, name, letters, left, letter in rows:
         table.add_row(*map(Text, (topic, code, name, f"{letters:,}", f"{left:,}", letter.id, letter.reason)))
-    Console().print(table)
+    print_table(table)
     click.echo(f"{sum(seen.values()):,} dead letters, {sum(waiting.values()):,} not sent back", err=True)
 
 

@@ -3,12 +3,11 @@
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from schemas.timestamp import from_ms
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, json_option, print_json
+from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.operating.lag import InputLag
 from streams.operating.lag import lag as lag_of
 from streams.settings_sources import load
@@ -61,4 +60,4 @@ def _print(found: list[InputLag]) -> None:
             f"{each.records:,}",
             "" if each.watermark_ms is None else from_ms(each.watermark_ms),
         )
-    Console().print(table)
+    print_table(table)

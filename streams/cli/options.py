@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -51,7 +51,7 @@ def table_of(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table
     return table
 
 
-def print_table(table: Table) -> None:
-    """Print a table on standard output, wide enough for a row a line where that is no terminal."""
+def print_table(table: RenderableType) -> None:
+    """Print a table, or several, on standard output, wide enough for a row a line where that is no terminal."""
     console = Console()
     Console(width=console.width if console.is_terminal else 240).print(table)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from scoring.profile import FAR, NEVER
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, json_option, print_json
+from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.engine_settings import checked_rules
 from streams.settings_sources import load
 from streams.tailing import Place, parse_place
@@ -86,6 +86,7 @@ def replay(
     """
     from streams.replay.following import UnfollowableError
     from streams.replay.running import Replay, Replayed
+    from streams.replay.shadow import NotAShadowError
     from streams.worker import unit_options
 
     settings, span = load(broker=broker).settings, _span(first, stop)
@@ -97,10 +98,10 @@ def replay(
         def show(now: Replayed) -> None:
             bar.update(task, total=now.of, completed=now.read)
 
-        run = Replay(settings, unit_options(settings, rules), rules, name, span, show)
         try:
+            run = Replay(settings, unit_options(settings, rules), rules, name, span, show)
             told = run.run(partitions or range(settings.partitions), as_it_was=as_it_was)
-        except UnfollowableError as error:
+        except (NotAShadowError, UnfollowableError) as error:
             click.echo(f"Error: {error}", err=True)
             raise SystemExit(FAILURE) from None
     if as_json:
@@ -164,7 +165,7 @@ def diff(name: str, first: Place | None, stop: Place | None, scores: bool, broke
             table.add_column(heading, justify="left" if heading == "topic" else "right")
         for topic in topics:
             table.add_row(Text(topic), *(f"{column[topic]:,}" for column in columns))
-        Console().print(table)
+        print_table(table)
         if found.first is not None:
             click.echo(f"the first: {found.first.id} on {found.first.topic} at {found.first.event_time}: "
                        f"{found.first.cause}", err=True)  # fmt: skip

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from schemas.adapters import ADAPTERS
 from streams.cli.exits import BAD_LINES, FAILURE
 from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
-from streams.cli.options import broker_option, json_option, print_json
+from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.files import LineFile
 from streams.loading import Bad, Loaded, events_of
 from streams.settings import Settings
@@ -48,12 +48,18 @@ def report() -> None:
     """
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
+_PAGE = click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="OUT",
+    help="Write a page with plots that needs no network.",
+)
+
+
+def _source_options(command: Callable[..., None]) -> Callable[..., None]:
     files = click.Path(exists=True, dir_okay=False, allow_dash=True)
-    page = click.Path(dir_okay=False, path_type=Path)
     for option in (
-        json_option,
-        click.option("--html", "page", type=page, metavar="OUT", help="Write a page with plots that needs no network."),
         options_option,
         format_option,
         click.option("--from", "files", multiple=True, type=files, metavar="FILE",
@@ -64,41 +70,40 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _show(
-    name: str,
-    broker: str | None,
-    files: tuple[str, ...],
-    form: str,
-    options: dict[str, str],
-    page: Path | None,
-    as_json: bool,
-) -> None:
-    from streams.report.gathered import of_topics
+def _show(name: str, page: Path | None, as_json: bool, **source: Any) -> None:
     from streams.report.terminal import render
     from streams.report.writing import REPORTS, SCORED
-    from streams.tailing import UnknownTopicError
 
-    bad = 0
-    if files:
-        checked(form, options)
-        settings = load_settings(clock="events", partitions=1).settings
-        gathered, bad = _of_files(settings, files, form, options, scored=name in SCORED)
-    else:
-        settings = load_settings(broker=broker).settings
-        try:
-            gathered = of_topics(settings, scored=name in SCORED)
-        except UnknownTopicError as error:
-            click.echo(f"Error: {error}", err=True)
-            raise SystemExit(FAILURE) from None
+    gathered, settings, bad = _gathered(scored=name in SCORED, **source)
     made = REPORTS[name](gathered, settings.report_terms(settings.horizon_ms))
     if page is not None:
         _write(page, made)
     if as_json:
         print_json(made.as_data())
     else:
-        Console(highlight=False).print(render(made))
+        print_table(render(made))
     if bad:
         sys.exit(BAD_LINES)
+
+
+def _gathered(
+    broker: str | None, files: tuple[str, ...], form: str, options: dict[str, str], *, scored: bool
+) -> tuple[Any, Settings, int]:
+    """What there is to report on, by which settings, and how many lines were bad."""
+    from streams.report.gathered import of_topics
+    from streams.tailing import UnknownTopicError
+
+    if files:
+        checked(form, options)
+        settings = load_settings(clock="events", partitions=1).settings
+        gathered, bad = _of_files(settings, files, form, options, scored=scored)
+        return gathered, settings, bad
+    settings = load_settings(broker=broker).settings
+    try:
+        return of_topics(settings, scored=scored), settings, 0
+    except UnknownTopicError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(FAILURE) from None
 
 
 def _write(page: Path, made: Any) -> None:
@@ -150,8 +155,28 @@ def _command(name: str, said: str) -> click.Command:
     def run(**given: Any) -> None:
         _show(name, **given)
 
-    return click.command(name, help=said, epilog=FORMATS_HELP)(_options(run))
+    return click.command(name, help=said, epilog=FORMATS_HELP)(_source_options(_PAGE(json_option(run))))
 
 
 for _name, _said in _HELP.items():
     report.add_command(_command(_name, _said))
+
+
+@report.command("all", epilog=FORMATS_HELP)
+@_source_options
+@click.option("--html", "directory", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Where the pages go; made if it is not there.")  # fmt: skip
+def all_(directory: Path, **source: Any) -> None:
+    """Write every report's page to a directory."""
+    from streams.report.writing import write_all
+
+    gathered, settings, bad = _gathered(scored=True, **source)
+    try:
+        pages = write_all(directory, gathered, settings.report_terms(settings.horizon_ms))
+    except OSError as error:
+        click.echo(f"Error: --html {directory}: cannot be written ({error.strerror})", err=True)
+        raise SystemExit(FAILURE) from None
+    for page in pages:
+        click.echo(page)
+    if bad:
+        sys.exit(BAD_LINES)

@@ -1,13 +1,12 @@
 """`recompra topics`: list, create and check the topics on a broker."""
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from schemas.topics import FOREVER, TopicSpec
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, json_option, print_json
+from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.durations import format_duration
 from streams.settings import Settings
 from streams.settings_sources import load
@@ -71,7 +70,7 @@ def list_(broker: str | None, no_broker: bool, as_json: bool) -> None:
             spec.purpose,
         )
         table.add_row(*map(Text, cells))
-    _print(table)
+    print_table(table)
 
 
 @topics.command("create")
@@ -141,15 +140,10 @@ def _print_differences(differences: list[Difference]) -> None:
         table.add_column(heading, overflow="fold")
     for item in differences:
         table.add_row(*map(Text, (item.topic, item.what, item.wanted, item.found or "", item.remedy)))
-    _print(table)
+    print_table(table)
 
 
 def _retention(spec: TopicSpec) -> str:
     from datetime import timedelta
 
     return "for ever" if spec.retention_ms == FOREVER else format_duration(timedelta(milliseconds=spec.retention_ms))
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    Console(width=console.width if console.is_terminal else 240).print(table)

@@ -13,17 +13,14 @@ __all__ = ["action_shown", "why"]
 _WORDS = {
     "recency": "how long ago they ordered",
     "frequency": "how often they ordered",
-    "orders": "how often they ordered",
     "money": "what they spend",
-    "monetary": "what they spend",
     "rhythm": "the rhythm of their orders",
     "carts": "what they put into the cart",
     "views": "what they looked at",
-    "visits": "their visits",
     "basket": "what they buy at once",
     "wishes": "what they wish for",
 }
-_ROOM = 76
+_ROOM = 66
 """Characters of a list that are shown; of a longer one, how many more there are."""
 
 
@@ -59,7 +56,7 @@ def _list(field: list[Any]) -> str:
 def why(value: bytes) -> RenderableType:
     """Say in words why an action of a rule that reads the score is there."""
     data = orjson.loads(value)["data"]
-    rule = next(rule for rule in shipped().rules if rule.name == data["rule"])
+    (rule,) = shipped(only={data["rule"]}).rules
     pushes = sorted(
         (reason for reason in data["reasons"] if reason["group"] != "intercept"),
         key=lambda reason: -abs(reason["contribution"]),

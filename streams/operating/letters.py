@@ -1,24 +1,23 @@
 """Dead letters: what was refused and why, and how it returns to its input once the reason is mended."""
 
-import asyncio
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from schemas.internals import DeadLetter
-from streams.connection import kafka_python_options, reader
-from streams.ends import ends
+from streams.connection import kafka_python_options, ordered_producer, reader
+from streams.ends import records_to_end
 from streams.operating.lag import partitions_of
 from streams.outbox import INPUTS, KEY_LIMIT
 from streams.settings import Settings
-from streams.transactions import have_transactions
+from streams.transactions import uses_transactions
 
 __all__ = ["HEADER", "Letter", "Redriven", "letters", "redrive"]
 
@@ -127,25 +126,17 @@ def _member(settings: Settings) -> Iterator[KafkaConsumer]:
 
 
 def _of_partition(consumer: KafkaConsumer, place: TopicPartition, done: int) -> Iterator[Letter]:
-    consumer.assign([place])
-    end = ends(consumer, [place])[place]
-    consumer.seek_to_beginning(place)
-    while consumer.position(place) < end:
-        for record in consumer.poll(timeout_ms=250).get(place, ()):
-            if record.offset < end and record.value is not None:
-                yield Letter(place, record.offset, record.key, _decode(record.value), record.offset < done)
+    for record in records_to_end(consumer, place):
+        if record.value is not None:
+            yield Letter(place, record.offset, record.key, _decode(record.value), record.offset < done)
 
 
 @contextmanager
 def _producer(settings: Settings) -> Iterator[tuple[KafkaProducer, bool]]:
     """A producer, and whether it has transactions; two that redrive at once fence each other."""
-    transactional = settings.exactly_once != "off" and asyncio.run(have_transactions(settings))
-    options: dict[str, Any] = {**kafka_python_options(settings), "acks": "all", "max_request_size": 2**27}
-    if transactional:
-        options["transactional_id"] = _group(settings)
-    else:  # the order holds without the broker's help while one request is under way
-        options |= {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
-    producer = KafkaProducer(**options)
+    transactional = uses_transactions(settings)
+    options = {"transactional_id": _group(settings)} if transactional else {}
+    producer = ordered_producer(settings, transactions=transactional, **options)
     try:
         if transactional:
             producer.init_transactions()

@@ -29,7 +29,7 @@ from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.snapshot_file import Header, SnapshotFile, write_snapshot
 from streams.tailing import Place
-from streams.transactions import have_transactions
+from streams.transactions import uses_transactions
 from streams.unit import UNIT_KEY, begun_at, next_offsets
 
 __all__ = ["Manifest", "MoveRefusedError", "export_state", "import_state", "offsets_at", "reset_state"]
@@ -93,7 +93,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
     """
     if (directory / MANIFEST).exists():
         raise MoveRefusedError(f"{directory} holds an export already; give another directory")
-    transactions = settings.exactly_once != "off" and asyncio.run(have_transactions(settings))
+    transactions = uses_transactions(settings)
     if not transactions:
         check_stopped(settings)
     layout = _layout(settings)

@@ -12,7 +12,7 @@ import orjson
 from schemas.timestamp import from_ms
 from scoring.kinds import Kind
 from scoring.moved import customer_of
-from scoring.profile import FAR, NEVER, Profiles
+from scoring.profile import ANY, FAR, NEVER, VISITED, Profiles
 from scoring.side import Side
 from scoring.stored import META, PRODUCT, PROFILE, SIDE, Meta
 from streams.changelog import read_changelog
@@ -21,7 +21,7 @@ from streams.loading import partition_of
 from streams.settings import Settings
 from streams.tailing import tail
 from streams.topics import found, rule_names, wanted
-from streams.transactions import have_transactions
+from streams.transactions import uses_transactions
 
 __all__ = ["what_is_held"]
 
@@ -41,7 +41,7 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     """
     who = customer.encode()
     partition = partition_of(who, settings.partitions)
-    committed = settings.exactly_once != "off" and asyncio.run(have_transactions(settings))
+    committed = uses_transactions(settings)
     rows = asyncio.run(_rows(settings, partition, who, committed=committed))
     own = {key: value for key, value in rows.items() if customer_of(key) == who}
     latest = {topic: _last(settings, topic, who) for topic in _there(settings, _LATEST)}
@@ -84,7 +84,9 @@ def _profile(
     profiles = Profiles(engine_settings(settings, checked_rules(settings)).layout)
     profiles.load([who], [value])
     row = profiles.rows[0]
-    kinds = [(Kind(k).name.lower(), int(row["total"][k]), int(row["last_kind"][k])) for k in range(len(row["total"]))]
+    kept = len(row["total"])
+    names_of = {kept + VISITED: "visited", kept + ANY: "any"}  # these two stand behind the kinds that are kept
+    kinds = [(names_of.get(k) or Kind(k).name.lower(), int(row["total"][k]), row["last_kind"][k]) for k in range(kept)]
     n = int(row["ring_n"])
     return {
         **{name: _moment(row[name]) for name in _TIMES},

@@ -16,7 +16,6 @@ from streams.topics import found
 
 __all__ = ["Difference", "Differences", "Digest", "compare", "digest"]
 
-_LIVE: Final = ""
 _CAUSES: Final = (("rule_version", "another version of the rule"), ("model_version", "another version of the model"),
                   ("shop_version", "another version of the shop's knowledge"), ("withheld", "the gates"),
                   ("trigger", "another event, or another order of events"))  # fmt: skip
@@ -123,7 +122,7 @@ def _cause(live: Any, other: Any) -> str:
 
 
 def _topics(settings: Settings, shadow: str | None, *, scores: bool) -> list[str]:
-    prefix = f"{shadow}-" if shadow else _LIVE
+    prefix = f"{shadow}-" if shadow else ""
     there = [topic.name for topic in found(settings)]
     names = [name.removeprefix(prefix) for name in there if name.startswith(prefix)]
     compacted = ("scores", "content")

@@ -1,31 +1,32 @@
 """Running a replay: each partition lives through its past once more, and tells it to a shadow."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import msgspec
+from kafka import TopicPartition
 
 from schemas.internals import Progress
-from scoring.kinds import N_INPUTS, N_SOURCES
+from scoring.kinds import N_SOURCES
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
 from streams.changelog import source_topics
-from streams.commit import Record
+from streams.commit import Record, Taken
 from streams.connection import reader
+from streams.ends import records_to_end
+from streams.living import Inputs, inputs_of, live_through
 from streams.outbox import INPUTS
 from streams.replay.following import Follower, UnfollowableError
 from streams.replay.knowledge import Knowledge
 from streams.replay.shadow import Shadow
-from streams.ruling.past import Inputs
+from streams.ruling.snapshots import read_used
 from streams.settings import Settings
-from streams.tailing import tail
 from streams.unit import Unit, UnitOptions
 
 __all__ = ["Replay", "Replayed"]
 
-_COMMIT_EVENTS: Final = 20_000
 _decode = msgspec.json.Decoder(Progress).decode
 
 
@@ -65,8 +66,7 @@ class Replay:
     ) -> None:
         self._settings, self._show, self._stop_ms = settings, show, span_ms[1]
         self._options = replace(options, shadow=True)
-        values = {topic: _values(settings, topic) for topic in ("models", "rules", "products")}
-        self._known = Knowledge.of(settings, rules, values["models"], values["rules"], values["products"])
+        self._known = Knowledge(rules, asyncio.run(read_used(settings)), _published(settings))
         self._shadow = Shadow(settings, name, span_ms)
         self._read = self._of = 0
 
@@ -85,10 +85,8 @@ class Replay:
         """
         try:
             for partition in partitions:
-                with ExitStack() as stack:
-                    topics = source_topics(self._settings) if as_it_was else INPUTS
-                    consumers = [stack.enter_context(reader(self._settings)) for _ in topics]
-                    inputs = Inputs(consumers, partition, self._settings.slice_records, topics)
+                topics = source_topics(self._settings) if as_it_was else INPUTS
+                with inputs_of(self._settings, partition, topics) as inputs:
                     self._of += sum(inputs.end[s] - inputs.position(s) for s in range(len(topics)))
                     if as_it_was:
                         self._follow(partition, inputs)
@@ -101,32 +99,21 @@ class Replay:
     def _told(self) -> Replayed:
         return Replayed(self._read, max(self._of, self._read), self._shadow.written, self._shadow.skipped)
 
-    def _write(self, unit: Unit, partition: int) -> None:
-        taken = unit.take()
-        if taken is not None:
-            self._shadow.write(partition, taken.outputs)
-            self._show(self._told())
-
     def _merge(self, partition: int, inputs: Inputs) -> None:
         known = self._known
         unit = Unit(partition, self._options, known.models, known.last, shop=known.shop)
         unit.ready({})
-        since = 0
-        while unit.engine.clock.watermark_ms < self._stop_ms:
-            open_ = [source for source in range(N_INPUTS) if inputs.position(source) < inputs.end[source]]
-            for source in set(range(N_INPUTS)) - set(open_):
-                unit.idle(source, inputs.end[source], inputs.end[source])
-            for source, records in inputs.poll([source for source in open_ if unit.wants(source)]) if open_ else ():
-                unit.offer(source, records, inputs.end[source])
-                self._read += len(records)
-                since += len(records)
-            while unit.pump_by_time():
-                pass
-            if since >= _COMMIT_EVENTS or not open_:
-                self._write(unit, partition)
-                since = 0
-            if not open_:
-                break
+
+        def written(taken: Taken | None, records: int) -> None:
+            self._count(records)
+            self._write(partition, taken)
+
+        live_through(unit, inputs, self._stop_ms, written)
+
+    def _write(self, partition: int, taken: Taken | None) -> None:
+        if taken is not None:
+            self._shadow.write(partition, taken.outputs)
+        self._show(self._told())
 
     def _follow(self, partition: int, inputs: Inputs) -> None:
         unit = Unit(partition, self._options)
@@ -141,10 +128,7 @@ class Replay:
                     "event time"
                 )
             before = progress.sequence
-            taken = follower.follow(progress)
-            if taken is not None:
-                self._shadow.write(partition, taken.outputs)
-            self._show(self._told())
+            self._write(partition, follower.follow(progress))
             if progress.watermark_ms is not None and NEVER < self._stop_ms <= progress.watermark_ms:
                 return
 
@@ -152,8 +136,10 @@ class Replay:
         self._read += records
 
     def _progress(self, partition: int) -> Iterator[Progress]:
-        for value in _values(self._settings, "progress", partition):
-            yield _decode(value)
+        with reader(self._settings) as consumer:
+            for record in records_to_end(consumer, TopicPartition("progress", partition)):
+                if record.value is not None:
+                    yield _decode(record.value)
 
 
 class _Records:
@@ -173,8 +159,6 @@ class _Records:
         return taken
 
 
-def _values(settings: Settings, topic: str, partition: int | None = None) -> list[bytes]:
-    """The values of a topic, or of one partition of it, in order."""
-    records = tail(settings, topic, "beginning", follow=False)
-    found = [record for record in records if record.value and partition in (None, record.partition)]
-    return [record.value or b"" for record in sorted(found, key=lambda record: (record.partition, record.offset))]
+def _published(settings: Settings) -> list[bytes]:
+    with reader(settings) as consumer:
+        return [record.value for record in records_to_end(consumer, TopicPartition("rules", 0)) if record.value]

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
 from schemas.timestamp import to_ms
-from streams.connection import kafka_python_options, reader
+from streams.connection import ordered_producer, reader
 from streams.ends import ends
 from streams.outbox import Output
 from streams.settings import Settings
 from streams.topics import create, rule_names, wanted
+from streams.transactions import uses_transactions
 
-__all__ = ["Shadow", "is_told"]
+__all__ = ["NotAShadowError", "Shadow", "is_told"]
 
 _TOLD: Final = ("scores", "audiences", "content", "actions-withheld")
 
@@ -31,6 +32,10 @@ def is_told(topic: str) -> bool:
     return topic in _TOLD or topic.startswith("actions-")
 
 
+class NotAShadowError(ValueError):
+    """The name would lead to live topics."""
+
+
 class Shadow:
     """Writes what a replay tells to topics that begin with its name; what is there already is not written again.
 
@@ -42,16 +47,22 @@ class Shadow:
         Before each topic's own, with a hyphen.
     span_ms
         From which event time to before which other outputs are written.
+
+    Raises
+    ------
+    NotAShadowError
+        If topics of that name are live ones.
     """
 
     def __init__(self, settings: Settings, name: str, span_ms: tuple[int, int]) -> None:
         self._name, self._span_ms = name, span_ms
-        specs = [spec for spec in wanted(settings, rule_names(settings)) if is_told(spec.name)]
+        live = wanted(settings, rule_names(settings))
+        specs = [spec for spec in live if is_told(spec.name)]
+        if is_told(f"{name}-") or {f"{name}-{spec.name}" for spec in specs} & {spec.name for spec in live}:
+            raise NotAShadowError(f"topics that begin with {name!r} are live ones; give the shadow another name")
         create(settings, [replace(spec, name=f"{name}-{spec.name}", cleanup="delete") for spec in specs])
         self._skip = _there(settings, [f"{name}-{spec.name}" for spec in specs])
-        options: dict[str, Any] = {**kafka_python_options(settings), "acks": "all", "linger_ms": 20}
-        options |= {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
-        self._producer = KafkaProducer(**options)
+        self._producer = ordered_producer(settings, transactions=uses_transactions(settings), linger_ms=20)
         self.written = self.skipped = 0
 
     def write(self, partition: int, outputs: Iterable[Output]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.events import text_id
 from schemas.names import kind_name
 from schemas.timestamp import to_ms
-from scoring.kinds import Kind
+from scoring.kinds import INTEREST_KINDS, Kind
 from scoring.rules.columns import VISIT_KINDS
 
 __all__ = ["UNKNOWN", "Observed", "Orders", "Refunds", "Touches", "observe"]
@@ -23,9 +23,6 @@ UNKNOWN: Final = "unknown"
 """Where a source, a country or a category was never told."""
 
 _NEVER: Final = np.iinfo(np.int64).max
-_INTERESTED: Final = frozenset(
-    {Kind.PRODUCT_ADDED, Kind.WISHLIST_ADDED, Kind.CHECKOUT_STARTED, Kind.IDENTIFY, Kind.SUBSCRIBED}
-)
 _BACK: Final = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 _TOLD, _REFERRER, _NOT_AT_ALL = range(3)
 """What says best where somebody came from comes first: what names the source, then the site before."""
@@ -218,7 +215,7 @@ class _Reading:
         customer = self._customer(who)
         said = event.properties or _NOTHING
         self._first[customer] = min(self._first[customer], time_ms)
-        if known in _INTERESTED:
+        if known in INTEREST_KINDS:
             self._interested[customer] = min(self._interested[customer], time_ms)
         self._came_from(customer, time_ms, event, said)
         if known is Kind.ORDER_COMPLETED:

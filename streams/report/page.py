@@ -8,14 +8,15 @@ from typing import Any
 
 from streams.report.sheet import Picture, Report, Sheet, shown
 
-__all__ = ["page_of", "write_page"]
+__all__ = ["STYLE", "page_of", "picture_of", "write_page"]
 
-_STYLE = """
+STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .2rem .8rem; text-align: right }
 td.text, th:first-child { text-align: left } tr:nth-child(even) { background: #f4f6f6 }
 th { border-bottom: 2px solid #2a9d8f } img { max-width: 100% } .dim { color: #777 }
 """
+"""Of every page."""
 
 
 def write_page(path: Path, report: Report) -> None:
@@ -33,9 +34,9 @@ def page_of(report: Report) -> str:
     """The page's HTML. Half a second a plot."""
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
-        f"<title>{html.escape(report.title)}</title><style>{_STYLE}</style><h1>{html.escape(report.title)}</h1>",
+        f"<title>{html.escape(report.title)}</title><style>{STYLE}</style><h1>{html.escape(report.title)}</h1>",
         *(f"<p>{html.escape(sentence)}</p>" for sentence in report.said),
-        *map(_picture, report.pictures),
+        *map(picture_of, report.pictures),
         *map(_table, report.sheets),
     ]
     return "\n".join(parts) + "</html>\n"
@@ -56,7 +57,8 @@ def _cell(value: object) -> str:
     return f"<td class='text'>{text}" if isinstance(value, str) else f"<td>{text}"
 
 
-def _picture(picture: Picture) -> str:
+def picture_of(picture: Picture) -> str:
+    """A plot as HTML, the image in it; a sentence instead where matplotlib is not installed. Half a second."""
     title = html.escape(picture.title)
     try:
         import matplotlib as mpl

@@ -1,26 +1,20 @@
 """Past: whom rules would have told of entering, had they been in force, from the topics or from files of history."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-from kafka import KafkaConsumer, TopicPartition
 
 from scoring.engine import Engine
-from scoring.kinds import N_INPUTS
 from scoring.learner import Learner
 from scoring.profile import FAR, NEVER
 from scoring.rules import Rule, RuleSet
 from scoring.rules.book import ALWAYS
 from streams.backtest.history import History
 from streams.backtest.run import Backtest
-from streams.connection import reader
-from streams.ends import ends
 from streams.engine_settings import engine_settings
 from streams.learning import learner_config
 from streams.limits import Limits
+from streams.living import inputs_of, live_through
 from streams.outbox import INPUTS
 from streams.ruling.known import Known
 from streams.ruling.now import beside
@@ -29,11 +23,7 @@ from streams.ruling.snapshots import partitions_to_read, read_used
 from streams.settings import Settings
 from streams.unit import Unit, UnitOptions
 
-__all__ = ["Inputs", "Past", "Span", "live_through", "preview_files", "preview_topics", "timeline"]
-
-_POLL_MS: Final = 250
-_COMMIT_EVENTS: Final = 100_000
-"""Outputs are thrown away after about so many events; until then they are in memory."""
+__all__ = ["Past", "Span", "preview_files", "preview_topics", "timeline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,79 +81,13 @@ def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules
         watch = Watch(names, span.start_ms, span.stop_ms, settings.horizon_ms)
         unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch)
         unit.ready({})
-        with ExitStack() as stack:
-            consumers = [stack.enter_context(reader(settings)) for _ in INPUTS]
-            inputs = Inputs(consumers, partition, settings.slice_records)
+        with inputs_of(settings, partition) as inputs:
             live_through(unit, inputs, span.stop_ms + settings.horizon_ms)
         customers += unit.status().customers
         watermark_ms = unit.engine.clock.watermark_ms
         parts.append(watch.reached(watermark_ms))
         ends_ms += [] if watermark_ms == NEVER else [watermark_ms]
     return Past(added(parts), customers, max(ends_ms, default=None))
-
-
-class Inputs:
-    """The three inputs of a partition number, up to what is their end now.
-
-    Each has a consumer of its own, which is left alone while the input is ahead: kafka-python gives no more of a
-    partition that was paused while some of it was fetched.
-
-    Parameters
-    ----------
-    most
-        Records that are read of one input at once.
-    topics
-        The inputs, or all that a unit reads.
-
-    Attributes
-    ----------
-    end
-        The offset after the last record, by source.
-    """
-
-    def __init__(
-        self, consumers: Sequence[KafkaConsumer], partition: int, most: int, topics: Sequence[str] = INPUTS
-    ) -> None:
-        self._most = most
-        self._consumers = list(zip(consumers, (TopicPartition(topic, partition) for topic in topics), strict=True))
-        self.end = []
-        for consumer, part in self._consumers:
-            consumer.assign([part])
-            self.end.append(ends(consumer, [part])[part])
-            consumer.seek_to_beginning(part)
-
-    def position(self, source: int) -> int:
-        """The next offset to read."""
-        consumer, part = self._consumers[source]
-        return int(consumer.position(part))
-
-    def poll(self, sources: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
-        """What comes next of some of the inputs, up to their ends."""
-        for source in sources:
-            consumer, part = self._consumers[source]
-            polled = consumer.poll(timeout_ms=_POLL_MS, max_records=self._most)
-            records = [record for record in polled.get(part, ()) if record.offset < self.end[source]]
-            if records:
-                yield source, records
-
-
-def live_through(unit: Unit, inputs: Any, until_ms: int) -> None:
-    """Give a unit its inputs in order of event time, the one that is ahead waiting, to their ends or up to a time."""
-    read = 0
-    while unit.engine.clock.watermark_ms < until_ms:
-        open_ = [source for source in range(N_INPUTS) if inputs.position(source) < inputs.end[source]]
-        for source in set(range(N_INPUTS)) - set(open_):
-            unit.idle(source, inputs.end[source], inputs.end[source])
-        for source, records in inputs.poll([source for source in open_ if unit.wants(source)]) if open_ else ():
-            unit.offer(source, records, inputs.end[source])
-            read += len(records)
-        while unit.pump_by_time():
-            pass
-        if read >= _COMMIT_EVENTS or not open_:
-            unit.take()
-            read = 0
-        if not open_:
-            return
 
 
 def preview_files(

@@ -1,5 +1,6 @@
 """Wire: examples and watermarks as they come, models as they go."""
 
+import math
 from base64 import b64decode, b64encode
 from typing import Final, NamedTuple
 
@@ -64,6 +65,9 @@ def read_example(value: bytes) -> Example | Watermark:
         probability=data.score,
         percentile=data.percentile,
         model_version=data.model_version,
+        since_days=math.nan if data.since_days is None else data.since_days,
+        net=data.net,
+        gap_days=math.nan if data.gap_days is None else data.gap_days,
     )
 
 

@@ -146,4 +146,6 @@ def test_another_rule_differs(settings: Settings) -> None:
     assert told["first"]["cause"]
     assert run("digest", "--scores")[1] == before
     assert run("replay", "--into", "Wrong Name")[0] == 2
+    assert "are live ones" in run("replay", "--into", "actions")[1]
+    assert "are live ones" in run("replay", "--into", "actions-win")[1]
     assert run("replay", "--into", "x", "--from", "2024-01-01", "--to", "2023-01-01")[0] == 2

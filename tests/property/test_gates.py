@@ -141,15 +141,22 @@ def marketing_of(engine_settings: EngineSettings, events: list[Event]) -> Iterat
 @settings(max_examples=60)
 @given(events=streams())
 def test_no_contact_is_kept_beyond_the_window(events: list[Event]) -> None:
-    """Since a contact was first kept for a better moment, no moment later than the window passes by for that."""
+    """Since a contact was first kept for a better moment, no moment later than the window passes by for that.
+
+    A contact from elsewhere is that moment, too.
+    """
     kept: dict[bytes, int] = {}
-    for _, _, entered in list(marketing_of(FREE, each_told_once(events)))[:-1]:
+    for event, _, entered in list(marketing_of(FREE, each_told_once(events)))[:-1]:
+        news = news_of(event) if event is not None and event.source == 2 else ()
+        elsewhere = [event.customer for one in news if event is not None and isinstance(one, Contacted) and one.counts]
+        for customer in elsewhere:
+            kept.pop(customer, None)
         for customer, action in entered:
             since = kept.get(customer, action.time_ms)
             assert "budget" not in action.withheld or action.time_ms - since < FREE.gates.budget_ms
             if not action.withheld:
                 kept.pop(customer, None)
-            elif action.withheld == ("budget",):
+            elif action.withheld == ("budget",) and customer not in elsewhere:
                 kept.setdefault(customer, action.time_ms)
 
 

@@ -18,10 +18,12 @@ from scoring.model import LinearScorer
 from scoring.moments import DELIVERY, REPLENISHMENT
 from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.queue import new_heap
+from scoring.readings import FACTS
 from scoring.recent import WITHIN
 from scoring.rules.columns import ANY, FIELDS, VISITED, Column, Op
 from scoring.rules.parts import parts_for
 from scoring.twin import Customer, Event, Partition
+from scoring.types import Facts
 
 ROOM = 20_000
 LEAST = parts_for(())
@@ -55,6 +57,7 @@ def points_of(columns: Sequence[Column]) -> Points:
         np.zeros((ROOM, N_FEATURES)),
         np.zeros(ROOM),
         np.zeros((ROOM, len(columns))),
+        np.zeros((ROOM, FACTS)),
         np.zeros((ROOM, LAYOUT.views + 2 + WITHIN), np.uint64),
         np.zeros((ROOM, LAYOUT.views), np.int64),
         np.zeros(ROOM, np.uint64),
@@ -143,6 +146,7 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes], asked: Asked) ->
         assert len(point.features) == len(FEATURES)
         _close(points.X[i], expected, FEATURES)
         _close(points.columns[i], np.array(point.columns), asked.columns)
+        _close(points.facts[i], np.array(point.facts), Facts._fields)
         z = np.clip((expected - SCORER.mean) * SCORER.inv_sd, -SCORER.clip, SCORER.clip)
         assert points.logit[i] == pytest.approx(SCORER.intercept + z @ SCORER.weight, abs=1e-8)
         *favourites, one, two, three, four = points.viewed[i, asked.layout.views :].tolist()

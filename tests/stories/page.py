@@ -31,7 +31,6 @@ see that each rule does what it says. After *Changed by* stand the numbers that 
 After *For example* stands what happens in a story, and what is published of it, shortened to what differs from rule to
 rule; the whole of an action is described in [consumers.md](../consumers.md).
 
-Not shipped yet: `priority-support`, `price-sensitive-offer` and `high-interest-high-fit` need the customer's type.
 
 """
 _AS_FILE = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE

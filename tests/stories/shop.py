@@ -18,6 +18,8 @@ SHOP = known_shop(
         "ink": Known(5.0, ("paper", "printer"), category="office"),
         "paper": Known(5.0, ("ink",), category="office"),
         "scanner": Known(0.5, ("paper",), category="office"),
+        "sofa": Known(1.0, category="living", price=300.0, price_before=400.0),
+        "chair": Known(1.0, category="living", price=90.0, price_before=80.0),
         "filter": Known(0.5, gap_days=30.0, category="drinks"),
     },
 )

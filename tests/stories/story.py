@@ -32,11 +32,12 @@ from stories.shop import SHOP
 from schemas.names import CALL_KINDS, kind_name, topic_name
 from schemas.timestamp import from_ms, to_ms
 from scoring.engine import Engine, EngineSettings
-from scoring.features import BASELINE, FEATURE_VERSION, N_FEATURES
+from scoring.features import BASELINE, FEATURE_VERSION, FEATURES, N_FEATURES
 from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome
 from scoring.profile import DAY_MS, Layout
 from scoring.rules import Rule, RuleSet, shipped
+from scoring.types import RfmCuts, ShopTable
 from streams.commit import Record
 from streams.decoding import Decoder
 from streams.details import details_of
@@ -55,9 +56,20 @@ SNAPSHOT = Snapshot(
     feature_version=FEATURE_VERSION,
     horizon_ms=30 * DAY_MS,
     warming_up=False,
-    # By decayed orders alone: one order is the log-odds 0.1 now and -0.1 after a month; ranks run from -0.3 to 0.15.
-    scorer=LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), np.eye(N_FEATURES)[BASELINE], 0.0, 1e9),
+    # By decayed orders: one order is the log-odds 0.1 now and -0.1 after a month; ranks run from -0.3 to 0.15. Who
+    # never bought gets there by wishes, two of them.
+    scorer=LinearScorer(
+        np.zeros(N_FEATURES),
+        np.ones(N_FEATURES),
+        np.eye(N_FEATURES)[BASELINE] + 2.4 * np.eye(N_FEATURES)[FEATURES.index("wishes.3H")],
+        0.0,
+        1e9,
+    ),
     quantiles=np.linspace(-0.3, 0.15, 13),
+    # The best fifth has an order in 20 days, more than five, and paid more than 120: six products of 20 each.
+    shop=ShopTable(
+        RfmCuts(*np.array([[20.0, 45.0, 90.0, 180.0], [1.0, 2.0, 3.0, 5.0], [20.0, 40.0, 80.0, 120.0]])), 30.0, 20.0
+    ),
 )
 LAYOUT = Layout()
 

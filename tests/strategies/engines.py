@@ -24,6 +24,7 @@ from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
 from scoring.sides import Detail
 from scoring.twin import Event
+from scoring.types import RfmCuts, ShopTable
 
 HORIZON_MS = 3 * DAY_MS
 GATES = GateSettings(
@@ -41,12 +42,14 @@ SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, ga
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
+TYPED = Rule(name="typed", sentence="Is big or loyal.", enter="type == big or stage == loyal or predicted_value > 900")
+DUE = Rule(name="due", sentence="Is due.", enter="expected_next_order < 1 and rfm_group != champions", audience=True)
 _SOONER = {
     "win-back": {"quiet": 4},
     "browsing-prospect": {"visits": 2},
     "retarget-complement": {"after": 1, "until": 9},
 }
-RULES = RuleSet((*shipped(_SOONER).rules, RESTLESS, LIKELY))
+RULES = RuleSet((*shipped(_SOONER).rules, RESTLESS, LIKELY, TYPED, DUE))
 SNAPSHOT = Snapshot(
     version=1,
     effective_ms=START_MS + 2 * DAY_MS,
@@ -55,6 +58,9 @@ SNAPSHOT = Snapshot(
     warming_up=False,
     scorer=LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), np.linspace(-0.4, 0.4, N_FEATURES), 0.1, 5.0),
     quantiles=np.linspace(-4.0, 4.0, 101),
+    shop=ShopTable(
+        RfmCuts(np.array([1.0, 3.0, 6.0, 9.0]), np.array([1.0, 1.0, 2.0, 3.0]), np.linspace(10.0, 300.0, 4)), 4.0, 50.0
+    ),
 )
 """A model that takes effect two days after the start and gives every percentile."""
 
@@ -195,7 +201,8 @@ def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) ->
     columns = scores.time_ms, scores.row, scores.event, scores.score, scores.percentile, scores.band, scores.previous
     return [
         (time_ms, keys[row], _cause(event, events), *map(_bits, (score, percentile, float(band), previous)),
-         tuple(map(_bits, scores.groups[k])), scores.model_version, scores.warming_up)
+         tuple(map(_bits, scores.groups[k])), tuple(map(_plain, scores.who.one(k))), scores.model_version,
+         scores.warming_up)
         for k, (time_ms, row, event, score, percentile, band, previous)
         in enumerate(zip(*(column.tolist() for column in columns), strict=True))
     ]  # fmt: skip

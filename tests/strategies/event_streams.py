@@ -81,6 +81,7 @@ def streams(
                 value=draw(_AMOUNTS) if ordered or kind in (Kind.SURVEY, Kind.POINTS) else 0.0,
                 lines=float(draw(st.integers(1, 4))) if ordered else 0.0,
                 quantity=float(draw(st.integers(1, 9))) if ordered else 0.0,
+                discounted=draw(st.integers(0, 1)) if ordered else 0,
                 coupon=len(events) % 2 if ordered else 0,
                 cart_items=in_cart,
                 cart_value=in_cart * 9.5 if in_cart > 0 else 0.0,

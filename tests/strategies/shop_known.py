@@ -12,12 +12,14 @@ __all__ = ["Known", "known_shop"]
 
 
 class Known(NamedTuple):
-    """In how many orders a product was lately, what it was bought with most, and after how long it is bought again."""
+    """Of a product: orders lately, what was bought with it most, after how long it is bought again, its prices."""
 
     orders: float
     companions: tuple[str, ...] = ()
     gap_days: float = np.nan
     category: str | None = None
+    price: float = np.nan
+    price_before: float = np.nan
 
 
 def known_shop(version: int, effective_ms: int, known: Mapping[str, Known]) -> ShopSnapshot:
@@ -33,8 +35,8 @@ def known_shop(version: int, effective_ms: int, known: Mapping[str, Known]) -> S
         products=[name.encode() for name in names],
         popularity=np.array([known[name].orders for name in names], np.float32),
         gap_days=np.array([known[name].gap_days for name in names], np.float32),
-        price=np.full(len(names), np.nan),
-        price_before=np.full(len(names), np.nan),
+        price=np.array([known[name].price for name in names]),
+        price_before=np.array([known[name].price_before for name in names]),
         category=np.array([categories.index(c) if (c := known[name].category) else -1 for name in names], np.int32),
         companions=companions,
         categories=categories,

@@ -24,7 +24,7 @@ from streams.commit import Record, Taken
 from streams.live_rules import rule_of
 from streams.replay.following import Follower, UnfollowableError
 from streams.replay.knowledge import Knowledge
-from streams.settings_sources import load
+from streams.ruling.snapshots import Used
 from streams.steps import timeline_id
 from streams.unit import Unit, UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
@@ -65,9 +65,7 @@ RULES = [rule(2, 2), rule(3, 5)]
 
 
 def knowledge() -> Knowledge:
-    known = Knowledge.of(load().settings, OPTIONS.rules, published=RULES)
-    known.models = MODELS
-    return known
+    return Knowledge(OPTIONS.rules, Used(MODELS, []), RULES)
 
 
 def inputs(chance: random.Random, days: int) -> list[list[Fetched]]:

@@ -213,6 +213,10 @@ def test_the_command_reads_files_and_prints_a_table_or_json(tmp_path: Path) -> N
     assert "above_reference" in done.stdout
     done = runner.invoke(main, ["report", "trends", *command[2:], "--json"])
     assert json.loads(done.stdout)["countries"][0]["country"] == "Peru"
+    done = runner.invoke(main, ["report", "all", *command[2:], "--html", str(tmp_path / "all")])
+    assert done.exit_code == 3, done.output
+    assert done.stdout.split() == [str(tmp_path / "all" / f"{name}.html") for name in REPORTS]
+    assert all("<h1>" in (tmp_path / "all" / f"{name}.html").read_text(encoding="utf-8") for name in REPORTS)
 
 
 def test_a_sheet_shows_what_is_not_known_as_null() -> None:

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from scoring.rules.columns import FIELDS, KINDS, Column, Field, Op
-from scoring.rules.expression import truth
+from scoring.rules.columns import FIELDS, KINDS, LABELS, Column, Field, Op
+from scoring.rules.expression import Compare, Constant, Read, truth
 from scoring.rules.predicate import MAX_LENGTH, PredicateError, parse
 from scoring.rules.words import FIELD_NAMES, FUNCTIONS
 
@@ -177,10 +177,35 @@ def test_very_long_and_very_deep_predicates_are_refused() -> None:
         parse("(" * 900 + "orders" + ")" * 900 + " > 1")
 
 
+@pytest.mark.parametrize(
+    ("text", "reason", "remedy"),
+    [
+        ("type == bigg", "'bigg' is not a type of customer", "nearest known: 'big'"),
+        ("stage == 4", "'4' is not a stage of a customer", "nearest known"),
+        ("stage == big", "'big' is not a stage of a customer", "nearest known"),
+        ("rfm_group >= loyal", "more or less than none", "use == or !="),
+        ("type", "stands where a condition should", "compare it"),
+        ("big == type", "unknown feature 'big'", "nearest known"),
+    ],
+)
+def test_types_stages_and_groups_are_compared_by_name(text: str, reason: str, remedy: str) -> None:
+    """One name may mean a stage and a group; what is none is told with the nearest."""
+    assert parse("stage == loyal") == Compare("==", Read(Column(Op.FIELD, Field.STAGE)), Constant(4.0))
+    assert parse("rfm_group != loyal") == Compare("!=", Read(Column(Op.FIELD, Field.RFM_GROUP)), Constant(9.0))
+    with pytest.raises(PredicateError) as caught:
+        parse(text)
+    assert reason in caught.value.reason
+    assert remedy in caught.value.remedy
+
+
 def test_every_word_of_the_language_is_readable() -> None:
     """Each field and each function, as its own description shows it, stands in a predicate that is accepted."""
     for name, field in FIELD_NAMES.items():
         facts = FIELDS[field]
+        for label in LABELS.get(facts.unit, ()):
+            parse(f"{name} == {label}")
+        if facts.unit in LABELS:
+            continue
         parse(name if facts.unit.name == "TRUTH" else f"{name} >= {max(facts.low, 0) + (1 if facts.high > 1 else 0.5)}")
     for example in " or ".join(FUNCTIONS.values()).split(" or "):
         parse(f"{example} > 1")

@@ -29,12 +29,13 @@ from streams.cli.main import main
 from streams.cli.preview_tables import past_table
 from streams.engine_settings import engine_settings
 from streams.learning import learner_config
+from streams.living import live_through
 from streams.loading import Ready
 from streams.outbox import INPUTS
 from streams.rule_files import definitions_in_force, rules_in_force
 from streams.ruling.known import Known, Version
 from streams.ruling.now import beside, look
-from streams.ruling.past import Past, live_through, timeline
+from streams.ruling.past import Past, timeline
 from streams.ruling.reached import Bought, Reached, Watch
 from streams.settings import Settings
 from streams.unit import Unit

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from strategies.shop_known import Known, known_shop
 
 from scoring.profile import DAY_MS, HOUR_MS, stable_hash
 from scoring.shop.observations import Bought, Line, Observation, Offered
@@ -202,3 +203,19 @@ def test_a_state_of_other_steps_or_partitions_is_refused() -> None:
     with pytest.raises(StateRefused, match="cannot be read"):
         Shop.from_bytes(ShopSettings(), ["p"], state[:-9])
     assert Shop.from_bytes(ShopSettings(companions=3), ["p", "q"], state).to_bytes() != state
+
+
+def test_what_is_cheaper_than_before_is_told_of_many_at_once() -> None:
+    """By the products' numbers; of a product that is unknown, or had one price only, it is not."""
+    shop = known_shop(
+        1,
+        0,
+        {
+            "down": Known(1.0, price=8.0, price_before=10.0),
+            "up": Known(1.0, price=12.0, price_before=10.0),
+            "same": Known(1.0, price=10.0),
+        },
+    )
+    numbers = np.array([[stable_hash(name) for name in (b"down", b"up", b"same", b"other")], [0] * 4], np.uint64)
+    assert shop.are_cheaper(numbers).tolist() == [[True, False, False, False], [False] * 4]
+    assert not known_shop(2, 0, {"up": Known(1.0, price=12.0, price_before=10.0)}).are_cheaper(numbers).any()

@@ -8,6 +8,7 @@ from scoring.features import GROUPS
 from scoring.gates.best import Best
 from scoring.gates.channel import Channel
 from scoring.outcome import Action
+from scoring.types import One
 from streams.cloud_event import log_odds, reason
 from streams.reasons import reasons_of
 
@@ -18,6 +19,7 @@ def action(score: float, groups: tuple[float, ...], changes: tuple[float, ...] |
         object=None, score=score, percentile=0.5, band=0, previous=0.5, groups=groups, changes=changes,
         carried=Carried(), model_version=1, warming_up=False, shop_version=0, expires_ms=None, audience=False,
         best=Best(None, 0.0, None, 0.0, Channel.EMAIL, 0.0, ()),
+            who=One(0, 0, 0, 0.0, 0.0, None, None, None),
     )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import orjson
 from schemas.timestamp import from_ms
 from scoring.features import GROUPS
 from scoring.outcome import Scores
+from scoring.types import RFM_GROUPS, STAGES, TYPES, Who
 from streams.cloud_event import cloud_event, log_odds, reason
+from streams.customer_data import customer_data
 from streams.score_records import ScoreRecords
 
 CUSTOMERS = ["c1", 'quote " and \\ and %b', "ä/é", "c1/x"]
@@ -25,7 +27,17 @@ def drawn(n: int) -> Scores:
     event = np.where(rng.random(n) < 0.5, -1, np.arange(n))
     time_ms = 1_700_000_000_000 + rng.integers(-(10**12), 10**12, n)
     row = rng.integers(0, len(CUSTOMERS), n)
-    return Scores(row, time_ms, event, score, unknown[0], rng.integers(0, 2, n), unknown[1], groups, 7, n % 2 == 0, 3)
+    band = rng.integers(0, 2, n)
+    return Scores(row, time_ms, event, score, unknown[0], band, unknown[1], groups, people(n), 7, n % 2 == 0, 3)
+
+
+def people(n: int) -> Who:
+    """Of every type, stage and group, and some of whom little is known."""
+    rng = np.random.default_rng(4)
+    unknown = np.where(rng.random((3, n)) < 0.3, np.nan, rng.normal(0, 300, (3, n)))
+    orders = rng.integers(0, 4, n).astype(np.float64)
+    codes = (np.arange(n) % len(TYPES), np.arange(n) % len(STAGES), np.arange(n) % (len(RFM_GROUPS) + 1) - 1)
+    return Who(*codes, orders, rng.normal(0, 1e4, n), *unknown)
 
 
 def plain(scores: Scores, i: int) -> bytes:
@@ -43,6 +55,7 @@ def plain(scores: Scores, i: int) -> bytes:
         "model_version": 7,
         "event_time": stamp,
         "warming_up": scores.warming_up,
+        "customer": customer_data(scores.who.one(i), int(scores.time_ms[i])),
         "reasons": [*reasons, reason("intercept", intercept, None)],
     }
     cause = int(scores.event[i])
