@@ -1,19 +1,28 @@
 """Customers of several partitions who are one: nothing is lost, nothing counts twice, whatever goes wrong."""
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
+from msgspec.json import decode
 from strategies.engines import RULES, SETTINGS
 from strategies.event_streams import HOUR_MS, START_MS
 from strategies.shop_floor import Floor, Said, home
 
+from schemas.internals import Progress
 from scoring.engine import Engine
 from scoring.kinds import Kind
 from scoring.transfer import Forward, Give
 from streams import unit as unit_module
+from streams.outbox import Output
+from streams.replay.following import Follower
+from streams.replay.knowledge import Knowledge
+from streams.ruling.snapshots import Used
+from streams.unit import Unit
 
 CUSTOMERS = tuple(f"c{number}" for number in range(6))
 """Two of each partition."""
@@ -103,6 +112,27 @@ def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) 
 def test_counted_once_whatever_comes_between(steps: list[Said | tuple[str, int, int]]) -> None:
     """Aliases across partitions in chains and circles, at once or repeated, commits that are cut short, restarts."""
     assert_counted_once(played(steps), steps)
+
+
+@settings(max_examples=15)
+@given(days())
+def test_each_partition_is_told_again_as_it_was(steps: list[Said | tuple[str, int, int]]) -> None:
+    """Led by what `progress` says, a unit takes in what it took in, and tells and sends the same, to the byte."""
+    floor = played([step for step in steps if isinstance(step, Said) or step[0] != "half"])
+    known = Knowledge(RULES, Used([], []))
+    for partition, lived in floor.outputs.items():
+        logs = {source: iter(floor.logs[source, partition]) for source in range(4)}
+        unit = Unit(partition, floor.options)
+        unit.ready({})
+        follower = Follower(unit, known, lambda source, count, logs=logs: list(islice(logs[source], count)))
+        commits = [decode(value or b"", type=Progress) for topic, _, value in lived if topic == "progress"]
+        told = [one for progress in commits for one in follower.follow(progress).outputs]
+        assert by_topic(told) == by_topic(lived)
+
+
+def by_topic(outputs: Sequence[Output]) -> dict[str, list[Output]]:
+    """What was told on each topic; how `progress` cuts its runs is of no matter."""
+    return {topic: [one for one in outputs if one[0] == topic] for topic in {one[0] for one in outputs} - {"progress"}}
 
 
 class Lost(Engine):

@@ -10,6 +10,7 @@ import orjson
 from schemas.timestamp import from_ms
 from scoring.engine import EngineSettings
 from scoring.rules import RuleSet
+from scoring.rules.book import RuleBook
 from streams.unit import Unit, UnitOptions
 
 __all__ = ["Floor", "Said", "home"]
@@ -44,7 +45,7 @@ class Floor:
     settings: EngineSettings = field(default_factory=EngineSettings)
     logs: dict[tuple[int, int], list[_Record]] = field(default_factory=lambda: defaultdict(list))
     rows: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
-    outputs: list[tuple[str, bytes | None, bytes | None]] = field(default_factory=list)
+    outputs: dict[int, list[tuple[str, bytes | None, bytes | None]]] = field(default_factory=lambda: defaultdict(list))
     unit_class: Callable[..., Unit] = Unit
 
     def __post_init__(self) -> None:
@@ -77,12 +78,11 @@ class Floor:
         taken = self.units[partition].take()
         if taken is None:
             return
+        self.outputs[partition] += taken.outputs
         for topic, key, value in taken.outputs:
             if topic == "transfers":
                 assert key is not None
                 self._append(3, home(key), key, value, 0)
-            else:
-                self.outputs.append((topic, key, value))
         if outputs_only:
             self.crash(partition)
             return
@@ -115,7 +115,7 @@ class Floor:
         raise AssertionError("transfers go round for ever")
 
     def _built(self, partition: int, *, ready: bool = True) -> Unit:
-        unit = self.unit_class(partition, self.options)
+        unit = self.unit_class(partition, self.options, timeline=RuleBook(self.rules.rules).timeline())
         if ready:
             unit.ready({})
         return unit
