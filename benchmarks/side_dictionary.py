@@ -1,8 +1,9 @@
 """Train the dictionary that side records are compressed with. `python -m benchmarks.side_dictionary FILE`
 
 Records are those of `benchmarks.held`, all rules in force, but with made-up ids of products and orders and of fifteen
-years later, so that the dictionary knows how records are built and what rules are called, and nothing of that shop. A file
-that releases were made with must never change, as records could no longer be read: a new one belongs to a new layout.
+years later, so that the dictionary knows how records are built and what rules are called, and nothing of that shop.
+A file that releases were made with must never change, as records could no longer be read: a new one belongs to a new
+layout.
 """
 
 import argparse

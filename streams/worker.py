@@ -227,6 +227,7 @@ class _Worker:
             asyncio.create_task(self._say_ready()),
             asyncio.create_task(self._watch(app)),
             asyncio.create_task(self.figures.keep(self.binding)),
+            asyncio.create_task(self.figures.keep_retention(self.binding)),
         ]
         for task in self.tasks:
             task.add_done_callback(self._task_ended)
