@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.kinds import Source
+from scoring.packed import packed, unpacked
 from scoring.profile import NEVER, Layout, stable_hash
 from scoring.side import Side
 from scoring.stored import EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
@@ -73,7 +74,7 @@ class Mover:
         for key, value in rows:
             letter = key[:1]
             if letter == SIDE:
-                side = msgspec.msgpack.decode(value, type=Side)
+                side = unpacked(value)
                 if side.standing.trials:
                     self._trials[key[1:]] = side.standing.trials
                 found.append((key, _side(side)))
@@ -138,9 +139,9 @@ def without_transfers(layout: Layout, rows: Rows) -> Rows:
         if key[:1] == PROFILE:
             value = value[:at] + none + value[at + 8 :]
         elif key[:1] == SIDE:
-            side = msgspec.msgpack.decode(value, type=Side)
+            side = unpacked(value)
             side.applied[Source.TRANSFERS] = -1
-            value = msgspec.msgpack.encode(side)
+            value = packed(side)
         found.append((key, value))
     return found
 
@@ -152,4 +153,4 @@ def _side(side: Side) -> bytes:
         state.lately = tuple(
             msgspec.structs.replace(told, source=_ELSEWHERE, offset=_ELSEWHERE) for told in state.lately
         )
-    return msgspec.msgpack.encode(side)
+    return packed(side)

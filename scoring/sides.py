@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from scoring.gates.news import Name, News, Ordered
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
+from scoring.packed import packed, unpacked
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Limits, Side, cart_items, cart_worth
 from scoring.traits import Traits, traits_by, with_traits
@@ -104,7 +103,6 @@ class Sides:
         self.traits_kept: frozenset[str] = frozenset()
         """Traits that are kept: those that a rule asks for."""
         self.trials = Trials(horizon_ms)
-        self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
         return len(self._by_row.keys() | self._open.keys())
@@ -122,7 +120,7 @@ class Sides:
         """The customer's side record, to be read only; None if there is none."""
         side = self._open.get(row)
         if side is None and (stored := self._by_row.get(row)) is not None:
-            return self._decoder.decode(stored)
+            return unpacked(stored)
         return side
 
     def touch(self, row: int) -> Side:
@@ -134,14 +132,14 @@ class Sides:
 
     def read(self, value: bytes) -> Side:
         """A record from another partition, an empty one for no bytes; where its orders stood means nothing here."""
-        side = self._decoder.decode(value) if value else Side()
+        side = unpacked(value) if value else Side()
         side.orders = dict.fromkeys(side.orders, (_ELSEWHERE, _ELSEWHERE))
         return side
 
     @staticmethod
     def write(side: Side) -> bytes:
         """A record as it travels."""
-        return msgspec.msgpack.encode(side)
+        return packed(side)
 
     def holds(self, row: int, source: int, offset: int) -> bool:
         """Whether a record is applied here already: it is read again, and the profile is behind."""
@@ -342,8 +340,7 @@ class Sides:
 
     def changes(self) -> list[tuple[int, bytes]]:
         """The records changed since the last call, by row, as bytes; between calls they are kept in that small form."""
-        encode = msgspec.msgpack.encode
-        changed = [(row, encode(side)) for row, side in self._open.items()]
+        changed = [(row, packed(side)) for row, side in self._open.items()]
         self._by_row.update(changed)
         self._open.clear()
         return changed
