@@ -15,7 +15,7 @@ from scoring.calibration import RunningIntercept
 from scoring.features import FEATURE_VERSION, N_FEATURES
 from scoring.in_force import blank_model
 from scoring.model import Example, LinearScorer, Snapshot, SnapshotRefused
-from scoring.profile import DAY_MS, NEVER
+from scoring.profile import DAY_MS, NEVER, stable_hash
 from scoring.quality import Prequential, Quality
 from scoring.quantiles import RecentFacts, RecentRows, quantile_table, quantiles_of
 from scoring.river_model import RiverModel
@@ -120,6 +120,7 @@ class Learner:
         self._recent = RecentRows(RECENT_ROWS, N_FEATURES)
         self._facts = RecentFacts(RECENT_ROWS)
         self._last = (NEVER, "")
+        self._last_hash = ""
         self._ready_version = 0  # the first snapshot that was not warming up; 0 while there is none
 
     @property
@@ -158,6 +159,7 @@ class Learner:
                 self._last = key
                 new.append(example)
         if new:
+            self._last_hash = f"{stable_hash(new[-1].id.encode('utf-8', 'surrogatepass')):016x}"
             self._learn(new)
         return len(new)
 
@@ -223,7 +225,7 @@ class Learner:
             learned_ms=self.learned_ms,
             examples_seen=self.seen,
             positives=self.positives,
-            last_example=self._last[1],
+            last_example=self._last_hash,
             state=self._state() if keep_state else b"",
             pickled=pickled,
             metrics=self.metrics(),
@@ -258,7 +260,7 @@ class Learner:
             model=self.config.model,
             estimator=self._model.to_bytes(),
             last_ms=self._last[0],
-            last_id=self._last[1],
+            last_id=self._last_hash,
             ready_version=self._ready_version,
             shift=self._intercept.shift,
             information=self._intercept.information,
@@ -309,7 +311,8 @@ class Learner:
         learner = cls(config)
         learner.version, learner.learned_ms = snapshot.version, snapshot.learned_ms
         learner.seen, learner.positives = snapshot.examples_seen, snapshot.positives
-        learner._last, learner._ready_version = (state.last_ms, state.last_id), state.ready_version
+        learner._last, learner._last_hash = (state.last_ms, ""), state.last_id
+        learner._ready_version = state.ready_version
         learner._intercept.shift, learner._intercept.information = state.shift, state.information
         learner._recent.restore(state.recent, state.recent_seen)
         learner._facts.restore(state.facts, state.facts_seen)

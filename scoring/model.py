@@ -114,6 +114,8 @@ class Snapshot:
         (Q,) float64, increasing logits at the ranks ``linspace(0, 1, Q)``; empty while unknown.
     shop
         What customers' types, stages and values are told by.
+    last_example
+        Stable hash of the id of the last example learned: the id itself names a customer.
     state
         The learner's own state (`scoring.learner`), opaque here.
     pickled

@@ -16,6 +16,7 @@ from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
 from streams.metrics import Metrics
 from streams.outbox import INPUTS
+from streams.retention import LiveRetention
 from streams.settings import Settings
 from streams.snapshots import LocalSnapshots
 from streams.unit import Unit
@@ -79,6 +80,7 @@ class Figures:
         self._counted: dict[int, tuple[Unit, Counter[str]]] = {}
         self._tried: set[str] = set()
         self.snapshots: LocalSnapshots | None = None
+        self._retention = LiveRetention(settings.report_terms(settings.horizon_ms), self.metrics)
 
     def close(self) -> None:
         """Stop serving."""
@@ -88,6 +90,12 @@ class Figures:
     def timed(self, client: BrokerClient) -> Timed:
         """Return the client, with the time that its transactions and restores take measured."""
         return Timed(client, self.metrics)
+
+    async def keep_retention(self, binding: Binding) -> None:
+        """Count who stays, for ever, on a hundredth of a processor at most."""
+        while True:
+            spent_s = await self._retention.look([cast(Unit, unit) for _, unit in binding.protocol.units()])
+            await asyncio.sleep(max(_EVERY_S, 100 * spent_s))
 
     async def keep(self, binding: Binding) -> None:
         """Bring the gauges up to date every second, for ever."""

@@ -1,5 +1,6 @@
 """Metrics of a worker: every one declared here, once; none carries a customer's id."""
 
+import math
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -72,6 +73,16 @@ class Metrics:
             ["rule", "bound"],
             registry=registry,
         )
+        self.retention = Gauge(
+            "recompra_retention_customers",
+            "Customers of this worker's partitions at a period's begin and its end, and those of its end who are new.",
+            ["period", "moment"],
+            registry=registry,
+        )
+        self.retention_reference = Gauge(
+            "recompra_retention_reference", "The retention to compare with; NaN where none is set.", registry=registry
+        )
+        self.retention_reference.set(math.nan)
         self.refused = Counter(
             "recompra_dead_letters",
             "Records refused, by input and code of the reason.",

@@ -16,6 +16,7 @@ import numpy as np
 from scoring.engine import Counts, Engine, EngineSettings
 from scoring.kernel import LATE, Events
 from scoring.kinds import N_SOURCES
+from scoring.layout_number import LayoutMismatchError
 from scoring.model import Snapshot
 from scoring.outcome import Outcome
 from scoring.profile import NEVER
@@ -31,7 +32,7 @@ from streams.suspects import POISON, PoisonError, Suspects
 from streams.waiting import Run, Waiting
 
 __all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus", "begun_at",
-           "next_offsets"]  # fmt: skip
+           "next_offsets", "sequence_of"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -239,21 +240,25 @@ class Unit:
             return self._pass_time(now_ms)
         return False
 
-    def pump_by_time(self) -> bool:
-        """Apply some of what waits in the order of event time alone; True if there is more to do at once.
+    def pump_by_time(self, span_ms: int = RUN_SPAN_MS, wait: Callable[[int], None] = lambda _: None) -> int:
+        """Apply some of what waits in the order of event time alone; how many records that were, 0 if nothing may be.
 
         Time has then come as far as the newest event, as if all inputs had been read to their ends: what a rule says,
-        and from when on it holds, does not depend on how much of which input is read at once.
+        and from when on it holds, does not depend on how much of which input is read at once. At most `span_ms` of
+        event time is applied, after `wait` was told where it begins.
         """
-        _, run = self._next_run()
-        if run is not None:
-            self.apply(run, ())
-        return run is not None and len(self._waiting) > 0
+        _, run = self._next_run(span_ms)
+        if run is None:
+            return 0
+        if len(run.causes):
+            wait(int(run.events.time_ms[0]))
+        self.apply(run, ())
+        return sum(count for _, count in run.counts)
 
-    def _next_run(self) -> tuple[list[int], Run | None]:
+    def _next_run(self, span_ms: int = RUN_SPAN_MS) -> tuple[list[int], Run | None]:
         behind = [source for source in range(N_SOURCES) if not self._caught_up[source]]
         limit = self._suspects.limit or RUN_EVENTS
-        return behind, self._waiting.next_run(behind, limit, RUN_SPAN_MS) if len(self._waiting) else None
+        return behind, self._waiting.next_run(behind, limit, span_ms) if len(self._waiting) else None
 
     def apply(self, run: Run, behind: Sequence[int]) -> None:
         """Apply records in their order, while these inputs have more to come.
@@ -372,15 +377,24 @@ class Unit:
     # ---- restoring
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Put changelog rows in place, in order."""
+        """Put changelog rows in place, in order; those of former layouts are brought to this one.
+
+        Raises
+        ------
+        LayoutMismatchError
+            If a row is of a newer layout, or of other settings.
+        """
         rows = [(key, value) for key, value in zip(keys, values, strict=True) if key[:1] != UNIT_KEY]
         for key, value in zip(keys, values, strict=True):
             if key == UNIT_KEY and value is not None:
-                meta = msgspec.msgpack.decode(value, type=_Meta)
+                meta = _meta_of(value)
                 self._next, self._sequence = meta.next, meta.sequence
                 self._told_ms, self._live = meta.told_ms, meta.live
                 self._counted = meta.counts
-        self.engine.load([key for key, _ in rows], [value for _, value in rows])
+        try:
+            self.engine.load([key for key, _ in rows], [value for _, value in rows])
+        except LayoutMismatchError as error:
+            raise LayoutMismatchError(f"partition {self.partition}: {error}") from None
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         """Finish the restore; return the next offset to read of each input.
@@ -487,4 +501,15 @@ def begun_at(offsets: Sequence[int]) -> bytes:
 
 def next_offsets(row: bytes) -> list[int]:
     """Return the next offset of each input, from a unit's own row."""
-    return msgspec.msgpack.decode(row, type=_Meta).next
+    return _meta_of(row).next
+
+
+def sequence_of(row: bytes) -> int:
+    """Return the number of the last commit, from a unit's own row."""
+    return _meta_of(row).sequence
+
+
+def _meta_of(row: bytes) -> _Meta:
+    meta = msgspec.msgpack.decode(row, type=_Meta)
+    meta.next += [0] * (N_SOURCES - len(meta.next))  # inputs that a former layout did not have
+    return meta

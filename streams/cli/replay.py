@@ -1,18 +1,19 @@
 """`recompra replay`, `diff` and `digest`: the past told again beside the live topics, and what differs."""
 
 import re
-import sys
+from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from scoring.profile import FAR, NEVER
 from streams.cli.exits import FAILURE
 from streams.cli.options import broker_option, json_option, print_json, print_table
+from streams.cli.publish_live import publish_useful
+from streams.cli.replay_progress import shown
 from streams.engine_settings import checked_rules
+from streams.outbox import INPUTS
 from streams.settings_sources import load
 from streams.tailing import Place, parse_place
 
@@ -53,6 +54,18 @@ def _span(first: Place | None, stop: Place | None) -> tuple[int, int]:
     return span
 
 
+def _speed(ctx: click.Context, parameter: click.Parameter, value: str) -> float | None:
+    if value == "max":
+        return None
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise click.BadParameter(f"{value[:80]!r} is neither max nor a number above 0, such as 60")
+    return speed
+
+
 @click.command("replay")
 @click.option("--into", "name", required=True, metavar="SHADOW", callback=_shadow, help="Name before the topics'.")
 @_from_option
@@ -62,7 +75,34 @@ def _span(first: Place | None, stop: Place | None) -> tuple[int, int]:
     help="Do step by step what was done live, or read by event time, which any number of runs does alike.  "
     "[default: --merged]",
 )
+@click.option(
+    "--topics",
+    multiple=True,
+    metavar="TOPIC",
+    help="Only this; may be given again. An input: what is read (with --merged); another: what is told.",
+)
+@click.option(
+    "--snapshot",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Begin with the state in DIR, from before --from: an export, or a worker's STATE_DIR/APP_ID-snapshots.  "
+    "[default: with nothing, at the inputs' beginning]",
+)
+@click.option(
+    "--speed",
+    default="max",
+    show_default=True,
+    metavar="max|N",
+    callback=_speed,
+    help="N times as fast as it was: as events say, or with --as-it-was as the worker did; all partitions at once.",
+)
 @click.option("--partition", "partitions", multiple=True, type=click.IntRange(0), help="Only this; may be given again.")
+@click.option(
+    "--publish-live",
+    is_flag=True,
+    help="Afterwards, show which actions are still useful to the customer, ask, and publish these on the live topics.",
+)
+@click.option("--confirm", metavar="APP_ID", help="With --publish-live: do not ask; must be the application's name.")
 @broker_option
 @json_option
 def replay(
@@ -70,45 +110,57 @@ def replay(
     first: Place | None,
     stop: Place | None,
     as_it_was: bool,
+    topics: tuple[str, ...],
+    snapshot: Path | None,
+    speed: float | None,
     partitions: tuple[int, ...],
+    publish_live: bool,
+    confirm: str | None,
     broker: str | None,
     as_json: bool,
 ) -> None:
     """Live through the inputs once more and tell it on topics of its own, SHADOW-scores, SHADOW-actions-win-back ….
 
-    Nothing goes to the live topics, and each action says that it is a replay. Rules and models are those of then, each
-    from its time on; begin with the rules that the workers were started with. Interrupted, the same command goes on.
+    Nothing goes to the live topics without --publish-live, and each action says that it is a replay. Rules and models
+    are those of then, each from its time on; begin with the rules that the workers were started with. Interrupted, the
+    same command goes on: it does what was asked for the first time under this name, with what was on the topics then.
 
     \b
     Examples:
       recompra replay --into noon --from 2024-05-01T12:00
+      recompra replay --into noon --from 2024-05-01T12:00 --snapshot /backup/2024-05-01T11
       recompra replay --into as-was --as-it-was && recompra diff as-was
+      recompra replay --into noon --from 2024-05-01T12:00 --publish-live
     """
-    from streams.replay.following import UnfollowableError
-    from streams.replay.running import Replay, Replayed
+    from streams.replay.knowledge import UnfollowableError
+    from streams.replay.plan import OtherReplayError
+    from streams.replay.running import Asked, Replay
     from streams.replay.shadow import NotAShadowError
+    from streams.replay.starting import NoStartError
     from streams.worker import unit_options
 
-    settings, span = load(broker=broker).settings, _span(first, stop)
+    if as_it_was and set(topics) & set(INPUTS):
+        raise click.UsageError("--as-it-was reads all inputs: give --topics of what is told")
+    settings = load(broker=broker).settings
+    if confirm is not None and (not publish_live or confirm != settings.app_id):
+        raise click.UsageError(f"--confirm goes with --publish-live, and is the application's name, {settings.app_id}")
     rules = checked_rules(settings)
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(name, total=None)
-
-        def show(now: Replayed) -> None:
-            bar.update(task, total=now.of, completed=now.read)
-
+    options = unit_options(settings, rules)
+    asked = Asked(name, _span(first, stop), as_it_was, frozenset(topics), snapshot, speed)
+    chosen = partitions or range(settings.partitions)
+    with shown(name) as show:
         try:
-            run = Replay(settings, unit_options(settings, rules), rules, name, span, show)
-            told = run.run(partitions or range(settings.partitions), as_it_was=as_it_was)
-        except (NotAShadowError, UnfollowableError) as error:
-            click.echo(f"Error: {error}", err=True)
-            raise SystemExit(FAILURE) from None
-    if as_json:
-        print_json({"shadow": name, "read": told.read, "written": told.written, "there_before": told.skipped})
-    else:
+            told = Replay(settings, options, rules, asked, show).run(chosen)
+        except (NotAShadowError, NoStartError, OtherReplayError, UnfollowableError) as error:
+            raise click.ClickException(str(error)) from None
+    data = {"shadow": name, "read": told.read, "written": told.written, "there_before": told.skipped}
+    if not as_json:
         before = f", {told.skipped:,} were there before" if told.skipped else ""
         click.echo(f"{told.read:,} records read; {told.written:,} told on {name}-…{before}", err=True)
+    if publish_live:
+        data |= publish_useful(settings, options, name, chosen, confirm, as_json=as_json)
+    if as_json:
+        print_json(data)
 
 
 @click.command("digest")

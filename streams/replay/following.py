@@ -1,7 +1,7 @@
 """Following: a unit led through what `progress` says that a partition did, step by step, to the same outputs."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +12,12 @@ from scoring.kinds import N_SOURCES
 from streams.backtest.history import merged
 from streams.commit import Record, Taken
 from streams.decoding import Decoded
-from streams.replay.knowledge import Knowledge
+from streams.replay.knowledge import Knowledge, UnfollowableError
 from streams.steps import MODEL, READY, RULES, SHOP, START
 from streams.unit import Unit
 from streams.waiting import Run
 
-__all__ = ["Follower", "UnfollowableError"]
-
-
-class UnfollowableError(RuntimeError):
-    """The record says what cannot be done any more, or was not kept."""
+__all__ = ["Follower"]
 
 
 class _Span(NamedTuple):
@@ -76,6 +72,17 @@ class Follower:
                 case _Told(what, name):
                     self._tell(what, name)
         return self.unit.take()
+
+    def know(self, known: Mapping[str, str]) -> None:
+        """Tell a unit whose state was put in place what had been told by then, by kind.
+
+        Raises
+        ------
+        UnfollowableError
+            If the rules are not there any more.
+        """
+        for what, name in ((START, ""), *known.items(), (READY, "")):
+            self._tell(what, name)
 
     def _tell(self, what: str, name: str) -> None:
         unit, engine, known = self.unit, self.unit.engine, self._knowledge

@@ -1,31 +1,70 @@
 """Running a replay: each partition lives through its past once more, and tells it to a shadow."""
 
 import asyncio
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 from kafka import TopicPartition
 
 from schemas.internals import Progress
 from scoring.kinds import N_SOURCES
-from scoring.profile import NEVER
+from scoring.profile import FAR, NEVER
 from scoring.rules import RuleSet
 from streams.commit import Record, Taken
 from streams.connection import reader
-from streams.ends import records_to_end
+from streams.ends import ends, records_to_end
 from streams.living import Inputs, inputs_of, live_through
-from streams.replay.following import Follower, UnfollowableError
-from streams.replay.knowledge import Knowledge
+from streams.outbox import INPUTS
+from streams.replay.following import Follower
+from streams.replay.knowledge import Knowledge, Limited, UnfollowableError
+from streams.replay.pacing import Paced
+from streams.replay.plan import Plan, settings_stamp
 from streams.replay.shadow import Shadow
+from streams.replay.starting import SavedState, known_at
 from streams.ruling.snapshots import read_used
 from streams.settings import Settings
+from streams.steps import timeline_id
 from streams.unit import Unit, UnitOptions
 
-__all__ = ["Replay", "Replayed"]
+__all__ = ["Asked", "Replay", "Replayed"]
 
 _decode = msgspec.json.Decoder(Progress).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a replay is asked for.
+
+    Parameters
+    ----------
+    name
+        Of the shadow.
+    span_ms
+        From which event time to before which other is told; what comes before is lived through in silence.
+    as_it_was
+        Whether `progress` is followed, so that what was told live is told again to the byte. Else by event time, with
+        each version from its effective time on: the same however often, and in whatever pieces, it is done.
+    topics
+        Only these: of the inputs, what is read; of the others, what is told. None of a kind: all of it.
+    snapshot
+        Directory with the states to begin with: an export, or a worker's snapshots; None: with nothing.
+    speed
+        How many times as fast as it was; None: as fast as possible.
+    """
+
+    name: str
+    span_ms: tuple[int, int] = (NEVER, FAR)
+    as_it_was: bool = False
+    topics: frozenset[str] = frozenset()
+    snapshot: Path | None = None
+    speed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +77,34 @@ class Replayed:
     skipped: int
 
 
+class _Job(NamedTuple):
+    """A partition that is to be replayed."""
+
+    partition: int
+    plan: Plan
+    begin: Sequence[int]
+    saved: SavedState | None
+    known: Limited
+
+
 class Replay:
-    """Replays the inputs, from their beginning, into shadow topics; nothing else is written.
+    """Replays the inputs into shadow topics; nothing else is written.
 
     Parameters
     ----------
     options, rules
         Of a worker.
-    name
-        Of the shadow.
-    span_ms
-        From which event time to before which other is told; what comes before is lived through in silence.
+    asked
+        What is to be done.
     show
-        Told how far it is, after some thousand records each.
+        Told how far it is, after some thousand records each, by one thread at a time.
+
+    Raises
+    ------
+    NotAShadowError
+        If the shadow's topics would be live ones.
+    BrokerUnreachableError, kafka.errors.KafkaError
+        From the broker.
     """
 
     def __init__(
@@ -58,85 +112,174 @@ class Replay:
         settings: Settings,
         options: UnitOptions,
         rules: RuleSet,
-        name: str,
-        span_ms: tuple[int, int],
+        asked: Asked,
         show: Callable[[Replayed], None] = lambda _: None,
     ) -> None:
-        self._settings, self._show, self._stop_ms = settings, show, span_ms[1]
+        self._settings, self._asked, self._show = settings, asked, show
+        self._stop_ms = asked.span_ms[1]
         self._options = replace(options, shadow=True)
         self._known = Knowledge(rules, asyncio.run(read_used(settings)), _published(settings))
-        self._shadow = Shadow(settings, name, span_ms)
-        self._read = self._of = 0
+        told = asked.topics - frozenset(INPUTS)
+        self._shadow = Shadow(settings, asked.name, asked.span_ms, self._known.names, told)
+        first_ms = NEVER if asked.as_it_was else asked.span_ms[0]
+        self._pacing = None if asked.speed is None else Paced(asked.speed, first_ms)
+        self._read: Counter[int] = Counter()
+        self._of, self._skipped = 0, 0
+        self._lock = threading.Lock()
 
-    def run(self, partitions: Sequence[int], *, as_it_was: bool) -> Replayed:
-        """Replay some partitions, one after the other; each holds its own state in memory.
+    def run(self, partitions: Sequence[int]) -> Replayed:
+        """Replay some partitions; each holds its own state in memory.
 
-        As it was: `progress` is followed, so that what was told live is told again to the byte. Else by event time,
-        with each version from its effective time on: the same however often, and in whatever pieces, it is done.
+        One after the other; at a pace, all at once. What was asked for the first time under this name is done: what
+        came to the topics since then is left out, and a partition that is done is not done again.
 
         Raises
         ------
+        OtherReplayError
+            If something else was asked for.
+        NoStartError
+            If it cannot begin with the saved state.
         UnfollowableError
-            As it was: if what was read or known then is not there any more.
+            If what was read or known then is not there any more.
         BrokerUnreachableError, kafka.errors.KafkaError
             From the broker.
         """
         try:
-            for partition in partitions:
-                with inputs_of(self._settings, partition) as inputs:
-                    self._of += sum(inputs.end[s] - inputs.position(s) for s in range(N_SOURCES))
-                    if as_it_was:
-                        self._follow(partition, inputs)
-                    else:
-                        self._merge(partition, inputs)
+            jobs = [job for job in map(self._planned, partitions) if job is not None]
+            if self._pacing is None:
+                for job in jobs:
+                    self._do(job)
+            elif jobs:
+                self._do_at_once(jobs, self._pacing)
         finally:
             self._shadow.close()
         return self._told()
 
-    def _told(self) -> Replayed:
-        return Replayed(self._read, max(self._of, self._read), self._shadow.written, self._shadow.skipped)
+    def _do_at_once(self, jobs: Sequence[_Job], pacing: Paced) -> None:
+        with ThreadPoolExecutor(len(jobs)) as threads:
+            try:
+                for done in as_completed([threads.submit(self._do, job) for job in jobs]):
+                    done.result()
+            except BaseException:
+                pacing.stop()
+                raise
 
-    def _merge(self, partition: int, inputs: Inputs) -> None:
-        known = self._known
-        unit = Unit(partition, self._options, known.models, known.last, shop=known.shop)
+    def _planned(self, partition: int) -> _Job | None:
+        """What is to be done for a partition; None if it is done."""
+        asked, known = self._asked, self._known
+        saved = None
+        if asked.snapshot is not None:
+            saved = SavedState(asked.snapshot, partition, self._settings.partitions)
+        with inputs_of(self._settings, partition) as inputs:
+            if saved is not None:
+                saved.check(asked.span_ms[0], inputs)
+            begin, end = list(inputs.first if saved is None else saved.offsets), list(inputs.end)
+            if asked.as_it_was and saved is None and any(inputs.first):
+                raise UnfollowableError(
+                    f"partition {partition}: the inputs begin at {inputs.first} and not at 0, as retention has removed "
+                    "records or the state was begun anew: begin with a saved state, or replay by event time"
+                )
+        read = asked.topics & frozenset(INPUTS)
+        end = [at if not read or name in read else start for name, start, at in zip(INPUTS, begin, end, strict=True)]
+        plan, done = self._shadow.plans.agreed(
+            partition,
+            Plan(
+                kind="as-it-was" if asked.as_it_was else "merged",
+                first_ms=asked.span_ms[0],
+                stop_ms=asked.span_ms[1],
+                topics=sorted(asked.topics),
+                settings=settings_stamp(self._options),
+                begin=None if saved is None else saved.offsets,
+                sequence=0 if saved is None else saved.sequence,
+                end=end,
+                commits=self._commits_end(partition) if asked.as_it_was else 0,
+                models=[each.version for each in known.models],
+                shop=[each.version for each in known.shop],
+                rules=timeline_id(known.last),
+            ),
+        )
+        if done is not None:
+            self._read[partition], self._of = done.read, self._of + done.read
+            self._shadow.skipped[partition] = done.told
+            return None
+        self._of += sum(plan.end) - sum(begin)
+        return _Job(partition, plan, begin, saved, known.limited(plan.models, plan.shop, plan.rules))
+
+    def _commits_end(self, partition: int) -> int:
+        place = TopicPartition("progress", partition)
+        with reader(self._settings) as consumer:
+            consumer.assign([place])
+            return ends(consumer, [place])[place]
+
+    def _do(self, job: _Job) -> None:
+        partition = job.partition
+        with inputs_of(self._settings, partition, job.begin, job.plan.end) as inputs:
+            if self._asked.as_it_was:
+                self._follow(job, inputs)
+            else:
+                self._merge(job, inputs)
+        shadow = self._shadow
+        told = shadow.written[partition] + shadow.skipped[partition]
+        shadow.plans.done(partition, job.plan, self._read[partition], told)
+
+    def _told(self) -> Replayed:
+        read, shadow = self._read.total(), self._shadow
+        return Replayed(read, max(self._of, read), shadow.written.total(), shadow.skipped.total())
+
+    def _merge(self, job: _Job, inputs: Inputs) -> None:
+        used = job.known.used
+        unit = Unit(job.partition, self._options, used.models, job.known.timeline, shop=used.shop)
+        if job.saved is not None:
+            job.saved.restore(unit)
         unit.ready({})
 
         def written(taken: Taken | None, records: int) -> None:
-            self._count(records)
-            self._write(partition, taken)
+            self._count(job.partition, records)
+            self._write(job.partition, taken)
 
-        live_through(unit, inputs, self._stop_ms, written)
+        live_through(unit, inputs, self._stop_ms, written, self._pacing)
 
     def _write(self, partition: int, taken: Taken | None) -> None:
         if taken is not None:
             self._shadow.write(partition, taken.outputs)
-        self._show(self._told())
+        with self._lock:
+            self._show(self._told())
 
-    def _follow(self, partition: int, inputs: Inputs) -> None:
+    def _follow(self, job: _Job, inputs: Inputs) -> None:
+        partition = job.partition
         unit = Unit(partition, self._options)
+        if job.saved is not None:
+            job.saved.restore(unit)
         unit.ready({})
-        follower = Follower(unit, self._known, _Records(inputs, self._count))
+        follower = Follower(unit, self._known, _Records(inputs, partial(self._count, partition)))
+        commits = self._commits(job)
         before = 0
-        for progress in self._progress(partition):
+        if job.saved is not None:
+            follower.know(known_at(job.saved, (progress for _, progress in commits)))
+            before = job.saved.sequence
+        for written_ms, progress in commits:
             if progress.sequence != before + 1:
                 raise UnfollowableError(
                     f"partition {partition}: `progress` goes from commit {before} to {progress.sequence}; without "
-                    "transactions on the broker, or once its retention has passed, it cannot be followed: replay by "
-                    "event time"
+                    "transactions on the broker, after a reset, or once its retention has passed, it cannot be "
+                    "followed: replay by event time, or begin with a later state"
                 )
             before = progress.sequence
+            if self._pacing is not None and (progress.watermark_ms or NEVER) >= self._asked.span_ms[0]:
+                self._pacing.wait(written_ms)
             self._write(partition, follower.follow(progress))
             if progress.watermark_ms is not None and NEVER < self._stop_ms <= progress.watermark_ms:
                 return
 
-    def _count(self, records: int) -> None:
-        self._read += records
+    def _count(self, partition: int, records: int) -> None:
+        self._read[partition] += records
 
-    def _progress(self, partition: int) -> Iterator[Progress]:
+    def _commits(self, job: _Job) -> Iterator[tuple[int, Progress]]:
+        """When each commit was written, and what led to it."""
         with reader(self._settings) as consumer:
-            for record in records_to_end(consumer, TopicPartition("progress", partition)):
-                if record.value is not None:
-                    yield _decode(record.value)
+            for record in records_to_end(consumer, TopicPartition("progress", job.partition)):
+                if record.value is not None and record.offset < job.plan.commits:
+                    yield record.timestamp, _decode(record.value)
 
 
 class _Records:

@@ -2,24 +2,32 @@
 
 import json
 import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from kafka import KafkaProducer
 
+from schemas.timestamp import from_ms
 from scoring.profile import DAY_MS
 from scoring.rules.book import RuleBook
+from streams.changelog import changelog_topic
 from streams.cli.main import main
+from streams.commit import Taken
 from streams.connection import kafka_python_options
 from streams.engine_settings import checked_rules
 from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.settings_sources import load
-from streams.tailing import tail
-from streams.topics import create, rule_names, wanted
+from streams.snapshot_file import Header, write_snapshot
+from streams.tailing import UnknownTopicError, tail
+from streams.topics import create, found, rule_names, wanted
 from streams.unit import Unit
 from streams.worker import unit_options
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
@@ -63,8 +71,12 @@ def life(partition: int) -> list[list[Fetched]]:
     return inputs
 
 
-def live(settings: Settings) -> None:
-    """What workers would have done: inputs on their topics, and all that units told, in several commits."""
+def live(settings: Settings, saved: Path | None = None) -> int:
+    """What workers would have done: inputs on their topics, and all that units told, in several commits.
+
+    The state of each after its fifth is kept as a worker keeps it; until when that is, by event time, is returned.
+    """
+    come_ms = 0
     with KafkaProducer(**kafka_python_options(settings), max_in_flight_requests_per_connection=1,
                        enable_idempotence=False) as producer:  # fmt: skip
         for partition in range(PARTITIONS):
@@ -75,13 +87,27 @@ def live(settings: Settings) -> None:
             rules = checked_rules(settings)
             unit = Unit(partition, unit_options(settings, rules), timeline=RuleBook(rules.rules).timeline())
             unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
-            for commit in commits(unit, inputs, random.Random(7)):
-                for topic, key, value in commit:
+            for number, commit in enumerate(commits(unit, inputs, random.Random(7)), 1):
+                for topic, key, value in () if commit is None else commit.outputs:
                     producer.send(topic, value, key=key, partition=0 if topic == "examples" else partition)
+                for key, row in () if commit is None else commit.rows:
+                    producer.send(changelog_topic(settings), row, key=key, partition=partition)
+                if number == 5 and saved is not None:
+                    come_ms = max(come_ms, int(unit.engine.clock.seen_ms.max()), unit.engine.clock.watermark_ms)
+                    save(saved, unit)
         producer.flush(60)
+    return come_ms
 
 
-def commits(unit: Unit, inputs: Sequence[Sequence[Fetched]], chance: random.Random) -> Iterator[list[Any]]:
+def save(directory: Path, unit: Unit) -> None:
+    copy = unit.copy()
+    assert copy is not None
+    header = Header("recompra", unit.partition, PARTITIONS, unit.engine.profiles.fingerprint, "", 0, 0)
+    path = directory / f"{unit.partition}.snapshot"
+    write_snapshot(path, header, copy, lambda new, path: new.replace(path))
+
+
+def commits(unit: Unit, inputs: Sequence[Sequence[Fetched]], chance: random.Random) -> Iterator[Taken | None]:
     streams = [iter(some) for some in inputs]
     given = [0, 0, 0]
     while any(n < len(some) for n, some in zip(given, inputs, strict=True)):
@@ -94,12 +120,11 @@ def commits(unit: Unit, inputs: Sequence[Sequence[Fetched]], chance: random.Rand
             unit.idle(source, given[source], given[source])
         while unit.pump(NOW + 10 * DAY_MS):
             pass
-        taken = unit.take()
-        yield [] if taken is None else taken.outputs
+        yield unit.take()
 
 
-def run(*arguments: str, **environment: str) -> tuple[int, Any]:
-    done = CliRunner().invoke(main, [*arguments, "--json"], env=environment)
+def run(*arguments: str, typed: str = "", **environment: str) -> tuple[int, Any]:
+    done = CliRunner().invoke(main, [*arguments, "--json"], env=environment, input=typed)
     return done.exit_code, json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.output
 
 
@@ -129,6 +154,121 @@ def test_the_past_is_told_again(settings: Settings) -> None:
     assert run("digest", "one", "--scores") == run("digest", "two", "--scores")
     code, told = run("replay", "--into", "late", "--from", "2023-11-20")
     assert 0 < told["written"] < len(list(tail(settings, "one-scores", "beginning", follow=False))) * 2
+
+
+def test_killed_half_way_it_goes_on(settings: Settings) -> None:
+    """To the same as an uninterrupted one, to the byte, whatever came to the topics meanwhile; then it is done."""
+    live(settings)
+    assert run("replay", "--into", "one")[0] == 0
+    command = [sys.executable, "-m", "streams.cli", "replay", "--into", "two", "--speed", "86400"]
+    with subprocess.Popen(command) as half:
+        while count(settings, "two-scores") < 20:
+            assert half.poll() is None
+            time.sleep(0.05)
+        half.kill()
+    there = count(settings, "two-scores")
+    assert there < count(settings, "one-scores"), "it was done before it was killed"
+    with KafkaProducer(**kafka_python_options(settings), enable_idempotence=False) as producer:
+        late = event(0, "c0-0", "Product Viewed", NOW + DAY_MS, product_id="p1")
+        producer.send(INPUTS[CLICKS], late.value, key=late.key, partition=0).get(60)
+    other, said = run("replay", "--into", "two", "--from", "2023-11-20")
+    assert other == 1
+    assert "asked for otherwise (first_ms differ)" in said
+    code, told = run("replay", "--into", "two")
+    assert code == 0, told
+    assert told["there_before"] >= there
+    assert told["written"] > 0
+    assert run("digest", "one", "--scores") == run("digest", "two", "--scores")
+    assert run("replay", "--into", "two")[1] == {
+        "shadow": "two",
+        "read": 600,
+        "written": 0,
+        "there_before": told["written"] + told["there_before"],
+    }
+    assert run("replay", "--into", "three")[1]["read"] == 601
+
+
+def test_it_begins_with_a_saved_state(settings: Settings, tmp_path: Path) -> None:
+    """As it was, what is told from a time on is the same from a state before it; by event time, it is on any run."""
+    come_ms = live(settings, tmp_path)
+    since = from_ms(come_ms + 1)
+    later, whole = ("--from", since, "--snapshot", str(tmp_path)), run("digest", "--scores", "--from", since)
+    code, told = run("replay", "--into", "was", "--as-it-was", *later)
+    assert code == 0, told
+    assert 0 < told["read"] < 600
+    assert run("digest", "was", "--scores") == whole
+    assert sum(each["records"] for each in whole[1]) > 20
+    assert run("replay", "--into", "one", *later)[0] == 0
+    assert run("replay", "--into", "two", *later, RECOMPRA_SLICE_RECORDS="7")[0] == 0
+    assert run("digest", "one", "--scores") == run("digest", "two", "--scores")
+    code, said = run("replay", "--into", "early", "--from", from_ms(come_ms), "--snapshot", str(tmp_path))
+    assert code == 1
+    assert "say a later --from" in said
+
+
+def test_topics_and_speed(settings: Settings) -> None:
+    """Only some inputs are read, only some topics told; at a pace it tells the same."""
+    live(settings)
+    code, told = run("replay", "--into", "some", "--topics", "orders", "--topics", "scores")
+    assert code == 0, told
+    assert told["read"] == sum(len(life(partition)[ORDERS]) for partition in range(PARTITIONS))
+    assert [each["topic"] for each in run("digest", "some", "--scores")[1]] == ["scores"]
+    assert run("replay", "--into", "slow", "--speed", "20000000")[0] == 0
+    assert run("replay", "--into", "was", "--as-it-was", "--speed", "1000")[0] == 0
+    assert run("digest", "was", "--scores")[1] == run("digest", "--scores")[1]
+    assert run("replay", "--into", "fast")[0] == 0
+    assert run("digest", "slow", "--scores") == run("digest", "fast", "--scores")
+    assert run("replay", "--into", "x", "--speed", "0")[0] == 2
+    assert run("replay", "--into", "x", "--as-it-was", "--topics", "orders")[0] == 2
+    assert "nothing is told on nowhere" in run("replay", "--into", "x", "--topics", "nowhere")[1]
+
+
+def test_what_is_still_useful_is_published(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the application's name is typed, and only what is neither there, expired nor over; nothing else, ever."""
+    monkeypatch.setenv("RECOMPRA_CLOCK", "events")
+    monkeypatch.setenv("RECOMPRA_RULE_PARAMETERS", '{"cart-abandoned": {"quiet": 12}}')
+    live(load().settings)
+    monkeypatch.setenv("RECOMPRA_RULE_PARAMETERS", "{}")
+    before = live_records(settings)
+    for clock in ("wall", "events"):
+        assert run("replay", "--into", f"noon-{clock}", RECOMPRA_CLOCK=clock, RECOMPRA_HOLDOUT_RULE="0.5")[0] == 0
+    asking = ("replay", "--into", "noon", "--publish-live")
+    code, said = run(*asking, typed="another\n")
+    assert code == 2, said
+    assert run(*asking, "--confirm", "another")[0] == 2
+    assert run("replay", "--into", "noon", "--confirm", "recompra")[0] == 2
+    assert live_records(settings) == before
+
+    code, told = run(*asking, typed="recompra\n")
+    assert code == 0, told
+    told = json.loads(told[told.index("{") :]) if isinstance(told, str) else told
+    counts = told["actions"]["cart-abandoned"]
+    assert counts.keys() >= {"publish", "there", "over", "expired"}
+    assert sum(counts.values()) == count(settings, "noon-actions-cart-abandoned")
+    after = live_records(settings)
+    new = {topic: values[len(before[topic]) :] for topic, values in after.items() if values != before[topic]}
+    assert (
+        sum(map(len, new.values())) == told["published"] == sum(c.get("publish", 0) for c in told["actions"].values())
+    )
+    assert all(topic.startswith("actions-") and json.loads(v)["data"]["replay"] for topic in new for v in new[topic])
+    ids = [json.loads(value)["id"] for topic in after if topic.startswith("actions-") for value in after[topic]]
+    assert len(ids) == len(set(ids))
+    again = run(*asking, "--confirm", "recompra")[1]
+    assert again["published"] == 0
+    assert again["actions"]["cart-abandoned"]["there"] == counts["there"] + counts["publish"]
+
+
+def live_records(settings: Settings) -> dict[str, list[Any]]:
+    """All that lies on the topics that are not a replay's, in order."""
+    names = [topic.name for topic in found(settings) if not topic.name.startswith("noon")]
+    return {name: [record.value for record in tail(settings, name, "beginning", follow=False)] for name in names}
+
+
+def count(settings: Settings, topic: str) -> int:
+    try:
+        return len(list(tail(settings, topic, "beginning", follow=False)))
+    except UnknownTopicError:
+        return 0
 
 
 def test_another_rule_differs(settings: Settings) -> None:

@@ -74,15 +74,15 @@ class Shop:
         self._producer = KafkaProducer(bootstrap_servers=settings.broker, acks="all")
         self._made = 0
 
-    def send(self, topic: str, customer: str, event: str, properties: Mapping[str, Any]) -> Any:
-        """Produce one call of now; the future of where it lies."""
+    def send(self, topic: str, customer: str, event: str, properties: Mapping[str, Any], days_ago: int = 0) -> Any:
+        """Produce one call of now, or of some days ago; the future of where it lies."""
         self._made += 1
         value = {
             "messageId": f"m{self._made}",
             "userId": customer,
             "type": "track",
             "event": event,
-            "timestamp": from_ms(time.time_ns() // 1_000_000),
+            "timestamp": from_ms(time.time_ns() // 1_000_000 - days_ago * 86_400_000),
             "properties": properties,
         }
         return self._producer.send(topic, orjson.dumps(value), key=customer.encode())
@@ -234,6 +234,7 @@ def test_metrics_count_what_was_read_and_name_no_customer(settings: Settings, sh
     """At /metrics the five outcomes add up to the records read, lag is nothing, and no id of a customer is there."""
     with worker(settings) as process:
         assert process.ready_line is not None
+        shop.send("orders", "c1", "Order Completed", {"order_id": "before", "total": 1.0}, days_ago=40)
         shop.produce(50)
         drained(settings)
         time.sleep(1.5)
@@ -248,6 +249,7 @@ def test_metrics_count_what_was_read_and_name_no_customer(settings: Settings, sh
     assert found["recompra_events_total"] == produced(settings)
     assert found["recompra_lag_records"] == 0
     assert found["recompra_partitions"] == 2
+    assert found["recompra_retention_customers"] > 0
     assert '"c1"' not in text
     assert "recompra_commit_duration_seconds_bucket" in text
 

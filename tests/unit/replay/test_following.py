@@ -22,8 +22,8 @@ from scoring.rules import shipped
 from scoring.rules.book import RuleBook
 from streams.commit import Record, Taken
 from streams.live_rules import rule_of
-from streams.replay.following import Follower, UnfollowableError
-from streams.replay.knowledge import Knowledge
+from streams.replay.following import Follower
+from streams.replay.knowledge import Knowledge, UnfollowableError
 from streams.ruling.snapshots import Used
 from streams.steps import timeline_id
 from streams.unit import Unit, UnitOptions

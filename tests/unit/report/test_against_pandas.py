@@ -9,10 +9,19 @@ import pytest
 
 from schemas.adapters import ADAPTERS
 from schemas.adapters.canonical import Canonical
-from scoring.types import RFM_GROUPS, STAGES, TYPES, Terms
+from scoring.engine import Engine, EngineSettings
+from scoring.learner import Learner, LearnerConfig
+from scoring.profile import FAR
+from scoring.retained import retained
+from scoring.rules import RuleSet
+from scoring.types import RFM_GROUPS, STAGES, TYPES, Terms, retention
+from streams.backtest.history import History
+from streams.backtest.run import Backtest
 from streams.demo.source import DATA
+from streams.loading import Ready
 from streams.report.facts import known_at
 from streams.report.observed import Observed, observe
+from streams.report.periods import edges
 from streams.report.retention import retention_report
 from streams.report.sheet import Report, Sheet
 from streams.report.terms import ReportTerms
@@ -44,10 +53,14 @@ def lines() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def observed(lines: pd.DataFrame) -> Observed:
     """The same lines, as `recompra load` would send them and a report reads them."""
+    return observe(orjson.dumps(event.value) for event in events_of(lines))
+
+
+def events_of(lines: pd.DataFrame) -> list[Canonical]:
+    """What `recompra load` makes of them."""
     columns = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
     text = StringIO(lines[columns].to_csv(index=False))
-    events = [event for event in ADAPTERS["online-retail"](text, options={}) if isinstance(event, Canonical)]
-    return observe(orjson.dumps(event.value) for event in events)
+    return [event for event in ADAPTERS["online-retail"](text, options={}) if isinstance(event, Canonical)]
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +211,19 @@ def test_retention(observed: Observed, invoices: pd.DataFrame, orders: pd.DataFr
         was = plain(invoices, start).type
         big = plain_retention(orders, start, stop, set(was[was == "big"].index))
         assert types.big[month] == pytest.approx(big, nan_ok=True)
+
+
+def test_retention_of_the_profiles_that_a_worker_keeps(observed: Observed, lines: pd.DataFrame) -> None:
+    """Counted from the last orders in each customer's row, it is what all orders say, for those who order most too."""
+    at = edges(int(observed.orders.time_ms[0]), observed.end_ms, "month")
+    engine = Engine(EngineSettings(content=False), RuleSet([]))
+    events = sorted(events_of(lines), key=lambda event: event.time_ms)
+    ready = (Ready(one.topic, one.key.encode(), orjson.dumps(one.value), one.time_ms) for one in events)
+    Backtest(engine, Learner(LearnerConfig()), every_ms=FAR).run(History(ready))
+    rows = engine.profiles.rows[: len(engine.profiles)]
+    assert (rows["fold_orders"] > 0).sum() > 3
+    want = retention(observed.orders.customer, observed.orders.time_ms, at, TERMS.retention_window_ms)
+    assert retained(rows, at, TERMS.retention_window_ms, TERMS.horizon_ms) == want
 
 
 def test_cohorts(observed: Observed, orders: pd.DataFrame) -> None:

@@ -1,0 +1,149 @@
+"""Plan: what a replay of a partition was asked for and what there was when it began, kept beside what it tells.
+
+Whoever goes on after an interruption so does the same again, whatever was added to the topics meanwhile.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+import orjson
+from kafka import KafkaProducer, TopicPartition
+
+from schemas.topics import FOREVER, TopicSpec
+from scoring.profile import stable_hash
+from streams.connection import reader
+from streams.ends import records_to_end
+from streams.settings import Settings
+from streams.unit import UnitOptions
+
+__all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plans_topic", "settings_stamp"]
+
+_SEND_S: Final = 60.0
+_ASKED: Final = ("kind", "first_ms", "stop_ms", "topics", "settings", "begin", "sequence")
+
+
+class OtherReplayError(RuntimeError):
+    """The shadow holds a replay that was asked for otherwise."""
+
+
+class Plan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a replay of a partition does.
+
+    Attributes
+    ----------
+    kind, first_ms, stop_ms, topics
+        What was asked for.
+    settings
+        Stamp of the settings and of the rules of the start.
+    begin, sequence
+        Offsets and commit of the state that it begins with; None: from nothing.
+    end, commits
+        Where each input ended, and `progress`.
+    models, shop
+        Versions that were known.
+    rules
+        Stamp of the rules that were known, by `streams.steps.timeline_id`.
+    """
+
+    kind: Literal["as-it-was", "merged"]
+    first_ms: int
+    stop_ms: int
+    topics: list[str]
+    settings: str
+    begin: list[int] | None
+    sequence: int
+    end: list[int]
+    commits: int
+    models: list[int]
+    shop: list[int]
+    rules: str
+
+
+class Done(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How many records were read and told."""
+
+    read: int
+    told: int
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """A record of the plans' topic: a plan, and once it is done, what came of it."""
+
+    plan: Plan
+    done: Done | None = None
+
+
+class Plans:
+    """The plans of one shadow, on its topic `SHADOW-replay`: a partition's own in each partition."""
+
+    def __init__(self, settings: Settings, name: str, producer: KafkaProducer) -> None:
+        self._settings, self._name = settings, name
+        self._topic, self._producer = f"{name}-replay", producer
+
+    def agreed(self, partition: int, plan: Plan) -> tuple[Plan, Done | None]:
+        """The plan that holds: the first that was made for a partition; and what came of it, if it is done.
+
+        Raises
+        ------
+        OtherReplayError
+            If that one was asked for otherwise.
+        """
+        entries = self._entries(partition)
+        if not entries:
+            self._write(partition, _Entry(plan))
+            return plan, None
+        first = entries[0].plan
+        differ = [name for name in _ASKED if getattr(first, name) != getattr(plan, name)]
+        if differ:
+            raise OtherReplayError(
+                f"{self._name} holds a replay that was asked for otherwise ({', '.join(differ)} differ): give another "
+                "name, or delete the topics that begin with it"
+            )
+        return first, next((entry.done for entry in entries if entry.done), None)
+
+    def done(self, partition: int, plan: Plan, read: int, told: int) -> None:
+        """Note that all is told."""
+        self._write(partition, _Entry(plan, Done(read, told)))
+
+    def _entries(self, partition: int) -> list[_Entry]:
+        with reader(self._settings) as consumer:
+            place = TopicPartition(self._topic, partition)
+            return [msgspec.json.decode(each.value, type=_Entry) for each in records_to_end(consumer, place)]
+
+    def _write(self, partition: int, entry: _Entry) -> None:
+        self._producer.send(self._topic, msgspec.json.encode(entry), partition=partition).get(_SEND_S)
+
+
+def plans_topic(name: str, partitions: int) -> TopicSpec:
+    """The topic of a shadow's plans."""
+    return TopicSpec(
+        file="replay",
+        name=f"{name}-replay",
+        role="internal",
+        purpose="What each partition of a replay was asked for, and whether it is done.",
+        key="none",
+        value="plan.v1",
+        partitions=partitions,
+        cleanup="delete",
+        retention_ms=FOREVER,
+        timestamp_type="CreateTime",
+        written_by=("recompra replay",),
+        read_by=("recompra replay",),
+    )
+
+
+def settings_stamp(options: UnitOptions) -> str:
+    """Sixteen letters that stand for all settings and rules that what is told depends on."""
+    said: Sequence[Any] = (
+        orjson.dumps(options.engine, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode(),
+        [repr(rule) for rule in options.rules.rules],
+        options.allowed_skew_ms,
+        options.own_clock,
+        repr(options.limits),
+    )
+    return f"{stable_hash(repr(said).encode()):016x}"
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset | set) else getattr(value, "__qualname__", repr(value))
