@@ -7,6 +7,7 @@ much is also killed half-way, and run again.
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -249,7 +250,7 @@ def test_refused_orders_return(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> N
     assert (kind["letters"], kind["waiting"]) == (len(large), 0)
     returned = [json.loads(record.value or b"")["properties"]["order_id"]
                 for record in tail(shop.settings, "orders", "beginning", follow=False)]  # fmt: skip
-    assert sorted(id for id in set(returned) if returned.count(id) == 2) == sorted(large)
+    assert sorted(order for order, count in Counter(returned).items() if count == 2) == sorted(large)
 
 
 def products(value: bytes) -> int:
@@ -257,7 +258,7 @@ def products(value: bytes) -> int:
 
 
 def test_begun_again(shop: Shop) -> None:
-    """Killed between the old state and the new, no worker begins; run again, all is read anew, to the same customers."""
+    """Killed between the old state and the new, no worker begins; run again, all is read anew, to the same orders."""
     before = json.loads(run("whatis", "17850").output)
     assert "stop them first" in run("reset", "--to", "beginning", "--yes", code=1).output
     shop.stop()
