@@ -49,6 +49,8 @@ GIVEN = {
     "SESSION_TIMEOUT_S": "2",
     "WEB_PORT": "0",
 }
+HALF_WRITTEN = Call("streams.replay.shadow:Shadow.write", 2, after=True)
+"""A replay has begun to write what the second commit tells, or the second partition."""
 SMALL = 60
 """Products of an order beyond which it is refused at first: some dozen real ones have more."""
 
@@ -168,7 +170,7 @@ def test_as_it_was(shop: Shop) -> None:
     live = told()
     assert {"scores", "content", "audiences", "actions-second-order", "actions-cart-abandoned"} <= set(live)
     arguments = ("replay", "--into", "was", "--as-it-was")
-    killed(arguments, Call("kafka:KafkaProducer.send", live["scores"][0] // 2))
+    killed(arguments, HALF_WRITTEN)
     there = sum(records for records, _ in told("was").values())
     total = sum(records for records, _ in live.values())
     assert 0 < there < total
@@ -184,7 +186,7 @@ def test_by_event_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     done("replay", "--into", "one", "--partition", "0")
     done("replay", "--into", "one", "--partition", "1")
     one = told("one")
-    killed(("replay", "--into", "two"), Call("kafka:KafkaProducer.send", one["scores"][0] // 2))
+    killed(("replay", "--into", "two"), HALF_WRITTEN)
     monkeypatch.setenv("RECOMPRA_SLICE_RECORDS", "61")
     assert done("replay", "--into", "two")["there_before"] > 0
     assert told("two") == one
