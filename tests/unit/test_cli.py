@@ -53,7 +53,8 @@ def test_help_imports_no_command() -> None:
 
 def test_commands_that_learn_nothing_import_no_learner_of_river() -> None:
     """What reads the state does without river's models, which take longer to import than all the rest."""
-    program = "import sys, streams.cli.whatis; print('scoring.river_model' in sys.modules, 'river.linear_model' in sys.modules)"
+    program = "import sys, streams.cli.whatis; "
+    program += "print(*(name in sys.modules for name in ('scoring.river_model', 'river.linear_model')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "False"]
 
