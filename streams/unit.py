@@ -373,7 +373,7 @@ class Unit:
     # ---- writing
 
     def take(self) -> Taken | None:
-        """Give what is to be written since the last call; None if nothing changed, or between two pieces of a tick."""
+        """Give what is to be written since the last call; None if nothing changed, or a tick is under way."""
         if not self._touched or self._broken or self._ticking is not None:
             return None
         watermark_ms = self.engine.clock.watermark_ms
