@@ -400,20 +400,26 @@ class Engine:
         """Where what is sent to a customer belongs by now: row, id, and the ids by which it came; row -1: not here.
 
         Where the links go round in a circle, as partitions gave customers away at the same time, the one with the least
-        id in it is its own customer again, once what it gave away is back.
+        id of those that left is its own customer again, once what it gave away is back.
         """
         links, to, via = self.links, sent.to, sent.via
         while (owner := links.owner.get(to)) is not None:
-            if to not in via:
-                via = [*via, to]
-            elif isinstance(sent, Give) and to == sent.origin == min(via[via.index(to) :]):
-                links.unlink(to)
-                links.regain(to, self.profiles.row(to))
-                break
+            if not self._home(owner):
+                if to not in via:
+                    via = [*via, to]
+                elif to == min(via[via.index(to) :]) and self._brings(sent, to):
+                    links.unlink(to)
+                    links.regain(to, self.profiles.row(to))
+                    break
+                return -1, owner, via
             to = owner
-            if not self._home(to):
-                return -1, to, via
         return self.profiles.row(to), to, via
+
+    def _brings(self, sent: Give | Forward, customer: bytes) -> bool:
+        """Whether what is sent holds what a customer gave away."""
+        if isinstance(sent, Forward):
+            return False
+        return sent.origin == customer or self.sides.read(sent.side).absorbed.get(customer, (0,))[0] > 0
 
     def deal_with(self, row: int, event: Forward, offset: int) -> bool:
         """Note that an event of another partition is applied to a row, as the record with this offset.
