@@ -1,6 +1,7 @@
 """Compilation: one typed name for numba's decorator, so that the rest of the core stays typed."""
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,12 +22,19 @@ def compiled(function: F) -> F:
     what they were: numba itself looks at the first only, and would go on with old code of the others.
     """
     made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    if hasattr(made, "get_call_template"):  # not where NUMBA_DISABLE_JIT is set
+        made.get_call_template = partial(_call_of_any_value, made.get_call_template)
     code = function.__code__
     called = (_FILES.get(id(function.__globals__.get(name)), frozenset()) for name in code.co_names)
     files = _FILES[id(made)] = frozenset({code.co_filename}).union(*called)
     if hasattr(made, "_cache"):  # not where NUMBA_DISABLE_JIT is set
         made._cache._cache_file._source_stamp = _stamp(files)
     return cast(F, made)
+
+
+def _call_of_any_value(template: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+    """Compile a called function once for its kinds of arguments; numba would once more for each constant handed to it."""
+    return template(tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()})
 
 
 def _stamp(files: frozenset[str]) -> tuple[tuple[str, int, int], ...]:
