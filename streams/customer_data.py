@@ -1,41 +1,46 @@
-"""Customer data: type, stage and value of one customer, as records tell them."""
-
-from typing import Any
+"""Customer data: type, stage and value of customers, as records tell them."""
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
-from schemas.timestamp import from_ms
-from scoring.types import RFM_GROUPS, STAGES, TYPES, One
+from scoring.types import RFM_GROUPS, STAGES, TYPES, Who
+from streams.json_numbers import numbers
+from streams.stamps import stamps_of
 
-__all__ = ["CENTS", "GAP_DIGITS", "customer_data", "next_ms"]
+__all__ = ["customers_of"]
 
-CENTS, GAP_DIGITS = 2, 3
+_CENTS, _GAP_DIGITS = 2, 3
 """Decimals of money, and of a usual gap in days."""
+_CUSTOMER = (
+    b'{"type":%b,"stage":%b,"rfm_group":%b,"orders":%b,"net":%b,"average_order":%b,"usual_gap_days":%b,'
+    b'"expected_next_order":%b,"predicted_value":%b}'
+)
+_TYPES, _STAGES = ([orjson.dumps(name) for name in names] for names in (TYPES, STAGES))
+_GROUPS = [*(orjson.dumps(name) for name in RFM_GROUPS), b"null"]  # the last stands for -1, too
 
 
-def customer_data(who: One, time_ms: int) -> dict[str, Any]:
-    """What is told of a customer as of a moment."""
-    known = who.next_days is not None
-    due = from_ms(int(next_ms(np.array([time_ms]), np.array([who.next_days]))[0])) if known else None
-    return {
-        "type": TYPES[who.type],
-        "stage": STAGES[who.stage],
-        "rfm_group": None if who.group < 0 else RFM_GROUPS[who.group],
-        "orders": int(who.orders),
-        "net": _rounded(who.net, CENTS),
-        "average_order": _rounded(who.net / who.orders, CENTS) if who.orders else None,
-        "usual_gap_days": None if who.gap_days is None else _rounded(who.gap_days, GAP_DIGITS),
-        "expected_next_order": due,
-        "predicted_value": None if who.predicted is None else _rounded(who.predicted, CENTS),
-    }
+def customers_of(who: Who, time_ms: npt.NDArray[np.int64]) -> list[bytes]:
+    """Return what is told of each customer as of a moment, as JSON; 1 µs each."""
+    bought = who.orders > 0
+    average = np.divide(who.net, who.orders, out=np.full(len(bought), np.nan), where=bought)
+    due = np.full(len(bought), b"null", object)
+    known = ~np.isnan(who.next_days)
+    due[known] = [b'"%b"' % stamp for stamp in stamps_of(_next_ms(time_ms[known], who.next_days[known]))]
+    columns = zip(
+        who.type.tolist(),
+        who.stage.tolist(),
+        who.group.tolist(),
+        numbers(who.orders.astype(np.int64)),
+        *(numbers(np.round(column, _CENTS)) for column in (who.net, average)),
+        numbers(np.round(who.gap_days, _GAP_DIGITS)),
+        due.tolist(),
+        numbers(np.round(who.predicted, _CENTS)),
+        strict=True,
+    )
+    return [_CUSTOMER % (_TYPES[kind], _STAGES[step], _GROUPS[group], *rest) for kind, step, group, *rest in columns]
 
 
-def next_ms(time_ms: npt.NDArray[np.int64], next_days: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _next_ms(time_ms: npt.NDArray[np.int64], next_days: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """(n,) when the next order is expected, to the minute; only where it is known."""
     return np.asarray(time_ms + np.rint(next_days * 1440.0).astype(np.int64) * 60_000)
-
-
-def _rounded(value: float, digits: int) -> float:
-    """As numpy rounds many at once: in the last digit it differs from `round`."""
-    return float(np.round(value, digits))

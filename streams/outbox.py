@@ -17,11 +17,9 @@ from schemas.refusal import Refusal
 from schemas.timestamp import from_ms
 from scoring.model import Example
 from scoring.outcome import Action, Content, Outcome, Scores
-from streams.cloud_event import DIGITS, cloud_event
+from streams.action_records import ActionRecord, ActionRecords
+from streams.cloud_event import cloud_event
 from streams.commit import Record
-from streams.customer_data import customer_data
-from streams.details import details_of
-from streams.reasons import reasons_of
 from streams.score_records import ScoreRecords
 
 __all__ = ["INPUTS", "KEY_LIMIT", "PAYLOAD_LIMIT", "Outbox", "Output"]
@@ -72,11 +70,11 @@ class Outbox:
         replay: bool = False,
     ) -> None:
         self._partition = partition
-        self._horizon_days = horizon_ms / 86_400_000
+        horizon_days = horizon_ms / 86_400_000
         self._bands = tuple(bands)
         self._customers = customers
-        self._replay = replay
-        self._score_records = ScoreRecords(self._horizon_days, self._bands, customers)
+        self._score_records = ScoreRecords(horizon_days, self._bands, customers)
+        self._action_records = ActionRecords(horizon_days, self._bands, customers, replay)
         self._out: list[Output] = []
         self.told: Counter[tuple[str, ...]] = Counter()
 
@@ -107,8 +105,7 @@ class Outbox:
         """
         for scores in outcome.scores:
             self._scores(scores, causes)
-        for action, reasons in zip(outcome.actions, reasons_of(outcome.actions), strict=True):
-            self._action(action, reasons, causes)
+        self._actions(outcome.actions, causes)
         for example in outcome.examples:
             self._example(example, told_ms)
         for content in outcome.content:
@@ -119,67 +116,20 @@ class Outbox:
         self._out += [("scores", key, value) for key, value in records]
         self.told["scores",] += len(records)
 
-    def _action(self, action: Action, reasons: orjson.Fragment, causes: Sequence[tuple[int, Record]]) -> None:
-        key = self._customers[action.row]
-        customer = key.decode()
-        crossing = "entered" if action.entered else "left"
-        stamp = from_ms(action.time_ms)
-        cause = causes[action.event] if action.event >= 0 else None
-        best, (language, language_sure) = action.best, action.language or (None, 0.0)
-        data = {
-            "customer_id": customer,
-            "score": action.score,
-            "percentile": action.percentile,
-            "band": self._bands[action.band],
-            "previous": action.previous,
-            "horizon_days": self._horizon_days,
-            "model_version": action.model_version,
-            "event_time": stamp,
-            "warming_up": action.warming_up,
-            "reasons": reasons,
-            "rule": action.rule,
-            "rule_version": action.rule_version,
-            "crossing": crossing,
-            "crossing_number": action.number,
-            "object": action.object,
-            "trigger": None if cause is None else _message_id(cause[1]),
-            "products": action.carried.products,
-            "category": action.carried.category,
-            "details": details_of(action),
-            "language": language,
-            "language_confidence": language_sure,
-            "best_hour": best.hour,
-            "best_hour_confidence": round(best.hour_confidence, DIGITS),
-            "best_weekday": best.weekday,
-            "best_weekday_confidence": round(best.weekday_confidence, DIGITS),
-            "best_channel": best.channel.name.lower(),
-            "best_channel_confidence": round(best.channel_confidence, DIGITS),
-            "channel": action.channel,
-            "coupon": action.coupon,
-            "holdout": action.control,
-            "not_before": None if action.not_before_ms is None else from_ms(action.not_before_ms),
-            "expires_at": None if action.expires_ms is None else from_ms(action.expires_ms),
-            "action_class": action.action_class,
-            "replay": self._replay,
-            "shop_version": action.shop_version,
-            "customer": customer_data(action.who, action.time_ms),
-        }
-        name = f"{action.rule}/{action.number}/{quote(customer, safe='')}"
-        if action.object is not None:
-            name += f"/{quote(action.object, safe='')}"
-        topic, kind, schema = f"actions-{action.rule}", "recompra.action", "action.v1"
-        if action.withheld:
-            data["withheld"] = list(action.withheld)
-            topic, kind, schema = "actions-withheld", "recompra.action.withheld", "action-withheld.v1"
-        self.put(topic, key, cloud_event(f"action/{name}", kind, schema, customer, stamp, data))
-        self.told["crossing", action.rule, crossing] += 1
-        for code in action.withheld:
-            self.told["withheld", action.rule, code] += 1
-        if action.audience and "replay" not in action.withheld:
-            self._audience(action, key, customer, crossing, stamp, name)
+    def _actions(self, actions: Sequence[Action], causes: Sequence[tuple[int, Record]]) -> None:
+        records = self._action_records(actions, lambda event: _message_id(causes[event][1]))
+        for action, record in zip(actions, records, strict=True):
+            crossing = "entered" if action.entered else "left"
+            self._out.append((record.topic, record.key, record.value))
+            self.told["crossing", action.rule, crossing] += 1
+            for code in action.withheld:
+                self.told["withheld", action.rule, code] += 1
+            if action.audience and "replay" not in action.withheld:
+                self._audience(action, record, crossing)
 
-    def _audience(self, action: Action, key: bytes, customer: str, crossing: str, stamp: str, name: str) -> None:
+    def _audience(self, action: Action, record: ActionRecord, crossing: str) -> None:
         """A list is what it is, whether or not its members may be written to."""
+        customer = record.key.decode()
         data = {
             "customer_id": customer,
             "audience": action.rule,
@@ -187,11 +137,12 @@ class Outbox:
             "crossing": crossing,
             "crossing_number": action.number,
             "object": action.object,
-            "event_time": stamp,
+            "event_time": record.stamp,
             "products": action.carried.products,
         }
-        value = cloud_event(f"audience/{name}", "recompra.audience", "audience.v1", customer, stamp, data)
-        self.put("audiences", key, value)
+        name = f"audience/{record.name}"
+        value = cloud_event(name, "recompra.audience", "audience.v1", customer, record.stamp, data)
+        self.put("audiences", record.key, value)
 
     def _content(self, content: Content) -> None:
         key = self._customers[content.row]

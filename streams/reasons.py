@@ -19,8 +19,8 @@ _PARTS = [
 _ALL = b"[%b]" % b",".join(_PARTS)
 
 
-def reasons_of(actions: Sequence[Action]) -> list[orjson.Fragment]:
-    """Return the reasons of each action: its groups, then the intercept; together they are the log-odds.
+def reasons_of(actions: Sequence[Action]) -> list[bytes]:
+    """Return the reasons of each action as JSON: its groups, then the intercept; together they are the log-odds.
 
     Where a change is known of each group all are named, else those that add something.
     """
@@ -31,10 +31,7 @@ def reasons_of(actions: Sequence[Action]) -> list[orjson.Fragment]:
     values = np.round(np.column_stack([groups, intercepts]), DIGITS)
     width = values.shape[1]
     texts, named = numbers(values.ravel()), (values != 0.0).tolist()
-    return [
-        orjson.Fragment(_written(texts[i * width : (i + 1) * width], named[i], action.changes))
-        for i, action in enumerate(actions)
-    ]
+    return [_written(texts[i * width : (i + 1) * width], named[i], action.changes) for i, action in enumerate(actions)]
 
 
 def _written(texts: list[bytes], named: list[bool], changes: Sequence[float] | None) -> bytes:

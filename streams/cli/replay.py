@@ -10,6 +10,7 @@ from rich.text import Text
 from scoring.profile import FAR, NEVER
 from streams.cli.exits import FAILURE
 from streams.cli.options import broker_option, json_option, print_json, print_table
+from streams.cli.publish_live import publish_useful
 from streams.cli.replay_progress import shown
 from streams.engine_settings import checked_rules
 from streams.outbox import INPUTS
@@ -96,6 +97,12 @@ def _speed(ctx: click.Context, parameter: click.Parameter, value: str) -> float 
     help="N times as fast as it was: as events say, or with --as-it-was as the worker did; all partitions at once.",
 )
 @click.option("--partition", "partitions", multiple=True, type=click.IntRange(0), help="Only this; may be given again.")
+@click.option(
+    "--publish-live",
+    is_flag=True,
+    help="Afterwards, show which actions are still useful to the customer, ask, and publish these on the live topics.",
+)
+@click.option("--confirm", metavar="APP_ID", help="With --publish-live: do not ask; must be the application's name.")
 @broker_option
 @json_option
 def replay(
@@ -107,20 +114,23 @@ def replay(
     snapshot: Path | None,
     speed: float | None,
     partitions: tuple[int, ...],
+    publish_live: bool,
+    confirm: str | None,
     broker: str | None,
     as_json: bool,
 ) -> None:
     """Live through the inputs once more and tell it on topics of its own, SHADOW-scores, SHADOW-actions-win-back ….
 
-    Nothing goes to the live topics, and each action says that it is a replay. Rules and models are those of then, each
-    from its time on; begin with the rules that the workers were started with. Interrupted, the same command goes on:
-    it does what was asked for the first time under this name, with what was on the topics then.
+    Nothing goes to the live topics without --publish-live, and each action says that it is a replay. Rules and models
+    are those of then, each from its time on; begin with the rules that the workers were started with. Interrupted, the
+    same command goes on: it does what was asked for the first time under this name, with what was on the topics then.
 
     \b
     Examples:
       recompra replay --into noon --from 2024-05-01T12:00
       recompra replay --into noon --from 2024-05-01T12:00 --snapshot /backup/2024-05-01T11
       recompra replay --into as-was --as-it-was && recompra diff as-was
+      recompra replay --into noon --from 2024-05-01T12:00 --publish-live
     """
     from streams.replay.knowledge import UnfollowableError
     from streams.replay.plan import OtherReplayError
@@ -132,19 +142,25 @@ def replay(
     if as_it_was and set(topics) & set(INPUTS):
         raise click.UsageError("--as-it-was reads all inputs: give --topics of what is told")
     settings = load(broker=broker).settings
+    if confirm is not None and (not publish_live or confirm != settings.app_id):
+        raise click.UsageError(f"--confirm goes with --publish-live, and is the application's name, {settings.app_id}")
     rules = checked_rules(settings)
+    options = unit_options(settings, rules)
     asked = Asked(name, _span(first, stop), as_it_was, frozenset(topics), snapshot, speed)
+    chosen = partitions or range(settings.partitions)
     with shown(name) as show:
         try:
-            run = Replay(settings, unit_options(settings, rules), rules, asked, show)
-            told = run.run(partitions or range(settings.partitions))
+            told = Replay(settings, options, rules, asked, show).run(chosen)
         except (NotAShadowError, NoStartError, OtherReplayError, UnfollowableError) as error:
             raise click.ClickException(str(error)) from None
-    if as_json:
-        print_json({"shadow": name, "read": told.read, "written": told.written, "there_before": told.skipped})
-    else:
+    data = {"shadow": name, "read": told.read, "written": told.written, "there_before": told.skipped}
+    if not as_json:
         before = f", {told.skipped:,} were there before" if told.skipped else ""
         click.echo(f"{told.read:,} records read; {told.written:,} told on {name}-…{before}", err=True)
+    if publish_live:
+        data |= publish_useful(settings, options, name, chosen, confirm, as_json=as_json)
+    if as_json:
+        print_json(data)
 
 
 @click.command("digest")

@@ -3,12 +3,12 @@
 Whoever goes on after an interruption so does the same again, whatever was added to the topics meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 import orjson
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
 from schemas.topics import FOREVER, TopicSpec
 from scoring.profile import stable_hash
@@ -17,9 +17,8 @@ from streams.ends import records_to_end
 from streams.settings import Settings
 from streams.unit import UnitOptions
 
-__all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plans_topic", "settings_stamp"]
+__all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plan_of", "plans_topic", "settings_stamp"]
 
-_SEND_S: Final = 60.0
 _ASKED: Final = ("kind", "first_ms", "stop_ms", "topics", "settings", "begin", "sequence")
 
 
@@ -75,11 +74,19 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Plans:
-    """The plans of one shadow, on its topic `SHADOW-replay`: a partition's own in each partition."""
+    """The plans of one shadow, on its topic `SHADOW-replay`: a partition's own in each partition.
 
-    def __init__(self, settings: Settings, name: str, producer: KafkaProducer) -> None:
+    Parameters
+    ----------
+    name
+        Of the shadow.
+    write
+        Writes a value to a topic and partition, after all that was told before, and returns once it is there.
+    """
+
+    def __init__(self, settings: Settings, name: str, write: Callable[[str, int, bytes], None]) -> None:
         self._settings, self._name = settings, name
-        self._topic, self._producer = f"{name}-replay", producer
+        self._put = write
 
     def agreed(self, partition: int, plan: Plan) -> tuple[Plan, Done | None]:
         """The plan that holds: the first that was made for a partition; and what came of it, if it is done.
@@ -89,7 +96,7 @@ class Plans:
         OtherReplayError
             If that one was asked for otherwise.
         """
-        entries = self._entries(partition)
+        entries = _entries(self._settings, self._name, partition)
         if not entries:
             self._write(partition, _Entry(plan))
             return plan, None
@@ -106,20 +113,31 @@ class Plans:
         """Note that all is told."""
         self._write(partition, _Entry(plan, Done(read, told)))
 
-    def _entries(self, partition: int) -> list[_Entry]:
-        with reader(self._settings) as consumer:
-            place = TopicPartition(self._topic, partition)
-            return [msgspec.json.decode(each.value, type=_Entry) for each in records_to_end(consumer, place)]
-
     def _write(self, partition: int, entry: _Entry) -> None:
-        self._producer.send(self._topic, msgspec.json.encode(entry), partition=partition).get(_SEND_S)
+        self._put(_topic(self._name), partition, msgspec.json.encode(entry))
+
+
+def plan_of(settings: Settings, name: str, partition: int) -> Plan | None:
+    """The plan of a partition of a shadow; None if it was not begun."""
+    entries = _entries(settings, name, partition)
+    return entries[0].plan if entries else None
+
+
+def _entries(settings: Settings, name: str, partition: int) -> list[_Entry]:
+    with reader(settings) as consumer:
+        place = TopicPartition(_topic(name), partition)
+        return [msgspec.json.decode(each.value, type=_Entry) for each in records_to_end(consumer, place)]
+
+
+def _topic(name: str) -> str:
+    return f"{name}-replay"
 
 
 def plans_topic(name: str, partitions: int) -> TopicSpec:
     """The topic of a shadow's plans."""
     return TopicSpec(
         file="replay",
-        name=f"{name}-replay",
+        name=_topic(name),
         role="internal",
         purpose="What each partition of a replay was asked for, and whether it is done.",
         key="none",

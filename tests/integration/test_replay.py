@@ -17,7 +17,9 @@ from kafka import KafkaProducer
 from schemas.timestamp import from_ms
 from scoring.profile import DAY_MS
 from scoring.rules.book import RuleBook
+from streams.changelog import changelog_topic
 from streams.cli.main import main
+from streams.commit import Taken
 from streams.connection import kafka_python_options
 from streams.engine_settings import checked_rules
 from streams.outbox import INPUTS
@@ -25,7 +27,7 @@ from streams.settings import Settings
 from streams.settings_sources import load
 from streams.snapshot_file import Header, write_snapshot
 from streams.tailing import UnknownTopicError, tail
-from streams.topics import create, rule_names, wanted
+from streams.topics import create, found, rule_names, wanted
 from streams.unit import Unit
 from streams.worker import unit_options
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
@@ -86,8 +88,10 @@ def live(settings: Settings, saved: Path | None = None) -> int:
             unit = Unit(partition, unit_options(settings, rules), timeline=RuleBook(rules.rules).timeline())
             unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
             for number, commit in enumerate(commits(unit, inputs, random.Random(7)), 1):
-                for topic, key, value in commit:
+                for topic, key, value in () if commit is None else commit.outputs:
                     producer.send(topic, value, key=key, partition=0 if topic == "examples" else partition)
+                for key, row in () if commit is None else commit.rows:
+                    producer.send(changelog_topic(settings), row, key=key, partition=partition)
                 if number == 5 and saved is not None:
                     come_ms = max(come_ms, int(unit.engine.clock.seen_ms.max()), unit.engine.clock.watermark_ms)
                     save(saved, unit)
@@ -103,7 +107,7 @@ def save(directory: Path, unit: Unit) -> None:
     write_snapshot(path, header, copy, lambda new, path: new.replace(path))
 
 
-def commits(unit: Unit, inputs: Sequence[Sequence[Fetched]], chance: random.Random) -> Iterator[list[Any]]:
+def commits(unit: Unit, inputs: Sequence[Sequence[Fetched]], chance: random.Random) -> Iterator[Taken | None]:
     streams = [iter(some) for some in inputs]
     given = [0, 0, 0]
     while any(n < len(some) for n, some in zip(given, inputs, strict=True)):
@@ -116,12 +120,11 @@ def commits(unit: Unit, inputs: Sequence[Sequence[Fetched]], chance: random.Rand
             unit.idle(source, given[source], given[source])
         while unit.pump(NOW + 10 * DAY_MS):
             pass
-        taken = unit.take()
-        yield [] if taken is None else taken.outputs
+        yield unit.take()
 
 
-def run(*arguments: str, **environment: str) -> tuple[int, Any]:
-    done = CliRunner().invoke(main, [*arguments, "--json"], env=environment)
+def run(*arguments: str, typed: str = "", **environment: str) -> tuple[int, Any]:
+    done = CliRunner().invoke(main, [*arguments, "--json"], env=environment, input=typed)
     return done.exit_code, json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.output
 
 
@@ -151,6 +154,45 @@ def test_the_past_is_told_again(settings: Settings) -> None:
     assert run("digest", "one", "--scores") == run("digest", "two", "--scores")
     code, told = run("replay", "--into", "late", "--from", "2023-11-20")
     assert 0 < told["written"] < len(list(tail(settings, "one-scores", "beginning", follow=False))) * 2
+
+
+def mended_version() -> bytes:
+    """A second version of a rule, in force from the third day on."""
+    definition = {"sentence": "Left a cart.", "enter": "cart_items > 0 and hours_since(visited) >= 7"}
+    at = from_ms(NOW + 2 * DAY_MS)
+    rule = {"name": "cart-abandoned", "version": 2, "published_at": at, "effective_time": at, "definition": definition}
+    return json.dumps(rule).encode()
+
+
+def test_a_late_event_is_the_cause(settings: Settings) -> None:
+    """What live told without it, by event time is told with it: the event is named."""
+    clicks = [event(n, "c", "Product Viewed", NOW + n * DAY_MS, product_id="p") for n in range(5)]
+    missed = event(0, "c", "Order Completed", NOW + DAY_MS // 2, received_ms=NOW + 9 * DAY_MS, order_id="o", total=9.0)
+    with KafkaProducer(**kafka_python_options(settings), enable_idempotence=False) as producer:
+        for source, r in (*((CLICKS, r) for r in clicks), (ORDERS, missed)):
+            producer.send(INPUTS[source], r.value, key=r.key, partition=0, timestamp_ms=r.timestamp).get(60)
+        rules = checked_rules(settings)
+        unit = Unit(0, unit_options(settings, rules), timeline=RuleBook(rules.rules).timeline())
+        unit.ready({})
+        for source in (ORDERS, CUSTOMERS):
+            unit.idle(source, 0, 0)
+        for source, some in ((CLICKS, clicks), (ORDERS, [missed])):
+            unit.offer(source, some, len(some))
+            while unit.pump(NOW + 9 * DAY_MS):
+                pass
+        taken = unit.take()
+        assert taken is not None
+        for topic, key, value in taken.outputs:
+            producer.send(topic, value, key=key, partition=0)
+        producer.flush(60)
+    assert run("replay", "--into", "whole", "--as-it-was")[0] == 0
+    assert run("diff", "whole", "--scores")[0] == 0
+    assert run("replay", "--into", "sorted")[0] == 0
+    code, told = run("diff", "sorted", "--scores")
+    assert code == 1
+    assert told["first"]["cause"].startswith(
+        f"a late event (Order Completed-c-0 of {from_ms(NOW + DAY_MS // 2)}, received"
+    )
 
 
 def test_killed_half_way_it_goes_on(settings: Settings) -> None:
@@ -220,6 +262,47 @@ def test_topics_and_speed(settings: Settings) -> None:
     assert "nothing is told on nowhere" in run("replay", "--into", "x", "--topics", "nowhere")[1]
 
 
+def test_what_is_still_useful_is_published(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the application's name is typed, and only what is neither there, expired nor over; nothing else, ever."""
+    monkeypatch.setenv("RECOMPRA_CLOCK", "events")
+    monkeypatch.setenv("RECOMPRA_RULE_PARAMETERS", '{"cart-abandoned": {"quiet": 12}}')
+    live(load().settings)
+    monkeypatch.setenv("RECOMPRA_RULE_PARAMETERS", "{}")
+    before = live_records(settings)
+    for clock in ("wall", "events"):
+        assert run("replay", "--into", f"noon-{clock}", RECOMPRA_CLOCK=clock, RECOMPRA_HOLDOUT_RULE="0.5")[0] == 0
+    asking = ("replay", "--into", "noon", "--publish-live")
+    code, said = run(*asking, typed="another\n")
+    assert code == 2, said
+    assert run(*asking, "--confirm", "another")[0] == 2
+    assert run("replay", "--into", "noon", "--confirm", "recompra")[0] == 2
+    assert live_records(settings) == before
+
+    code, told = run(*asking, typed="recompra\n")
+    assert code == 0, told
+    told = json.loads(told[told.index("{") :]) if isinstance(told, str) else told
+    counts = told["actions"]["cart-abandoned"]
+    assert counts.keys() >= {"publish", "there", "over", "expired"}
+    assert sum(counts.values()) == count(settings, "noon-actions-cart-abandoned")
+    after = live_records(settings)
+    new = {topic: values[len(before[topic]) :] for topic, values in after.items() if values != before[topic]}
+    assert (
+        sum(map(len, new.values())) == told["published"] == sum(c.get("publish", 0) for c in told["actions"].values())
+    )
+    assert all(topic.startswith("actions-") and json.loads(v)["data"]["replay"] for topic in new for v in new[topic])
+    ids = [json.loads(value)["id"] for topic in after if topic.startswith("actions-") for value in after[topic]]
+    assert len(ids) == len(set(ids))
+    again = run(*asking, "--confirm", "recompra")[1]
+    assert again["published"] == 0
+    assert again["actions"]["cart-abandoned"]["there"] == counts["there"] + counts["publish"]
+
+
+def live_records(settings: Settings) -> dict[str, list[Any]]:
+    """All that lies on the topics that are not a replay's, in order."""
+    names = [topic.name for topic in found(settings) if not topic.name.startswith("noon")]
+    return {name: [record.value for record in tail(settings, name, "beginning", follow=False)] for name in names}
+
+
 def count(settings: Settings, topic: str) -> int:
     try:
         return len(list(tail(settings, topic, "beginning", follow=False)))
@@ -239,8 +322,14 @@ def test_another_rule_differs(settings: Settings) -> None:
     code, told = run("diff", "mended")
     assert code == 1
     assert sum(told["topics"]["actions-cart-abandoned"].values()) > told["topics"]["actions-cart-abandoned"]["same"]
-    assert told["first"]["cause"]
+    assert told["first"]["cause"].startswith("other rules: of the same versions")
     assert run("digest", "--scores")[1] == before
+    version = mended_version()
+    with KafkaProducer(**kafka_python_options(settings), enable_idempotence=False) as producer:
+        producer.send("rules", version, key=b"cart-abandoned@2", partition=0).get(60)
+    assert run("replay", "--into", "newer", "--topics", "actions-cart-abandoned")[0] == 0
+    cause = run("diff", "newer")[1]["first"]["cause"]
+    assert cause == "another version of the rule (rule_version: 1 live, 2 in the shadow)"
     assert run("replay", "--into", "Wrong Name")[0] == 2
     assert "are live ones" in run("replay", "--into", "actions")[1]
     assert "are live ones" in run("replay", "--into", "actions-win")[1]

@@ -42,7 +42,7 @@ def test_reasons_are_what_a_list_of_them_would_be_encoded_to() -> None:
         groups = np.where(rng.random(len(GROUPS)) < 0.3, 0.0, np.round(rng.normal(size=len(GROUPS)), 6))
         changes = tuple(rng.normal(size=len(GROUPS)).tolist()) if i % 2 else None
         actions.append(action(score, tuple(groups.tolist()), changes))
-    assert [orjson.dumps(reasons) for reasons in reasons_of(actions)] == [plain(told) for told in actions]
+    assert reasons_of(actions) == [plain(told) for told in actions]
 
 
 def test_no_action_has_no_reasons() -> None:

@@ -1,14 +1,15 @@
 """Score records: the template says what a plain dict would."""
 
+from typing import Any
+
 import numpy as np
 import orjson
 
 from schemas.timestamp import from_ms
 from scoring.features import GROUPS
 from scoring.outcome import Scores
-from scoring.types import RFM_GROUPS, STAGES, TYPES, Who
+from scoring.types import RFM_GROUPS, STAGES, TYPES, One, Who
 from streams.cloud_event import cloud_event, log_odds, reason
-from streams.customer_data import customer_data
 from streams.score_records import ScoreRecords
 
 CUSTOMERS = ["c1", 'quote " and \\ and %b', "ä/é", "c1/x"]
@@ -40,6 +41,26 @@ def people(n: int) -> Who:
     return Who(*codes, orders, rng.normal(0, 1e4, n), *unknown)
 
 
+def plain_customer(who: One, time_ms: int) -> dict[str, Any]:
+    """What is told of a customer; the next order is expected to the minute."""
+
+    def rounded(value: float | None, digits: int) -> float | None:
+        return None if value is None else float(np.round(value, digits))  # in the last digit `round` is another
+
+    due = None if who.next_days is None else from_ms(time_ms + round(who.next_days * 1440) * 60_000)
+    return {
+        "type": TYPES[who.type],
+        "stage": STAGES[who.stage],
+        "rfm_group": None if who.group < 0 else RFM_GROUPS[who.group],
+        "orders": int(who.orders),
+        "net": rounded(who.net, 2),
+        "average_order": rounded(who.net / who.orders, 2) if who.orders else None,
+        "usual_gap_days": rounded(who.gap_days, 3),
+        "expected_next_order": due,
+        "predicted_value": rounded(who.predicted, 2),
+    }
+
+
 def plain(scores: Scores, i: int) -> bytes:
     customer, stamp = CUSTOMERS[scores.row[i]], from_ms(int(scores.time_ms[i]))
     groups = np.round(scores.groups, 9)[i].tolist()
@@ -55,7 +76,7 @@ def plain(scores: Scores, i: int) -> bytes:
         "model_version": 7,
         "event_time": stamp,
         "warming_up": scores.warming_up,
-        "customer": customer_data(scores.who.one(i), int(scores.time_ms[i])),
+        "customer": plain_customer(scores.who.one(i), int(scores.time_ms[i])),
         "reasons": [*reasons, reason("intercept", intercept, None)],
     }
     cause = int(scores.event[i])

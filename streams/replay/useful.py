@@ -1,0 +1,178 @@
+"""Useful: which actions of a replay may still be published live, by what is known now; pure."""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from schemas.timestamp import from_ms, to_ms
+from scoring.engine import Engine
+from scoring.gates import Asked, Gates, Standing, Verdict
+from scoring.gates.best import Habits
+from scoring.gates.channel import CHANNELS, Purpose
+from scoring.profile import NEVER
+from scoring.rules import Rule
+from scoring.rules.rule import ActionClass
+
+__all__ = ["Published", "Useful", "Weighed", "counted"]
+
+EXPIRED, THERE, OVER = "expired", "there", "over"
+GONE, UNKNOWN, ENTRY_WITHHELD = "rule_gone", "unknown_customer", "entry_withheld"
+
+_Thing = tuple[str, str, str | None]
+"""Rule, customer and object."""
+
+
+@dataclass(slots=True)
+class Published:
+    """What is on the live topics of actions: ids, what was entered, and what replays published there.
+
+    `replayed` has customer, channel, class of action and time of publication (ms) of each.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    entered: set[_Thing] = field(default_factory=set)
+    replayed: list[tuple[str, str, str, int]] = field(default_factory=list)
+
+    def note(self, value: Mapping[str, Any], written_ms: int) -> None:
+        """Take in one live action."""
+        data = value["data"]
+        self.ids.add(value["id"])
+        if data["crossing"] == "entered":
+            self.entered.add(_thing(data))
+            if data["replay"] and data["channel"]:
+                self.replayed.append((data["customer_id"], data["channel"], data["action_class"], written_ms))
+
+
+class Weighed(NamedTuple):
+    """One action of a replay: as it would be published now, or why it is not (`why` is one code, or several)."""
+
+    topic: str
+    value: dict[str, Any]
+    why: tuple[str, ...]
+
+
+class Useful:
+    """Weighs the actions of one partition's replay.
+
+    Parameters
+    ----------
+    engine
+        The live state, restored; it is read, and not written.
+    rules
+        In force now, by name.
+    published
+        What is on the live topics already.
+    now_ms
+        As of when.
+    max_action_age_ms
+        Older moments are stale; None: none are.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rules: Mapping[str, Rule],
+        published: Published,
+        now_ms: int,
+        max_action_age_ms: int | None,
+    ) -> None:
+        self._engine, self._rules, self._published, self._now_ms = engine, rules, published, now_ms
+        self._gates = Gates(engine.settings.gates, max_action_age_ms, replay=False)
+        self._habits = Habits(engine.settings.gates)
+        self._standings: dict[int, Standing] = {}
+        for customer, channel, action_class, ms in published.replayed:
+            row = engine.profiles.find(customer.encode())
+            if row >= 0:
+                self._contact(row, channel, action_class, ms)
+
+    def weigh(self, actions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Weighed]:
+        """Weigh (topic, value) of all actions of the partition; those published use up caps, in order of their time."""
+        ordered = sorted(actions, key=lambda one: (one[1]["time"], one[1]["id"]))
+        ended = {_thing(value["data"]): value["data"] for _, value in ordered if value["data"]["crossing"] == "left"}
+        return [self._weighed(topic, value, ended) for topic, value in ordered]
+
+    def _weighed(self, topic: str, value: Mapping[str, Any], ended: Mapping[_Thing, Mapping[str, Any]]) -> Weighed:
+        data = dict(value["data"])
+        now = {**value, "data": data}
+        thing, expires = _thing(data), data["expires_at"]
+        if value["id"] in self._published.ids:
+            return Weighed(topic, now, (THERE,))
+        if expires is not None and to_ms(expires) <= self._now_ms:
+            return Weighed(topic, now, (EXPIRED,))
+        if data["crossing"] == "left":
+            return Weighed(topic, now, () if thing in self._published.entered else (ENTRY_WITHHELD,))
+        end = ended.get(thing)
+        if end is not None and (end["event_time"], end["crossing_number"]) > (
+            data["event_time"],
+            data["crossing_number"],
+        ):
+            return Weighed(topic, now, (OVER,))
+        return Weighed(topic, now, self._judged(data))
+
+    def _judged(self, data: dict[str, Any]) -> tuple[str, ...]:
+        """Ask the gates about an entry; what they say of channel, coupon and time is put into it."""
+        rule = self._rules.get(data["rule"])
+        row = self._engine.profiles.find(data["customer_id"].encode())
+        if rule is None:
+            return (GONE,)
+        if row < 0 or self._engine.profiles.rows["first_ms"][row] == NEVER:
+            return (UNKNOWN,)
+        verdict = self._verdict(rule, row, data)
+        not_before_ms, expires = verdict.not_before_ms, data["expires_at"]
+        if not verdict.withheld and not_before_ms is not None and expires and not_before_ms >= to_ms(expires):
+            return ("quiet_hours",)
+        if verdict.withheld:
+            return verdict.withheld
+        data["channel"] = None if verdict.channel is None else verdict.channel.name.lower()
+        data["coupon"] = data["coupon"] and verdict.coupon
+        data["not_before"] = None if not_before_ms is None else from_ms(not_before_ms)
+        if data["channel"] is not None:
+            self._contact(row, data["channel"], data["action_class"], self._now_ms)
+        return ()
+
+    def _verdict(self, rule: Rule, row: int, data: Mapping[str, Any]) -> Verdict:
+        engine, standing = self._engine, self._standing(row)
+        side = engine.sides.find(row)
+        one = next((each for each in rule.of_marks if f"{each.mark:g}" == data["object"]), rule) if rule.marks else rule
+        state = None if side is None else side.rules.get(one.list_name)
+        percentile = data["percentile"]
+        return self._gates.judge(
+            Asked(
+                rule=rule,
+                customer=engine.profiles.keys[row],
+                time_ms=self._now_ms,
+                age_ms=self._now_ms - to_ms(data["event_time"]),
+                sent_ms=NEVER if state is None else state.sent_ms,
+                automated=False,
+                warming_up=data["warming_up"],
+                score=data["score"],
+                percentile=math.nan if percentile is None else percentile,
+                best=self._habits.best(standing, engine.profiles.rows["visited"][row, 0]).channels,
+                price=engine.model.score_at(engine.settings.gates.budget_percentile),
+            ),
+            standing,
+        )
+
+    def _standing(self, row: int) -> Standing:
+        if row not in self._standings:
+            side = self._engine.sides.find(row)
+            self._standings[row] = Standing() if side is None else side.standing
+        return self._standings[row]
+
+    def _contact(self, row: int, channel: str, action_class: str, ms: int) -> None:
+        purpose = Purpose.MARKETING if action_class == ActionClass.MARKETING else Purpose.SERVICE
+        self._standing(row).contacted(CHANNELS[channel], purpose, ms, self._engine.sides.contacts_kept)
+
+
+def counted(weighed: Collection[Weighed]) -> dict[str, Counter[str]]:
+    """How many of each rule's actions would be published, and why the others are not, each by its first reason."""
+    counts: dict[str, Counter[str]] = {}
+    for each in weighed:
+        counts.setdefault(each.value["data"]["rule"], Counter())[each.why[0] if each.why else "publish"] += 1
+    return counts
+
+
+def _thing(data: Mapping[str, Any]) -> _Thing:
+    return data["rule"], data["customer_id"], data["object"]

@@ -1,0 +1,107 @@
+"""Action records: the template says what a plain dict would."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+from schemas.timestamp import from_ms
+from scoring.carried import Carried, Noted
+from scoring.features import GROUPS
+from scoring.gates.best import Best
+from scoring.gates.channel import Channel
+from scoring.outcome import Action
+from scoring.types import One
+from streams.action_records import ActionRecords
+from streams.cloud_event import cloud_event
+from tests.unit.worker.test_score_records import plain_customer
+
+NAMES = [("c1", "c1"), ('quote " and \\ and %b', "quote%20%22%20and%20%5C%20and%20%25b"), ("ä/é", "%C3%A4%2F%C3%A9")]
+BANDS = ("low", 'a "band" %s')
+NOW = 1_700_000_000_123
+
+
+def drawn(n: int) -> list[Action]:
+    rng = np.random.default_rng(3)
+    return [
+        Action(
+            rule=("cart-abandoned", "wishlist")[i % 2], rule_version=1 + i % 3, action_class="marketing",
+            row=i % len(NAMES), time_ms=NOW + i, event=i if i % 4 else -1, entered=i % 3 > 0, number=i,
+            object=None if i % 5 else 'sku "%b"/1', score=float(rng.random()), band=i % 2,
+            percentile=float("nan") if i % 3 else 0.5, previous=float("nan") if i % 7 else 0.25,
+            groups=tuple(rng.normal(size=len(GROUPS)).tolist()), changes=None,
+            carried=Carried(["p \"1\""] * (i % 2), "cat/ä" if i % 3 else None, Noted(name="Zoë" if i % 2 else None)),
+            model_version=7, warming_up=i % 2 == 0, shop_version=i, expires_ms=None if i % 2 else NOW + 1,
+            audience=False, best=Best(None if i % 2 else 23, 1 / 3, None if i % 3 else 6, 0.1, Channel.SMS, 2 / 3, ()),
+            who=One(i % 3, i % 3, -1 if i % 2 else 0, float(i % 2), -0.001, None if i % 2 else 9.87654, None, 12.345),
+            withheld=() if i % 2 else ("no_consent", "holdout"), language=("de", 0.75) if i % 2 else None,
+            channel=None if i % 3 else "sms", coupon=i % 2 > 0, not_before_ms=NOW + 9 if i % 5 else None,
+            control="rule" if i % 7 else None,
+        )
+        for i in range(n)
+    ]  # fmt: skip
+
+
+def plain(action: Action, reasons: Any) -> bytes:
+    customer, quoted = NAMES[action.row]
+    best, stamp = action.best, from_ms(action.time_ms)
+    data = {
+        "customer_id": customer,
+        "score": action.score,
+        "percentile": action.percentile,
+        "band": BANDS[action.band],
+        "previous": action.previous,
+        "horizon_days": 0.25,
+        "model_version": action.model_version,
+        "event_time": stamp,
+        "warming_up": action.warming_up,
+        "reasons": reasons,
+        "rule": action.rule,
+        "rule_version": action.rule_version,
+        "crossing": "entered" if action.entered else "left",
+        "crossing_number": action.number,
+        "object": action.object,
+        "trigger": None if action.event < 0 else f"message-{action.event}",
+        "products": action.carried.products,
+        "category": action.carried.category,
+        "details": {} if action.carried.noted.name is None else {"name": action.carried.noted.name},
+        "language": action.language[0] if action.language else None,
+        "language_confidence": action.language[1] if action.language else 0.0,
+        "best_hour": best.hour,
+        "best_hour_confidence": 0.333333333,
+        "best_weekday": best.weekday,
+        "best_weekday_confidence": 0.1,
+        "best_channel": "sms",
+        "best_channel_confidence": 0.666666667,
+        "channel": action.channel,
+        "coupon": action.coupon,
+        "holdout": action.control,
+        "not_before": None if action.not_before_ms is None else from_ms(action.not_before_ms),
+        "expires_at": None if action.expires_ms is None else from_ms(action.expires_ms),
+        "action_class": "marketing",
+        "replay": True,
+        "shop_version": action.shop_version,
+        "customer": plain_customer(action.who, action.time_ms),
+    }
+    kind, schema = "recompra.action", "action.v1"
+    if action.withheld:
+        data["withheld"] = action.withheld
+        kind, schema = "recompra.action.withheld", "action-withheld.v1"
+    name = f"action/{action.rule}/{action.number}/{quoted}" + ("/sku%20%22%25b%22%2F1" if action.object else "")
+    return orjson.dumps(cloud_event(name, kind, schema, customer, stamp, data))
+
+
+def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
+    """Byte for byte: odd ids, what is not known, ticks, and what is withheld, which lies on another topic."""
+    write = ActionRecords(0.25, BANDS, [customer.encode() for customer, _ in NAMES], replay=True)
+    actions = drawn(60)
+    records = write(actions, lambda event: f"message-{event}")
+    reasons = [orjson.loads(record.value)["data"]["reasons"] for record in records]  # have a test of their own
+    assert [record.value for record in records] == [plain(*told) for told in zip(actions, reasons, strict=True)]
+    assert {record.topic for record in records} == {"actions-withheld", "actions-wishlist"}
+    assert [record.key.decode() for record in records] == [NAMES[action.row][0] for action in actions]
+
+
+def test_no_action_is_no_record() -> None:
+    """Most runs cross no line."""
+    assert ActionRecords(0.25, BANDS, [], replay=False)([], str) == []
