@@ -22,19 +22,21 @@ def compiled(function: F) -> F:
     what they were: numba itself looks at the first only, and would go on with old code of the others.
     """
     made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    if hasattr(made, "get_call_template"):  # not where NUMBA_DISABLE_JIT is set
-        made.get_call_template = partial(_call_of_any_value, made.get_call_template)
     code = function.__code__
     called = (_FILES.get(id(function.__globals__.get(name)), frozenset()) for name in code.co_names)
     files = _FILES[id(made)] = frozenset({code.co_filename}).union(*called)
     if hasattr(made, "_cache"):  # not where NUMBA_DISABLE_JIT is set
+        made.get_call_template = partial(_of_any_value, made.get_call_template)
         made._cache._cache_file._source_stamp = _stamp(files)
     return cast(F, made)
 
 
-def _call_of_any_value(template: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
-    """Compile a called function once for its kinds of arguments; numba would once more for each constant handed to it."""
-    return template(tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()})
+def _of_any_value(template: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+    """What one compiled function calls another by: types alone, as numba would compile anew for each constant."""
+    return template(tuple(map(_unliteral, args)), {name: _unliteral(kind) for name, kind in kws.items()})
+
+
+_unliteral: Any = types.unliteral
 
 
 def _stamp(files: frozenset[str]) -> tuple[tuple[str, int, int], ...]:
