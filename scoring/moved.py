@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.packed import packed, unpacked
 from scoring.profile import NEVER, Layout, stable_hash
 from scoring.side import Side
 from scoring.stored import EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
@@ -72,7 +73,7 @@ class Mover:
         for key, value in rows:
             letter = key[:1]
             if letter == SIDE:
-                side = msgspec.msgpack.decode(value, type=Side)
+                side = unpacked(value)
                 if side.standing.trials:
                     self._trials[key[1:]] = side.standing.trials
                 found.append((key, _side(side)))
@@ -135,4 +136,4 @@ def _side(side: Side) -> bytes:
         state.lately = tuple(
             msgspec.structs.replace(told, source=_ELSEWHERE, offset=_ELSEWHERE) for told in state.lately
         )
-    return msgspec.msgpack.encode(side)
+    return packed(side)

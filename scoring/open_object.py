@@ -48,9 +48,8 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         What an order is worth.
     reason
         When it was last said why an order goes back, and that.
-    usual
-        When a product was last bought, and after how long all customers usually bought it again, as was known then; 0
-        for unknown.
+    usual_ms
+        After how long all customers usually bought a product again, as was known at its last purchase; 0 for unknown.
     """
 
     events: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
@@ -60,7 +59,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
     crossed: dict[str, int] = msgspec.field(default_factory=dict)
     worth: float | None = None
     reason: tuple[int, str] | None = None
-    usual: tuple[int, int] = (0, 0)
+    usual_ms: int = 0
 
     def about(self) -> About:
         """What is told of it now."""
@@ -88,8 +87,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         if kind == Kind.ORDER_COMPLETED:
             self.products = tuple(products)[:_PRODUCTS]
             self.worth = worth
-            self.bought = bought_with(self.bought, ms)
-            self.usual = max(self.usual, (ms, usual_ms))
+            self._bought_too((ms,), usual_ms)
         if reason:
             self.reason = max(self.reason or (ms, reason), (ms, reason))
 
@@ -100,14 +98,19 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
             self.events[kind] = (max(mine, last), many + n)
         if other.promised:
             self.promised = max(self.promised or other.promised, other.promised)
-        self.bought = tuple(sorted((*self.bought, *other.bought)))[-_TIMES_BOUGHT:]
         self.products = self.products or other.products
         self.worth = other.worth if self.worth is None else self.worth
         if other.reason:
             self.reason = max(self.reason or other.reason, other.reason)
-        self.usual = max(self.usual, other.usual)
+        self._bought_too(other.bought, other.usual_ms)
         for rule, n in other.crossed.items():
             self.crossed[rule] = max(self.crossed.get(rule, 0), n)
+
+    def _bought_too(self, times: tuple[int, ...], usual_ms: int) -> None:
+        """Add times at which it was bought, sorted; `usual_ms` was known at the last of them."""
+        if times:
+            known = max((self.bought[-1:], self.usual_ms), (times[-1:], usual_ms))
+            self.bought, self.usual_ms = tuple(sorted((*self.bought, *times)))[-_TIMES_BOUGHT:], known[1]
 
     def count(self, rule: str) -> int:
         """The number of one more crossing of the rule's line."""
@@ -122,7 +125,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         """The value of a column of objects; NaN for what never happened."""
         if column.op is Op.ITS_LATE:
             delivery = None if self.promised is None else self.promised[1]
-            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought, self.usual[1])
+            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought, self.usual_ms)
             return math.nan if expected is None else float(now_ms - expected)
         last, n = self.events.get(column.a, (None, 0))
         if column.op is Op.ITS_TOTAL:

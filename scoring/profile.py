@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.kinds import N_SOURCES, Kind
+from scoring.layout_number import LayoutMismatchError, number_of, refusal, stamp
 from scoring.rules.columns import ANY, LATELY_KINDS, VISITED
 from scoring.rules.parts import Parts
 
@@ -41,10 +42,6 @@ BEHAVIOUR_DECAYS = 4
 def stable_hash(text: bytes) -> int:
     """64 bits of BLAKE2b, the same in every process (Python's own hash is not)."""
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
-
-
-class LayoutMismatchError(ValueError):
-    """A stored row has another layout than this process was started with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +115,11 @@ class Layout:
             ("message_n", "i4"), ("view_n", "i4"), ("message", "u8", self.messages),
             ("view_product", "u8", self.views), ("view_ms", "i8", self.views),
             ("bought", "u8"), ("bought_ms", "i8"), ("coupons", "u4"), ("content_n", "u4"), ("content", "u8", 2),
-            ("seen_n", "i4"), ("seen_product", "u8", parts.seen), ("seen_category", "u8", parts.seen),
-            ("seen_ms", "i8", parts.seen),
+            ("seen_n", "i4"), ("guest_orders", "i4", (parts.guest,)),
+            ("seen_product", "u8", parts.seen), ("seen_category", "u8", parts.seen), ("seen_ms", "i8", parts.seen),
             ("lately_ms", "i8", (len(LATELY_KINDS), parts.lately)), ("told", "f4", parts.told),
             ("moment_n", "i4"), ("moment_ms", "i8", parts.moments), ("crowded_ms", "i8"),
-            ("guest_orders", "i4", (parts.guest,)), ("peak", "f8", (parts.peak,)), ("peak_ms", "i8", (parts.peak,)),
+            ("peak", "f8", (parts.peak,)), ("peak_ms", "i8", (parts.peak,)),
             ("rescore_ms", "i8"), ("example_ms", "i8"), ("pending_n", "i4"), ("band", "i4"),
             ("pending_ms", "i8", self.pending), ("due_ms", "i8"),
             ("inside", "u8"), ("score", "f8"), ("published_score", "f8"), ("published_ms", "i8"),
@@ -137,9 +134,8 @@ class Layout:
         return offset
 
     def fingerprint(self) -> int:
-        """A number that differs between layouts; each row carries it, so that a foreign row is refused."""
-        text = repr((self, self._stored())).encode()
-        return stable_hash(text) or 1
+        """The stamp that each row carries: number and settings of its layout, so that any other is known for one."""
+        return stamp(stable_hash(repr((self, self._stored())).encode()))
 
 
 class Profiles:
@@ -156,12 +152,13 @@ class Profiles:
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes] = []
         self.rows = np.zeros(capacity, self.dtype)
-        self._blank = self._blank_row()
+        self._blank = self.blank_row()
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def _blank_row(self) -> npt.NDArray[np.void]:
+    def blank_row(self) -> npt.NDArray[np.void]:
+        """An array of one row, of a customer of whom nothing is known."""
         blank = np.zeros(1, self.dtype)
         blank["layout"] = self.fingerprint
         for name in ("first_ms", "last_ms", "now_ms", "last_kind", "fold_ms", "kth_ms", "published_ms",
@@ -234,10 +231,9 @@ class Profiles:
         width = self.stored_bytes
         for key, value in zip(keys, values, strict=True):
             if len(value) != width or int.from_bytes(value[:8], "little") != self.fingerprint:
-                raise LayoutMismatchError(
-                    f"profile of a customer ({len(key)} bytes of id): {len(value)} bytes stored, "
-                    f"{width} expected, or another layout: ring sizes, their kinds, the horizon and what the rules "
-                    "read are fixed for the life of a state; start with the former settings, or under another app id"
+                raise refusal(
+                    f"profile of a customer ({len(key)} bytes of id, {len(value)} bytes stored, {width} expected)",
+                    number_of(int.from_bytes(value[:8], "little")),
                 )
         index, known = self.index, len(self.keys)
         numbers = np.empty(len(keys), np.int64)

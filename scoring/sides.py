@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from scoring.gates.news import Name, News, Ordered
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
 from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
+from scoring.packed import packed, unpacked
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Limits, Side, cart_items, cart_worth
 from scoring.traits import Traits, traits_by, with_traits
@@ -101,7 +100,6 @@ class Sides:
         self.traits_kept: frozenset[str] = frozenset()
         """Traits that are kept: those that a rule asks for."""
         self.trials = Trials(horizon_ms)
-        self._decoder = msgspec.msgpack.Decoder(Side)
 
     def __len__(self) -> int:
         return len(self._by_row.keys() | self._open.keys())
@@ -119,7 +117,7 @@ class Sides:
         """The customer's side record, to be read only; None if there is none."""
         side = self._open.get(row)
         if side is None and (stored := self._by_row.get(row)) is not None:
-            return self._decoder.decode(stored)
+            return unpacked(stored)
         return side
 
     def touch(self, row: int) -> Side:
@@ -328,8 +326,7 @@ class Sides:
 
     def changes(self) -> list[tuple[int, bytes]]:
         """The records changed since the last call, by row, as bytes; between calls they are kept in that small form."""
-        encode = msgspec.msgpack.encode
-        changed = [(row, encode(side)) for row, side in self._open.items()]
+        changed = [(row, packed(side)) for row, side in self._open.items()]
         self._by_row.update(changed)
         self._open.clear()
         return changed

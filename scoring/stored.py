@@ -1,6 +1,6 @@
 """Stored state: the changelog rows of one partition's engine, each kind under a letter of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.links import Links
+from scoring.older import Older
 from scoring.pending import PendingExamples
-from scoring.profile import LayoutMismatchError, Profiles, split
+from scoring.profile import Profiles, split
 from scoring.sides import Sides
 
 __all__ = ["META", "Copied", "Meta", "Stored"]
@@ -112,6 +113,7 @@ class Stored:
         self._pending = pending
         self._links = links
         self._names = names
+        self._older = Older(profiles.layout)
         self.rows: set[int] = set()
         self.products: list[int] = []
         self.gone: list[bytes] = []
@@ -152,14 +154,15 @@ class Stored:
         links = self._links.owner.copy()
         return Copied(*self._profiles.copied(), sides, examples, products, links, msgspec.msgpack.encode(meta))
 
-    def load(self, keys: list[bytes], values: list[bytes | None]) -> Meta | None:
+    def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> Meta | None:
         """Put rows in place, in order; return the last meta row among them.
 
         Raises
         ------
         LayoutMismatchError
-            If a row is of another layout.
+            If a row is of a newer layout, or of other settings.
         """
+        values = self._older.brought(keys, values)
         meta: Meta | None = None
         rows: dict[bytes, bytes | None] = {}
         for key, value in zip(keys, values, strict=True):
@@ -168,7 +171,6 @@ class Stored:
                 rows[key[1:]] = value
             elif letter == META and value is not None:
                 meta = msgspec.msgpack.decode(value, type=Meta)
-                self._check(meta)
             else:
                 self._load_other(letter, key[1:], value)
         if there := {key: value for key, value in rows.items() if value is not None}:
@@ -188,10 +190,3 @@ class Stored:
             self._links.load(rest, value)
         elif letter == PRODUCT and value is not None:
             self._names[int.from_bytes(rest, "big")] = value.decode("utf-8", "surrogatepass")
-
-    def _check(self, meta: Meta) -> None:
-        if meta.layout != self._profiles.fingerprint:
-            raise LayoutMismatchError(
-                "the stored state has another layout: ring sizes, their kinds and the horizon are fixed for the life "
-                "of a state; start with the former settings, or under another app id"
-            )

@@ -13,7 +13,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from streams.commit import CommitFailedError
 
-__all__ = ["BATCH_BYTES", "send_batches", "send_to_topics"]
+__all__ = ["BATCH_BYTES", "Pair", "send_batches", "send_to_topics"]
 
 BATCH_BYTES = 512 * 1024
 """Largest batch; a record that is larger goes alone, and the broker says if that is too much."""

@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
 
 from schemas.topics import TopicSpec
+from streams.customer_pages import PREFIX, Answer, CustomerPages
 from streams.joined_metrics import fetched, joined
 
 __all__ = ["Front", "FrontError", "Page", "html"]
 
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
-_TEXT = "text/plain; charset=utf-8"
 
 
 class FrontError(RuntimeError):
@@ -25,11 +26,15 @@ class FrontError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the front page says: the broker, where it keeps its data, and the topics."""
+    """What the front page says: the broker, where it keeps its data, and the topics.
+
+    `customers` has the pages of customers, for those who may see them.
+    """
 
     broker: str
     kept: str
     topics: tuple[TopicSpec, ...]
+    customers: CustomerPages | None = None
 
 
 class Front:
@@ -91,7 +96,7 @@ def html(page: Page | None, parts: Iterable[str]) -> str:
         f" Parts: {escape(', '.join(parts))}. Metrics, in Prometheus' format:"
         ' <a href="/metrics">/metrics</a>.</p>'
         "<p>Send shop events to the input topics, keyed by customer id; read scores and actions from the"
-        " outputs:</p>"
+        " outputs. What is held of a customer is at <code>/customers/ID</code>:</p>"
         f"<pre>recompra load FILE --broker {escape(page.broker)}\n"
         f"recompra tail scores --broker {escape(page.broker)}</pre>"
         f"<table><tr><th>topic<th>role<th>what it is for{rows}</table>"
@@ -120,26 +125,34 @@ class _Server(ThreadingHTTPServer):
 
 
 def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
-    answers: dict[str, tuple[str, Callable[[], bytes]]] = {
-        "/": (_HTML, lambda: html(front.page, front.parts).encode()),
-        "/metrics": (_EXPOSITION, front.metrics),
+    answers: dict[str, Callable[[], Answer]] = {
+        "/": lambda: Answer(html(front.page, front.parts).encode(), _HTML),
+        "/metrics": lambda: Answer(front.metrics(), _EXPOSITION),
     }
+    unknown = Answer(b"there are /, /metrics and /customers/ID\n", status=HTTPStatus.NOT_FOUND)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            kind, make = answers.get(self.path.partition("?")[0], (_TEXT, None))
-            body = make() if make else b"there are / and /metrics\n"
-            self.send_response(200 if make else 404)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
+            answer = self._answer(self.path.partition("?")[0])
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(answer.body)))
             self.send_header("X-Content-Type-Options", "nosniff")
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(body)
+                self.wfile.write(answer.body)
 
         do_HEAD = do_GET  # noqa: N815
 
+        def _answer(self, path: str) -> Answer:
+            if path.startswith(PREFIX) and front.page is not None and front.page.customers is not None:
+                return front.page.customers.answer(path, self.headers)
+            make = answers.get(path)
+            return unknown if make is None else make()
+
         def log_message(self, *_args: Any) -> None:
-            """Say nothing: scrapes come every few seconds."""
+            """Say nothing: scrapes come every few seconds, and a path may hold a customer's id."""
 
     return Handler

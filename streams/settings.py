@@ -1,5 +1,6 @@
 """Settings: everything that can be set, in one class, with its unit and its default."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -37,6 +38,12 @@ def _model(value: str) -> str:
     if value == "newton" or (value.startswith("river:") and value[6:].strip()):
         return value
     raise ValueError("is neither 'newton' nor 'river:' followed by a river pipeline")
+
+
+def _token(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,}", value.get_secret_value()):
+        raise ValueError("is shorter than 16 characters, or has others than letters, digits and ._~+/=-")
+    return value
 
 
 def _existing(value: Path | None) -> Path | None:
@@ -220,6 +227,10 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     # Addresses, files and logs
     web_host: str = Field("127.0.0.1", description="address on which /metrics is served")
     web_port: int = Field(0, ge=0, le=65_535, description="port on which /metrics is served (0 = a free one)")
+    web_token: Annotated[SecretStr | None, AfterValidator(_token)] = Field(
+        None,
+        description="what a bearer says to see customers' pages (16 characters or more; default: loopback alone)",
+    )
     data_dir: Path | None = Field(None, description="where the local Apache Kafka keeps its data (default: no files)")
     state_dir: Path | None = Field(
         None,

@@ -44,11 +44,14 @@ class Identity:
         The application, and its number of partitions.
     layout
         Stamp of the profile rows' layout.
+    older
+        Stamps of former layouts that can be restored from as well.
     """
 
     app_id: str
     partitions: int
     layout: int
+    older: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ class LocalSnapshots:
             ("app", header.app_id, identity.app_id),
             ("partition", header.partition, partition),
             ("partitions", header.partitions, identity.partitions),
-            ("layout", header.layout, identity.layout),
+            ("layout", header.layout if header.layout not in identity.older else identity.layout, identity.layout),
             ("topic", header.topic_id, mark.topic_id),
         ):
             if found != wanted:

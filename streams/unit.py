@@ -16,6 +16,7 @@ import numpy as np
 from scoring.engine import Counts, Engine, EngineSettings
 from scoring.kernel import LATE, Events
 from scoring.kinds import N_SOURCES
+from scoring.layout_number import LayoutMismatchError
 from scoring.model import Snapshot
 from scoring.outcome import Outcome
 from scoring.profile import NEVER
@@ -376,15 +377,24 @@ class Unit:
     # ---- restoring
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Put changelog rows in place, in order."""
+        """Put changelog rows in place, in order; those of former layouts are brought to this one.
+
+        Raises
+        ------
+        LayoutMismatchError
+            If a row is of a newer layout, or of other settings.
+        """
         rows = [(key, value) for key, value in zip(keys, values, strict=True) if key[:1] != UNIT_KEY]
         for key, value in zip(keys, values, strict=True):
             if key == UNIT_KEY and value is not None:
-                meta = msgspec.msgpack.decode(value, type=_Meta)
+                meta = _meta_of(value)
                 self._next, self._sequence = meta.next, meta.sequence
                 self._told_ms, self._live = meta.told_ms, meta.live
                 self._counted = meta.counts
-        self.engine.load([key for key, _ in rows], [value for _, value in rows])
+        try:
+            self.engine.load([key for key, _ in rows], [value for _, value in rows])
+        except LayoutMismatchError as error:
+            raise LayoutMismatchError(f"partition {self.partition}: {error}") from None
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         """Finish the restore; return the next offset to read of each input.
@@ -490,9 +500,15 @@ def begun_at(offsets: Sequence[int]) -> bytes:
 
 def next_offsets(row: bytes) -> list[int]:
     """Return the next offset of each input, from a unit's own row."""
-    return msgspec.msgpack.decode(row, type=_Meta).next
+    return _meta_of(row).next
 
 
 def sequence_of(row: bytes) -> int:
     """Return the number of the last commit, from a unit's own row."""
-    return msgspec.msgpack.decode(row, type=_Meta).sequence
+    return _meta_of(row).sequence
+
+
+def _meta_of(row: bytes) -> _Meta:
+    meta = msgspec.msgpack.decode(row, type=_Meta)
+    meta.next += [0] * (N_SOURCES - len(meta.next))  # inputs that a former layout did not have
+    return meta

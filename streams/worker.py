@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from faust.app.base import App
 
 from scoring.model import Snapshot
+from scoring.older import stamps
 from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
 from streams.acknowledged import AcknowledgedClient
@@ -198,9 +199,10 @@ class _Worker:
                 "no snapshots are taken"
             )
             return None
+        layout = self.options.engine.layout
         return LocalSnapshots(
             settings.state_dir,
-            Identity(settings.app_id, settings.partitions, self.options.engine.layout.fingerprint()),
+            Identity(settings.app_id, settings.partitions, layout.fingerprint(), stamps(layout)),
             settings.snapshot_interval.total_seconds(),
             lambda: changelog_mark(settings),
             now_ms,

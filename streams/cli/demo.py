@@ -30,11 +30,13 @@ from streams.demo.view import LABEL, plain_line, screen
 from streams.demo.watched import Watched
 from streams.instance import Instance, started
 from streams.interrupts import Interrupts
+from streams.report.gathered import Gathering
+from streams.report.writing import write_all
 from streams.settings_sources import Loaded, load
 
 __all__ = ["demo"]
 
-_PLOT = Path("recompra-demo.png")
+_PLOT, _REPORTS = Path("recompra-demo.png"), Path("recompra-demo-reports")
 _LINE_EVERY_S = 2.0
 _PIPE_WIDTH, _PICTURE_WIDTH = 100, 120
 
@@ -54,6 +56,10 @@ _file = click.Path(dir_okay=False, path_type=Path)
     "--plot", type=_file, default=_PLOT, show_default=True, callback=_writable, metavar="FILE",
     help="Where the plot is saved.",
 )  # fmt: skip
+@click.option(
+    "--reports", type=click.Path(file_okay=False, path_type=Path), default=_REPORTS, show_default=True,
+    callback=_writable, metavar="DIR", help="Where the reports' pages are saved.",
+)  # fmt: skip
 @click.option("--days", type=click.IntRange(1), metavar="N", help="Only the first N days.  [default: all 374]")
 @click.option(
     "--svg", type=_file, callback=_writable, metavar="FILE",
@@ -63,15 +69,17 @@ _file = click.Path(dir_okay=False, path_type=Path)
     "--everyone", is_flag=True, help="All 4,338 customers, not four in ten of them: takes more than twice as long."
 )
 @json_option
-def demo(seed: int, plot: Path, days: int | None, svg: Path | None, everyone: bool, as_json: bool) -> None:
+def demo(
+    seed: int, plot: Path, reports: Path, days: int | None, svg: Path | None, everyone: bool, as_json: bool
+) -> None:
     """Watch a real shop's orders being scored, live, by a model that learns from nothing.
 
     A year of real orders (Online Retail, UCI: those of four in ten customers) and a synthetic life
     around them (clicks, consents, newsletters, parcels, tickets, points …), labelled as such and drawn
     from each customer's past only, go through Kafka topics on an embedded broker. Scores move, all
     shipped rules act under the strict gates, what is withheld says why, and what the scores were worth
-    is told month by month, once it is known who bought. Takes two and a half minutes, and longer on a
-    busy machine.
+    is told month by month, once it is known who bought. At the end all reports are written as pages.
+    Takes two and a half minutes, and longer on a busy machine.
 
     \b
     Examples:
@@ -80,7 +88,7 @@ def demo(seed: int, plot: Path, days: int | None, svg: Path | None, everyone: bo
     """
     with Interrupts() as interrupts:
         try:
-            summary = _demo(_Wanted(seed, plot, days, svg, everyone, as_json), interrupts)
+            summary = _demo(_Wanted(seed, plot, reports, days, svg, everyone, as_json), interrupts)
         except KeyboardInterrupt:
             click.echo("stopped before the end", err=True)
             raise SystemExit(FAILURE) from None
@@ -97,6 +105,7 @@ class _Wanted:
 
     seed: int
     plot: Path
+    reports: Path
     days: int | None
     svg: Path | None
     everyone: bool
@@ -111,21 +120,25 @@ def _demo(wanted: _Wanted, interrupts: Interrupts) -> Summary:
         raise click.ClickException("the plot needs matplotlib: pip install 'recompra[demo]'")
     broker = EmbeddedBroker()
     loaded = _settings(broker.address)
-    progress, watched = Progress(), Watched()
+    progress, watched, gathering = Progress(), Watched(), Gathering()
     with ThreadPoolExecutor(1) as pool, _view(progress, watched) as (say, show):
         planned = pool.submit(wanted.plan)  # read while the parts start, which are other processes
         with started(broker, loaded, interrupts, say=say, parts=("worker", "trainer")) as instance:
             say("reading the orders")
-            run = _run(loaded, instance, planned.result(), progress, watched, show)
+            run = _run(loaded, instance, planned.result(), progress, watched, gathering, show)
             with asyncio.Runner() as runner:
                 runner.run(run.run())
+            say("writing the reports")
+            terms = loaded.settings.report_terms(loaded.settings.horizon_ms)
+            written = pool.submit(write_all, wanted.reports, gathering.done(), terms)  # while the parts stop
+        written.result()
     horizon_days = loaded.settings.horizon_ms // 86_400_000
     accounts = run.standing.outcomes()
     summary = summarise(progress, watched, accounts, wanted.seed, horizon_days, whole=wanted.days is None)
     save_plot(wanted.plot, summary, watched)
-    final = render(summary, str(wanted.plot), _shown(DATA))
+    final = render(summary, f"plot {wanted.plot}, reports {wanted.reports}/", _shown(DATA))
     if wanted.as_json:
-        print_json({**summary_json(summary), "plot": str(wanted.plot)})
+        print_json({**summary_json(summary), "plot": str(wanted.plot), "reports": str(wanted.reports)})
     else:
         console = Console()
         Console(width=console.width if console.is_terminal else _PIPE_WIDTH).print(final)
@@ -153,7 +166,13 @@ def _settings(broker: str) -> Loaded:
 
 
 def _run(
-    loaded: Loaded, instance: Instance, planned: Plan, progress: Progress, watched: Watched, show: Callable[[], None]
+    loaded: Loaded,
+    instance: Instance,
+    planned: Plan,
+    progress: Progress,
+    watched: Watched,
+    gathering: Gathering,
+    show: Callable[[], None],
 ) -> Run:
     progress.start_ms, progress.end_ms, progress.total = planned.start_ms, planned.end_ms, planned.total
     return Run(
@@ -164,6 +183,7 @@ def _run(
         show=show,
         progress=progress,
         watched=watched,
+        gathering=gathering,
     )
 
 

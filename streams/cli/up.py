@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,9 +13,12 @@ from streams.brokers.kafka_local import KafkaLocal
 from streams.brokers.process import BrokerProcess
 from streams.children import ChildError
 from streams.cli.exits import FAILURE
+from streams.customer_pages import CustomerPages, is_loopback
 from streams.front import Front, FrontError, Page
 from streams.instance import Instance, started
 from streams.interrupts import Interrupts
+from streams.operating.whatis import what_is_held
+from streams.settings import Settings
 from streams.settings_sources import load
 
 __all__ = ["up"]
@@ -40,7 +44,8 @@ def up(broker_port: int | None, web_port: int | None, data_dir: Path | None) -> 
       ready broker=127.0.0.1:PORT web=http://127.0.0.1:PORT
 
     Any Kafka client may then produce shop events to clickstream, orders and customers, and read scores
-    and actions-*. Metrics are at /metrics of the web address. Ctrl-C or SIGTERM stops it all, in good
+    and actions-*. Metrics are at /metrics of the web address, what is held of a customer at /customers/ID:
+    on the loopback, or for whoever says the token that RECOMPRA_WEB_TOKEN sets. Ctrl-C or SIGTERM stops it all, in good
     order; a second one at once.
 
     Without --data-dir the broker keeps everything in memory: what it was given is gone when it stops.
@@ -76,11 +81,19 @@ def _run(broker_port: int | None, web_port: int | None, data_dir: Path | None, i
         kept = NOTICE if before.data_dir is None else f"local Apache Kafka, data in {before.data_dir.resolve()}"
         _say(kept)
         with started(broker, loaded, interrupts, say=_say, told=_part_said) as instance:
-            front.page = Page(broker.address, kept, instance.topics)
+            front.page = Page(broker.address, kept, instance.topics, _customer_pages(loaded.settings))
             front.parts = instance.web
             click.echo(f"ready broker={broker.address} web={front.address}")
             sys.stdout.flush()
             _watch(instance)
+
+
+def _customer_pages(settings: Settings) -> CustomerPages:
+    token = settings.web_token
+    if token is None and not is_loopback(settings.web_host):
+        _say(f"web_host is {settings.web_host} and web_token is not set: pages of customers are not shown")
+    secret = None if token is None else token.get_secret_value()
+    return CustomerPages(settings.web_host, secret, partial(what_is_held, settings))
 
 
 def _broker(port: int | None, data_dir: Path | None) -> BrokerProcess:

@@ -18,6 +18,7 @@ from streams.demo.plan import Plan
 from streams.demo.progress import Progress
 from streams.demo.standing import Standing
 from streams.demo.watched import Watched
+from streams.report.gathered import Gathering
 from streams.settings import Settings
 from streams.slices import deliver_slices
 
@@ -47,6 +48,8 @@ class Run:
         Called twice a second; raises when a part has ended.
     show
         Called four times a second and at the end, after `progress` and `watched` were brought up to date.
+    gathering
+        Takes in what reports are made from: what is produced, and the outputs.
 
     Attributes
     ----------
@@ -64,11 +67,13 @@ class Run:
         show: Callable[[], None],
         progress: Progress,
         watched: Watched,
+        gathering: Gathering,
     ) -> None:
         self.settings = settings
         self.plan = plan
         self.progress = progress
         self.watched = watched
+        self._gathering = gathering
         self.standing = Standing(settings.partitions)
         self._topics = [topic for topic in topics if _is_read(topic)]
         self._check = check
@@ -137,6 +142,8 @@ class Run:
         self.progress.phase = "done"
 
     def _produced(self, until_ms: int, chunk: list[Message]) -> None:
+        for message in chunk:
+            self._gathering.take(message.topic, message.value)
         synthetic = sum(message.synthetic for message in chunk)
         self.progress.orders += len(chunk) - synthetic
         self.progress.synthetic += synthetic
@@ -160,6 +167,8 @@ class Run:
                         self.standing.observe(record.value)
                 else:
                     self.watched.observe(topic, record.value)
+                    if topic != "orders" and record.value is not None:  # those are taken as they are produced
+                        self._gathering.take(topic, record.value)
 
     async def _display(self) -> None:
         while True:

@@ -125,8 +125,8 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     return record
 
 
-def render(summary: Summary, plot: str | None, data: str, *, brief: bool = False) -> RenderableType:
-    """Draw the summary; `plot` is where the plot was saved, `data` the file of real orders.
+def render(summary: Summary, saved: str | None, data: str, *, brief: bool = False) -> RenderableType:
+    """Draw the summary; `saved` is what was saved where, `data` the file of real orders.
 
     A `brief` one shows no action and no next steps.
     """
@@ -143,8 +143,8 @@ def render(summary: Summary, plot: str | None, data: str, *, brief: bool = False
         Text.from_markup(_outcome_text(summary)),
         Text.from_markup(_accounts_text(summary) + "\n"),
     ]
-    if plot:
-        parts.append(Text.from_markup(f"plot saved: [bold]{plot}[/]\n"))
+    if saved:
+        parts.append(Text(f"saved: {saved}\n", style="bold"))
     if not brief:
         parts.append(_next_steps(data))
     return Group(*parts)

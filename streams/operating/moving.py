@@ -13,7 +13,9 @@ from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 
 from schemas.timestamp import from_ms
+from scoring.layout_number import LayoutMismatchError, number_of, refusal
 from scoring.moved import Mover, customer_of, id_of
+from scoring.older import Older, stamps
 from scoring.profile import Layout
 from scoring.stored import META
 from streams.batches import BATCH_BYTES, send_batches
@@ -105,6 +107,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
             raise MoveRefusedError(
                 f"{changelog_topic(settings)} holds no state of partition {partition}: nothing was committed yet"
             )
+        found = _brought(layout, found)
         offsets[partition] = dict(zip(INPUTS, next_offsets(found[UNIT_KEY]), strict=True))
         rows += len(found)
         customers += len({who for who in map(customer_of, found) if who is not None})
@@ -148,11 +151,8 @@ def import_state(
     """
     check_stopped(settings)
     manifest, layout = _manifest(directory), _layout(settings)
-    if manifest.layout != f"{layout.fingerprint():016x}":
-        raise MoveRefusedError(
-            f"the rows in {directory} are of another layout: take the settings that they were written with (horizon, "
-            "rings, rules; `recompra settings`)"
-        )
+    if int(manifest.layout, 16) not in stamps(layout):
+        raise MoveRefusedError(str(refusal(f"the export in {directory}", number_of(int(manifest.layout, 16)))))
     same = place is None and manifest.partitions == settings.partitions
     if place is None and not same:
         raise MoveRefusedError(
@@ -165,7 +165,7 @@ def import_state(
     _make_room(settings, replace=replace)
     if same:
         for partition in range(settings.partitions):
-            asyncio.run(_write(settings, partition, _rows(directory, partition, manifest)))
+            asyncio.run(_write(settings, partition, list(_rows(directory, partition, manifest, layout).items())))
     else:
         _deal_out(settings, directory, manifest, layout, offsets)
     begin_at(settings, offsets)
@@ -209,7 +209,7 @@ def offsets_at(settings: Settings, place: Place) -> dict[int, dict[str, int]]:
 
 def _deal_out(settings: Settings, directory: Path, manifest: Manifest, layout: Layout, offsets: Offsets) -> None:
     """Deal the customers out over the partitions; holds all rows in memory."""
-    sources = [dict(_rows(directory, partition, manifest)) for partition in range(manifest.partitions)]
+    sources = [_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions)]
     mover = Mover(layout, [source[META] for source in sources])
     dealt: dict[int, Rows] = defaultdict(list)
     customers: dict[int, set[bytes]] = defaultdict(set)
@@ -255,7 +255,7 @@ async def _write(settings: Settings, partition: int, rows: Rows) -> None:
         await producer.stop()
 
 
-def _rows(directory: Path, partition: int, manifest: Manifest) -> Rows:
+def _rows(directory: Path, partition: int, manifest: Manifest, layout: Layout) -> dict[bytes, bytes]:
     path = _file(directory, partition)
     rows: Rows = []
     try:
@@ -267,7 +267,15 @@ def _rows(directory: Path, partition: int, manifest: Manifest) -> Rows:
                 rows += zip(*piece, strict=True)
     except (OSError, SnapshotRefusedError) as error:
         raise MoveRefusedError(f"{path} cannot be used: {error}; export again") from None
-    return rows
+    return _brought(layout, dict(rows))
+
+
+def _brought(layout: Layout, rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Rows that a former release may have written, as this one writes them."""
+    try:
+        return Older(layout).rows(rows)
+    except LayoutMismatchError as error:
+        raise MoveRefusedError(str(error)) from None
 
 
 def _manifest(directory: Path) -> Manifest:

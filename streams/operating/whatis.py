@@ -12,8 +12,9 @@ import orjson
 from schemas.timestamp import from_ms
 from scoring.kinds import Kind
 from scoring.moved import customer_of
-from scoring.profile import ANY, FAR, NEVER, VISITED, Profiles
-from scoring.side import Side
+from scoring.older import Older
+from scoring.packed import unpacked
+from scoring.profile import ANY, FAR, NEVER, VISITED, Layout, Profiles
 from scoring.stored import META, PRODUCT, PROFILE, SIDE, Meta
 from streams.changelog import read_changelog
 from streams.engine_settings import checked_rules, engine_settings
@@ -42,7 +43,9 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     who = customer.encode()
     partition = partition_of(who, settings.partitions)
     committed = uses_transactions(settings)
-    rows = asyncio.run(_rows(settings, partition, who, committed=committed))
+    found = asyncio.run(_rows(settings, partition, who, committed=committed))
+    layout = engine_settings(settings, checked_rules(settings)).layout
+    rows = Older(layout).rows(found)
     own = {key: value for key, value in rows.items() if customer_of(key) == who}
     latest = {topic: _last(settings, topic, who) for topic in _there(settings, _LATEST)}
     published = {topic: value for topic, value in latest.items() if value is not None}
@@ -55,8 +58,8 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     return {
         "customer_id": customer,
         "partition": partition,
-        "profile": None if profile is None else _profile(settings, who, profile, slots, names),
-        "record": None if side is None else _plain(msgspec.msgpack.decode(side, type=Side)),
+        "profile": None if profile is None else _profile(layout, who, profile, slots, names),
+        "record": None if side is None else _plain(unpacked(side)),
         "examples_waiting": sum(key[:1] not in (PROFILE, SIDE) for key in own),
         "published": published,
         "also_on": _also_on(settings),
@@ -78,10 +81,8 @@ async def _rows(settings: Settings, partition: int, who: bytes, *, committed: bo
     return kept
 
 
-def _profile(
-    settings: Settings, who: bytes, value: bytes, slots: Sequence[str], names: dict[int, str]
-) -> dict[str, Any]:
-    profiles = Profiles(engine_settings(settings, checked_rules(settings)).layout)
+def _profile(layout: Layout, who: bytes, value: bytes, slots: Sequence[str], names: dict[int, str]) -> dict[str, Any]:
+    profiles = Profiles(layout)
     profiles.load([who], [value])
     row = profiles.rows[0]
     kept = len(row["total"])

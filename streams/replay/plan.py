@@ -3,12 +3,12 @@
 Whoever goes on after an interruption so does the same again, whatever was added to the topics meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 import orjson
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
 from schemas.topics import FOREVER, TopicSpec
 from scoring.profile import stable_hash
@@ -19,7 +19,6 @@ from streams.unit import UnitOptions
 
 __all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plans_topic", "settings_stamp"]
 
-_SEND_S: Final = 60.0
 _ASKED: Final = ("kind", "first_ms", "stop_ms", "topics", "settings", "begin", "sequence")
 
 
@@ -75,11 +74,19 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Plans:
-    """The plans of one shadow, on its topic `SHADOW-replay`: a partition's own in each partition."""
+    """The plans of one shadow, on its topic `SHADOW-replay`: a partition's own in each partition.
 
-    def __init__(self, settings: Settings, name: str, producer: KafkaProducer) -> None:
+    Parameters
+    ----------
+    name
+        Of the shadow.
+    write
+        Writes a value to a topic and partition, after all that was told before, and returns once it is there.
+    """
+
+    def __init__(self, settings: Settings, name: str, write: Callable[[str, int, bytes], None]) -> None:
         self._settings, self._name = settings, name
-        self._topic, self._producer = f"{name}-replay", producer
+        self._topic, self._put = f"{name}-replay", write
 
     def agreed(self, partition: int, plan: Plan) -> tuple[Plan, Done | None]:
         """The plan that holds: the first that was made for a partition; and what came of it, if it is done.
@@ -112,7 +119,7 @@ class Plans:
             return [msgspec.json.decode(each.value, type=_Entry) for each in records_to_end(consumer, place)]
 
     def _write(self, partition: int, entry: _Entry) -> None:
-        self._producer.send(self._topic, msgspec.json.encode(entry), partition=partition).get(_SEND_S)
+        self._put(self._topic, partition, msgspec.json.encode(entry))
 
 
 def plans_topic(name: str, partitions: int) -> TopicSpec:

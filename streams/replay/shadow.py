@@ -1,15 +1,22 @@
 """Shadow: topics of a replay's own, beside the live ones, which it cannot reach."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final
 
 import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from kafka import TopicPartition
 
 from schemas.timestamp import to_ms
-from streams.connection import ordered_producer, reader
+from scoring.profile import FAR, NEVER
+from streams.background import Background
+from streams.batches import BATCH_BYTES, Pair, send_batches
+from streams.connection import aiokafka_options, reader, unreachable
 from streams.ends import ends
 from streams.outbox import Output
 from streams.replay.plan import Plans, plans_topic
@@ -86,31 +93,71 @@ class Shadow:
         shadows = [replace(spec, name=f"{name}-{spec.name}", cleanup="delete") for spec in specs]
         create(settings, [*shadows, plans_topic(name, settings.partitions)])
         self._skip = _there(settings, [spec.name for spec in shadows])
-        self._producer = ordered_producer(settings, transactions=uses_transactions(settings), linger_ms=20)
-        self.plans = Plans(settings, name, self._producer)
+        self._loop = Background()
+        self._producer = self._loop.run(_started(settings, transactions=uses_transactions(settings)))
+        self._under_way: dict[int, Future[None]] = {}
+        self.plans = Plans(settings, name, self._write_plan)
         self.written: Counter[int] = Counter()
         self.skipped: Counter[int] = Counter()
 
     def write(self, partition: int, outputs: Iterable[Output]) -> None:
-        """Write what is told to customers' topics, in order."""
-        first_ms, stop_ms = self._span_ms
-        sent = []
-        for topic, key, value in outputs:
-            if value is None or topic not in self._topics or not first_ms <= to_ms(_stamp(value).time) < stop_ms:
-                continue
+        """Begin to write what is told to customers' topics, in order, once what was written before is there."""
+        records = [output for output in outputs if output[0] in self._topics and self._in_span(output[2])]
+        by_topic: dict[str, list[Pair]] = defaultdict(list)
+        for topic, key, value in records:
+            by_topic[topic].append((key, value))
+        for topic, some in by_topic.items():
             place = TopicPartition(f"{self._name}-{topic}", partition)
-            if self._skip.get(place, 0) > 0:
-                self._skip[place] -= 1
-                self.skipped[partition] += 1
-                continue
-            sent.append(self._producer.send(place.topic, value, key=key, partition=partition))
-            self.written[partition] += 1
-        for future in sent:
-            future.get(60)
+            there = min(self._skip.get(place, 0), len(some))
+            self._skip[place] = self._skip.get(place, 0) - there
+            self.skipped[partition] += there
+            self.written[partition] += len(some) - there
+            del some[:there]
+        self.flush(partition)
+        self._under_way[partition] = self._loop.begin(self._write(partition, by_topic))
+
+    def _in_span(self, value: bytes | None) -> bool:
+        first_ms, stop_ms = self._span_ms
+        if value is None or (first_ms, stop_ms) == (NEVER, FAR):
+            return value is not None
+        return first_ms <= to_ms(_stamp(value).time) < stop_ms
+
+    async def _write(self, partition: int, by_topic: Mapping[str, Sequence[Pair]]) -> None:
+        sent = [await send_batches(self._producer, f"{self._name}-{topic}", partition, some)
+                for topic, some in by_topic.items()]  # fmt: skip
+        await asyncio.gather(*(each for some in sent for each in some))
+
+    def flush(self, partition: int) -> None:
+        """Return once all is there that was written to a partition."""
+        written = self._under_way.pop(partition, None)
+        if written is not None:
+            written.result()
+
+    def _write_plan(self, topic: str, partition: int, value: bytes) -> None:
+        self.flush(partition)
+        self._loop.run(self._producer.send_and_wait(topic, value, partition=partition))
 
     def close(self) -> None:
         """Write what is under way."""
-        self._producer.close(timeout=60)
+        try:
+            for partition in list(self._under_way):
+                self.flush(partition)
+        finally:
+            self._loop.run(self._producer.stop())
+            self._loop.close()
+
+
+async def _started(settings: Settings, *, transactions: bool) -> AIOKafkaProducer:
+    """A producer whose records come in the order in which they were sent: one batch of a partition is under way."""
+    producer = AIOKafkaProducer(
+        **aiokafka_options(settings), acks="all", max_batch_size=BATCH_BYTES, enable_idempotence=transactions
+    )
+    try:
+        await producer.start()
+    except (KafkaError, OSError) as error:
+        await producer.stop()
+        raise unreachable(settings, error) from None
+    return producer
 
 
 def _there(settings: Settings, topics: Sequence[str]) -> dict[TopicPartition, int]:

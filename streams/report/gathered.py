@@ -1,7 +1,7 @@
 """Gathered: all that reports are made from, out of topics or out of files."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -20,12 +20,12 @@ from streams.learning import learner_config
 from streams.limits import Limits
 from streams.loading import INPUTS, Ready
 from streams.report.crossings import Crossing, Judged
-from streams.report.observed import Observed, observe
+from streams.report.observed import Observed, Observing, observe
 from streams.settings import Settings
 from streams.tailing import UnknownTopicError, tail
 from streams.topics import found
 
-__all__ = ["Gathered", "judged_of", "of_events", "of_topics"]
+__all__ = ["Gathered", "Gathering", "judged_of", "of_events", "of_topics"]
 
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Gathered(NamedTuple):
     scores: dict[str, float] | None
 
 
-def judged_of(rows: Iterable[tuple[int, float, bool]]) -> Judged:
+def judged_of(rows: Iterable[Sequence[Any]]) -> Judged:
     """Columns of (made_ms, probability, bought)."""
     made, probability, bought = zip(*rows, strict=True) if (rows := list(rows)) else ((), (), ())
     return Judged(np.array(made, np.int64), np.array(probability, np.float64), np.array(bought, np.bool_))
@@ -149,38 +149,71 @@ def of_topics(settings: Settings, *, scored: bool) -> Gathered:
     BrokerUnreachableError
         If no broker answers.
     """
-    observed = observe(value for topic in INPUTS for value in _values(settings, topic))
-    if not scored:
-        return Gathered(observed, [], judged_of(()), None)
-    there = {topic.name for topic in found(settings)}
-    actions = sorted(name for name in there if name.startswith("actions-"))
-    crossings = [
-        Crossing(
-            one.rule,
-            one.customer_id,
-            to_ms(one.event_time),
-            one.crossing == "entered",
-            one.withheld,
-            one.holdout,
-            one.action_class == ActionClass.MARKETING,
-        )
-        for topic in actions
-        for one in (_action(value).data for value in _values(settings, topic))
-    ]
-    learned = {
-        one.version for one in (_model(value).data for value in _values(settings, "models")) if not one.warming_up
-    }
-    judged = [
-        (one.made_ms, one.score, one.label)
-        for one in _examples(_values(settings, "examples"))
-        if one.score is not None and one.model_version in learned
-    ]
-    scores = {
-        one.customer_id: one.score
-        for one in (_score(value).data for value in _values(settings, "scores"))
-        if not one.warming_up
-    }
-    return Gathered(observed, crossings, judged_of(judged), scores or None)
+    gathering = Gathering()
+    topics = list(INPUTS)
+    if scored:
+        actions = sorted(topic.name for topic in found(settings) if topic.name.startswith("actions-"))
+        topics += [*actions, "models", "examples", "scores"]
+    for topic in topics:
+        for value in _values(settings, topic):
+            gathering.take(topic, value)
+    return gathering.done()
+
+
+class Gathering:
+    """Takes records of inputs and outputs in as they come, and gives what reports are made from.
+
+    Those of one topic come in their order, whatever the order of the topics; of other topics nothing is taken.
+    """
+
+    def __init__(self) -> None:
+        self._observing = Observing()
+        self._crossings: list[Crossing] = []
+        self._judged: list[tuple[int, int, float, bool]] = []
+        self._learned: set[int] = set()
+        self._scores: dict[str, float] = {}
+
+    def take(self, topic: str, value: bytes) -> None:
+        """Take one record in; a few microseconds."""
+        if topic in INPUTS:
+            self._observing.take(value)
+        elif topic.startswith("actions-"):
+            self._crossings.append(_crossing(_action(value).data))
+        elif topic == "models":
+            model = _model(value).data
+            if not model.warming_up:
+                self._learned.add(model.version)
+        elif topic == "examples":
+            self._judge(value)
+        elif topic == "scores":
+            score = _score(value).data
+            if not score.warming_up:
+                self._scores[score.customer_id] = score.score
+
+    def _judge(self, value: bytes) -> None:
+        try:
+            one = _example(value).data
+        except msgspec.ValidationError:  # a partition's watermark travels on the same topic
+            return
+        if one.score is not None and one.model_version is not None:
+            self._judged.append((one.model_version, one.made_ms, one.score, one.label))
+
+    def done(self) -> Gathered:
+        """What was gathered; scores that were served while the model had not learned enough are not judged."""
+        judged = [rest for version, *rest in self._judged if version in self._learned]
+        return Gathered(self._observing.done(), self._crossings, judged_of(judged), self._scores or None)
+
+
+def _crossing(one: _Action) -> Crossing:
+    return Crossing(
+        one.rule,
+        one.customer_id,
+        to_ms(one.event_time),
+        one.crossing == "entered",
+        one.withheld,
+        one.holdout,
+        one.action_class == ActionClass.MARKETING,
+    )
 
 
 def _values(settings: Settings, topic: str) -> Iterator[bytes]:
@@ -191,11 +224,3 @@ def _values(settings: Settings, topic: str) -> Iterator[bytes]:
     except UnknownTopicError:
         if topic in INPUTS:
             raise
-
-
-def _examples(values: Iterable[bytes]) -> Iterator[_Example]:
-    for value in values:
-        try:
-            yield _example(value).data
-        except msgspec.ValidationError:  # a partition's watermark travels on the same topic
-            continue

@@ -15,7 +15,7 @@ from schemas.timestamp import to_ms
 from scoring.kinds import INTEREST_KINDS, Kind
 from scoring.rules.columns import VISIT_KINDS
 
-__all__ = ["UNKNOWN", "Observed", "Orders", "Refunds", "Touches", "observe"]
+__all__ = ["UNKNOWN", "Observed", "Observing", "Orders", "Refunds", "Touches", "observe"]
 
 IntArray = NDArray[np.int64]
 
@@ -165,13 +165,10 @@ def observe(values: Iterable[bytes]) -> Observed:
     An order that comes again, under the same id and customer, counts once, and so does a cancellation or refund that
     comes again with the same message id.
     """
-    reading = _Reading()
+    observing = Observing()
     for value in values:
-        try:
-            reading.take(_decode(value))
-        except (msgspec.MsgspecError, ValueError):
-            reading.skipped += 1
-    return reading.done()
+        observing.take(value)
+    return observing.done()
 
 
 class _Names:
@@ -191,7 +188,9 @@ class _Names:
         return found
 
 
-class _Reading:
+class Observing:
+    """Takes the values of the input topics in as they come; see `observe`."""
+
     def __init__(self) -> None:
         self.skipped = 0
         self._customers, self._products, self._categories = _Names(), _Names(), _Names()
@@ -205,7 +204,14 @@ class _Reading:
         self._touches: list[tuple[int, int, int, int]] = []
         self._seen: set[tuple[int, str]] = set()
 
-    def take(self, event: _Event) -> None:
+    def take(self, value: bytes) -> None:
+        """Take one in; one that is no event that can be read is counted."""
+        try:
+            self._take(_decode(value))
+        except (msgspec.MsgspecError, ValueError):
+            self.skipped += 1
+
+    def _take(self, event: _Event) -> None:
         kind = kind_name(event.type, event.event)
         who = text_id(event.userId or event.anonymousId)
         known = Kind.__members__.get(kind or "")

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from streams.report.writing import REPORTS
+
 
 @pytest.mark.broker
 @pytest.mark.slow
 def test_the_demo_ends_by_itself_with_a_summary(tmp_path: Path) -> None:
-    """Fifty days through broker, worker and trainer: every record is accounted for and the plot is there."""
+    """Fifty days through broker, worker and trainer: every record is accounted for; plot and reports are there."""
     done = subprocess.run(
         [sys.executable, "-m", "streams.cli", "demo", "--days", "50", "--json", "--plot", "plot.png"],
         capture_output=True,
@@ -34,3 +36,8 @@ def test_the_demo_ends_by_itself_with_a_summary(tmp_path: Path) -> None:
     assert december["scores"] > 100
     assert 0.5 < december["auc"] < 0.9
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert summary["reports"] == "recompra-demo-reports"
+    pages = {page.stem: page.read_text() for page in (tmp_path / "recompra-demo-reports").iterdir()}
+    assert set(pages) == set(REPORTS)
+    assert "2010-12" in pages["retention"]
+    assert "order-confirmed" in pages["rules"]

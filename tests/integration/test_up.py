@@ -1,5 +1,6 @@
 """`recompra up`, as somebody meets it who starts it and brings their own Kafka client."""
 
+import json
 import os
 import re
 import signal
@@ -152,6 +153,9 @@ def test_orders_in_action_out_and_a_clean_end(tmp_path: Path) -> None:
         assert {s.labels["part"]: s.value for s in found["recompra_part_up"]} == {"worker": 1, "trainer": 1, "shop": 1}
         with urlopen(running.web) as answer:
             assert running.broker in answer.read().decode()
+        with urlopen(f"{running.web}/customers/ann") as answer:
+            held = json.loads(answer.read())
+        assert held["profile"]["events"]["order_completed"]["count"] == 2
 
         assert len(running.family) >= 5  # itself, broker, worker, trainer, shop
         assert running.stopped(signal.SIGTERM) == 0

@@ -11,6 +11,7 @@ from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, streams
 from scoring.engine import Engine
 from scoring.kinds import Kind
 from scoring.moved import Mover, customer_of
+from scoring.packed import packed, unpacked
 from scoring.profile import Layout
 from scoring.rules import RuleSet
 from scoring.side import Side
@@ -118,7 +119,7 @@ def test_a_side_record_forgets_where_it_read() -> None:
     side = Side(applied=[5, 6, 7], orders={11: (1, 5)})
     engine = engine_of()
     feed(engine, [Event(CUSTOMERS[0], START_MS, Kind.ORDER_COMPLETED, 1, 40, 7, 1, 0, 12.5, 1.0, 1.0, -1, 0.0)])
-    rows = {**held(engine), SIDE + CUSTOMERS[0]: msgspec.msgpack.encode(side)}
-    found = msgspec.msgpack.decode(moved(rows)[SIDE + CUSTOMERS[0]], type=Side)
+    rows = {**held(engine), SIDE + CUSTOMERS[0]: packed(side)}
+    found = unpacked(moved(rows)[SIDE + CUSTOMERS[0]])
     assert found.applied == [-1, -1, -1]
     assert found.remember_order(11, 1, 5, 10) is False

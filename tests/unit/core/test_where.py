@@ -8,8 +8,8 @@ import pytest
 from schemas.events import Event, Properties
 from scoring.kernel import Events
 from scoring.kinds import Kind
+from scoring.packed import unpacked
 from scoring.profile import Layout, Profiles
-from scoring.side import Side
 from scoring.sides import Detail, Sides
 from scoring.where import Where, moved, where_by
 from streams.whereabouts import where_of
@@ -40,7 +40,7 @@ def test_an_event_of_a_run_is_heard_from_its_place_on() -> None:
         sides.apply(events, i, Detail("port", where=where), rows)
     assert [sides.where_at(0, applied, 20) for applied in (0, 1, 2)] == [Where(), HAMBURG, BERLIN]
     [(_, stored)] = sides.changes()
-    assert msgspec.msgpack.decode(stored, type=Side).moved == ((7, HAMBURG), (9, BERLIN))
+    assert unpacked(stored).moved == ((7, HAMBURG), (9, BERLIN))
     sides.begin()
     sides.apply(events, 0, Detail("port", where=VIENNA), rows)
     assert sides.where_at(0, 1, 20) == BERLIN, "what was read before changes nothing"

@@ -1,0 +1,58 @@
+"""Packed: side records as bytes, those that are not short compressed.
+
+The first byte is the number of the layout, with a bit more where what follows is compressed; then comes MessagePack.
+Records are alike: with a dictionary that knows how they are built and what rules are called, two kilobytes become a
+third. Packing takes about 18 µs and unpacking as much, a half and a quarter of it for that.
+"""
+
+from importlib.resources import files
+from typing import Final
+
+import msgspec
+import zstandard
+
+from scoring.layout_number import LAYOUT
+from scoring.side import Side
+
+__all__ = ["DICTIONARY", "layout_of", "packed", "plain", "unpacked"]
+
+DICTIONARY: Final = files(__package__).joinpath("side-2.zdict").read_bytes()
+"""Made by `benchmarks.side_dictionary`; records can be read with this one alone."""
+
+_SHORT = 256
+"""Bytes up to which a record stays as it is."""
+_COMPRESSED = 64
+_PLAIN = bytes([LAYOUT])
+_PACKED = bytes([LAYOUT | _COMPRESSED])
+_FIRST_LETTER = 0x80
+"""Records of layout 1 are bare MessagePack, whose arrays begin at this or above."""
+
+_known = zstandard.ZstdCompressionDict(DICTIONARY)
+_terms = zstandard.ZstdCompressionParameters.from_level(
+    3, write_content_size=True, write_dict_id=False, format=zstandard.FORMAT_ZSTD1_MAGICLESS
+)
+_compress = zstandard.ZstdCompressor(dict_data=_known, compression_params=_terms).compress
+_decompress = zstandard.ZstdDecompressor(dict_data=_known, format=zstandard.FORMAT_ZSTD1_MAGICLESS).decompress
+_encode = msgspec.msgpack.encode
+_decode = msgspec.msgpack.Decoder(Side).decode
+
+
+def packed(side: Side) -> bytes:
+    """The record as bytes."""
+    record = _encode(side)
+    return _PLAIN + record if len(record) <= _SHORT else _PACKED + _compress(record)
+
+
+def unpacked(value: bytes) -> Side:
+    """What `packed` made bytes of."""
+    return _decode(plain(value))
+
+
+def plain(value: bytes) -> bytes:
+    """The MessagePack within."""
+    return _decompress(value[1:]) if value[0] & _COMPRESSED else value[1:]
+
+
+def layout_of(value: bytes) -> int:
+    """The number of the layout that a stored record is of."""
+    return 1 if value[0] >= _FIRST_LETTER else value[0] & ~_COMPRESSED
