@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from river import base, compose, linear_model, optim, preprocessing
+from river import base
 
 from scoring.features import FEATURES
 from scoring.model import LinearScorer, Snapshot, logits
@@ -53,6 +53,8 @@ def build(text: str) -> base.Classifier:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise RiverError(f"river:{text}: cannot be read ({error}); write it as in Python") from None
+    from river import compose  # the other modules of river take a second and a half: only for who uses them
+
     model = _build(tree.body)
     final = list(model.steps.values())[-1] if isinstance(model, compose.Pipeline) else model
     if not isinstance(final, base.Classifier):
@@ -169,6 +171,8 @@ def compile_linear(model: base.Classifier, names: tuple[str, ...]) -> LinearScor
 
     The scorer's probability equals `predict_proba_one` to 1e-9.
     """
+    from river import compose, linear_model, optim, preprocessing
+
     steps = list(model.steps.values()) if isinstance(model, compose.Pipeline) else [model]
     final, before = steps[-1], steps[:-1]
     if type(final) is not linear_model.LogisticRegression or type(final.loss) is not optim.losses.Log:

@@ -2,17 +2,15 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas.adapters import ADAPTERS
 from schemas.timestamp import from_ms
 from scoring.engine import Engine
 from scoring.learner import Learner
@@ -23,19 +21,17 @@ from streams.backtest.summary import as_data, render
 from streams.cli.exits import BAD_LINES, FAILURE, USAGE
 from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
 from streams.cli.options import json_option, print_json
+from streams.cli.reading import Reading, bars
 from streams.engine_settings import checked_rules, engine_settings
-from streams.files import LineFile
 from streams.learning import learner_config
 from streams.limits import Limits
-from streams.loading import Bad, Loaded, events_of
 from streams.settings import Settings
 from streams.settings_sources import load as load_settings
 from streams.tailing import parse_place
 
 __all__ = ["backtest"]
 
-_SHOWN_BAD = 100
-"""Bad lines told one by one; those after them are counted."""
+_SHOWN_REFUSALS = 100
 
 
 def _times(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...]:
@@ -125,18 +121,13 @@ def backtest(
     checked(form, options)
     settings = load_settings(horizon=horizon, clock="events", partitions=1).settings
     test = _prepared(settings)
-    told, loaded = _Told(), Loaded()
+    reading = Reading(settings, files, form, options)
     with ExitStack() as stack:
         sink = _writer(stack, scores_file)
-        progress = stack.enter_context(_progress())
-        sources = [stack.enter_context(LineFile(name)) for name in files]
-        with progress("reading", sum(source.size or 0 for source in sources)) as reading:
-            limit = settings.max_record_bytes
-            events = events_of(sources, ADAPTERS[form], options, loaded, told, max_record_bytes=limit)
-            history = History(_followed(events, sources, reading))
+        bar = stack.enter_context(bars())
+        history = History(reading.events(bar))
         if not len(history):
-            click.echo(f"Error: no event in {', '.join(files)}; is --format {form} right?", err=True)
-            sys.exit(BAD_LINES if loaded.bad else FAILURE)
+            reading.end_with_nothing()
         asked = cutoffs or monthly(int(history.time_ms[0]), int(history.time_ms[-1]))
         found: list[dict[str, Any]] = []
 
@@ -145,12 +136,12 @@ def backtest(
             if sink is not None:
                 _write(sink, cutoff)
 
-        with progress("scoring", len(history)) as scoring:
+        with bar("scoring", len(history)) as scoring:
             result = test.run(history, asked, on_cutoff, scoring)
-    for refusal in result.refused[:_SHOWN_BAD]:
+    for refusal in result.refused[:_SHOWN_REFUSALS]:
         click.echo(f"an event was refused: {refusal}", err=True)
-    _finish(settings, files, test, result, loaded, found, told, report_dir, as_json)
-    if loaded.bad or result.refused:
+    _finish(settings, files, test, result, reading, found, report_dir, as_json)
+    if reading.loaded.bad or result.refused:
         sys.exit(BAD_LINES)
 
 
@@ -181,14 +172,13 @@ def _finish(
     files: Sequence[str],
     test: Backtest,
     result: Result,
-    loaded: Loaded,
+    reading: Reading,
     cutoffs: list[dict[str, Any]],
-    told: "_Told",
     report_dir: Path | None,
     as_json: bool,
 ) -> None:
-    data = as_data(settings, files, test, result, loaded, cutoffs)
-    data["bad_lines"] = told.kept
+    data = as_data(settings, files, test, result, reading.loaded, cutoffs)
+    data["bad_lines"] = reading.bad_lines()
     if report_dir is not None:
         from streams.backtest.report import write_report
 
@@ -198,23 +188,7 @@ def _finish(
         print_json(data)
     else:
         Console(highlight=False).print(render(data))
-    if told.count > len(told.kept):
-        click.echo(f"{told.count:,} bad lines, the first {len(told.kept)} told above", err=True)
-
-
-class _Told:
-    """Tells bad lines as they come, the first ones one by one."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.kept: list[dict[str, Any]] = []
-
-    def __call__(self, bad: Bad) -> None:
-        self.count += 1
-        if len(self.kept) < _SHOWN_BAD:
-            click.echo(f"{bad.file}:{bad.line_number}: {bad.refusal}", err=True)
-            said = {"field": bad.refusal.field, "value": bad.refusal.value, "reason": bad.refusal.reason}
-            self.kept.append({"file": bad.file, "line": bad.line_number, **said, "remedy": bad.refusal.remedy})
+    reading.tell_rest()
 
 
 def _writer(stack: ExitStack, path: Path | None) -> Any:
@@ -247,26 +221,3 @@ def _counted(cutoff: Cutoff) -> dict[str, Any]:
         "mean_score": mean,
         "warming_up": cutoff.warming_up,
     }
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """Give bars on standard error, one after the other; none without a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-
-        @contextmanager
-        def bar(name: str, total: int) -> Iterator[Callable[[int], None]]:
-            task = progress.add_task(name, total=total or None)
-            yield lambda done: progress.update(task, completed=done)
-            progress.remove_task(task)
-
-        yield bar
-
-
-def _followed(events: Iterator[Any], files: Sequence[LineFile], tell: Callable[[int], None]) -> Iterator[Any]:
-    for count, event in enumerate(events):
-        if count % 1000 == 0:
-            tell(sum(file.position for file in files))
-        yield event

@@ -1,27 +1,21 @@
 """`recompra report`: tables and pages for people, from the topics or from files."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
-from schemas.adapters import ADAPTERS
 from streams.cli.exits import BAD_LINES, FAILURE
 from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
 from streams.cli.options import broker_option, json_option, print_json, print_table
-from streams.files import LineFile
-from streams.loading import Bad, Loaded, events_of
+from streams.cli.reading import Reading, bars
 from streams.settings import Settings
 from streams.settings_sources import load as load_settings
 
 __all__ = ["report"]
 
-_SHOWN_BAD = 20
 _HELP = {
     "trends": "Visitors, prospects and first orders, by week.",
     "retention": "Who stays, by period, source, country and type.",
@@ -96,8 +90,10 @@ def _gathered(
     if files:
         checked(form, options)
         settings = load_settings(clock="events", partitions=1).settings
-        gathered, bad = _of_files(settings, files, form, options, scored=scored)
-        return gathered, settings, bad
+        reading = Reading(settings, files, form, options)
+        gathered = _of_files(settings, reading, scored=scored)
+        reading.tell_rest()
+        return gathered, settings, reading.loaded.bad
     settings = load_settings(broker=broker).settings
     try:
         return of_topics(settings, scored=scored), settings, 0
@@ -117,38 +113,15 @@ def _write(page: Path, made: Any) -> None:
     click.echo(f"report: {page}", err=True)
 
 
-def _of_files(
-    settings: Settings, files: tuple[str, ...], form: str, options: dict[str, str], *, scored: bool
-) -> tuple[Any, int]:
+def _of_files(settings: Settings, reading: Reading, *, scored: bool) -> Any:
     from streams.report.gathered import of_events
 
-    loaded = Loaded()
-    limit = settings.max_record_bytes
-    with ExitStack() as stack:
-        sources = [stack.enter_context(LineFile(name)) for name in files]
-        events = list(events_of(sources, ADAPTERS[form], options, loaded, _told(loaded), max_record_bytes=limit))
-    if not events:
-        click.echo(f"Error: no event in {', '.join(files)}; is --format {form} right?", err=True)
-        sys.exit(BAD_LINES if loaded.bad else FAILURE)
-    with _progress(len(events)) as on_progress:
-        return of_events(settings, events, scored=scored, on_progress=on_progress), loaded.bad
-
-
-def _told(loaded: Loaded) -> Callable[[Bad], None]:
-    def tell(bad: Bad) -> None:
-        if loaded.bad <= _SHOWN_BAD:
-            click.echo(f"{bad.file}:{bad.line_number}: {bad.refusal}", err=True)
-
-    return tell
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("scoring", total=total)
-        yield lambda done: progress.update(task, completed=done)
+    with bars() as bar:
+        events = list(reading.events(bar))
+        if not events:
+            reading.end_with_nothing()
+        with bar("scoring", len(events)) as done:
+            return of_events(settings, events, scored=scored, on_progress=done)
 
 
 def _command(name: str, said: str) -> click.Command:

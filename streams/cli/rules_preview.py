@@ -1,13 +1,11 @@
 """`recompra rules preview`: whom rules would reach, now or in the past."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import click
 
-from schemas.adapters import ADAPTERS
 from schemas.timestamp import from_ms
 from scoring.profile import FAR, LayoutMismatchError
 from scoring.rules import Rule
@@ -17,9 +15,8 @@ from streams.cli.exits import BAD_LINES, FAILURE
 from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
 from streams.cli.options import broker_option, event_time, json_option, print_json, print_table
 from streams.cli.preview_tables import now_as_data, now_table, past_as_data, past_table
+from streams.cli.reading import Reading, bars
 from streams.engine_settings import checked_rules
-from streams.files import LineFile
-from streams.loading import Bad, Loaded, events_of
 from streams.rule_files import read_text
 from streams.ruling.checking import check
 from streams.ruling.known import Known, read_known
@@ -31,6 +28,9 @@ from streams.settings_sources import load
 from streams.worker import unit_options
 
 __all__ = ["preview"]
+
+_PARTS = 1000
+"""Of a bar whose length in records is only known as it goes."""
 
 
 @click.command("preview", epilog=FORMATS_HELP)
@@ -93,12 +93,12 @@ def preview(
             _preview_now(settings, known, found, as_json)
             return
         span = Span(ALWAYS if start is None else start, FAR if stop is None else stop)
-        loaded = Loaded()
-        source = partial(_from_files, inputs, form, options, loaded) if inputs else _from_topics
+        reading = Reading(settings, inputs, form, options)
+        source = partial(_from_files, reading) if inputs else _from_topics
         _show_past(found, source(settings, known, found, span), as_json)
     except (NoStateError, LayoutMismatchError) as error:
         raise click.ClickException(str(error)) from None
-    if loaded.bad:
+    if reading.loaded.bad:
         raise SystemExit(BAD_LINES)
 
 
@@ -117,30 +117,20 @@ def _preview_now(settings: Settings, known: Known, found: Sequence[Rule], as_jso
 
 
 def _from_topics(settings: Settings, known: Known, found: Sequence[Rule], span: Span) -> Past:
-    return preview_topics(settings, unit_options(settings, checked_rules(settings)), known, found, span)
+    options = unit_options(settings, checked_rules(settings))
+    with bars() as bar, bar("scoring", _PARTS) as done:
+        return preview_topics(settings, options, known, found, span, lambda share: done(round(_PARTS * share)))
 
 
-def _from_files(
-    inputs: Sequence[str],
-    form: str,
-    options: dict[str, str],
-    loaded: Loaded,
-    settings: Settings,
-    known: Known,
-    found: Sequence[Rule],
-    span: Span,
-) -> Past:
-    with ExitStack() as stack:
-        sources = [stack.enter_context(LineFile(name)) for name in inputs]
-        limit = settings.max_record_bytes
-        history = History(events_of(sources, ADAPTERS[form], options, loaded, _bad, max_record_bytes=limit))
-    if not len(history):
-        raise NoStateError(f"no event in {', '.join(inputs)}; is --format {form} right?")
-    return preview_files(settings, history, known, found, span)
-
-
-def _bad(bad: Bad) -> None:
-    click.echo(f"{bad.file}:{bad.line_number}: {bad.refusal}", err=True)
+def _from_files(reading: Reading, settings: Settings, known: Known, found: Sequence[Rule], span: Span) -> Past:
+    with bars() as bar:
+        history = History(reading.events(bar))
+        if not len(history):
+            reading.end_with_nothing()
+        with bar("scoring", len(history)) as done:
+            past = preview_files(settings, history, known, found, span, done)
+    reading.tell_rest()
+    return past
 
 
 def _show_past(found: Sequence[Rule], past: Past, as_json: bool) -> None:

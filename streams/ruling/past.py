@@ -11,6 +11,7 @@ from scoring.rules import Rule, RuleSet
 from scoring.rules.book import ALWAYS
 from streams.backtest.history import History
 from streams.backtest.run import Backtest
+from streams.commit import Taken
 from streams.engine_settings import engine_settings
 from streams.learning import learner_config
 from streams.limits import Limits
@@ -59,11 +60,19 @@ def timeline(known: Known, rules: Sequence[Rule], start_ms: int) -> list[tuple[i
     ]
 
 
-def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules: Sequence[Rule], span: Span) -> Past:
+def preview_topics(
+    settings: Settings,
+    options: UnitOptions,
+    known: Known,
+    rules: Sequence[Rule],
+    span: Span,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> Past:
     """Read the inputs from their beginning through the units of a worker, one partition at a time.
 
     Models and the shop's knowledge are those on their topics, each from its effective time on, and so are the rules
     beside those that are previewed. Time is that of the events. Nothing is written; O(state of a partition) of memory.
+    `on_progress` is told which share is done.
 
     Raises
     ------
@@ -82,12 +91,25 @@ def preview_topics(settings: Settings, options: UnitOptions, known: Known, rules
         unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch)
         unit.ready({})
         with inputs_of(settings, partition) as inputs:
-            live_through(unit, inputs, span.stop_ms + settings.horizon_ms)
+            done = _Share(partition, partitions, sum(inputs.end) - sum(inputs.first), on_progress)
+            live_through(unit, inputs, span.stop_ms + settings.horizon_ms, done)
         customers += unit.status().customers
         watermark_ms = unit.engine.clock.watermark_ms
         parts.append(watch.reached(watermark_ms))
         ends_ms += [] if watermark_ms == NEVER else [watermark_ms]
     return Past(added(parts), customers, max(ends_ms, default=None))
+
+
+class _Share:
+    """Tells which share of all partitions is done, each of them counted as much as the others."""
+
+    def __init__(self, partition: int, partitions: int, records: int, tell: Callable[[float], None]) -> None:
+        self._before, self._partitions, self._records, self._tell = partition, partitions, max(records, 1), tell
+        self._read = 0
+
+    def __call__(self, _: Taken | None, read: int) -> None:
+        self._read += read
+        self._tell((self._before + self._read / self._records) / self._partitions)
 
 
 def preview_files(

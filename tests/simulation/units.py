@@ -57,6 +57,7 @@ def options() -> UnitOptions:
         layout=Layout(horizon_ms=_HORIZON_MS),  # the usual rows: a process should compile for one kind only
         tick_ms=5_000,
         window_ms=LATE_MS,
+        tick_piece=1,
     )
     return UnitOptions(settings, RuleSet(BASE), allowed_skew_ms=600_000, own_clock=False, slice_records=6)
 
@@ -138,10 +139,10 @@ class RecordingUnit(Unit):
         self._steps.append(Step(known_models(self.engine), known, read=read, behind=list(behind)))
         super().apply(run, behind)
 
-    def tick(self, until_ms: int, now_ms: int) -> None:
+    def tick(self, until_ms: int, now_ms: int, *, whole: bool = True) -> None:
         """What the production unit does, and note it."""
         models, known = known_models(self.engine), list(self._told_rules)
-        super().tick(until_ms, now_ms)
+        super().tick(until_ms, now_ms, whole=whole)
         self._steps.append(Step(models, known, until_ms=until_ms, now_ms=now_ms))
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:

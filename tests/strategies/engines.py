@@ -125,9 +125,14 @@ def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> T
     return told
 
 
-def let_pass(engine: Engine, until_ms: int, told: Told) -> Told:
-    """Let event time pass without an event."""
-    told.add(engine.advance(until_ms, until_ms), engine, ())
+def let_pass(engine: Engine, until_ms: int, told: Told, piece: int = 0) -> Told:
+    """Let event time pass without an event: at once, or in pieces of so many evaluation points."""
+    if not piece:
+        told.add(engine.advance(until_ms, until_ms), engine, ())
+        return told
+    engine.settings = replace(engine.settings, tick_piece=piece)
+    for outcome in engine.advance_in_pieces(until_ms, until_ms):
+        told.add(outcome, engine, ())
     return told
 
 

@@ -51,6 +51,14 @@ def test_help_imports_no_command() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_commands_that_learn_nothing_import_no_learner_of_river() -> None:
+    """What reads the state does without river's models, which take longer to import than all the rest."""
+    program = "import sys, streams.cli.whatis; "
+    program += "print(*(name in sys.modules for name in ('scoring.river_model', 'river.linear_model')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
 @pytest.mark.parametrize(("wrong", "meant"), [("topcis", "topics"), ("setings", "settings"), ("tial", "tail")])
 def test_a_misspelt_command_is_told_the_nearest(wrong: str, meant: str) -> None:
     """A misspelt command ends with exit code 2 and the name that was meant."""

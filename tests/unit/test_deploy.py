@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +156,57 @@ def test_the_image_does_not_run_as_root() -> None:
     """The last stage of the image names a user of its own."""
     last = (ROOT / "deploy/Dockerfile").read_text().split("\nFROM ")[-1]
     assert re.search(r"^USER recompra$", last, re.MULTILINE)
+
+
+OURS = ("topics", "worker", "trainer", "shop")
+
+
+def test_containers_write_nowhere_but_where_it_is_mounted() -> None:
+    """The root of each of our containers is read-only, and compiled code has its place."""
+    image = (ROOT / "deploy/Dockerfile").read_text()
+    cache = re.search(r"NUMBA_CACHE_DIR=(/var\S+)", image)
+    user = re.search(r"--uid (\d+)", image)
+    assert cache is not None
+    assert user is not None
+    for name in OURS:
+        assert SERVICES[name]["read_only"] is True
+        assert f"{cache[1]}:uid={user[1]},mode=0700" in SERVICES[name]["tmpfs"]
+
+
+def started(tmp_path: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    """Run what the image starts, with a `recompra` that says what it was given."""
+    for name in ("bin", "compiled/scoring"):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "compiled/scoring/kernel.nbi").write_text("code")
+    (tmp_path / "bin/recompra").write_text('#!/bin/sh\necho "recompra $*"\n')
+    (tmp_path / "bin/recompra").chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "COMPILED_DIR": str(tmp_path / "compiled"),
+        "NUMBA_CACHE_DIR": str(cache),
+    }
+    return subprocess.run(
+        [ROOT / "deploy/start", "worker", "--broker", "a b"], env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_start_brings_compiled_code_along_once(tmp_path: Path) -> None:
+    """An empty place is filled from the image; one that holds something is left as it is."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    done = started(tmp_path, cache)
+    assert (done.returncode, done.stdout) == (0, "recompra worker --broker a b\n"), done.stderr
+    kept = cache / "scoring/kernel.nbi"
+    assert kept.read_text() == "code"
+    kept.write_text("newer")
+    assert started(tmp_path, cache).returncode == 0
+    assert kept.read_text() == "newer"
+
+
+def test_a_start_without_a_place_for_compiled_code_says_what_to_mount(tmp_path: Path) -> None:
+    """The error names the place and the remedy, instead of numba's own."""
+    done = started(tmp_path, tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "nowhere cannot be written" in done.stderr
+    assert "tmpfs" in done.stderr
