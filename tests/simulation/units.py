@@ -229,7 +229,7 @@ class Replay(Unit):
 
     def follow(self, steps: Sequence[Step]) -> Taken | None:
         """Take the steps of one commit, and what it writes."""
-        with patch.object(Crossings, "action", lambda *said: self._judged(*said)):  # noqa: PLW0108 - it must bind
+        with patch.object(Crossings, "actions", lambda *said: self._judged(*said)):  # noqa: PLW0108 - it must bind
             self._lead(steps)
         return self.take()
 
@@ -270,21 +270,26 @@ class Replay(Unit):
             self._since_ms = {version: before.get(version, now_ms) for version in step.rules}
             self.engine.plan_rules(timeline_of(step.rules))
 
-    def _judged(self, crossings: Crossings, crossing: Crossing, points: Points, events: Events, *more: Any) -> Action:
-        action = _action(crossings, crossing, points, events, *more)
+    def _judged(
+        self, crossings: Crossings, found: Sequence[Crossing], points: Points, events: Events, *more: Any
+    ) -> list[Action]:
+        actions = _actions(crossings, found, points, events, *more)
+        for crossing, action in zip(found, actions, strict=True):
+            self._compare(action, self._judged_at_ms(crossing, action, points, events))
+        return actions
+
+    def _judged_at_ms(self, crossing: Crossing, action: Action, points: Points, events: Events) -> int:
+        """The time that decides which version a crossing is by."""
         if not len(events.row) and not self._until_ms:  # two customers are one: between two events
-            self._compare(action, self.engine.clock.watermark_ms)
-            return action
+            return self.engine.clock.watermark_ms
         watermarks = [self._from_ms, *events.watermark_ms.tolist()]
         watermarks.append(max(watermarks[-1], self._until_ms))
         done = int(points.at[crossing.point])
-        at_ms = watermarks[done]
-        if action.event < 0:
-            # What had its time before the tick decides it. But a tick may come when its time is past, by an event out
-            # of order, or before the watermark is there, when the customer's next event asks for it.
-            at_ms = min(max(action.time_ms - 1, at_ms), watermarks[done + 1])
-        self._compare(action, at_ms)
-        return action
+        if action.event >= 0:
+            return watermarks[done]
+        # What had its time before the tick decides it. But a tick may come when its time is past, by an event out
+        # of order, or before the watermark is there, when the customer's next event asks for it.
+        return min(max(action.time_ms - 1, watermarks[done]), watermarks[done + 1])
 
     def _compare(self, action: Action, at_ms: int) -> None:
         """Note a crossing by another version than the one that holds at a time."""
@@ -298,7 +303,7 @@ class Replay(Unit):
         return Engine._applied(self.engine, *said)
 
 
-_action = Crossings.action
+_actions = Crossings.actions
 
 
 def rows_of(unit: Unit) -> dict[bytes, bytes]:
