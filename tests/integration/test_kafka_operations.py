@@ -261,6 +261,7 @@ def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "quiet" in follow(three)
     differences = follow(again, codes={"diff": 1})
     assert re.search(r"actions-cart-abandoned +\d+ +0 +\d+ +[1-9]", differences)
+    assert "another version of the rule (rule_version: 2 live, 3 in the shadow)" in differences
     missed = reminders(shop, "mended-actions-cart-abandoned")
     assert missed.keys() - live.keys()
     assert all(told["replay"] and told["rule_version"] == 3 for told in missed.values())
