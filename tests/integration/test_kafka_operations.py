@@ -304,7 +304,7 @@ def reminders(shop: Shop, topic: str) -> dict[str, dict[str, Any]]:
 def test_refused_orders_return(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Orders that were refused for a limit return once it is raised: in order, once, though killed in between."""
     large = [json.loads(value)["properties"]["order_id"] for ms, value in shop.events
-             if ms < NOON and products(value) > SMALL]  # fmt: skip
+             if ms < THREE and products(value) > SMALL]  # fmt: skip
     [kind] = done("dlq", "list")
     assert (kind["input"], kind["letters"], kind["waiting"]) == ("orders", len(large), len(large))
     letter = done("dlq", "show", kind["last_id"])
