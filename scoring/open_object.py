@@ -140,7 +140,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
 
 
 class Asking(NamedTuple):
-    """What is asked of objects of one sort: places, each with the kind whose time or count goes there, or `Expected`."""
+    """What is asked of objects of one sort: places, each with a kind (its last time or its count) or an `Expected`."""
 
     since: tuple[tuple[int, int], ...]
     totals: tuple[tuple[int, int], ...]
