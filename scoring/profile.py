@@ -1,5 +1,6 @@
 """Profile: one row of a structured array per customer, everything that the kernel touches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -142,6 +143,11 @@ class Profiles:
     """The rows of one partition's customers and the dict from id to row.
 
     Looking up costs a dict access; a new customer costs a hash of the id and, now and then, a longer array.
+
+    Attributes
+    ----------
+    find
+        Gives a customer's row, -1 if it has none.
     """
 
     def __init__(self, layout: Layout, capacity: int = 1024) -> None:
@@ -149,7 +155,8 @@ class Profiles:
         self.dtype = layout.dtype()
         self.fingerprint = layout.fingerprint()
         self.stored_bytes = layout.stored_bytes()
-        self.index: dict[bytes, int] = {}
+        self.index: dict[bytes, int] = _Index()
+        self.find: Callable[[bytes], int] = self.index.__getitem__
         self.keys: list[bytes] = []
         self.rows = np.zeros(capacity, self.dtype)
         self._blank = self.blank_row().view(np.uint8)
@@ -177,10 +184,6 @@ class Profiles:
         """The customer's row, a new one if it has none."""
         found = self.index.get(customer)
         return self.add(customer) if found is None else found
-
-    def find(self, customer: bytes) -> int:
-        """The customer's row, -1 if it has none."""
-        return self.index.get(customer, -1)
 
     def add(self, customer: bytes) -> int:
         """A blank row for a customer that has none."""
@@ -248,6 +251,13 @@ class Profiles:
         self._flat()[known : len(self.keys), width:] = self._blank[width:]
         self._flat()[numbers, :width] = np.frombuffer(b"".join(values), np.uint8).reshape(len(keys), width)
         return numbers
+
+
+class _Index(dict[bytes, int]):
+    """Rows by customer, -1 for one who has none: every event asks, and so it is not a function of Python's."""
+
+    def __missing__(self, customer: bytes) -> int:
+        return -1
 
 
 def split(rows: npt.NDArray[np.uint8]) -> list[bytes]:
