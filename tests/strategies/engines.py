@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, columns_of
+from strategies.layouts import FULL
 from strategies.shop_known import Known, known_shop
 
 from scoring.carried import Carried, Noted
@@ -18,7 +19,6 @@ from scoring.gates.news import Consent, Contacted, Language, Name, News, Ordered
 from scoring.kinds import Kind
 from scoring.model import Example, LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome, Scores
-from scoring.profile import Layout
 from scoring.rules import Rule, RuleSet, shipped
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
@@ -38,7 +38,7 @@ GATES = GateSettings(
     zone_offset_ms=lambda zone, _: len(zone) * HOUR_MS,
 )
 """Gates that are often shut, and as often open."""
-SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, gates=GATES, content=True)
+SETTINGS = EngineSettings(replace(FULL, horizon_ms=HORIZON_MS), example_customers=3, gates=GATES, content=True)
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")

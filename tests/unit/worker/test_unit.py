@@ -7,6 +7,7 @@ from unittest.mock import patch
 import msgspec
 import orjson
 import pytest
+from strategies.layouts import FULL
 
 from scoring.engine import Engine, EngineSettings
 from scoring.profile import DAY_MS
@@ -22,7 +23,7 @@ NOTHING = {CLICKS: -1, ORDERS: -1, CUSTOMERS: -1}
 
 
 def options(*, own_clock: bool = False, slice_records: int = 1000) -> UnitOptions:
-    return UnitOptions(EngineSettings(), shipped(), 600_000, own_clock, slice_records)
+    return UnitOptions(EngineSettings(FULL), shipped(), 600_000, own_clock, slice_records)
 
 
 def started(**given: Any) -> Unit:
