@@ -38,6 +38,8 @@ VISIT_DAYS = 28
 """Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
+_FEW = 65_536
+"""Rows up to which room is made for four times as many."""
 
 
 def stable_hash(text: bytes) -> int:
@@ -201,8 +203,10 @@ class Profiles:
         self._flat()[number] = self._blank  # as bytes: field by field it takes fifty times as long
 
     def _grow(self, needed: int) -> None:
-        # Half again as much: untouched pages of zeros cost no memory, so the slack is free until used.
-        longer = np.zeros(max(needed, len(self.rows) + len(self.rows) // 2), self.dtype)
+        # Untouched pages of zeros cost no memory, so the slack is free until used; each copy costs the first touch of
+        # its pages, more than all else of a restore.
+        known = len(self.rows)
+        longer = np.zeros(max(needed, 4 * known if known < _FEW else known + known // 2), self.dtype)
         before, self.rows = self._flat(), longer
         self._flat()[: len(before)] = before
 

@@ -457,9 +457,9 @@ class Unit:
             if offset > self._next[source]:
                 raise StateLostError(
                     f"partition {self.partition}: {INPUTS[source]} is committed up to {offset}, but the changelog's "
-                    f"state only holds what lies before {self._next[source]}; run `recompra reset` or `recompra import`"
-                    " again if one was interrupted, restore the changelog topic, or start under another app_id to read "
-                    "everything anew"
+                    f"state only holds what lies before {self._next[source]}; run `recompra reset` or `recompra "
+                    "import` again if one was interrupted, restore the changelog topic, or start under another app_id "
+                    "to read everything anew"
                 )
             if max(offset, 0) < self._next[source]:
                 self._moved.add(source)
