@@ -330,11 +330,10 @@ class Engine:
                         band, previous, self._groups(points.X[:1]), self._who(points.facts[:1], score),
                         model.version, model.warming_up, self.shop_version)  # fmt: skip
         price = model.score_at(self.settings.gates.budget_percentile)
-        outcome.actions += [
-            self.crossings.action(crossing, points, NO_EVENTS, scores, 0, self.sides, self.products,
-                                  self.profiles.keys, price, self.shop, cause)
-            for crossing in found
-        ]  # fmt: skip
+        outcome.actions += self.crossings.actions(
+            found, points, NO_EVENTS, scores, {0: 0}, self.sides, self.products, self.profiles.keys, price, self.shop,
+            cause,
+        )  # fmt: skip
 
     def _applied(self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes]) -> Outcome:
         clock = self.clock
@@ -469,24 +468,12 @@ class Engine:
                                          score[chosen], percentile[chosen], band[chosen], previous, groups, told,
                                          model.version, model.warming_up, self.shop_version))  # fmt: skip
         if found:
-            place = {int(point): k for k, point in enumerate(chosen.tolist())}
+            place = {point: k for k, point in enumerate(chosen.tolist())}
             price = model.score_at(self.settings.gates.budget_percentile)
-            for crossing in found:
-                k = place[crossing.point]
-                outcome.actions.append(
-                    self.crossings.action(
-                        crossing,
-                        points,
-                        events,
-                        outcome.scores[-1],
-                        k,
-                        self.sides,
-                        self.products,
-                        self.profiles.keys,
-                        price,
-                        self.shop,
-                    )
-                )
+            outcome.actions += self.crossings.actions(
+                found, points, events, outcome.scores[-1], place, self.sides, self.products, self.profiles.keys, price,
+                self.shop,
+            )  # fmt: skip
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
         if self.contents is not None:
             scored = Scored(score, percentile, band, model.version, model.warming_up)

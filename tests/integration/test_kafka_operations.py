@@ -6,9 +6,10 @@ much is also killed half-way, and run again.
 
 import json
 import os
+import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,10 @@ from tests.integration.faults.programs import PATIENCE_S, Program
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("operations")]
 
+ROOT = Path(__file__).resolve().parents[2]
 LEARNED, NOON, THREE, END = (to_ms(f"2010-12-{time}:00:00Z") for time in ("14T00", "16T12", "16T15", "17T00"))
 """Until the first, the model has learned something; a rule is deployed at noon, and found to be wrong at three."""
+HOUR_MS = 3_600_000
 LINES = 45_000
 """Of the real shop's invoices: those of its first two weeks are among them."""
 GIVEN = {
@@ -94,6 +97,12 @@ class Shop:
             program.started()
         self.until(lambda: not any(each.records for each in lag(self.settings)))
 
+    def in_force(self, rule: str) -> bool:
+        """Whether both partitions told with their last commit that a version of a rule is in force."""
+        told = (json.loads(each.value or b"") for each in tail(self.settings, "progress", "beginning", follow=False))
+        last = {each["partition"]: each["rules"] for each in sorted(told, key=lambda each: each["sequence"])}
+        return all(rule in rules for rules in last.values())
+
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something."""
         give_up = time.monotonic() + PATIENCE_S
@@ -114,6 +123,9 @@ def _events() -> Iterator[tuple[int, bytes]]:
     first_ms = min(event.time_ms for event in found)
     for click in click_messages(history, clickstream(history, 7, first_ms, END)):
         yield click.time_ms, click.value
+    for seed in range(10):  # a crowd about noon, so that the afternoon has carts enough
+        for click in click_messages(history, clickstream(history, seed, NOON - HOUR_MS, THREE)):
+            yield click.time_ms, click.value.replace(b'"synthetic-', b'"crowd-%d-' % seed)
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +237,66 @@ def rows(directory: str) -> list[dict[bytes, bytes]]:
             while (piece := file.piece()) is not None:
                 own.update(zip(*piece, strict=True))
             found.append(own)
+    return found
+
+
+def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of docs/bad-deploy.md: what was missed from noon to three is told, if it is still of use, once."""
+    monkeypatch.chdir(shop.directory)
+    page = (ROOT / "docs/bad-deploy.md").read_text()
+    [rule] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    Path("deployed.yaml").write_text(rule)
+    Path("mended.yaml").write_text(rule.replace("version: 2", "version: 3").replace("quiet: 60", "quiet: 1"))
+    before, noon, three, again, publish, after = (_commands(part, shop.directory) for part in page.split("\n## ")[1:])
+
+    follow(before)
+    follow(noon)
+    for minute in range(10, 180, 10):
+        shop.load(NOON + (minute - 10) * 60_000, NOON + minute * 60_000)
+        if shop.in_force("cart-abandoned@2"):
+            break
+    shop.load(NOON + minute * 60_000, THREE)
+    live = reminders(shop, "actions-cart-abandoned")
+
+    assert "quiet" in follow(three)
+    differences = follow(again, codes={"diff": 1})
+    assert re.search(r"actions-cart-abandoned +\d+ +0 +\d+ +[1-9]", differences)
+    missed = reminders(shop, "mended-actions-cart-abandoned")
+    assert missed.keys() - live.keys()
+    assert all(told["replay"] and told["rule_version"] == 3 for told in missed.values())
+
+    assert "nothing was published" in run(*publish[0], typed="other\n", code=2).output
+    assert reminders(shop, "actions-cart-abandoned") == live
+    killed((*publish[0], "--confirm", "recompra"), Call("kafka:KafkaProducer.send", 2))
+    follow(publish, typed="recompra\n")
+    found = reminders(shop, "actions-cart-abandoned")
+    published = found.keys() - live.keys()
+    assert published
+    assert published <= missed.keys()
+    assert all(found[name]["replay"] and found[name]["expires_at"] > "2010-12-16T15" for name in published)
+    left = {told["customer_id"] for told in missed.values() if told["crossing"] == "left"}
+    assert not {found[name]["customer_id"] for name in published if found[name]["crossing"] == "entered"} & left
+    weighed = done(*publish[0])
+    assert (weighed["published"], weighed["actions"]["cart-abandoned"]["there"] >= len(published)) == (0, True)
+    follow(after, codes={"diff": 1})
+
+
+def _commands(part: str, backup: Path) -> list[list[str]]:
+    """The commands of a part of the page, as arguments."""
+    lines = re.findall(r"^    recompra (.*)$", part, re.MULTILINE)
+    return [line.replace("/backup", str(backup / "backup")).split() for line in lines]
+
+
+def follow(commands: list[list[str]], typed: str = "", codes: Mapping[str, int] = {}) -> str:
+    """Run commands one after the other, with these exit codes; all that they say."""
+    return "\n".join(run(*each, typed=typed, code=codes.get(each[0], 0)).output for each in commands)
+
+
+def reminders(shop: Shop, topic: str) -> dict[str, dict[str, Any]]:
+    """The data of each action on a topic, by id; each is there once."""
+    records = [json.loads(record.value or b"") for record in tail(shop.settings, topic, "beginning", follow=False)]
+    found = {record["id"]: record["data"] for record in records}
+    assert len(found) == len(records)
     return found
 
 

@@ -204,10 +204,10 @@ def _cause(event: int, events: Sequence[Event]) -> tuple[int, int] | None:
 
 def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) -> list[tuple[Any, ...]]:
     columns = scores.time_ms, scores.row, scores.event, scores.score, scores.percentile, scores.band, scores.previous
+    who = scores.who.some(np.arange(len(scores.row)))
     return [
         (time_ms, keys[row], _cause(event, events), *map(_bits, (score, percentile, float(band), previous)),
-         tuple(map(_bits, scores.groups[k])), tuple(map(_plain, scores.who.one(k))), scores.model_version,
-         scores.warming_up)
+         tuple(map(_bits, scores.groups[k])), tuple(map(_plain, who[k])), scores.model_version, scores.warming_up)
         for k, (time_ms, row, event, score, percentile, band, previous)
         in enumerate(zip(*(column.tolist() for column in columns), strict=True))
     ]  # fmt: skip
