@@ -17,6 +17,8 @@ RARE = {
     "a rule asked about the time before it": 10,
     "counters in front of their offsets": 46,
     "a lag left by a crash": 38,
+    "a crossing judged by itself": 617,
+    "a fenced owner goes on": 13,
 }
 """By mistake, the first schedule that finds it, where that comes late: it is played first, and all if it finds nothing.
 

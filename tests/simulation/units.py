@@ -221,7 +221,7 @@ class Replay(Unit):
 
     def follow(self, steps: Sequence[Step]) -> Taken | None:
         """Take the steps of one commit, and what it writes."""
-        with patch.object(Crossings, "action", lambda *said: self._judged(*said)):  # noqa: PLW0108 - it must bind
+        with patch.object(Crossings, "actions", lambda *said: self._judged(*said)):  # noqa: PLW0108 - it must bind
             self._lead(steps)
         return self.take()
 
@@ -257,23 +257,26 @@ class Replay(Unit):
             self._since_ms = {version: before.get(version, now_ms) for version in step.rules}
             self.engine.plan_rules(timeline_of(step.rules))
 
-    def _judged(self, crossings: Crossings, crossing: Crossing, points: Points, events: Events, *more: Any) -> Action:
-        action = _action(crossings, crossing, points, events, *more)
+    def _judged(
+        self, crossings: Crossings, found: Sequence[Crossing], points: Points, events: Events, *more: Any
+    ) -> list[Action]:
+        actions = _actions(crossings, found, points, events, *more)
         watermarks = [self._from_ms, *events.watermark_ms.tolist()]
         watermarks.append(max(watermarks[-1], self._until_ms))
-        done = int(points.at[crossing.point])
-        at_ms = watermarks[done]
-        if action.event < 0:
-            # What had its time before the tick decides it. But a tick may come when its time is past, by an event out
-            # of order, or before the watermark is there, when the customer's next event asks for it.
-            at_ms = min(max(action.time_ms - 1, at_ms), watermarks[done + 1])
-        wanted = holding(action.rule, self._since_ms, at_ms)
-        if action.rule_version != wanted:
-            self.misjudged.append(f"{action.rule}@{action.rule_version} at {action.time_ms}, not @{wanted}")
-        return action
+        for crossing, action in zip(found, actions, strict=True):
+            done = int(points.at[crossing.point])
+            at_ms = watermarks[done]
+            if action.event < 0:
+                # What had its time before the tick decides it. But a tick may come when its time is past, by an event
+                # out of order, or before the watermark is there, when the customer's next event asks for it.
+                at_ms = min(max(action.time_ms - 1, at_ms), watermarks[done + 1])
+            wanted = holding(action.rule, self._since_ms, at_ms)
+            if action.rule_version != wanted:
+                self.misjudged.append(f"{action.rule}@{action.rule_version} at {action.time_ms}, not @{wanted}")
+        return actions
 
 
-_action = Crossings.action
+_actions = Crossings.actions
 
 
 def rows_of(unit: Unit) -> dict[bytes, bytes]:
