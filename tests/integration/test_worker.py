@@ -261,9 +261,9 @@ def test_a_state_of_another_layout_ends_it_with_the_reason(settings: Settings, s
     with worker(settings):
         shop.produce(10)
         drained(settings)
-    process = Worker(settings, RECOMPRA_ORDERS_RING="20")
+    process = Worker(settings, RECOMPRA_HORIZON="14d")
     try:
-        assert process.end(patience_s=300) == 1, process.last_lines()  # it compiles for these rows first
+        assert process.end(patience_s=300) == 1, process.last_lines()
         assert "another app id" in process.last_lines()
     finally:
         process.kill()
