@@ -123,7 +123,7 @@ def _demo(wanted: _Wanted, interrupts: Interrupts) -> Summary:
     progress, watched, gathering = Progress(), Watched(), Gathering()
     with ThreadPoolExecutor(1) as pool, _view(progress, watched) as (say, show):
         planned = pool.submit(wanted.plan)  # read while the parts start, which are other processes
-        with started(broker, loaded, interrupts, say=say, parts=("worker", "trainer")) as instance:
+        with started(broker, loaded, interrupts, say=say) as instance:
             say("reading the orders")
             run = _run(loaded, instance, planned.result(), progress, watched, gathering, show)
             with asyncio.Runner() as runner:
@@ -162,6 +162,7 @@ def _settings(broker: str) -> Loaded:
         publish_delta=0.04,
         commit_interval_s=0.4,
         snapshot_every="2d",
+        shop_every="7d",
     )
 
 
