@@ -36,6 +36,8 @@ bench: $(VENV)/.bench warm ## Measure speed and quality on this machine (tables,
 	@$(PYTHON) -m streams.brokers fetch
 	$(SAY) "throughput beside a naive worker and the ceiling, on the local Apache Kafka"
 	@$(PYTHON) -m benchmarks.throughput
+	$(SAY) "replays of a year beside a worker that reads it, on the local Apache Kafka"
+	@$(PYTHON) -m benchmarks.replay_year
 	$(SAY) "ticks: what time alone costs, at a million customers"
 	@$(PYTHON) -m benchmarks.ticks
 	$(SAY) "quality of the scores on real shops"

@@ -1,15 +1,17 @@
 """How fast a worker restores its state, and what memory a customer takes. `python -m benchmarks.memory`
 
 The state of a million customers is made by the engine itself and put on the changelog; then a worker starts on it.
-Its own memory and its own count of seconds are read; a worker without customers is the base. All rules are in force
-unless `RECOMPRA_RULES` says otherwise.
+Its own memory, CPU and seconds are read; a worker without customers is the base, and beside it stands what only reading
+those rows takes. All rules are in force unless `RECOMPRA_RULES` says otherwise.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from scoring.kernel import Events
 from scoring.kinds import Kind
 from scoring.profile import DAY_MS
 from scoring.sides import Detail
+from streams.changelog import read_changelog
 from streams.clock import now_ms
 from streams.engine_settings import checked_rules, engine_settings
 from streams.settings import Settings
@@ -72,7 +75,7 @@ def restored(customers: int, said: Callable[[str], None]) -> dict[str, Any]:
     with Cluster(PARTITIONS, (base, full), **RULES) as cluster:
         said("  a worker without customers")
         with Worker(cluster, base, exactly_once=True, **RULES) as worker:
-            base_mb, base_s = worker.rss_mb, worker.ready_after_s
+            base_mb, base_s, base_cpu_s = worker.rss_mb, worker.ready_after_s, worker.cpu_s
         said("  putting their state on the changelog")
         rows = size = 0
         for piece in states(customers, cluster.partition_of):
@@ -84,7 +87,9 @@ def restored(customers: int, said: Callable[[str], None]) -> dict[str, Any]:
             found = worker.metric("recompra_restored_rows_total")
             assert found == rows, (found, rows)
             seconds = worker.ready_after_s - base_s
-            rss_mb, peak_mb, cpu_s = worker.rss_mb, worker.peak_mb, worker.cpu_s
+            rss_mb, peak_mb, cpu_s = worker.rss_mb, worker.peak_mb, worker.cpu_s - base_cpu_s
+        said("  the same rows are read, and nothing is done with them")
+        raw_s, raw_cpu_s = _read(cluster.settings(full), rows)
     figures = {
         "rows_restored_per_s": round(rows / seconds),
         "customers_restored_per_s": round(customers / seconds),
@@ -93,6 +98,11 @@ def restored(customers: int, said: Callable[[str], None]) -> dict[str, Any]:
         "restored_customers": customers,
         "restore_seconds": round(seconds, 1),
         "restore_cpu_s": round(cpu_s, 1),
+        "customers_restored_per_cpu_s": round(customers / cpu_s),
+        "raw_read_seconds": round(raw_s, 1),
+        "raw_read_cpu_s": round(raw_cpu_s, 1),
+        "raw_read_customers_per_s": round(customers / raw_s),
+        "restore_cpu_to_raw_read": round(cpu_s / raw_cpu_s, 2),
         "bytes_per_customer": round((rss_mb - base_mb) * 1024 * 1024 / customers),
         "rss_base_mb": round(base_mb),
         "rss_restored_mb": round(rss_mb),
@@ -100,6 +110,21 @@ def restored(customers: int, said: Callable[[str], None]) -> dict[str, Any]:
     }
     said(f"  {figures}")
     return figures
+
+
+def _read(settings: Settings, rows: int) -> tuple[float, float]:
+    """Seconds and CPU of reading the whole changelog as a restore does."""
+    found = 0
+
+    def count(keys: Sequence[bytes], _: Sequence[bytes | None]) -> None:
+        nonlocal found
+        found += len(keys)
+
+    began, cpu = time.perf_counter(), time.process_time()
+    for partition in range(PARTITIONS):
+        asyncio.run(read_changelog(settings, partition, count, committed=True))
+    assert found == rows, (found, rows)
+    return time.perf_counter() - began, time.process_time() - cpu
 
 
 def main() -> None:

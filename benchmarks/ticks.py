@@ -3,8 +3,9 @@
 An engine is filled with customers who looked at something on one day and, one in four, bought. On the next day one in
 twenty of them looks at one product twice in the same minute, as after a letter to all. Then a day passes tick by tick
 without an event: everybody is scored once, rules fall due by their clocks, and those of that minute cross together 24
-hours later. CPU of this process, for all customers at once; a worker divides them by its partitions, and several
-workers divide these. Settings hold as for every command; all rules are in force unless `RECOMPRA_RULES` says otherwise.
+hours later. Ticks are done in pieces, as a worker does them, which gives its event loop its turn after each. CPU of
+this process, for all customers at once; a worker divides them by its partitions, and several workers divide these.
+Settings hold as for every command; all rules are in force unless `RECOMPRA_RULES` says otherwise.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import os
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +22,10 @@ import numpy as np
 from scoring.engine import Engine
 from scoring.kernel import Events
 from scoring.kinds import Kind
-from scoring.profile import DAY_MS, stable_hash
+from scoring.profile import DAY_MS, NEVER, stable_hash
 from scoring.sides import Detail
 from streams.engine_settings import checked_rules, engine_settings
+from streams.outbox import Outbox
 from streams.settings import Settings
 
 __all__ = ["Tick", "day_of_ticks", "filled"]
@@ -37,13 +40,17 @@ _PIECE = 50_000
 
 
 class Tick(NamedTuple):
-    """One tick: customers due, actions told or withheld, CPU of evaluating and of the rows for the changelog."""
+    """One tick: customers due, actions told or withheld, CPU of evaluating and of the rows for the changelog.
+
+    `pieces_ms` is the CPU of each piece, with the records that come of it.
+    """
 
     at_ms: int
     due: int
     actions: int
     cpu_ms: float
     rows_ms: float
+    pieces_ms: list[float]
 
 
 def filled(customers: int, settings: Settings) -> Engine:
@@ -88,15 +95,22 @@ def _apply(engine: Engine, events: Events, details: dict[int, Detail], first: in
 def day_of_ticks(engine: Engine) -> list[Tick]:
     """Let the day after the letter pass, tick by tick."""
     tick_ms = engine.settings.tick_ms
+    settings = engine.settings
+    bands = [name for name, _ in settings.bands]
+    outbox = Outbox(0, settings.layout.horizon_ms, bands, engine.profiles.keys)
     found = []
     for at_ms in range(LETTER_MS + tick_ms, LETTER_MS + DAY_MS + 2 * tick_ms, tick_ms):
-        begun = time.process_time()
-        outcome = engine.advance(at_ms, at_ms)
-        evaluated = time.process_time()
+        actions, pieces = 0, [time.process_time()]
+        for outcome in engine.advance_in_pieces(at_ms, at_ms):
+            outbox.tell(outcome, (), NEVER)
+            actions += len(outcome.actions)
+            pieces.append(time.process_time())
         rows = engine.changes()
         ended = time.process_time()
+        outbox.drain()
         due = sum(key[:1] == b"c" for key, _ in rows)
-        found.append(Tick(at_ms, due, len(outcome.actions), (evaluated - begun) * 1e3, (ended - evaluated) * 1e3))
+        pieces_ms = [(stop - start) * 1e3 for start, stop in pairwise(pieces)]
+        found.append(Tick(at_ms, due, actions, sum(pieces_ms), (ended - pieces[-1]) * 1e3, pieces_ms))
     return found
 
 
@@ -112,6 +126,8 @@ def figures(ticks: list[Tick]) -> dict[str, dict[str, float]]:
             "cpu_ms": round(tick.cpu_ms, 1),
             "us_a_customer": round(tick.cpu_ms * 1e3 / max(tick.due, 1), 1),
             "rows_ms": round(tick.rows_ms, 1),
+            "pieces": len(tick.pieces_ms),
+            "longest_piece_ms": round(max(tick.pieces_ms, default=0.0), 1),
         }
         for name, tick in found.items()
     }
@@ -119,11 +135,20 @@ def figures(ticks: list[Tick]) -> dict[str, dict[str, float]]:
 
 def table(found: dict[str, dict[str, float]]) -> str:
     """The figures as a Markdown table."""
-    lines = ["| tick | customers due | actions | CPU ms | µs a customer due | ms for the changelog's rows |",
-             "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
+    columns = (
+        "tick",
+        "customers due",
+        "actions",
+        "CPU ms",
+        "µs a customer due",
+        "pieces",
+        "longest, ms",
+        "ms for rows",
+    )
+    lines = [f"| {' | '.join(columns)} |", f"|---{'|--:' * (len(columns) - 1)}|"]
     for name, told in found.items():
         lines.append(f"| {name} | {told['due']:,} | {told['actions']:,} | {told['cpu_ms']:,} | {told['us_a_customer']} "
-                     f"| {told['rows_ms']:,} |")  # fmt: skip
+                     f"| {told['pieces']:,} | {told['longest_piece_ms']} | {told['rows_ms']:,} |")  # fmt: skip
     return "\n".join(lines)
 
 
@@ -145,6 +170,9 @@ def main() -> None:
           f"({layout.dtype.itemsize:,} in memory), {len(ticks):,} ticks of {engine.settings.tick_ms // 1000} s, "
           f"{sum(tick.cpu_ms for tick in ticks) / 864_000:.2%} of a processor\n")  # fmt: skip
     print(table(found))
+    every = sorted(piece for tick in ticks for piece in tick.pieces_ms)
+    print(f"\n{len(every):,} pieces, {sum(piece > 10 for piece in every):,} over 10 ms; one in a thousand takes "
+          f"{every[-len(every) // 1000 - 1]:.1f} ms or more, the longest {every[-1]:.1f} ms")  # fmt: skip
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found | {"customers": options.customers}, indent=2) + "\n")
 

@@ -1,6 +1,7 @@
 """Compilation: one typed name for numba's decorator, so that the rest of the core stays typed."""
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -25,8 +26,17 @@ def compiled(function: F) -> F:
     called = (_FILES.get(id(function.__globals__.get(name)), frozenset()) for name in code.co_names)
     files = _FILES[id(made)] = frozenset({code.co_filename}).union(*called)
     if hasattr(made, "_cache"):  # not where NUMBA_DISABLE_JIT is set
+        made.get_call_template = partial(_of_any_value, made.get_call_template)
         made._cache._cache_file._source_stamp = _stamp(files)
     return cast(F, made)
+
+
+def _of_any_value(template: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+    """What one compiled function calls another by: types alone, as numba would compile anew for each constant."""
+    return template(tuple(map(_unliteral, args)), {name: _unliteral(kind) for name, kind in kws.items()})
+
+
+_unliteral: Any = types.unliteral
 
 
 def _stamp(files: frozenset[str]) -> tuple[tuple[str, int, int], ...]:

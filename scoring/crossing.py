@@ -1,9 +1,9 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import sub
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,12 +27,16 @@ from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
 from scoring.traits import fits
 from scoring.trials import ALL
+from scoring.types import One
 
 __all__ = ["Crossing", "Crossings"]
 
 _CONTRIBUTIONS = Struct(f"<{len(GROUPS)}f")
 _REMEMBERED = 8
 """Crossings of one rule and customer that are kept, for records that are read again after a crash."""
+
+_CHANNEL_NAMES = {channel: channel.name.lower() for channel in Channel}
+_BITS = {code: 1 << place for place, code in enumerate(STORED)}
 
 _MERGING = -2
 """Sources of crossings that came of two customers being one count down from here."""
@@ -56,6 +60,60 @@ def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, 
     return n
 
 
+class _Moment(NamedTuple):
+    """What a crossing's point has, as numbers of Python's: numpy's, one by one, take many times as long.
+
+    `source` and `offset` are those of the causing event, -1 for a tick.
+    """
+
+    row: int
+    time_ms: int
+    event: int
+    at: int
+    age_ms: int
+    cause: int
+    source: int
+    offset: int
+    score: float
+    percentile: float
+    band: int
+    previous: float
+    groups: tuple[float, ...]
+    who: One
+
+
+class _Knowing(NamedTuple):
+    """What all actions of a run of points are made of."""
+
+    points: Points
+    scores: Scores
+    sides: Sides
+    products: Mapping[int, str]
+    customers: Sequence[bytes]
+    price: float
+    shop: ShopSnapshot | None
+    merging: tuple[int, int] | None
+
+
+def _moments(
+    found: Sequence[Crossing], points: Points, events: Events, scores: Scores, place: Mapping[int, int]
+) -> list[_Moment]:
+    at = np.array([crossing.point for crossing in found], np.int64)
+    of = np.array([place[crossing.point] for crossing in found], np.int64)
+    event = points.event[at]
+    source, offset = np.full(len(at), -1), np.full(len(at), -1)
+    caused = event >= 0
+    source[caused], offset[caused] = events.source[event[caused]], events.offset[event[caused]]
+    age_ms = points.received_ms[at] - points.time_ms[at]
+    columns = (
+        points.row[at], points.time_ms[at], event, points.at[at], age_ms, points.cause[at], source, offset,
+        scores.score[of], scores.percentile[of], scores.band[of], scores.previous[of],
+    )  # fmt: skip
+    groups = map(tuple, scores.groups[of].tolist())
+    told = zip(*(column.tolist() for column in columns), groups, scores.who.some(of), strict=True)
+    return list(map(_Moment._make, told))
+
+
 class Crossings:
     """Finds crossings and asks the gates.
 
@@ -75,6 +133,7 @@ class Crossings:
         self._habits = Habits(gates.settings)
         lists = [(r, each) for r, rule in enumerate(rules.rules) for each in rule.of_marks]
         numbered = sorted(zip(lists, slots, strict=True), key=lambda one: -one[0][1].priority)
+        self._rule_of = {(r, each.mark): each for r, each in lists}
         self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
         of_customer = [each for _, each, _ in self._of_customer]
@@ -147,61 +206,64 @@ class Crossings:
             mask |= holds[n].astype(np.uint64) << np.uint64(slot)
         return mask
 
-    def action(
+    def actions(
         self,
-        crossing: Crossing,
+        found: Sequence[Crossing],
         points: Points,
         events: Events,
         scores: Scores,
-        k: int,
+        place: Mapping[int, int],
         sides: Sides,
-        products: dict[int, str],
+        products: Mapping[int, str],
         customers: Sequence[bytes],
         price: float,
         shop: ShopSnapshot | None = None,
         merging: tuple[int, int] | None = None,
-    ) -> Action:
-        """The action of a crossing, with the gates that withhold it; element `k` of `scores` belongs to its point.
+    ) -> list[Action]:
+        """The action of each crossing, with the gates that withhold it; in order.
 
-        `price` is what a contact must be worth, in score. `merging` is source and offset of what made two customers
-        one, if that is the cause.
+        `place` has by point the element of `scores` that belongs to it. `price` is what a contact must be worth, in
+        score. `merging` is source and offset of what made two customers one, if that is the cause.
         """
-        i, rule = crossing.point, crossing.of(self._rules)
-        row, time_ms = int(points.row[i]), int(points.time_ms[i])
-        side, standing = sides.touch(row), sides.standing_at(row, int(points.at[i]))
-        groups = tuple(scores.groups[k].tolist())
+        knowing = _Knowing(points, scores, sides, products, customers, price, shop, merging)
+        moments = _moments(found, points, events, scores, place)
+        return [self._action(*each, knowing) for each in zip(found, moments, strict=True)]
+
+    def _action(self, crossing: Crossing, moment: "_Moment", knowing: "_Knowing") -> Action:
+        rule, sides, scores = self._rule_of[crossing.rule, crossing.mark], knowing.sides, knowing.scores
+        row, time_ms = moment.row, moment.time_ms
+        side, standing = sides.touch(row), sides.standing_at(row, moment.at)
         state = side.rules.get(rule.list_name)
         if state is None:
             state = side.rules[rule.list_name] = RuleState()
-        event = int(points.event[i])
-        cause = (time_ms, int(events.source[event]), int(events.offset[event])) if event >= 0 else (time_ms, -1, -1)
-        if merging is not None:
-            cause = time_ms, _MERGING - merging[0], merging[1]
+        cause = time_ms, moment.source, moment.offset
+        if knowing.merging is not None:
+            cause = time_ms, _MERGING - knowing.merging[0], knowing.merging[1]
         before = _told_before(state, cause, crossing)
-        best = self._best.get(i)
+        best = self._best.get(crossing.point)
         if best is None:
-            best = self._best[i] = self._habits.best(standing, points.visited[i])
+            best = self._best[crossing.point] = self._habits.best(standing, knowing.points.visited[crossing.point])
         asked = Asked(
             rule=rule,
-            customer=customers[row],
+            customer=knowing.customers[row],
             time_ms=time_ms,
-            age_ms=int(points.received_ms[i]) - time_ms,
+            age_ms=moment.age_ms,
             sent_ms=state.sent_ms,
-            automated=bool(points.cause[i] & AUTOMATED),
+            automated=bool(moment.cause & AUTOMATED),
             warming_up=scores.warming_up,
-            score=float(scores.score[k]),
-            percentile=float(scores.percentile[k]),
+            score=moment.score,
+            percentile=moment.percentile,
             best=best.channels,
-            price=price,
-            merged=merging is not None,
+            price=knowing.price,
+            merged=knowing.merging is not None,
         )
         verdict = self._verdict(before, crossing, asked, side, state)
         if before is None:
-            noted = self._note(rule, crossing, sides, row, int(points.at[i]), standing)
+            noted = self._note(rule, crossing, sides, row, moment.at, standing)
             number = self._number(rule, crossing, cause, side, verdict, noted)
         else:
             number, noted = before.number, recalled(before.noted)
-        changes = None
+        groups, changes = moment.groups, None
         if len(state.contributions) == _CONTRIBUTIONS.size:
             changes = tuple(map(sub, groups, _CONTRIBUTIONS.unpack(state.contributions)))
         state.contributions = _CONTRIBUTIONS.pack(*groups)
@@ -211,20 +273,20 @@ class Crossings:
         return Action(
             rule=rule.name,
             rule_version=rule.version,
-            action_class=str(rule.action_class),
+            action_class=rule.action_class.value,
             row=row,
             time_ms=time_ms,
-            event=event,
+            event=moment.event,
             entered=crossing.entered,
             number=number,
             object=crossing.object if rule.mark is None else f"{rule.mark:g}",
-            score=float(scores.score[k]),
-            percentile=float(scores.percentile[k]),
-            band=int(scores.band[k]),
-            previous=float(scores.previous[k]),
+            score=moment.score,
+            percentile=moment.percentile,
+            band=moment.band,
+            previous=moment.previous,
             groups=groups,
             changes=changes,
-            carried=self._carrying.carried(rule, crossing, noted, points, products, shop),
+            carried=self._carrying.carried(rule, crossing, noted, knowing.points, knowing.products, knowing.shop),
             model_version=scores.model_version,
             shop_version=scores.shop_version,
             warming_up=scores.warming_up,
@@ -232,9 +294,9 @@ class Crossings:
             audience=rule.audience,
             withheld=verdict.withheld,
             best=best,
-            who=scores.who.one(k),
+            who=moment.who,
             language=None if standing.language is None else (standing.language[2], standing.language[1]),
-            channel=None if verdict.channel is None else verdict.channel.name.lower(),
+            channel=None if verdict.channel is None else _CHANNEL_NAMES[verdict.channel],
             coupon=verdict.coupon,
             not_before_ms=verdict.not_before_ms,
             control=verdict.control,
@@ -267,7 +329,7 @@ class Crossings:
 
     def _told(self, before: Crossed, asked: Asked) -> Verdict:
         """The verdict that was remembered."""
-        withheld = tuple(code for code in GATES if before.shut >> STORED.index(code) & 1)
+        withheld = tuple(code for code in GATES if before.shut & _BITS[code])
         channel = None if before.channel < 0 else Channel(before.channel)
         control = self._gates.drawn(asked) if withheld == ("holdout",) else None
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
@@ -286,7 +348,7 @@ class Crossings:
             *cause,
             number,
             not verdict.withheld,
-            sum(1 << STORED.index(code) for code in verdict.withheld),
+            sum(map(_BITS.__getitem__, verdict.withheld)),
             -1 if verdict.channel is None else int(verdict.channel),
             verdict.coupon,
             verdict.not_before_ms or 0,
@@ -353,9 +415,9 @@ def _use(rule: Rule, verdict: Verdict, time_ms: int, standing: Standing, sides: 
 
 def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossing) -> Crossed | None:
     """The crossing as it was told before a crash, if it was."""
-    thing = crossing.object or ""
+    thing, (ms, source, offset) = crossing.object or "", cause
     for told in state.lately:
-        if (told.ms, told.source, told.offset) == cause and told.object == thing:
+        if told.ms == ms and told.offset == offset and told.source == source and told.object == thing:
             return told
     if crossing.object is None and crossing.entered == (state.crossings % 2 == 1) and state.lately:
         # The list is that of before a crash, this record is not: they were told, by an event read earlier then.

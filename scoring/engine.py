@@ -1,6 +1,6 @@
 """Engine: one partition's scoring, from a run of events to what is told of it and to what must be stored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -330,11 +330,10 @@ class Engine:
                         band, previous, self._groups(points.X[:1]), self._who(points.facts[:1], score),
                         model.version, model.warming_up, self.shop_version)  # fmt: skip
         price = model.score_at(self.settings.gates.budget_percentile)
-        outcome.actions += [
-            self.crossings.action(crossing, points, NO_EVENTS, scores, 0, self.sides, self.products,
-                                  self.profiles.keys, price, self.shop, cause)
-            for crossing in found
-        ]  # fmt: skip
+        outcome.actions += self.crossings.actions(
+            found, points, NO_EVENTS, scores, {0: 0}, self.sides, self.products, self.profiles.keys, price, self.shop,
+            cause,
+        )  # fmt: skip
 
     def _applied(self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes]) -> Outcome:
         clock = self.clock
@@ -372,6 +371,21 @@ class Engine:
         self.sides.begin()
         return self._run(NO_EVENTS, watermark_ms, received_ms)
 
+    def advance_in_pieces(self, watermark_ms: int, received_ms: int) -> Iterator[Outcome]:
+        """`advance`, a few customers at a time: their outcomes in turn, the same all together.
+
+        Until the last is asked for nothing else may be: neither events, models or rules, nor what is to be stored.
+        """
+        if watermark_ms <= self.clock.watermark_ms:
+            return
+        self.sides.begin()
+        done = False
+        while not done:
+            outcome = Outcome()
+            done, _ = self._step(NO_EVENTS, 0, watermark_ms, received_ms, outcome, self.settings.tick_piece)
+            self.sides.pack()
+            yield outcome
+
     def look_at_everybody(self) -> Outcome:
         """Ask the rules in force about everybody at the next tick, as the daily look asks each customer once a day."""
         rows, tick_ms = self.profiles.rows[: len(self.profiles)], self.config.tick_ms
@@ -383,24 +397,30 @@ class Engine:
         return self.advance(at_ms, at_ms)
 
     def _run(self, events: Events, until_ms: int, received_ms: int) -> Outcome:
-        outcome = Outcome()
-        i = 0
-        while True:
-            stop = self._next_change_ms()
-            why, i, m, resolved = run(
-                self.profiles.rows, len(self.profiles), events, i, self._heap, self.clock.watermark, until_ms,
-                received_ms, stop, self.choice, self._points, self.model.scorer, self._reading, self.config, self._acc,
-            )  # fmt: skip
-            if m:
-                self._tell(m, events, outcome)
-            if resolved:
-                self.pending.resolve(self._points, resolved, self.profiles.keys, outcome)
-            if why == DONE:
-                return outcome
-            if why == HEAP:
-                self._heap = grown(self._heap, 2 * len(self._heap.ms))
-            elif why == SWAP:
-                self._take_effect(stop)
+        outcome, done, i = Outcome(), False, 0
+        while not done:
+            done, i = self._step(events, i, until_ms, received_ms, outcome)
+        return outcome
+
+    def _step(
+        self, events: Events, i: int, until_ms: int, received_ms: int, outcome: Outcome, most: int = ROOM
+    ) -> tuple[bool, int]:
+        """Go on from event `i` for at most so many evaluation points; whether that was all, and the next event."""
+        points = self._points._replace(row=self._points.row[:most])
+        stop = self._next_change_ms()
+        why, i, m, resolved = run(
+            self.profiles.rows, len(self.profiles), events, i, self._heap, self.clock.watermark, until_ms, received_ms,
+            stop, self.choice, points, self.model.scorer, self._reading, self.config, self._acc,
+        )  # fmt: skip
+        if m:
+            self._tell(m, events, outcome)
+        if resolved:
+            self.pending.resolve(points, resolved, self.profiles.keys, outcome)
+        if why == HEAP:
+            self._heap = grown(self._heap, 2 * len(self._heap.ms))
+        elif why == SWAP:
+            self._take_effect(stop)
+        return why == DONE, i
 
     def _served(self, m: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Score, percentile and band of `m` evaluation points, (m,) each; fills the columns that rules read of them."""
@@ -448,24 +468,12 @@ class Engine:
                                          score[chosen], percentile[chosen], band[chosen], previous, groups, told,
                                          model.version, model.warming_up, self.shop_version))  # fmt: skip
         if found:
-            place = {int(point): k for k, point in enumerate(chosen.tolist())}
+            place = {point: k for k, point in enumerate(chosen.tolist())}
             price = model.score_at(self.settings.gates.budget_percentile)
-            for crossing in found:
-                k = place[crossing.point]
-                outcome.actions.append(
-                    self.crossings.action(
-                        crossing,
-                        points,
-                        events,
-                        outcome.scores[-1],
-                        k,
-                        self.sides,
-                        self.products,
-                        self.profiles.keys,
-                        price,
-                        self.shop,
-                    )
-                )
+            outcome.actions += self.crossings.actions(
+                found, points, events, outcome.scores[-1], place, self.sides, self.products, self.profiles.keys, price,
+                self.shop,
+            )  # fmt: skip
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
         if self.contents is not None:
             scored = Scored(score, percentile, band, model.version, model.warming_up)

@@ -17,6 +17,7 @@ class EngineSettings:
     A customer with more than `automated_per_hour` events in a UTC hour is taken for a machine until an hour after it
     calms: counted and scored, but no example and no action comes of it. Of `gates`, those that ask for a customer's
     standing are open unless they are set. `content` says whether it is told what customers are shown.
+    `tick_piece` is how many evaluation points of quiet time are dealt with at once where pieces are asked for.
     """
 
     layout: Layout = field(default_factory=Layout)
@@ -36,12 +37,15 @@ class EngineSettings:
     content: bool = False
     gates: GateSettings = field(default_factory=GateSettings.open)
     types: Terms = field(default_factory=Terms)
+    tick_piece: int = 64
 
     def __post_init__(self) -> None:
         if self.tick_ms < 1000:
             raise ValueError(f"tick_ms: {self.tick_ms} is under a second; give at least 1000")
         if not 1 <= self.automated_per_hour < 65_535:
             raise ValueError(f"automated_per_hour: {self.automated_per_hour} is outside [1, 65534]")
+        if self.tick_piece < 1:
+            raise ValueError(f"tick_piece: {self.tick_piece} is under 1")
         if not 0 < self.publish_delta < 1:
             raise ValueError(f"publish_delta: {self.publish_delta} is outside (0, 1)")
 

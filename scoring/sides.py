@@ -85,6 +85,7 @@ class Sides:
         self._objects_kept = objects_kept
         self._by_row: dict[int, bytes] = {}
         self._open: dict[int, Side] = {}
+        self._changed: dict[int, None] = {}
         self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
         self._again: dict[int, int] = {}
         self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
@@ -149,6 +150,7 @@ class Sides:
     def forget(self, row: int) -> None:
         """Keep nothing of a customer."""
         self._open.pop(row, None)
+        self._changed.pop(row, None)
         self._by_row.pop(row, None)
 
     def apply(
@@ -326,15 +328,22 @@ class Sides:
 
     def changes(self) -> list[tuple[int, bytes]]:
         """The records changed since the last call, by row, as bytes; between calls they are kept in that small form."""
-        changed = [(row, packed(side)) for row, side in self._open.items()]
-        self._by_row.update(changed)
-        self._open.clear()
+        self.pack()
+        changed = [(row, self._by_row[row]) for row in self._changed]
+        self._changed.clear()
         return changed
+
+    def pack(self) -> None:
+        """Turn the records that are open into bytes, so that `changes` has less to do at once."""
+        for row, side in self._open.items():
+            self._by_row[row] = packed(side)
+            self._changed[row] = None
+        self._open.clear()
 
     @property
     def waiting(self) -> bool:
         """Whether a record has changed since `changes`."""
-        return bool(self._open)
+        return bool(self._open or self._changed)
 
     def copied(self) -> dict[int, bytes]:
         """The records by row, as bytes; those changed since `changes` as they were then."""

@@ -90,19 +90,28 @@ class Copy(Protocol):
 
 
 class UnitStatus(Protocol):
-    """What the protocol asks of a unit's figures: `pending` counts outputs and rows not yet taken."""
+    """What the protocol asks of a unit's figures: `pending` counts outputs and rows not yet taken.
+
+    `whole` is false where `pump` has begun something that it has not ended, and nothing can be taken.
+    """
 
     @property
     def pending(self) -> int: ...  # noqa: D102
+    @property
+    def whole(self) -> bool: ...  # noqa: D102
 
 
 class UnitState(Protocol):
-    """One partition number's state, as the protocol drives it; every method is one step, without await."""
+    """One partition number's state, as the protocol drives it; every method is one step, without await.
+
+    `pump` may begin what takes several calls of it: until that is done nothing is taken. `finish` does it at once.
+    """
 
     def offer(self, source: int, records: Sequence[Any], end_offset: int) -> None: ...  # noqa: D102
     def idle(self, source: int, position: int, end_offset: int) -> None: ...  # noqa: D102
     def wants(self, source: int) -> bool: ...  # noqa: D102
     def pump(self, now_ms: int) -> bool: ...  # noqa: D102
+    def finish(self) -> None: ...  # noqa: D102
     def take(self) -> Taken | None: ...  # noqa: D102
     def copy(self) -> Copy | None: ...  # noqa: D102
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None: ...  # noqa: D102
@@ -368,6 +377,8 @@ class CommitProtocol:
     async def _suspend(self, holding: _Holding) -> None:
         if holding.stage is Stage.ACTIVE:
             try:
+                if holding.unit is not None:
+                    holding.unit.finish()
                 await self._commit(holding, wait=True)
             finally:
                 if holding.stage is Stage.ACTIVE:
@@ -432,9 +443,12 @@ class CommitProtocol:
     # ---- writing
 
     def crowded(self, partition: int, bound: int) -> bool:
-        """Whether more than `bound` outputs and rows wait for a commit."""
+        """Whether more than `bound` outputs and rows wait for a commit, and one can be made now."""
         holding = self._holdings.get(partition)
-        return holding is not None and holding.unit is not None and holding.unit.status().pending > bound
+        if holding is None or holding.unit is None:
+            return False
+        status = holding.unit.status()
+        return status.whole and status.pending > bound
 
     def committing(self, partition: int) -> bool:
         """Whether a commit of this partition is under way."""

@@ -1,10 +1,10 @@
 """Living through: a partition's inputs, in order of event time."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final, Protocol
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from scoring.kinds import N_SOURCES
 from streams.commit import Taken
@@ -12,25 +12,20 @@ from streams.connection import reader
 from streams.ends import ends
 from streams.outbox import INPUTS
 from streams.settings import Settings
+from streams.slice_reader import SliceReader
 from streams.unit import Unit
 
 __all__ = ["Inputs", "Pacing", "inputs_of", "live_through"]
 
-_POLL_MS: Final = 250
 _COMMIT_EVENTS: Final = 50_000
 """Outputs are taken after about so many events; until then they are in memory."""
 
 
 class Inputs:
-    """The three inputs of a partition number, from where they begin or from given offsets, up to an end.
-
-    Each has a consumer of its own, which is left alone while the input is ahead: kafka-python gives no more of a
-    partition that was paused while some of it was fetched.
+    """The inputs of a partition number, from where they begin or from given offsets, up to an end; to be closed.
 
     Parameters
     ----------
-    most
-        Records that are read of one input at once.
     begin, end
         The offset to begin at, and that after the last record, by source; None: all that is there now.
 
@@ -40,38 +35,47 @@ class Inputs:
         The offset of the oldest record that is there, by source.
     end
         The offset after the last record, by source.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If no broker answers.
     """
 
     def __init__(
         self,
-        consumers: Sequence[KafkaConsumer],
+        settings: Settings,
         partition: int,
-        most: int,
         begin: Sequence[int] | None = None,
         end: Sequence[int] | None = None,
     ) -> None:
-        self._most = most
-        self._consumers = list(zip(consumers, (TopicPartition(topic, partition) for topic in INPUTS), strict=True))
-        self.first, self.end = [], []
-        for source, (consumer, part) in enumerate(self._consumers):
-            consumer.assign([part])
-            self.first.append(int(consumer.beginning_offsets([part])[part]))
-            self.end.append(ends(consumer, [part])[part] if end is None else end[source])
-            consumer.seek(part, self.first[source] if begin is None else begin[source])
+        self._most = settings.slice_records
+        self._places = [(topic, partition) for topic in INPUTS]
+        parts = [TopicPartition(*place) for place in self._places]
+        with reader(settings) as consumer:
+            consumer.assign(parts)
+            first = consumer.beginning_offsets(parts)
+            last = ends(consumer, parts) if end is None else {}
+        self.first = [int(first[part]) for part in parts]
+        self.end = [last[part] for part in parts] if end is None else list(end)
+        self._reader = SliceReader(settings, dict(zip(self._places, begin or self.first, strict=True)))
 
     def position(self, source: int) -> int:
         """The next offset to read."""
-        consumer, part = self._consumers[source]
-        return int(consumer.position(part))
+        return self._reader.position(self._places[source])
 
     def poll(self, sources: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
         """What comes next of some of the inputs, up to their ends."""
+        taken = self._reader.take([self._places[source] for source in sources], self._most)
         for source in sources:
-            consumer, part = self._consumers[source]
-            polled = consumer.poll(timeout_ms=_POLL_MS, max_records=self._most)
-            records = [record for record in polled.get(part, ()) if record.offset < self.end[source]]
+            some = taken.get(self._places[source], ())
+            records = [record for record in some if record.offset < self.end[source]]
             if records:
                 yield source, records
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._reader.close()
 
 
 @contextmanager
@@ -85,9 +89,8 @@ def inputs_of(
     BrokerUnreachableError
         If no broker answers.
     """
-    with ExitStack() as stack:
-        consumers = [stack.enter_context(reader(settings)) for _ in INPUTS]
-        yield Inputs(consumers, partition, settings.slice_records, begin, end)
+    with closing(Inputs(settings, partition, begin, end)) as inputs:
+        yield inputs
 
 
 class Pacing(Protocol):

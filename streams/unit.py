@@ -45,6 +45,7 @@ RUN_SPAN_MS: Final = 86_400_000
 hundreds of thousands of scores along, too many for one commit."""
 POISONED: Final = Decoded(Events.blank(0), {}, [], 0, [(0, POISON)])
 """What a record that makes the engine fail is decoded to."""
+_OVER: Final = object()
 TICKS_AT_ONCE: Final = 60
 """Most ticks that quiet time runs at once."""
 
@@ -87,6 +88,7 @@ class UnitStatus:
     """Figures of a unit; times in ms, None before the first event."""
 
     pending: int
+    whole: bool
     watermark_ms: int | None
     counts: Counts
     waiting: tuple[int, ...]
@@ -188,6 +190,8 @@ class Unit:
         self._told_ms = NEVER
         self._live: tuple[int, int] | None = None
         self._touched = 0
+        self._ticking: Iterator[None] | None = None
+        self._held_back: list[Callable[[], None]] = []
         self._notes = Steps()
         self._models = list(loaded)
         self._timeline = timeline
@@ -230,8 +234,11 @@ class Unit:
         """Apply some of what waits; True if there is more to do at once.
 
         When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
-        the last record was received, if that record was about its own time, and by half a window at most.
+        the last record was received, if that record was about its own time, and by half a window at most. That is done
+        in pieces, some customers at a call, and nothing else is applied or written before the last of them.
         """
+        if self._ticking is not None:
+            return self._tick_on()
         behind, run = self._next_run()
         if run is not None:
             self.apply(run, behind)
@@ -315,21 +322,59 @@ class Unit:
         if target <= at:
             return False
         step = min(target, (at // tick + TICKS_AT_ONCE) * tick)
-        self.tick(step, now_ms)
-        return step < target
+        self.tick(step, now_ms, whole=False)
+        return self._ticking is not None or step < target
 
-    def tick(self, until_ms: int, now_ms: int) -> None:
-        """Let quiet time pass up to a time, as of a wall time."""
-        outcome = self.engine.advance(until_ms, now_ms)
-        self.outbox.tell(outcome, (), self._told_ms)
+    def tick(self, until_ms: int, now_ms: int, *, whole: bool = True) -> None:
+        """Let quiet time pass up to a time, as of a wall time; or begin to, and `pump` goes on."""
+        if whole:
+            self.outbox.tell(self.engine.advance(until_ms, now_ms), (), self._told_ms)
+            self._ticked(until_ms, now_ms)
+        else:
+            self._ticking = self._tick(until_ms, now_ms)
+            self._tick_on()
+
+    def _tick(self, until_ms: int, now_ms: int) -> Iterator[None]:
+        try:
+            for outcome in self.engine.advance_in_pieces(until_ms, now_ms):
+                self.outbox.tell(outcome, (), self._told_ms)
+                yield
+        except Exception:
+            self._broken = True
+            raise
+        self._ticked(until_ms, now_ms)
+
+    def _ticked(self, until_ms: int, now_ms: int) -> None:
         self._notes.tick(until_ms, now_ms)
         self._touched += 1
+
+    def _tick_on(self) -> bool:
+        """Do the next piece of quiet time; whether there is another, or something came up meanwhile."""
+        if self._ticking is None or next(self._ticking, _OVER) is not _OVER:
+            return self._ticking is not None
+        self._ticking = None
+        for told in self._held_back:
+            told()
+        self._held_back.clear()
+        return True
+
+    def finish(self) -> None:
+        """Do what is left of the pieces of quiet time, at once."""
+        while self._ticking is not None:
+            self._tick_on()
+
+    def _between(self, told: Callable[[], None]) -> None:
+        """Do something now, or once the pieces of quiet time are done."""
+        if self._ticking is None:
+            told()
+        else:
+            self._held_back.append(told)
 
     # ---- writing
 
     def take(self) -> Taken | None:
-        """Give what is to be written since the last call; None if nothing changed."""
-        if not self._touched or self._broken:
+        """Give what is to be written since the last call; None if nothing changed, or a tick is under way."""
+        if not self._touched or self._broken or self._ticking is not None:
             return None
         watermark_ms = self.engine.clock.watermark_ms
         if watermark_ms > self._told_ms and watermark_ms != NEVER:
@@ -345,7 +390,7 @@ class Unit:
 
     def copy(self) -> UnitCopy | None:
         """Copy all rows, as the changelog holds them once what was taken is written; None while more is to be taken."""
-        engine = None if self._touched or self._broken else self.engine.copy()
+        engine = None if self._touched or self._broken or self._ticking is not None else self.engine.copy()
         return None if engine is None else UnitCopy(engine, self._meta())
 
     def _meta(self) -> bytes:
@@ -412,8 +457,9 @@ class Unit:
             if offset > self._next[source]:
                 raise StateLostError(
                     f"partition {self.partition}: {INPUTS[source]} is committed up to {offset}, but the changelog's "
-                    f"state only holds what lies before {self._next[source]}; restore the changelog topic, or "
-                    "start under another app_id to read everything anew"
+                    f"state only holds what lies before {self._next[source]}; run `recompra reset` or `recompra import` "
+                    "again if one was interrupted, restore the changelog topic, or start under another app_id to read "
+                    "everything anew"
                 )
             if max(offset, 0) < self._next[source]:
                 self._moved.add(source)
@@ -448,25 +494,34 @@ class Unit:
     def swap_model(self, snapshot: Snapshot) -> None:
         """Use a model from its effective time on; while the state is still being read, once it is there."""
         if self._restored:
-            self.engine.swap(snapshot)
-            self._notes.told(MODEL, str(snapshot.version))
+            self._between(lambda: self._take_model(snapshot))
         else:
             self._models.append(snapshot)
+
+    def _take_model(self, snapshot: Snapshot) -> None:
+        self.engine.swap(snapshot)
+        self._notes.told(MODEL, str(snapshot.version))
 
     def swap_shop(self, snapshot: ShopSnapshot) -> None:
         """Use a version of the shop's knowledge from its effective time on, as a model."""
         if self._restored:
-            self.engine.swap_shop(snapshot)
-            self._notes.told(SHOP, str(snapshot.version))
+            self._between(lambda: self._take_shop(snapshot))
         else:
             self._shop.append(snapshot)
+
+    def _take_shop(self, snapshot: ShopSnapshot) -> None:
+        self.engine.swap_shop(snapshot)
+        self._notes.told(SHOP, str(snapshot.version))
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         """Use each rule set from its event time on; while the state is still being read, once it is there."""
         self._timeline = timeline
         if self._restored:
-            self.engine.plan_rules(timeline)
-            self._notes.told(RULES, timeline_id(timeline))
+            self._between(lambda: self._take_rules(timeline))
+
+    def _take_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
+        self.engine.plan_rules(timeline)
+        self._notes.told(RULES, timeline_id(timeline))
 
     # ---- figures
 
@@ -475,7 +530,8 @@ class Unit:
         engine = self.engine
         watermark_ms = engine.clock.watermark_ms
         return UnitStatus(
-            pending=len(self.outbox) + self._touched,
+            pending=len(self.outbox) + self._touched + (self._ticking is not None),
+            whole=self._ticking is None,
             watermark_ms=None if watermark_ms == NEVER else watermark_ms,
             counts=engine.counts,
             waiting=tuple(self._waiting.count),

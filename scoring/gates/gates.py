@@ -96,7 +96,7 @@ class Gates:
         self.replay = replay
         self._max_age_ms = max_action_age_ms
         terms = settings.channels.items()
-        self._permitted = {message: [one for one, its in terms if message in its.permits] for message in Message}
+        self._permitted = {message: sorted(one for one, its in terms if message in its.permits) for message in Message}
 
     def judge(self, asked: Asked, standing: Standing) -> Verdict:
         """The verdict on one entry; O(gates x channels)."""
@@ -110,7 +110,7 @@ class Gates:
         unknown = settings.consent_unknown or not marketing
         consented = [channel for channel in permitted if standing.consents(channel, purpose, unknown)]
         room = [channel for channel in consented if self._has_room(asked.time_ms, standing, purpose, channel)]
-        channel = max(room or consented or permitted, key=lambda one: (asked.best[one], -one), default=None)
+        channel = max(room or consented or permitted, key=asked.best.__getitem__, default=None)  # of equals the first
         drawn = self.drawn(asked)
         not_before_ms = self._not_before(asked.time_ms, standing) if marketing else None
         expires_ms = rule.expires_after_ms
@@ -132,7 +132,7 @@ class Gates:
             and not_before_ms >= asked.time_ms + expires_ms,
             "merged": asked.merged,
         }
-        withheld = tuple([code for code in GATES if shut.get(code, False)])
+        withheld = tuple([code for code in GATES if shut.get(code)])
         control = drawn if withheld == ("holdout",) else None
         return Verdict(withheld, channel, coupon, not_before_ms, control)
 

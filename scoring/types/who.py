@@ -1,6 +1,6 @@
 """Who: everything that is told of customers' types, stages and values, from their facts and the shop's table."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,9 @@ class Who(NamedTuple):
     next_days: FloatArray
     predicted: FloatArray
 
-    def one(self, place: int) -> "One":
-        """The one at a place."""
-        found = (column[place].item() for column in self)
-        return One._make(None if value != value else value for value in found)
+    def some(self, places: IntArray) -> list["One"]:
+        """Those at these places, in order."""
+        return list(map(One._make, zip(*(_known(column[places]) for column in self), strict=True)))
 
 
 class One(NamedTuple):
@@ -59,6 +58,11 @@ class One(NamedTuple):
     gap_days: float | None
     next_days: float | None
     predicted: float | None
+
+
+def _known(column: IntArray | FloatArray) -> list[Any]:
+    found: list[Any] = column.tolist()
+    return [None if value != value else value for value in found] if column.dtype.kind == "f" else found
 
 
 def who(facts: Facts, probability: FloatArray, shop: ShopTable, terms: Terms, horizon_days: float) -> Who:

@@ -16,7 +16,7 @@ from streams.settings import Settings
 __all__ = ["InputLag", "lag", "partitions_of", "watermarks"]
 
 _LAST: Final = 64
-"""Offsets from the end of `progress` among which a partition's last record is: transactions' markers take some."""
+"""Offsets from the end of a partition that are looked at one by one: transactions' markers take some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class InputLag:
     end
         The offset after the last record.
     records
-        Still to be read, at most: what retention removed is not there any more, and a transaction's markers count.
+        Still to be read. Where there are many, at most so many: offsets that a transaction's markers took count too.
     watermark_ms
         Event time to which the partition has come, by its last record on `progress`; None where there is none.
     """
@@ -53,12 +53,16 @@ def lag(settings: Settings) -> list[InputLag]:
     """
     with reader(settings) as consumer:
         inputs = partitions_of(consumer, INPUTS)
+        with admin_client(settings) as client:
+            told = client.list_group_offsets({settings.app_id: inputs}).get(settings.app_id, {}) if inputs else {}
+        committed = {part: _offset(told.get(part)) for part in inputs}
         consumer.assign(inputs)
         first, end = consumer.beginning_offsets(inputs), ends(consumer, inputs)
-        told = watermarks(consumer)
-    with admin_client(settings) as client:
-        committed = client.list_group_offsets({settings.app_id: inputs}).get(settings.app_id, {}) if inputs else {}
-    return [_lag(part, committed, first[part], end[part], told.get(part.partition)) for part in inputs]
+        waiting = {part: max(first[part], committed[part] or 0) for part in inputs}
+        unread = _unread(consumer, waiting, end)
+        come_to = watermarks(consumer)
+    return [InputLag(part.topic, part.partition, committed[part], end[part], unread[part], come_to.get(part.partition))
+            for part in inputs]  # fmt: skip
 
 
 def partitions_of(consumer: KafkaConsumer, topics: tuple[str, ...]) -> list[TopicPartition]:
@@ -68,13 +72,26 @@ def partitions_of(consumer: KafkaConsumer, topics: tuple[str, ...]) -> list[Topi
     return [TopicPartition(topic, number) for topic in there for number in sorted(consumer.partitions_for_topic(topic))]
 
 
-def _lag(
-    part: TopicPartition, committed: Mapping[TopicPartition, Any], first: int, end: int, watermark_ms: int | None
-) -> InputLag:
-    told = committed.get(part)
-    offset = None if told is None or told.offset < 0 else int(told.offset)
-    waiting = end - max(first, 0 if offset is None else offset)
-    return InputLag(part.topic, part.partition, offset, end, max(waiting, 0), watermark_ms)
+def _offset(told: Any) -> int | None:
+    return None if told is None or told.offset < 0 else int(told.offset)
+
+
+def _unread(
+    consumer: KafkaConsumer, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Records from each start on; where few offsets are left, what lies there is counted: it may be markers alone."""
+    unread = {part: max(end[part] - start[part], 0) for part in start}
+    few = [part for part, count in unread.items() if 0 < count <= _LAST]
+    if not few:
+        return unread
+    consumer.assign(few)
+    for part in few:
+        consumer.seek(part, start[part])
+    unread |= dict.fromkeys(few, 0)
+    while any(consumer.position(part) < end[part] for part in few):
+        for part, records in consumer.poll(timeout_ms=250).items():
+            unread[part] += sum(record.offset < end[part] for record in records)
+    return unread
 
 
 def watermarks(consumer: KafkaConsumer) -> dict[int, int]:

@@ -1,14 +1,15 @@
 """Comparing: a digest of what was told, and where two tellings differ."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import orjson
 
 from schemas.timestamp import to_ms
+from streams.replay.causes import late_event, rules_cause, version_cause
 from streams.replay.shadow import is_told
 from streams.settings import Settings
 from streams.tailing import tail
@@ -16,9 +17,8 @@ from streams.topics import found
 
 __all__ = ["Difference", "Differences", "Digest", "compare", "digest"]
 
-_CAUSES: Final = (("rule_version", "another version of the rule"), ("model_version", "another version of the model"),
-                  ("shop_version", "another version of the shop's knowledge"), ("withheld", "the gates"),
-                  ("trigger", "another event, or another order of events"))  # fmt: skip
+_Record = tuple[int, Any]
+"""Partition and value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,41 +84,78 @@ def digest(settings: Settings, shadow: str | None, span_ms: tuple[int, int], *, 
 def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores: bool = False) -> Differences:
     """Compare a replay with what was told live, record by record, by the records' ids; holds one topic in memory.
 
+    The first difference comes with its cause, as far as it can be told: another version of the rule, the model or the
+    shop's knowledge; rules with other parameters; an event that came late, so that live told without it; else what of
+    the customer's state differs.
+
     Raises
     ------
     BrokerUnreachableError
         If no broker answers.
     """
     found_ = Differences()
+    first: _First | None = None
     for topic in _topics(settings, shadow, scores=scores):
         live = _by_id(settings, None, topic, span_ms)
         other = _by_id(settings, shadow, topic, span_ms)
-        for name in live.keys() | other.keys():
-            _note(found_, topic, name, live.get(name), other.get(name))
+        differ = [
+            _First.of(topic, name, live.get(name), other.get(name))
+            for name in live.keys() | other.keys()
+            if _note(found_, topic, live.get(name), other.get(name))
+        ]
+        earliest = min(differ, key=lambda one: one[:3], default=None)
+        if earliest is not None and (first is None or earliest[:3] < first[:3]):
+            first = earliest._replace(said=earliest.by_versions(_values(live), _values(other)))
+    if first is not None:
+        found_.first = Difference(first.topic, first.id, first.time, first.said or first.otherwise(settings, shadow))
     return found_
 
 
-def _note(found_: Differences, topic: str, name: str, live: Any, other: Any) -> None:
+class _First(NamedTuple):
+    """A record that differs: when it is of, where it is, and both tellings of it; and the cause, once it is known."""
+
+    time: str
+    topic: str
+    id: str
+    live: _Record | None
+    other: _Record | None
+    said: str | None = None
+
+    @classmethod
+    def of(cls, topic: str, name: str, live: _Record | None, other: _Record | None) -> "_First":
+        _, value = live or other or (0, {})
+        return cls(value["time"], topic, name, live, other)
+
+    def by_versions(self, lives: Sequence[Any], others: Sequence[Any]) -> str | None:
+        live, other = self.live and self.live[1], self.other and self.other[1]
+        return version_cause(live, other, (lives, others))
+
+    def otherwise(self, settings: Settings, shadow: str) -> str:
+        """The cause where the versions are the same."""
+        partition, there = self.live or self.other or (0, {})
+        customer = there["data"]["customer_id"].encode()
+        said = rules_cause(settings, shadow, partition) or late_event(settings, partition, customer, to_ms(self.time))
+        if said is not None:
+            return said
+        if self.live is None or self.other is None:
+            return f"only {'in the shadow' if self.live is None else 'live'}, as other things happened before"
+        before, after = self.live[1]["data"], self.other[1]["data"]
+        names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        return f"the customer's state: {', '.join(names)} differ"
+
+
+def _values(records: Mapping[str, _Record]) -> list[Any]:
+    return [value for _, value in records.values()]
+
+
+def _note(found_: Differences, topic: str, live: _Record | None, other: _Record | None) -> bool:
+    """Count it; whether they differ."""
     if live == other:
         found_.same[topic] += 1
-        return
+        return False
     place = found_.only_shadow if live is None else found_.only_live if other is None else found_.different
     place[topic] += 1
-    there = live or other
-    first = found_.first
-    if first is None or (there["time"], topic, name) < (first.event_time, first.topic, first.id):
-        found_.first = Difference(topic, name, there["time"], _cause(live, other))
-
-
-def _cause(live: Any, other: Any) -> str:
-    if live is None or other is None:
-        return "only in the shadow" if live is None else "only live"
-    before, after = live["data"], other["data"]
-    for name, cause in _CAUSES:
-        if before.get(name) != after.get(name):
-            return f"{cause} ({name}: {before.get(name)} live, {after.get(name)} in the shadow)"
-    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return f"the customer's state: {', '.join(names)} differ"
+    return True
 
 
 def _topics(settings: Settings, shadow: str | None, *, scores: bool) -> list[str]:
@@ -129,28 +166,30 @@ def _topics(settings: Settings, shadow: str | None, *, scores: bool) -> list[str
     return sorted(name for name in names if is_told(name) and (scores or name not in compacted))
 
 
-def _records(settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int]) -> Iterator[tuple[Any, Any]]:
+def _records(
+    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int]
+) -> Iterator[tuple[bytes | None, int, Any]]:
     name = f"{shadow}-{topic}" if shadow else topic
     records = list(tail(settings, name, "beginning", follow=False))
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
         value = orjson.loads(record.value) if record.value else None
         if value is not None and span_ms[0] <= to_ms(value["time"]) < span_ms[1]:
             value["data"].pop("replay", None)
-            yield record.key, value
+            yield record.key, record.partition, value
 
 
 def _by_customer(
     settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int]
-) -> Mapping[bytes, list[tuple[str, Any]]]:
+) -> Mapping[bytes | None, list[tuple[str, Any]]]:
     """Each customer's records in order, of one id the first: without transactions a crash may repeat some."""
-    lines: dict[bytes, dict[str, Any]] = {}
-    for key, value in _records(settings, shadow, topic, span_ms):
+    lines: dict[bytes | None, dict[str, Any]] = {}
+    for key, _, value in _records(settings, shadow, topic, span_ms):
         lines.setdefault(key, {}).setdefault(value["id"], value)
     return {key: list(line.items()) for key, line in lines.items()}
 
 
-def _by_id(settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int]) -> dict[str, Any]:
-    found_: dict[str, Any] = {}
-    for _, value in _records(settings, shadow, topic, span_ms):
-        found_.setdefault(value["id"], value)
+def _by_id(settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int]) -> dict[str, _Record]:
+    found_: dict[str, _Record] = {}
+    for _, partition, value in _records(settings, shadow, topic, span_ms):
+        found_.setdefault(value["id"], (partition, value))
     return found_

@@ -17,7 +17,7 @@ from streams.ends import records_to_end
 from streams.settings import Settings
 from streams.unit import UnitOptions
 
-__all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plans_topic", "settings_stamp"]
+__all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plan_of", "plans_topic", "settings_stamp"]
 
 _ASKED: Final = ("kind", "first_ms", "stop_ms", "topics", "settings", "begin", "sequence")
 
@@ -86,7 +86,7 @@ class Plans:
 
     def __init__(self, settings: Settings, name: str, write: Callable[[str, int, bytes], None]) -> None:
         self._settings, self._name = settings, name
-        self._topic, self._put = f"{name}-replay", write
+        self._put = write
 
     def agreed(self, partition: int, plan: Plan) -> tuple[Plan, Done | None]:
         """The plan that holds: the first that was made for a partition; and what came of it, if it is done.
@@ -96,7 +96,7 @@ class Plans:
         OtherReplayError
             If that one was asked for otherwise.
         """
-        entries = self._entries(partition)
+        entries = _entries(self._settings, self._name, partition)
         if not entries:
             self._write(partition, _Entry(plan))
             return plan, None
@@ -113,20 +113,31 @@ class Plans:
         """Note that all is told."""
         self._write(partition, _Entry(plan, Done(read, told)))
 
-    def _entries(self, partition: int) -> list[_Entry]:
-        with reader(self._settings) as consumer:
-            place = TopicPartition(self._topic, partition)
-            return [msgspec.json.decode(each.value, type=_Entry) for each in records_to_end(consumer, place)]
-
     def _write(self, partition: int, entry: _Entry) -> None:
-        self._put(self._topic, partition, msgspec.json.encode(entry))
+        self._put(_topic(self._name), partition, msgspec.json.encode(entry))
+
+
+def plan_of(settings: Settings, name: str, partition: int) -> Plan | None:
+    """The plan of a partition of a shadow; None if it was not begun."""
+    entries = _entries(settings, name, partition)
+    return entries[0].plan if entries else None
+
+
+def _entries(settings: Settings, name: str, partition: int) -> list[_Entry]:
+    with reader(settings) as consumer:
+        place = TopicPartition(_topic(name), partition)
+        return [msgspec.json.decode(each.value, type=_Entry) for each in records_to_end(consumer, place)]
+
+
+def _topic(name: str) -> str:
+    return f"{name}-replay"
 
 
 def plans_topic(name: str, partitions: int) -> TopicSpec:
     """The topic of a shadow's plans."""
     return TopicSpec(
         file="replay",
-        name=f"{name}-replay",
+        name=_topic(name),
         role="internal",
         purpose="What each partition of a replay was asked for, and whether it is done.",
         key="none",

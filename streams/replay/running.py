@@ -124,7 +124,7 @@ class Replay:
         first_ms = NEVER if asked.as_it_was else asked.span_ms[0]
         self._pacing = None if asked.speed is None else Paced(asked.speed, first_ms)
         self._read: Counter[int] = Counter()
-        self._of, self._skipped = 0, 0
+        self._of = 0
         self._lock = threading.Lock()
 
     def run(self, partitions: Sequence[int]) -> Replayed:
@@ -145,6 +145,8 @@ class Replay:
             From the broker.
         """
         try:
+            for counter in (self._read, self._shadow.written, self._shadow.skipped):
+                counter.update(dict.fromkeys(partitions, 0))  # so that threads may count while another adds up
             jobs = [job for job in map(self._planned, partitions) if job is not None]
             if self._pacing is None:
                 for job in jobs:

@@ -7,6 +7,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies.layouts import FULL
 from strategies.partitions import RULES, SOURCES, Partition, assert_all_valid, assert_bounded, assert_finite
 
 from schemas.hostile import Case, hostile_cases
@@ -185,7 +186,7 @@ def test_refused_records_leave_neither_customers_nor_products() -> None:
 
 def test_no_more_products_are_remembered_than_the_limit() -> None:
     """Made-up products cost no memory without end; those known first are still told by their ids."""
-    engine = Engine(EngineSettings(products_remembered=3), RULES)
+    engine = Engine(EngineSettings(FULL, products_remembered=3), RULES)
     for number in range(10):
         engine.product(number, f"p{number}")
     assert list(engine.products.values()) == ["p0", "p1", "p2"]

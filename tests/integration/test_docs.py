@@ -58,7 +58,8 @@ def test_documents_name_what_exists(name: str) -> None:
     files = {f"{ENV_PREFIX}{name.upper()}_FILE" for name in Settings.model_fields if is_secret(name)}
     assert set(re.findall(r"\bRECOMPRA_[A-Z_]+\b", text)) <= variables | files
     topics = {spec.name for spec in wanted(load().settings, rule_names(load().settings))}
-    for topic in re.findall(r"(?:recompra tail|-t) ([a-z-]+)", text):
+    topics |= {f"{shadow}-{topic}" for shadow in re.findall(r"--into ([a-z-]+)", text) for topic in topics}
+    for topic in re.findall(r"(?:recompra tail|kcat .*-t) ([a-z-]+)", text):
         assert topic in topics
     for path in re.findall(r"`((?:deploy|schemas|docs)/[^`]+)`", text):
         assert (ROOT / path).exists(), path

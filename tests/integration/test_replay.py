@@ -156,6 +156,45 @@ def test_the_past_is_told_again(settings: Settings) -> None:
     assert 0 < told["written"] < len(list(tail(settings, "one-scores", "beginning", follow=False))) * 2
 
 
+def mended_version() -> bytes:
+    """A second version of a rule, in force from the third day on."""
+    definition = {"sentence": "Left a cart.", "enter": "cart_items > 0 and hours_since(visited) >= 7"}
+    at = from_ms(NOW + 2 * DAY_MS)
+    rule = {"name": "cart-abandoned", "version": 2, "published_at": at, "effective_time": at, "definition": definition}
+    return json.dumps(rule).encode()
+
+
+def test_a_late_event_is_the_cause(settings: Settings) -> None:
+    """What live told without it, by event time is told with it: the event is named."""
+    clicks = [event(n, "c", "Product Viewed", NOW + n * DAY_MS, product_id="p") for n in range(5)]
+    missed = event(0, "c", "Order Completed", NOW + DAY_MS // 2, received_ms=NOW + 9 * DAY_MS, order_id="o", total=9.0)
+    with KafkaProducer(**kafka_python_options(settings), enable_idempotence=False) as producer:
+        for source, r in (*((CLICKS, r) for r in clicks), (ORDERS, missed)):
+            producer.send(INPUTS[source], r.value, key=r.key, partition=0, timestamp_ms=r.timestamp).get(60)
+        rules = checked_rules(settings)
+        unit = Unit(0, unit_options(settings, rules), timeline=RuleBook(rules.rules).timeline())
+        unit.ready({})
+        for source in (ORDERS, CUSTOMERS):
+            unit.idle(source, 0, 0)
+        for source, some in ((CLICKS, clicks), (ORDERS, [missed])):
+            unit.offer(source, some, len(some))
+            while unit.pump(NOW + 9 * DAY_MS):
+                pass
+        taken = unit.take()
+        assert taken is not None
+        for topic, key, value in taken.outputs:
+            producer.send(topic, value, key=key, partition=0)
+        producer.flush(60)
+    assert run("replay", "--into", "whole", "--as-it-was")[0] == 0
+    assert run("diff", "whole", "--scores")[0] == 0
+    assert run("replay", "--into", "sorted")[0] == 0
+    code, told = run("diff", "sorted", "--scores")
+    assert code == 1
+    assert told["first"]["cause"].startswith(
+        f"a late event (Order Completed-c-0 of {from_ms(NOW + DAY_MS // 2)}, received"
+    )
+
+
 def test_killed_half_way_it_goes_on(settings: Settings) -> None:
     """To the same as an uninterrupted one, to the byte, whatever came to the topics meanwhile; then it is done."""
     live(settings)
@@ -214,7 +253,8 @@ def test_topics_and_speed(settings: Settings) -> None:
     assert told["read"] == sum(len(life(partition)[ORDERS]) for partition in range(PARTITIONS))
     assert [each["topic"] for each in run("digest", "some", "--scores")[1]] == ["scores"]
     assert run("replay", "--into", "slow", "--speed", "20000000")[0] == 0
-    assert run("replay", "--into", "was", "--as-it-was", "--speed", "1000")[0] == 0
+    code, told = run("replay", "--into", "was", "--as-it-was", "--speed", "1000")
+    assert code == 0, told
     assert run("digest", "was", "--scores")[1] == run("digest", "--scores")[1]
     assert run("replay", "--into", "fast")[0] == 0
     assert run("digest", "slow", "--scores") == run("digest", "fast", "--scores")
@@ -283,8 +323,14 @@ def test_another_rule_differs(settings: Settings) -> None:
     code, told = run("diff", "mended")
     assert code == 1
     assert sum(told["topics"]["actions-cart-abandoned"].values()) > told["topics"]["actions-cart-abandoned"]["same"]
-    assert told["first"]["cause"]
+    assert told["first"]["cause"].startswith("other rules: of the same versions")
     assert run("digest", "--scores")[1] == before
+    version = mended_version()
+    with KafkaProducer(**kafka_python_options(settings), enable_idempotence=False) as producer:
+        producer.send("rules", version, key=b"cart-abandoned@2", partition=0).get(60)
+    assert run("replay", "--into", "newer", "--topics", "actions-cart-abandoned")[0] == 0
+    cause = run("diff", "newer")[1]["first"]["cause"]
+    assert cause == "another version of the rule (rule_version: 1 live, 2 in the shadow)"
     assert run("replay", "--into", "Wrong Name")[0] == 2
     assert "are live ones" in run("replay", "--into", "actions")[1]
     assert "are live ones" in run("replay", "--into", "actions-win")[1]

@@ -1,7 +1,6 @@
 """The compiled kernel is held equal to its plain twin."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, columns_of, streams
+from strategies.layouts import SMALL
 
 from scoring.clock import Clock
 from scoring.features import FEATURES, N_FEATURES
@@ -27,9 +27,6 @@ from scoring.types import Facts
 
 ROOM = 20_000
 LEAST = parts_for(())
-LAYOUT = Layout(
-    orders=4, messages=4, views=3, day_kinds=(VISITED, Kind.PRODUCT_VIEWED), hour_kinds=(Kind.PRODUCT_VIEWED,)
-)
 COLUMNS = (
     *(Column(Op.SINCE, kind) for kind in (ANY, VISITED, Kind.PRODUCT_ADDED, Kind.ORDER_COMPLETED)),
     *(Column(Op.SINCE, kind, n) for kind in (Kind.SEARCHED, Kind.CHECKOUT_STARTED) for n in (2, 5)),
@@ -50,7 +47,7 @@ OBJECT_CLOCKS = (
 LEAST_COLUMNS = tuple(column for column in COLUMNS if not LEAST.missing(parts_for([column])))
 
 
-def points_of(columns: Sequence[Column]) -> Points:
+def points_of(columns: Sequence[Column], layout: Layout = SMALL) -> Points:
     """Room for points with these columns."""
     return Points(
         *(np.zeros(ROOM, np.int64) for _ in range(6)),
@@ -58,8 +55,8 @@ def points_of(columns: Sequence[Column]) -> Points:
         np.zeros(ROOM),
         np.zeros((ROOM, len(columns))),
         np.zeros((ROOM, FACTS)),
-        np.zeros((ROOM, LAYOUT.views + 2 + WITHIN), np.uint64),
-        np.zeros((ROOM, LAYOUT.views), np.int64),
+        np.zeros((ROOM, layout.views + 2 + WITHIN), np.uint64),
+        np.zeros((ROOM, layout.views), np.int64),
         np.zeros(ROOM, np.uint64),
         np.zeros(ROOM, np.int64),
         np.zeros(ROOM, np.int64),
@@ -78,9 +75,10 @@ class Asked(NamedTuple):
     points: Points
 
 
-FULL = Asked(LAYOUT, COLUMNS, OBJECT_CLOCKS, True, points_of(COLUMNS))
-BARE = Asked(replace(LAYOUT, parts=LEAST), LEAST_COLUMNS, (), False, points_of(LEAST_COLUMNS))
-"""A row that keeps all that a rule can read, and one that keeps what every row does."""
+FULL = Asked(SMALL, COLUMNS, OBJECT_CLOCKS, True, points_of(COLUMNS))
+USUAL = Layout(parts=LEAST)
+BARE = Asked(USUAL, LEAST_COLUMNS, (), False, points_of(LEAST_COLUMNS, USUAL))
+"""A small row that keeps all that a rule can read, and one of the usual size that keeps what every row does."""
 
 SCORER = LinearScorer(np.full(N_FEATURES, 0.1), np.full(N_FEATURES, 2.0), np.linspace(-1, 1, N_FEATURES), 0.3, 4.0)
 
@@ -242,7 +240,7 @@ BORDER = [
 
 def test_the_window_ends_where_it_is_said_to() -> None:
     """An event as old as the window counts; one that is a millisecond older is late."""
-    twin = Partition(LAYOUT, config_of(6 * DAY_MS), (), ())
+    twin = Partition(SMALL, config_of(6 * DAY_MS), (), ())
     twin.apply(BORDER)
     assert twin.statuses == [APPLIED, APPLIED, LATE]
     compare(BORDER, config_of(6 * DAY_MS))

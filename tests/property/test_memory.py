@@ -5,11 +5,12 @@ from collections import deque
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
+from strategies.layouts import SMALL
 
 from scoring.engine import EngineSettings
 from scoring.kinds import Kind
 from scoring.rules import RuleSet
-from tests.unit.core.shop import SMALL, Shop
+from tests.unit.core.shop import Shop
 
 ORDERS = 3
 MESSAGES = SMALL.messages

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 from simulation.rules import BASE, Version, holding, read_once, timeline_of
 from simulation.workload import LATE_MS, POISON, poisoned
+from strategies.layouts import FULL
 
 from scoring.crossing import Crossing, Crossings
 from scoring.engine import Engine, EngineSettings
@@ -19,7 +21,7 @@ from scoring.in_force import blank_model, in_force
 from scoring.kernel import Events, Points
 from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome
-from scoring.profile import HOUR_MS, NEVER, Layout, Profiles, stable_hash
+from scoring.profile import HOUR_MS, NEVER, Profiles, stable_hash
 from scoring.rules import RuleSet
 from scoring.stored import PRODUCT
 from streams.commit import Record, Taken
@@ -54,9 +56,10 @@ _HORIZON_MS = 2 * HOUR_MS
 def options() -> UnitOptions:
     """Short times, and rules that are crossed often."""
     settings = EngineSettings(
-        layout=Layout(horizon_ms=_HORIZON_MS),  # the usual rows: a process should compile for one kind only
+        layout=replace(FULL, horizon_ms=_HORIZON_MS),
         tick_ms=5_000,
         window_ms=LATE_MS,
+        tick_piece=1,
     )
     return UnitOptions(settings, RuleSet(BASE), allowed_skew_ms=600_000, own_clock=False, slice_records=6)
 
@@ -138,10 +141,10 @@ class RecordingUnit(Unit):
         self._steps.append(Step(known_models(self.engine), known, read=read, behind=list(behind)))
         super().apply(run, behind)
 
-    def tick(self, until_ms: int, now_ms: int) -> None:
+    def tick(self, until_ms: int, now_ms: int, *, whole: bool = True) -> None:
         """What the production unit does, and note it."""
         models, known = known_models(self.engine), list(self._told_rules)
-        super().tick(until_ms, now_ms)
+        super().tick(until_ms, now_ms, whole=whole)
         self._steps.append(Step(models, known, until_ms=until_ms, now_ms=now_ms))
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:

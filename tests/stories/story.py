@@ -28,6 +28,7 @@ import numpy as np
 import orjson
 import yaml
 from stories.shop import SHOP
+from strategies.layouts import FULL
 
 from schemas.names import CALL_KINDS, kind_name, topic_name
 from schemas.timestamp import from_ms, to_ms
@@ -35,7 +36,7 @@ from scoring.engine import Engine, EngineSettings
 from scoring.features import BASELINE, FEATURE_VERSION, FEATURES, N_FEATURES
 from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome
-from scoring.profile import DAY_MS, Layout
+from scoring.profile import DAY_MS
 from scoring.rules import Rule, RuleSet, shipped
 from scoring.types import RfmCuts, ShopTable
 from streams.commit import Record
@@ -43,7 +44,7 @@ from streams.decoding import Decoder
 from streams.details import details_of
 from streams.outbox import INPUTS, Outbox
 
-__all__ = ["CUSTOMER", "LAYOUT", "SHOP", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy",
+__all__ = ["CUSTOMER", "SHOP", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy",
            "read_stories", "rule_named", "rules_with_stories", "why_no_story"]  # fmt: skip
 
 DIRECTORY = Path(__file__).parent
@@ -71,7 +72,6 @@ SNAPSHOT = Snapshot(
         RfmCuts(*np.array([[20.0, 45.0, 90.0, 180.0], [1.0, 2.0, 3.0, 5.0], [20.0, 40.0, 80.0, 120.0]])), 30.0, 20.0
     ),
 )
-LAYOUT = Layout()
 
 _NO_STORIES = {"once", "never sooner"}
 _UNITS_MS = {"d": DAY_MS, "h": 3_600_000, "m": 60_000, "s": 1_000}
@@ -157,7 +157,7 @@ class Player:
     """
 
     rule: str
-    settings: EngineSettings = field(default_factory=lambda: EngineSettings(LAYOUT))
+    settings: EngineSettings = field(default_factory=lambda: EngineSettings(FULL))
     snapshot: Snapshot = SNAPSHOT
     receipt_ms: int = 0
     paused: bool = False

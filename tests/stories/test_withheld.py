@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from stories.story import CUSTOMER, LAYOUT, SNAPSHOT, START_MS, Player, Step, Story, busy, read_stories, rule_named
+from stories.story import CUSTOMER, SNAPSHOT, START_MS, Player, Step, Story, busy, read_stories, rule_named
+from strategies.layouts import FULL
 
 from scoring.engine import EngineSettings
 from scoring.gates import GATES, GateSettings
@@ -33,7 +34,7 @@ class Cause:
 
 def told_to(engine: dict[str, Any] | None = None, **gates: Any) -> Callable[[Rule], Player]:
     """A player whose engine, or whose gates, have other settings."""
-    settings = EngineSettings(LAYOUT, gates=replace(GateSettings.open(), **gates), **(engine or {}))
+    settings = EngineSettings(FULL, gates=replace(GateSettings.open(), **gates), **(engine or {}))
     return lambda rule: Player(rule.name, settings)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, columns_of
+from strategies.layouts import FULL
 from strategies.shop_known import Known, known_shop
 
 from scoring.carried import Carried, Noted
@@ -18,7 +19,6 @@ from scoring.gates.news import Consent, Contacted, Language, Name, News, Ordered
 from scoring.kinds import Kind
 from scoring.model import Example, LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome, Scores
-from scoring.profile import Layout
 from scoring.rules import Rule, RuleSet, shipped
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
@@ -38,7 +38,7 @@ GATES = GateSettings(
     zone_offset_ms=lambda zone, _: len(zone) * HOUR_MS,
 )
 """Gates that are often shut, and as often open."""
-SETTINGS = EngineSettings(Layout(horizon_ms=HORIZON_MS), example_customers=3, gates=GATES, content=True)
+SETTINGS = EngineSettings(replace(FULL, horizon_ms=HORIZON_MS), example_customers=3, gates=GATES, content=True)
 ALL_GIVE_EXAMPLES = replace(SETTINGS, example_customers=1_000)
 RESTLESS = Rule(name="restless", sentence="Looked at something within a day.", enter="hours_since(product_viewed) < 24")
 LIKELY = Rule(name="likely", sentence="Is likely to buy.", enter="probability >= 0.3", exit="probability < 0.2")
@@ -125,9 +125,14 @@ def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> T
     return told
 
 
-def let_pass(engine: Engine, until_ms: int, told: Told) -> Told:
-    """Let event time pass without an event."""
-    told.add(engine.advance(until_ms, until_ms), engine, ())
+def let_pass(engine: Engine, until_ms: int, told: Told, piece: int = 0) -> Told:
+    """Let event time pass without an event: at once, or in pieces of so many evaluation points."""
+    if not piece:
+        told.add(engine.advance(until_ms, until_ms), engine, ())
+        return told
+    engine.settings = replace(engine.settings, tick_piece=piece)
+    for outcome in engine.advance_in_pieces(until_ms, until_ms):
+        told.add(outcome, engine, ())
     return told
 
 
@@ -199,10 +204,10 @@ def _cause(event: int, events: Sequence[Event]) -> tuple[int, int] | None:
 
 def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) -> list[tuple[Any, ...]]:
     columns = scores.time_ms, scores.row, scores.event, scores.score, scores.percentile, scores.band, scores.previous
+    who = scores.who.some(np.arange(len(scores.row)))
     return [
         (time_ms, keys[row], _cause(event, events), *map(_bits, (score, percentile, float(band), previous)),
-         tuple(map(_bits, scores.groups[k])), tuple(map(_plain, scores.who.one(k))), scores.model_version,
-         scores.warming_up)
+         tuple(map(_bits, scores.groups[k])), tuple(map(_plain, who[k])), scores.model_version, scores.warming_up)
         for k, (time_ms, row, event, score, percentile, band, previous)
         in enumerate(zip(*(column.tolist() for column in columns), strict=True))
     ]  # fmt: skip

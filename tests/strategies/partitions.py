@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
+from strategies.layouts import FULL
 
 from schemas.accepted import refused
 from schemas.hostile import Case
@@ -19,7 +20,7 @@ from streams.unit import Unit, UnitOptions
 
 SOURCES = {"clickstream": 0, "orders": 1, "customers": 2}
 RULES = shipped()
-OPTIONS = UnitOptions(EngineSettings(), RULES, allowed_skew_ms=600_000, own_clock=False, slice_records=1000)
+OPTIONS = UnitOptions(EngineSettings(FULL), RULES, allowed_skew_ms=600_000, own_clock=False, slice_records=1000)
 VALUES = {spec.name: spec.value for spec in expand([rule.name for rule in RULES.rules], 1)}
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from strategies.layouts import SMALL
 
 from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, N_FEATURES
@@ -11,15 +12,13 @@ from scoring.kernel import Events
 from scoring.kinds import Kind, Source
 from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome
-from scoring.profile import DAY_MS, HOUR_MS, Layout, stable_hash
+from scoring.profile import DAY_MS, HOUR_MS, stable_hash
 from scoring.rules import RuleSet, read_rules
 from scoring.side import CartItem
 from scoring.sides import Detail
 
 START = 1_700_000_000_000 // DAY_MS * DAY_MS
 """Midnight of a day; times of events are given in hours after it."""
-
-SMALL = Layout(messages=4, views=4)
 
 
 def rule(text: str) -> RuleSet:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from strategies.layouts import SMALL
 
 from scoring.content import MOST, Contents
 from scoring.engine import EngineSettings
@@ -16,7 +17,7 @@ from scoring.shop.observations import Bought, Line
 from scoring.shop.settings import ShopSettings
 from scoring.shop.shop import Shop as Knowing
 from scoring.shop.snapshot import ShopSnapshot, parts_of
-from tests.unit.core.shop import SMALL, START, Shop, snapshot
+from tests.unit.core.shop import START, Shop, snapshot
 
 SETTINGS = EngineSettings(layout=SMALL, max_action_age_ms=None, content=True)
 

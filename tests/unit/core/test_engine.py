@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from strategies.layouts import SMALL
 
 from scoring.engine import Engine, EngineSettings
 from scoring.kinds import Kind
 from scoring.profile import DAY_MS, LayoutMismatchError
 from scoring.rules import RuleSet
-from tests.unit.core.shop import SMALL, START, Shop, rule, snapshot
+from tests.unit.core.shop import START, Shop, rule, snapshot
 
 NONE = RuleSet([])
 

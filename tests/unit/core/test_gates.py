@@ -1,9 +1,11 @@
 """Gates: what is withheld, and why."""
 
+from strategies.layouts import SMALL
+
 from scoring.engine import EngineSettings
 from scoring.kinds import Kind
 from scoring.profile import HOUR_MS
-from tests.unit.core.shop import SMALL, Shop, rule, snapshot
+from tests.unit.core.shop import Shop, rule, snapshot
 
 CART = rule("""
 name: cart

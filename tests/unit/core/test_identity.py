@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from strategies.layouts import SMALL
 
 from scoring.engine import EngineSettings
 from scoring.gates import Cap, GateSettings
@@ -11,7 +12,7 @@ from scoring.gates.news import Consent, Contacted
 from scoring.kinds import Kind
 from scoring.profile import HOUR_MS
 from scoring.rules import RuleSet
-from tests.unit.core.shop import SMALL, START, Shop, rule
+from tests.unit.core.shop import START, Shop, rule
 
 DAY = 24.0
 LOOKED = rule("name: looked\nsentence: Looked twice, and never bought.\nenter: total(page) >= 2 and orders == 0\n"

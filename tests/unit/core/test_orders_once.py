@@ -1,8 +1,10 @@
 """Orders: one id, one order, and the lists of orders."""
 
+from strategies.layouts import SMALL
+
 from scoring.engine import EngineSettings
 from scoring.kinds import Kind
-from tests.unit.core.shop import SMALL, Shop, rule
+from tests.unit.core.shop import Shop, rule
 
 SECOND = rule("""
 name: second

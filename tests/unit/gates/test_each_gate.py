@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from strategies.layouts import SMALL
 
 from scoring import crossing
 from scoring.engine import EngineSettings
@@ -20,7 +21,7 @@ from scoring.profile import HOUR_MS
 from scoring.rules import RuleSet
 from tests.unit.core import test_gates as others
 from tests.unit.core import test_identity as identity
-from tests.unit.core.shop import SMALL, START, Shop, rule, snapshot
+from tests.unit.core.shop import START, Shop, rule, snapshot
 
 DAY = 24.0
 SEEN = "enter: total(page) >= 1\nexit: cart_items > 0"

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import orjson
 import pytest
+from strategies.layouts import FULL
 
 from schemas.internals import Progress
 from schemas.timestamp import from_ms
@@ -32,7 +33,7 @@ from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 NOW = 1_700_000_000_000
 HOUR = 3_600_000
 OPTIONS = UnitOptions(
-    EngineSettings(gates=GateSettings(consent_unknown=True, holdout_global=0.1)), shipped(), 600_000, False, 1000
+    EngineSettings(FULL, gates=GateSettings(consent_unknown=True, holdout_global=0.1)), shipped(), 600_000, False, 1000
 )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
+from strategies.layouts import FULL
 
 from schemas.adapters import ADAPTERS
 from schemas.adapters.canonical import Canonical
@@ -216,7 +217,7 @@ def test_retention(observed: Observed, invoices: pd.DataFrame, orders: pd.DataFr
 def test_retention_of_the_profiles_that_a_worker_keeps(observed: Observed, lines: pd.DataFrame) -> None:
     """Counted from the last orders in each customer's row, it is what all orders say, for those who order most too."""
     at = edges(int(observed.orders.time_ms[0]), observed.end_ms, "month")
-    engine = Engine(EngineSettings(content=False), RuleSet([]))
+    engine = Engine(EngineSettings(FULL, content=False), RuleSet([]))
     events = sorted(events_of(lines), key=lambda event: event.time_ms)
     ready = (Ready(one.topic, one.key.encode(), orjson.dumps(one.value), one.time_ms) for one in events)
     Backtest(engine, Learner(LearnerConfig()), every_ms=FAR).run(History(ready))

@@ -6,13 +6,13 @@ from importlib.resources import files
 import numpy as np
 import pytest
 from strategies.event_streams import DAY_MS, HOUR_MS
+from strategies.layouts import FULL
 
 from scoring.engine import Engine, EngineSettings
 from scoring.features import BASELINE, FEATURE_VERSION, N_FEATURES
 from scoring.kernel import Events
 from scoring.kinds import Kind
 from scoring.model import LinearScorer, Snapshot
-from scoring.profile import Layout
 from scoring.rules import RuleError, shipped
 from scoring.rules.shipped import SHIPPED
 from scoring.side import CartItem
@@ -26,7 +26,7 @@ class Shop:
     """One customer of a shop with one rule in force; `at` is in hours since the start."""
 
     def __init__(self, rule: str, snapshot: Snapshot | None = None) -> None:
-        self.engine = Engine(EngineSettings(Layout()), shipped(only=[rule]))
+        self.engine = Engine(EngineSettings(FULL), shipped(only=[rule]))
         if snapshot is not None:
             self.engine.swap(snapshot)
         self.offset = 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from jsonschema import Draft202012Validator
+from strategies.layouts import FULL
 
 from schemas.documents import document
 from schemas.topics import expand
@@ -23,7 +24,9 @@ SCHEMAS = {spec.name: spec.value for spec in expand(RULES.names, 4)}
 
 def lived(cut: int) -> list[tuple[str, bytes | None, bytes | None]]:
     """Forty days of a small shop, offered in slices of a size; what is told apart from watermarks and progress."""
-    unit = Unit(2, UnitOptions(EngineSettings(max_action_age_ms=None, content=True), RULES, 600_000, True, 10_000))
+    unit = Unit(
+        2, UnitOptions(EngineSettings(FULL, max_action_age_ms=None, content=True), RULES, 600_000, True, 10_000)
+    )
     unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
     clicks: list[Fetched] = []
     orders: list[Fetched] = []

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from strategies.layouts import FULL
 
 from scoring.engine import EngineSettings
 from scoring.rules import shipped
@@ -14,7 +15,7 @@ from streams.retention import PERIODS, LiveRetention
 from streams.unit import Unit, UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, event
 
-OPTIONS = UnitOptions(EngineSettings(), shipped(), 600_000, own_clock=True, slice_records=1000)
+OPTIONS = UnitOptions(EngineSettings(FULL), shipped(), 600_000, own_clock=True, slice_records=1000)
 
 
 def ms(month: int, day: int, year: int = 2023) -> int:

@@ -76,7 +76,7 @@ def plain(scores: Scores, i: int) -> bytes:
         "model_version": 7,
         "event_time": stamp,
         "warming_up": scores.warming_up,
-        "customer": plain_customer(scores.who.one(i), int(scores.time_ms[i])),
+        "customer": plain_customer(scores.who.some(np.array([i]))[0], int(scores.time_ms[i])),
         "reasons": [*reasons, reason("intercept", intercept, None)],
     }
     cause = int(scores.event[i])

@@ -15,9 +15,10 @@ import msgspec
 import pytest
 from aiokafka import TopicPartition
 from simulation.units import rows_of
+from strategies.layouts import FULL
 
 from scoring.engine import EngineSettings
-from scoring.profile import HOUR_MS, Layout
+from scoring.profile import HOUR_MS
 from scoring.rules import shipped
 from streams import snapshot_file
 from streams.changelog import Mark, _read
@@ -33,7 +34,7 @@ from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 NOW = 1_700_000_000_000
 MARK = Mark("topic-1", 24 * HOUR_MS)
-OPTIONS = UnitOptions(EngineSettings(layout=Layout(horizon_ms=2 * HOUR_MS)), shipped(), 600_000, True, 1000)
+OPTIONS = UnitOptions(EngineSettings(replace(FULL, horizon_ms=2 * HOUR_MS)), shipped(), 600_000, True, 1000)
 WHOSE = Identity("shop", 4, OPTIONS.engine.layout.fingerprint())
 
 

@@ -1,16 +1,20 @@
 """A partition's unit: what waits for what, what time alone does, what is committed, and what a restore finds."""
 
+from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import orjson
 import pytest
+from strategies.layouts import FULL
 
-from scoring.engine import EngineSettings
+from scoring.engine import Engine, EngineSettings
 from scoring.profile import DAY_MS
 from scoring.rules import shipped
 from streams.commit import Taken
 from streams.unit import UNIT_KEY, StateLostError, Unit, UnitOptions
+from tests.unit.core.shop import snapshot
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 NOW = 1_700_000_000_000
@@ -19,7 +23,7 @@ NOTHING = {CLICKS: -1, ORDERS: -1, CUSTOMERS: -1}
 
 
 def options(*, own_clock: bool = False, slice_records: int = 1000) -> UnitOptions:
-    return UnitOptions(EngineSettings(), shipped(), 600_000, own_clock, slice_records)
+    return UnitOptions(EngineSettings(FULL), shipped(), 600_000, own_clock, slice_records)
 
 
 def started(**given: Any) -> Unit:
@@ -117,6 +121,65 @@ def test_quiet_time_goes_on_after_a_restart() -> None:
     caught_up(other, ORDERS, CUSTOMERS)
     pumped(other, NOW + HOUR + 120_000)
     assert len(told(other.take(), "actions-cart-abandoned")) == 1
+
+
+def with_carts(tick_piece: int) -> Unit:
+    """A unit of five customers who left a cart at one moment."""
+    given = options()
+    unit = Unit(0, replace(given, engine=replace(given.engine, tick_piece=tick_piece)))
+    unit.ready(NOTHING)
+    caught_up(unit, CLICKS, ORDERS, CUSTOMERS)
+    carts = [event(i, f"c{i}", "Product Added", NOW, product_id="p", price=5.0, quantity=1) for i in range(5)]
+    unit.offer(CLICKS, carts, 5)
+    pumped(unit, NOW + 2000)
+    assert unit.take() is not None
+    return unit
+
+
+def test_a_tick_in_pieces_is_the_tick_as_a_whole() -> None:
+    """Others get their turn after each customer; nothing is written before the last, and then as of a whole tick."""
+    whole, unit = with_carts(64), with_carts(1)
+    whole.tick(NOW + 2 * HOUR, NOW + 2 * HOUR)
+    unit.tick(NOW + 2 * HOUR, NOW + 2 * HOUR, whole=False)
+    calls = 0
+    while not unit.status().whole:
+        assert unit.take() is None
+        assert unit.copy() is None
+        assert unit.status().pending > 0
+        assert unit.pump(NOW + 2 * HOUR)
+        calls += 1
+    assert calls >= 5
+    taken, wanted = unit.take(), whole.take()
+    assert taken is not None
+    assert wanted is not None
+    assert len(told(taken, "actions-cart-abandoned")) == 5
+    assert sorted(taken.outputs, key=str) == sorted(wanted.outputs, key=str)
+    assert dict(taken.rows) == dict(wanted.rows)
+
+
+def test_what_comes_up_during_a_tick_waits_for_its_end() -> None:
+    """A model that is told between two pieces is in force for none of them, and then it is noted that it was told."""
+    unit = with_carts(1)
+    unit.tick(NOW + 2 * HOUR, NOW + 2 * HOUR, whole=False)
+    unit.swap_model(snapshot(1))
+    unit.finish()
+    assert unit.status().whole
+    taken = unit.take()
+    assert {action["data"]["model_version"] for action in told(taken, "actions-cart-abandoned")} == {0}
+    [progress] = told(taken, "progress")
+    assert [what for *_, what, version in progress["told"] if version == "1"] == ["model"]
+    unit.tick(NOW + 26 * HOUR, NOW + 26 * HOUR)
+    assert {score["data"]["model_version"] for score in told(unit.take(), "scores")} == {1}
+
+
+def test_a_tick_that_fails_half_way_is_not_written() -> None:
+    """What was applied of it is given up with the unit."""
+    unit = with_carts(1)
+    unit.tick(NOW + 2 * HOUR, NOW + 2 * HOUR, whole=False)
+    with patch.object(Engine, "_tell", side_effect=ZeroDivisionError), pytest.raises(ZeroDivisionError):
+        unit.finish()
+    assert unit.take() is None
+    assert unit.copy() is None
 
 
 @pytest.mark.parametrize("own_clock", [False, True])

@@ -1,0 +1,351 @@
+"""What a data engineer does to a running application, on Apache Kafka, with a real shop's orders.
+
+One broker, worker and trainer for all tests here, which go on from one another in their order. Each command that writes
+much is also killed half-way, and run again.
+"""
+
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from schemas.adapters import ADAPTERS
+from schemas.adapters.canonical import Canonical
+from schemas.timestamp import to_ms
+from streams.brokers.kafka_local import KafkaLocal
+from streams.cli.main import main
+from streams.demo.clicks import clickstream
+from streams.demo.history import history_of, orders_of
+from streams.demo.messages import click_messages
+from streams.demo.source import DATA
+from streams.files import LineFile
+from streams.operating.lag import lag
+from streams.settings import Settings
+from streams.settings_sources import load
+from streams.snapshot_file import SnapshotFile
+from streams.tailing import tail
+from tests.integration.faults.doomed import Call, killed
+from tests.integration.faults.programs import PATIENCE_S, Program
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("operations")]
+
+ROOT = Path(__file__).resolve().parents[2]
+LEARNED, NOON, THREE, END = (to_ms(f"2010-12-{time}:00:00Z") for time in ("14T00", "16T12", "16T15", "17T00"))
+"""Until the first, the model has learned something; a rule is deployed at noon, and found to be wrong at three."""
+HOUR_MS = 3_600_000
+LINES = 45_000
+"""Of the real shop's invoices: those of its first two weeks are among them."""
+GIVEN = {
+    "PARTITIONS": "2",
+    "CLOCK": "events",
+    "HORIZON": "7d",
+    "SNAPSHOT_EVERY": "1d",
+    "CONSENT_UNKNOWN": "yes",
+    "COMMIT_INTERVAL_S": "0.2",
+    "SESSION_TIMEOUT_S": "2",
+    "WEB_PORT": "0",
+}
+HALF_WRITTEN = Call("streams.replay.shadow:Shadow.write", 2, after=True)
+"""A replay has begun to write what the second commit tells, or the second partition."""
+SMALL = 60
+"""Products of an order beyond which it is refused at first: some dozen real ones have more."""
+
+
+class Shop:
+    """A worker and a trainer beside a shop of which ever more is loaded."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.settings: Settings = load().settings
+        self.events = sorted(_events())
+        self.programs: list[Program] = []
+        self.given: dict[str, str] = {}
+
+    def start(self, **given: str) -> None:
+        """Start both, with further settings."""
+        environment = {f"RECOMPRA_{name}": value for name, value in given.items()}
+        self.programs = [Program(name, environment) for name in ("worker", "trainer")]
+
+    def stop(self) -> None:
+        """Ask both to end."""
+        for program in self.programs:
+            program.ask_to_end()
+        codes = [program.ended() for program in self.programs]
+        for program in self.programs:
+            program.kill()
+        assert codes == [0, 0]
+
+    def load(self, first_ms: int, stop_ms: int) -> int:
+        """Load what happened in between, and wait until all of it is read; the number of events."""
+        file = self.directory / f"{first_ms}.ndjson"
+        some = [value for ms, value in self.events if first_ms <= ms < stop_ms]
+        file.write_bytes(b"\n".join(some) + b"\n")
+        assert done("load", str(file))["events"] == len(some)
+        self.read()
+        return len(some)
+
+    def read(self) -> None:
+        """Wait until nothing is unread."""
+        for program in self.programs:
+            program.started()
+        self.until(lambda: not any(each.records for each in lag(self.settings)))
+
+    def in_force(self, rule: str) -> bool:
+        """Whether both partitions told with their last commit that a version of a rule is in force."""
+        told = (json.loads(each.value or b"") for each in tail(self.settings, "progress", "beginning", follow=False))
+        last = {each["partition"]: each["rules"] for each in sorted(told, key=lambda each: each["sequence"])}
+        return all(rule in rules for rules in last.values())
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something."""
+        give_up = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < give_up, [program.last_lines() for program in self.programs]
+            time.sleep(0.1)
+
+
+def _events() -> Iterator[tuple[int, bytes]]:
+    """The real orders and the clicks made up for them, to the end."""
+    with LineFile(str(DATA)) as file:
+        lines = (line for _, line in zip(range(LINES), file, strict=False))
+        found = [event for event in ADAPTERS["online-retail"](lines, options={}) if isinstance(event, Canonical)]
+    history = history_of(orders_of(found))
+    for event in found:
+        if event.time_ms < END:
+            yield event.time_ms, json.dumps(event.value).encode()
+    first_ms = min(event.time_ms for event in found)
+    for click in click_messages(history, clickstream(history, 7, first_ms, END)):
+        yield click.time_ms, click.value
+    for seed in range(10):  # a crowd about noon, so that the afternoon has carts enough
+        for click in click_messages(history, clickstream(history, seed, NOON - HOUR_MS, THREE)):
+            yield click.time_ms, click.value.replace(b'"synthetic-', b'"crowd-%d-' % seed)
+
+
+@pytest.fixture(scope="module")
+def shop(kafka_available: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop until noon of a Thursday; orders with many products are refused."""
+    directory = tmp_path_factory.mktemp("operations")
+    with KafkaLocal(data_dir=directory / "kafka", quiet=True) as broker, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**GIVEN, "BROKER": broker.address, "MAX_PRODUCTS": str(SMALL)}.items():
+            patch.setenv(f"RECOMPRA_{name}", value)
+        given = {name: value for name, value in os.environ.items() if name.startswith("RECOMPRA_")}
+        done("topics", "create", json_too=False)
+        made = Shop(directory)
+        made.given = given
+        made.start()
+        try:
+            made.load(0, LEARNED)
+            made.until(lambda: any(tail(made.settings, "models", "beginning", follow=False)))
+            made.load(LEARNED, NOON)
+            yield made
+        finally:
+            for program in made.programs:
+                program.kill()
+
+
+@pytest.fixture(autouse=True)
+def as_the_shop(shop: Shop, no_settings_from_outside: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has the settings that the shop was started with."""
+    for name, value in shop.given.items():
+        monkeypatch.setenv(name, value)
+
+
+def run(*arguments: str, typed: str = "", code: int = 0) -> Any:
+    """Run a command, which must end so; its output."""
+    result = CliRunner().invoke(main, list(arguments), input=typed, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def done(*arguments: str, code: int = 0, json_too: bool = True) -> Any:
+    """Run a command and return what it prints, as JSON."""
+    result = run(*arguments, *(["--json"] if json_too else []), code=code)
+    return json.loads(result.stdout) if json_too else result.stdout
+
+
+def told(name: str = "") -> dict[str, tuple[int, str]]:
+    """Records and digest of each topic that has any."""
+    lines = done("digest", *([name] if name else []), "--scores")
+    return {each["topic"]: (each["records"], each["digest"]) for each in lines if each["records"]}
+
+
+def test_as_it_was(shop: Shop) -> None:
+    """Followed step by step, killed half-way and run again, it is what was told live; a third run writes nothing."""
+    assert done("lag", "--max", "0")["records"] == 0
+    live = told()
+    assert {"scores", "content", "audiences", "actions-second-order", "actions-cart-abandoned"} <= set(live)
+    arguments = ("replay", "--into", "was", "--as-it-was")
+    killed(arguments, HALF_WRITTEN)
+    there = sum(records for records, _ in told("was").values())
+    total = sum(records for records, _ in live.values())
+    assert 0 < there < total
+    again = done(*arguments)
+    assert (again["written"], again["there_before"]) == (total - there, there)
+    assert told("was") == live
+    assert done("diff", "was", "--scores")["first"] is None
+    assert done(*arguments)["written"] == 0
+
+
+def test_by_event_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merged, killed half-way and gone on with in other pieces, it is the same as in one run of each partition."""
+    done("replay", "--into", "one", "--partition", "0")
+    done("replay", "--into", "one", "--partition", "1")
+    one = told("one")
+    killed(("replay", "--into", "two"), HALF_WRITTEN)
+    monkeypatch.setenv("RECOMPRA_SLICE_RECORDS", "61")
+    assert done("replay", "--into", "two")["there_before"] > 0
+    assert told("two") == one
+
+
+def test_moved(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exported while the worker runs, and imported as another application's, both killed half-way: the same state."""
+    first, second = str(shop.directory / "first"), str(shop.directory / "second")
+    killed(("export", first), Call("streams.operating.moving:write_snapshot", 2))
+    manifest = done("export", first)
+    customers = {json.loads(value).get("userId") or json.loads(value).get("anonymousId") for _, value in shop.events}
+    assert 0.9 * len(customers) < manifest["customers"] <= len(customers)
+    assert "holds an export already" in run("export", first, code=1).output
+    assert "stop them first" in run("import", first, code=1).output
+    before = json.loads(run("whatis", "17850").output)
+    assert len(before["profile"]["orders"]) > 10
+
+    monkeypatch.setenv("RECOMPRA_APP_ID", "moved")
+    (shop.directory / "half").mkdir()
+    assert "is no manifest" in run("import", str(shop.directory / "half"), code=1).output
+    killed(("import", first), Call("streams.operating.moving:_write", 2))
+    assert "holds state already" in run("import", first, code=1).output
+    assert done("import", first, "--replace") == manifest
+    assert json.loads(run("whatis", "17850").output) == before
+    assert done("lag")["records"] == 0
+    done("export", second)
+    assert rows(second) == rows(first)
+
+
+def rows(directory: str) -> list[dict[bytes, bytes]]:
+    """The rows of each partition of an export."""
+    found = []
+    for path in sorted(Path(directory).glob("*.rows")):
+        with SnapshotFile(path) as file:
+            own: dict[bytes, bytes] = {}
+            while (piece := file.piece()) is not None:
+                own.update(zip(*piece, strict=True))
+            found.append(own)
+    return found
+
+
+def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of docs/bad-deploy.md: what was missed from noon to three is told, if it is still of use, once."""
+    monkeypatch.chdir(shop.directory)
+    page = (ROOT / "docs/bad-deploy.md").read_text()
+    [rule] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    Path("deployed.yaml").write_text(rule)
+    Path("mended.yaml").write_text(rule.replace("version: 2", "version: 3").replace("quiet: 60", "quiet: 1"))
+    before, noon, three, again, publish, after = (_commands(part, shop.directory) for part in page.split("\n## ")[1:])
+
+    follow(before)
+    follow(noon)
+    for minute in range(10, 180, 10):
+        shop.load(NOON + (minute - 10) * 60_000, NOON + minute * 60_000)
+        if shop.in_force("cart-abandoned@2"):
+            break
+    shop.load(NOON + minute * 60_000, THREE)
+    live = reminders(shop, "actions-cart-abandoned")
+
+    assert "quiet" in follow(three)
+    differences = follow(again, codes={"diff": 1})
+    assert re.search(r"actions-cart-abandoned +\d+ +0 +\d+ +[1-9]", differences)
+    missed = reminders(shop, "mended-actions-cart-abandoned")
+    assert missed.keys() - live.keys()
+    assert all(told["replay"] and told["rule_version"] == 3 for told in missed.values())
+
+    assert "nothing was published" in run(*publish[0], typed="other\n", code=2).output
+    assert reminders(shop, "actions-cart-abandoned") == live
+    killed((*publish[0], "--confirm", "recompra"), Call("kafka:KafkaProducer.send", 2))
+    follow(publish, typed="recompra\n")
+    found = reminders(shop, "actions-cart-abandoned")
+    published = found.keys() - live.keys()
+    assert published
+    assert published <= missed.keys()
+    assert all(found[name]["replay"] and found[name]["expires_at"] > "2010-12-16T15" for name in published)
+    left = {told["customer_id"] for told in missed.values() if told["crossing"] == "left"}
+    assert not {found[name]["customer_id"] for name in published if found[name]["crossing"] == "entered"} & left
+    weighed = done(*publish[0])
+    assert (weighed["published"], weighed["actions"]["cart-abandoned"]["there"] >= len(published)) == (0, True)
+    follow(after, codes={"diff": 1})
+
+
+def _commands(part: str, backup: Path) -> list[list[str]]:
+    """The commands of a part of the page, as arguments."""
+    lines = re.findall(r"^    recompra (.*)$", part, re.MULTILINE)
+    return [line.replace("/backup", str(backup / "backup")).split() for line in lines]
+
+
+def follow(commands: list[list[str]], typed: str = "", codes: Mapping[str, int] = {}) -> str:
+    """Run commands one after the other, with these exit codes; all that they say."""
+    return "\n".join(run(*each, typed=typed, code=codes.get(each[0], 0)).output for each in commands)
+
+
+def reminders(shop: Shop, topic: str) -> dict[str, dict[str, Any]]:
+    """The data of each action on a topic, by id; each is there once."""
+    records = [json.loads(record.value or b"") for record in tail(shop.settings, topic, "beginning", follow=False)]
+    found = {record["id"]: record["data"] for record in records}
+    assert len(found) == len(records)
+    return found
+
+
+def test_refused_orders_return(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orders that were refused for a limit return once it is raised: in order, once, though killed in between."""
+    large = [json.loads(value)["properties"]["order_id"] for ms, value in shop.events
+             if ms < NOON and products(value) > SMALL]  # fmt: skip
+    [kind] = done("dlq", "list")
+    assert (kind["input"], kind["letters"], kind["waiting"]) == ("orders", len(large), len(large))
+    letter = done("dlq", "show", kind["last_id"])
+    assert "RECOMPRA_MAX_PRODUCTS" in letter["remedy"] or "max_products" in letter["remedy"]
+
+    shop.stop()
+    monkeypatch.delenv("RECOMPRA_MAX_PRODUCTS")
+    del shop.given["RECOMPRA_MAX_PRODUCTS"]
+    killed(("dlq", "redrive"), Call("kafka:KafkaProducer.commit_transaction", 2))
+    [kind] = done("dlq", "list")
+    assert 0 < kind["waiting"] < len(large)
+    assert done("dlq", "redrive") == {"records": {"orders": kind["waiting"]}, "cut": []}
+    assert done("dlq", "redrive")["records"] == {}
+    assert done("lag")["records"] >= len(large)
+    shop.start()
+    shop.read()
+    [kind] = done("dlq", "list")
+    assert (kind["letters"], kind["waiting"]) == (len(large), 0)
+    returned = [json.loads(record.value or b"")["properties"]["order_id"]
+                for record in tail(shop.settings, "orders", "beginning", follow=False)]  # fmt: skip
+    assert sorted(order for order, count in Counter(returned).items() if count == 2) == sorted(large)
+
+
+def products(value: bytes) -> int:
+    return len(json.loads(value).get("properties", {}).get("products", ()))
+
+
+def test_begun_again(shop: Shop) -> None:
+    """Killed between the old state and the new, no worker begins; run again, all is read anew, to the same orders."""
+    before = json.loads(run("whatis", "17850").output)
+    assert "stop them first" in run("reset", "--to", "beginning", "--yes", code=1).output
+    shop.stop()
+    killed(("reset", "--to", "beginning", "--yes"), Call("streams.operating.moving:_write", 1))
+    assert "nothing is held" in run("whatis", "nobody", code=1).output
+    worker = Program("worker", {})
+    assert worker.ended() == 1
+    assert "recompra reset" in worker.last_lines()
+    worker.kill()
+    done("reset", "--to", "beginning", "--yes")
+    assert done("lag")["records"] > len(shop.events) // 2
+    shop.start()
+    shop.read()
+    after = json.loads(run("whatis", "17850").output)
+    assert after["profile"]["orders"] == before["profile"]["orders"]
+    assert after["profile"]["events"] == before["profile"]["events"]
