@@ -17,7 +17,7 @@ help: ## Show this list
 	@echo "Each sets up what it needs in $(VENV). Choose a Python with: make PYTHON_FOR_VENV=/path/to/python3.12 …"
 
 demo: $(VENV)/.demo warm ## Watch a real shop's orders being scored (two and a half minutes)
-	$(SAY) "the demo: a broker in memory, the topics, a worker, a trainer, the shop's knowledge and a year of real orders"
+	$(SAY) "the demo: a broker in memory, the topics, a worker, a trainer and a year of real orders"
 	@$(VENV)/bin/recompra demo
 
 test: $(VENV)/.dev warm ## Run all tests, those on Apache Kafka too where Java and Maven are

@@ -1,6 +1,6 @@
 """An instance: a broker, its topics, a worker, a trainer and the shop's knowledge, stopped in the other order."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -50,6 +50,7 @@ def started(
     *,
     say: Callable[[str], None],
     told: Callable[[str, str], None] | None = None,
+    parts: Sequence[str] = PARTS,
 ) -> Iterator[Instance]:
     """Start everything, wait until the worker has its partitions, and stop it all at the end of the block.
 
@@ -65,6 +66,8 @@ def started(
         Told each step in a few words.
     told
         Takes the lines that the parts write on standard error; None: only the last are kept.
+    parts
+        Which are started, at least two of `PARTS`.
 
     Raises
     ------
@@ -79,16 +82,16 @@ def started(
         say("creating topics")
         topics = wanted(settings, rule_names(settings))
         create(settings, topics)
-        say(f"starting {', '.join(PARTS[:-1])} and {PARTS[-1]}")
+        say(f"starting {', '.join(parts[:-1])} and {parts[-1]}")
         children = stack.enter_context(Children(interrupts, told))
-        ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
+        ports = dict(zip(parts, free_ports(len(parts)), strict=True))
         shared = environment_of(settings, loaded.origins)
-        for name in PARTS:
+        for name in parts:
             web = {"RECOMPRA_WEB_HOST": _LOOPBACK, "RECOMPRA_WEB_PORT": str(ports[name])}
             children.start(name, part(name), {**shared, **web})
         stack.enter_context(ended_with_us([broker.pid, *(child.pid for child in children.all)]))
         children.wait_ready()
-        addresses = {name: f"http://{_LOOPBACK}:{ports[name]}" for name in PARTS}
+        addresses = {name: f"http://{_LOOPBACK}:{ports[name]}" for name in parts}
         stack.callback(say, "stopping")
         yield Instance(broker, topics, addresses, children)
 

@@ -34,7 +34,7 @@ class DemoStalledError(RuntimeError):
 
 
 class Run:
-    """One run against a broker on which all parts are ready.
+    """One run against a broker on which worker and trainer are ready.
 
     Parameters
     ----------

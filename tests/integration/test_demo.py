@@ -15,7 +15,7 @@ from streams.report.writing import REPORTS
 def test_the_demo_ends_by_itself_with_a_summary(tmp_path: Path) -> None:
     """Fifty days through the broker and all parts: every record is accounted for; plot and reports are there."""
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", "demo", "--days", "50", "--json", "--plot", "plot.png"],
+        [sys.executable, "-m", "streams.cli", "demo", "--days", "50", "--shop", "--json", "--plot", "plot.png"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
