@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scoring.companion import lacking_companion
 from scoring.kernel import OBJECTS, Points
-from scoring.open_object import About, OpenObject
+from scoring.open_object import About, Asking, OpenObject
 from scoring.rules import Rule, RuleSet
 from scoring.rules.columns import ITS_OPS, Column, Op
 from scoring.rules.program import Program
@@ -90,8 +90,16 @@ class ObjectLists:
         read = {
             of: {c for _, rule in self._rules if str(rule.for_each) == of for c in rule.columns} for of in self._kinds
         }
-        self._its_of = {of: [(k, c) for k, c in enumerate(self._its) if c in found] for of, found in read.items()}
-        """By what objects are: the places and columns that the rules for those read; the others are nobody's answer."""
+        self._its_of = {
+            of: Asking.of([(k, c) for k, c in enumerate(self._its) if c in found]) for of, found in read.items()
+        }
+        """By what objects are: what the rules for those read; the others are nobody's answer."""
+        lacking = Column(Op.ITS_LACKING, 0)
+        self._its_lacking = self._its.index(lacking) if lacking in self._its else -1
+        self._unasked = [0.0 if column == lacking else math.nan for column in self._its]
+        numbers = {of: n for n, of in enumerate(sorted(self._kinds))}
+        self._number_of = numbers
+        self._numbers = np.array([[numbers[str(rule.for_each)]] for _, rule in self._rules])
         self._places = [place for place, column in columns if column.op in ITS_OPS]
         self._others = [place for place, column in columns if column.op not in ITS_OPS]
         self._lacking = {r for r, rule in self._rules if any(c.op is Op.ITS_LACKING for c in rule.columns)}
@@ -114,7 +122,7 @@ class ObjectLists:
         found = []
         lists: dict[tuple[int, str], dict[str, bool]] = {}
         entering, leaving = holds[: len(self._rules)], holds[len(self._rules) :]
-        concerned = np.array([[str(rule.for_each) == each.of for each in asked] for _, rule in self._rules])
+        concerned = self._numbers == np.array([self._number_of[each.of] for each in asked])
         for k, n in np.argwhere(((entering | leaving) & concerned).T).tolist():
             (r, rule), each = self._rules[n], asked[k]
             key = each.row, rule.name
@@ -152,9 +160,10 @@ class ObjectLists:
                     lacks = lacking_companion(name, there, shop) if self._lacking and of == "product" else None
                     about = None if kept is None else kept.about()
                     asked.append(_Asked(i, row, of, name, kept, about, lacks, where))
-                    told = [math.nan] * len(self._its)
-                    for place, column in self._its_of[of]:
-                        told[place] = _read(column, thing, lacks, now)
+                    told = self._unasked.copy()
+                    thing.read(self._its_of[of], now, told)
+                    if lacks is not None:
+                        told[self._its_lacking] = 1.0
                     its.append(told)
             if i in buying:
                 purchases[i] = sides.purchases(row, PURCHASES)
@@ -162,10 +171,6 @@ class ObjectLists:
         values[:, self._others] = points.columns[[each.point for each in asked]][:, self._read]
         values[:, self._places] = np.array(its).reshape(len(asked), len(self._its))
         return asked, values, purchases
-
-
-def _read(column: Column, thing: OpenObject, lacks: str | None, now_ms: int) -> float:
-    return float(lacks is not None) if column.op is Op.ITS_LACKING else thing.read(column, now_ms)
 
 
 def _concerned(points: Points, m: int, sides: Sides) -> list[int]:

@@ -1,6 +1,5 @@
 """Open object: what is known of one order, product, ticket, code or place of a customer."""
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -9,12 +8,12 @@ import msgspec
 from scoring.kinds import Kind
 from scoring.rules.columns import ITS_KINDS, Column, Expected, Op
 
-__all__ = ["About", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
+__all__ = ["About", "Asking", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
 
 _TIMES_BOUGHT = 6
 _PRODUCTS = 20
-_OF = {kind: of for of, kinds in ITS_KINDS.items() if of != "product" for kind in kinds}
-_OF |= {Kind.WISHLIST_ADDED: "product", Kind.WISHLIST_REMOVED: "product"}
+_OF = {int(kind): of for of, kinds in ITS_KINDS.items() if of != "product" for kind in kinds}
+_OF |= {int(Kind.WISHLIST_ADDED): "product", int(Kind.WISHLIST_REMOVED): "product"}
 
 
 class About(NamedTuple):
@@ -121,21 +120,45 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         """When the last event was that is about it."""
         return max(last for last, _ in self.events.values())
 
-    def read(self, column: Column, now_ms: int) -> float:
-        """The value of a column of objects; NaN for what never happened."""
-        if column.op is Op.ITS_LATE:
-            delivery = None if self.promised is None else self.promised[1]
-            expected = delivery if column.a == Expected.DELIVERY else used_up_ms(self.bought, self.usual_ms)
-            return math.nan if expected is None else float(now_ms - expected)
-        last, n = self.events.get(column.a, (None, 0))
-        if column.op is Op.ITS_TOTAL:
-            return float(n)
-        return math.nan if last is None else float(max(now_ms - last, 0))
+    def read(self, asking: "Asking", now_ms: int, told: list[float]) -> None:
+        """Put what is asked for in its places; of what never happened, or is not known, what is there stays."""
+        events = self.events
+        for place, kind in asking.since:
+            if kind in events:
+                told[place] = float(max(now_ms - events[kind][0], 0))
+        for place, kind in asking.totals:
+            told[place] = float(events[kind][1]) if kind in events else 0.0
+        for place, expected in asking.late:
+            since_ms = self._expected_ms(expected)
+            if since_ms is not None:
+                told[place] = float(now_ms - since_ms)
+
+    def _expected_ms(self, expected: int) -> int | None:
+        if expected == Expected.DELIVERY:
+            return None if self.promised is None else self.promised[1]
+        return used_up_ms(self.bought, self.usual_ms)
+
+
+class Asking(NamedTuple):
+    """What is asked of objects of one sort: places, each with a kind (its last time or its count) or an `Expected`."""
+
+    since: tuple[tuple[int, int], ...]
+    totals: tuple[tuple[int, int], ...]
+    late: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, columns: Iterable[tuple[int, Column]]) -> "Asking":
+        """Sort columns, each with its place, by how they are read; what lacks is not known of an object itself."""
+        told = list(columns)
+        return cls(*(tuple((place, column.a) for place, column in told if column.op is op) for op in _READ))
+
+
+_READ = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE)
 
 
 def objects_of(kind: int, object_id: str, products: Sequence[str]) -> list[tuple[str, str]]:
     """What an event is about: pairs of what it is (`for_each`) and its id."""
-    of = _OF.get(Kind(kind))
+    of = _OF.get(kind)
     about = [(of, object_id)] if of is not None and object_id else []
     if kind == Kind.ORDER_COMPLETED:
         about += [("product", product) for product in dict.fromkeys(products) if product]

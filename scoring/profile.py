@@ -1,5 +1,6 @@
 """Profile: one row of a structured array per customer, everything that the kernel touches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -37,6 +38,8 @@ VISIT_DAYS = 28
 """Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
+_FEW = 65_536
+"""Rows up to which room is made for four times as many."""
 
 
 def stable_hash(text: bytes) -> int:
@@ -142,6 +145,11 @@ class Profiles:
     """The rows of one partition's customers and the dict from id to row.
 
     Looking up costs a dict access; a new customer costs a hash of the id and, now and then, a longer array.
+
+    Attributes
+    ----------
+    find
+        Gives a customer's row, -1 if it has none.
     """
 
     def __init__(self, layout: Layout, capacity: int = 1024) -> None:
@@ -149,7 +157,8 @@ class Profiles:
         self.dtype = layout.dtype()
         self.fingerprint = layout.fingerprint()
         self.stored_bytes = layout.stored_bytes()
-        self.index: dict[bytes, int] = {}
+        self.index: dict[bytes, int] = _Index()
+        self.find: Callable[[bytes], int] = self.index.__getitem__
         self.keys: list[bytes] = []
         self.rows = np.zeros(capacity, self.dtype)
         self._blank = self.blank_row().view(np.uint8)
@@ -178,10 +187,6 @@ class Profiles:
         found = self.index.get(customer)
         return self.add(customer) if found is None else found
 
-    def find(self, customer: bytes) -> int:
-        """The customer's row, -1 if it has none."""
-        return self.index.get(customer, -1)
-
     def add(self, customer: bytes) -> int:
         """A blank row for a customer that has none."""
         number = len(self.keys)
@@ -193,13 +198,28 @@ class Profiles:
         self.rows["hash"][number] = stable_hash(customer)
         return number
 
+    def row_of(self, stored: bytes) -> npt.NDArray[np.void]:
+        """An array of one row, from its stored bytes; what is derived is blank."""
+        one = self.blank_row()
+        if stored:
+            self._check(b"", stored)
+            one.view(np.uint8)[: self.stored_bytes] = np.frombuffer(stored, np.uint8)
+        return one
+
+    def forget(self, customer: bytes) -> None:
+        """Let nothing be left of a customer who has a row."""
+        if (number := self.index.pop(customer, None)) is not None:
+            self.blank(number)
+
     def blank(self, number: int) -> None:
         """Let nothing be left in a row."""
         self._flat()[number] = self._blank  # as bytes: field by field it takes fifty times as long
 
     def _grow(self, needed: int) -> None:
-        # Half again as much: untouched pages of zeros cost no memory, so the slack is free until used.
-        longer = np.zeros(max(needed, len(self.rows) + len(self.rows) // 2), self.dtype)
+        # Untouched pages of zeros cost no memory, so the slack is free until used; each copy costs the first touch of
+        # its pages, more than all else of a restore.
+        known = len(self.rows)
+        longer = np.zeros(max(needed, 4 * known if known < _FEW else known + known // 2), self.dtype)
         before, self.rows = self._flat(), longer
         self._flat()[: len(before)] = before
 
@@ -230,11 +250,7 @@ class Profiles:
         """
         width = self.stored_bytes
         for key, value in zip(keys, values, strict=True):
-            if len(value) != width or int.from_bytes(value[:8], "little") != self.fingerprint:
-                raise refusal(
-                    f"profile of a customer ({len(key)} bytes of id, {len(value)} bytes stored, {width} expected)",
-                    number_of(int.from_bytes(value[:8], "little")),
-                )
+            self._check(key, value)
         index, known = self.index, len(self.keys)
         numbers = np.empty(len(keys), np.int64)
         for i, key in enumerate(keys):
@@ -248,6 +264,19 @@ class Profiles:
         self._flat()[known : len(self.keys), width:] = self._blank[width:]
         self._flat()[numbers, :width] = np.frombuffer(b"".join(values), np.uint8).reshape(len(keys), width)
         return numbers
+
+    def _check(self, key: bytes, value: bytes) -> None:
+        if len(value) != self.stored_bytes or int.from_bytes(value[:8], "little") != self.fingerprint:
+            told = f"{len(value)} bytes stored, {self.stored_bytes} expected"
+            number = number_of(int.from_bytes(value[:8], "little"))
+            raise refusal(f"profile of a customer ({len(key)} bytes of id, {told})", number)
+
+
+class _Index(dict[bytes, int]):
+    """Rows by customer, -1 for one who has none: every event asks, and so it is not a function of Python's."""
+
+    def __missing__(self, customer: bytes) -> int:
+        return -1
 
 
 def split(rows: npt.NDArray[np.uint8]) -> list[bytes]:

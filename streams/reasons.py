@@ -1,6 +1,7 @@
 """Reasons: what each group of features adds to the log-odds of crossings, as JSON, their numbers encoded at once."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 import orjson
@@ -31,15 +32,21 @@ def reasons_of(actions: Sequence[Action]) -> list[bytes]:
     values = np.round(np.column_stack([groups, intercepts]), DIGITS)
     width = values.shape[1]
     texts, named = numbers(values.ravel()), (values != 0.0).tolist()
-    return [_written(texts[i * width : (i + 1) * width], named[i], action.changes) for i, action in enumerate(actions)]
+    moved = iter(numbers(np.array([action.changes for action in actions if action.changes is not None]).ravel()))
+    told = []
+    for i, action in enumerate(actions):
+        own = texts[i * width : (i + 1) * width]
+        changes = None if action.changes is None else list(islice(moved, width - 1))
+        told.append(_written(own, named[i], changes))
+    return told
 
 
-def _written(texts: list[bytes], named: list[bool], changes: Sequence[float] | None) -> bytes:
+def _written(texts: list[bytes], named: list[bool], changes: list[bytes] | None) -> bytes:
     if changes is None:
         last = len(texts) - 1
         told = [_PARTS[i] % (text, b"null") for i, text in enumerate(texts) if named[i] or i == last]
         return b"[%b]" % b",".join(told)
     both = [b"null"] * (2 * len(texts))
     both[::2] = texts
-    both[1:-1:2] = orjson.dumps(changes)[1:-1].split(b",")
+    both[1:-1:2] = changes
     return _ALL % tuple(both)

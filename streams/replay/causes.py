@@ -8,6 +8,7 @@ from kafka import TopicPartition
 
 from schemas.internals import Progress
 from schemas.timestamp import from_ms, to_ms
+from scoring.profile import NEVER
 from streams.connection import reader
 from streams.ends import records_to_end
 from streams.operating.lag import partitions_of
@@ -16,7 +17,8 @@ from streams.replay.plan import plan_of
 from streams.settings import Settings
 from streams.steps import RULES
 
-__all__ = ["Arrival", "late_arrival", "late_event", "rules_cause", "version_cause"]
+__all__ = ["Arrival", "late_arrival", "late_event", "rule_version_cause", "rules_cause",
+           "version_cause"]  # fmt: skip
 
 _VERSIONS: Final = (("rule_version", "another version of the rule"), ("model_version", "another version of the model"),
                     ("shop_version", "another version of the shop's knowledge"))  # fmt: skip
@@ -91,8 +93,9 @@ def late_event(settings: Settings, partition: int, customer: bytes, until_ms: in
     )
 
 
-def rules_cause(settings: Settings, shadow: str, partition: int) -> str | None:
-    """Say so if the rules of a replay are none that were ever known live, in all that they say.
+def rules_cause(settings: Settings, shadow: str, partition: int, alone: Any = None) -> str | None:
+    """Say what other rules a replay had: another version of the rule of a record that the shadow has alone, or any that
+    were not known live in all that they say.
 
     Raises
     ------
@@ -100,14 +103,27 @@ def rules_cause(settings: Settings, shadow: str, partition: int) -> str | None:
         If no broker answers.
     """
     plan = plan_of(settings, shadow, partition)
+    known: set[str] = set()
+    in_force: list[str] | None = None
     with reader(settings) as consumer:
-        records = records_to_end(consumer, TopicPartition("progress", partition))
-        known = {
-            name for each in records if each.value for _, _, what, name in _progress(each.value).told if what == RULES
-        }
-    if plan is None or plan.rules in known:
+        for record in records_to_end(consumer, TopicPartition("progress", partition)):
+            if record.value is not None:
+                progress = _progress(record.value)
+                known |= {name for _, _, what, name in progress.told if what == RULES}
+                if in_force is None and alone is not None and (progress.watermark_ms or NEVER) >= to_ms(alone["time"]):
+                    in_force = progress.rules
+    version = None if in_force is None else rule_version_cause(alone["data"], in_force)
+    if version is not None or plan is None or plan.rules in known:
+        return version
+    return "other rules: not all were known live, or not with these parameters"
+
+
+def rule_version_cause(data: Mapping[str, Any], in_force: Iterable[str]) -> str | None:
+    """Say which version of its rule was in force live, by names as `win-back@2`, if it is another than the record's."""
+    live = dict(name.split("@") for name in in_force).get(data.get("rule", ""))
+    if "rule" not in data or live == str(data["rule_version"]):
         return None
-    return "other rules: of the same versions, but other parameters, or another choice of them"
+    return f"another version of the rule (rule_version: {live} live, {data['rule_version']} in the shadow)"
 
 
 class _Event(msgspec.Struct):

@@ -134,7 +134,9 @@ class _First(NamedTuple):
         """The cause where the versions are the same."""
         partition, there = self.live or self.other or (0, {})
         customer = there["data"]["customer_id"].encode()
-        said = rules_cause(settings, shadow, partition) or late_event(settings, partition, customer, to_ms(self.time))
+        alone = there if self.live is None else None
+        said = rules_cause(settings, shadow, partition, alone)
+        said = said or late_event(settings, partition, customer, to_ms(self.time))
         if said is not None:
             return said
         if self.live is None or self.other is None:

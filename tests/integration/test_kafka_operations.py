@@ -261,6 +261,7 @@ def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "quiet" in follow(three)
     differences = follow(again, codes={"diff": 1})
     assert re.search(r"actions-cart-abandoned +\d+ +0 +\d+ +[1-9]", differences)
+    assert "another version of the rule (rule_version: 2 live, 3 in the shadow)" in differences
     missed = reminders(shop, "mended-actions-cart-abandoned")
     assert missed.keys() - live.keys()
     assert all(told["replay"] and told["rule_version"] == 3 for told in missed.values())
@@ -303,7 +304,7 @@ def reminders(shop: Shop, topic: str) -> dict[str, dict[str, Any]]:
 def test_refused_orders_return(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Orders that were refused for a limit return once it is raised: in order, once, though killed in between."""
     large = [json.loads(value)["properties"]["order_id"] for ms, value in shop.events
-             if ms < NOON and products(value) > SMALL]  # fmt: skip
+             if ms < THREE and products(value) > SMALL]  # fmt: skip
     [kind] = done("dlq", "list")
     assert (kind["input"], kind["letters"], kind["waiting"]) == ("orders", len(large), len(large))
     letter = done("dlq", "show", kind["last_id"])

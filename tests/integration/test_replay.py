@@ -323,7 +323,7 @@ def test_another_rule_differs(settings: Settings) -> None:
     code, told = run("diff", "mended")
     assert code == 1
     assert sum(told["topics"]["actions-cart-abandoned"].values()) > told["topics"]["actions-cart-abandoned"]["same"]
-    assert told["first"]["cause"].startswith("other rules: of the same versions")
+    assert told["first"]["cause"].startswith("other rules: not all were known live")
     assert run("digest", "--scores")[1] == before
     version = mended_version()
     with KafkaProducer(**kafka_python_options(settings), enable_idempotence=False) as producer:

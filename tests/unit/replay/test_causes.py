@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streams.replay.causes import Arrival, late_arrival, version_cause
+from streams.replay.causes import Arrival, late_arrival, rule_version_cause, version_cause
 
 
 def record(time: str, name: str = "a", **data: Any) -> dict[str, Any]:
@@ -32,6 +32,15 @@ def test_versions_beside_what_is_not_there() -> None:
     assert version_cause(None, record("4", rule_version=5), (others, ())) is None
     assert "model_version: 4 live, 2" in str(version_cause(record("0"), None, ((), [record("1", model_version=2)])))
     assert version_cause(record("3"), None, ((), ())) is None
+
+
+def test_the_version_in_force_live_where_it_told_nothing() -> None:
+    """Of a record that only the shadow has, beside what was in force live by then; scores are of no rule."""
+    data = record("1", rule_version=3)["data"]
+    assert "rule_version: 2 live, 3 in the shadow" in str(rule_version_cause(data, ["welcome@3", "win-back@2"]))
+    assert "rule_version: None live, 3 in the shadow" in str(rule_version_cause(data, ["welcome@3"]))
+    assert rule_version_cause(data, ["win-back@3"]) is None
+    assert rule_version_cause({"score": 0.5}, ["win-back@3"]) is None
 
 
 def test_an_event_is_late_after_later_ones() -> None:
