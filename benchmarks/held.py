@@ -9,13 +9,22 @@ a row. All rules are in force unless `RECOMPRA_RULES` says otherwise.
 import argparse
 import os
 import sys
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.carried import Noted, remembered
 from scoring.engine import Engine
+from scoring.features import GROUPS
 from scoring.learner import Learner
+from scoring.open_object import OpenObject
+from scoring.packed import packed
+from scoring.rules.carry import Carry
+from scoring.rules.columns import ITS_KINDS
+from scoring.rules.rule import ForEach
+from scoring.side import CartItem, CartStep, Crossed, RuleState, Side
 from streams.backtest.history import History
 from streams.backtest.run import Backtest
 from streams.demo.plan import plan
@@ -27,6 +36,8 @@ from streams.settings import Settings
 
 __all__ = ["Held", "held", "lived"]
 
+_CROSSINGS = 8
+"""Of each list, remembered (`scoring.crossing`)."""
 SIDE_OVERHEAD = sys.getsizeof(b"")
 """Bytes that Python adds to each side record."""
 
@@ -65,6 +76,44 @@ def held(engine: Engine) -> Held:
     return Held(profiles.dtype.itemsize, profiles.stored_bytes, sides)
 
 
+def fullest(engine: Engine) -> int:
+    """Bytes of the side record of somebody of whom as much is known as settings allow, under the rules in force.
+
+    Ids have twelve letters, all different; what is bounded otherwise (habits, tickets, traits) is left out.
+    """
+    settings, rng, ms = engine.settings, np.random.default_rng(1), 1_767_571_200_000
+
+    def ids(n: int) -> list[str]:
+        return [rng.bytes(6).hex() for _ in range(n)]
+
+    def moments(n: int) -> list[int]:
+        return [ms + each for each in rng.integers(0, 2**34, n).tolist()]
+
+    cart = tuple(CartItem(name, 1.0, float(rng.random())) for name in ids(settings.cart_steps))
+    side = Side(
+        orders={int(each): (1, int(each % 10**9)) for each in rng.integers(0, 2**63, settings.orders_remembered)},
+        cart=tuple(
+            CartStep(at, item.product, 1.0, item.price) for at, item in zip(moments(len(cart)), cart, strict=True)
+        ),
+    )
+    for rule in chain.from_iterable(each.of_marks for each in engine.rules.rules):
+        carried = remembered(Noted(cart if Carry.CART in rule.carries else ()))
+        told = tuple(Crossed(at, 0, at % 10**9, 1, True, noted=carried) for at in moments(_CROSSINGS))
+        side.rules[rule.list_name] = RuleState(100, True, ms, rng.bytes(4 * len(GROUPS)), told)
+        if rule.for_each is not ForEach.NONE:
+            side.objects[rule.list_name] = dict.fromkeys(ids(engine.sides.objects_watched), True)
+    for of, kinds in ITS_KINDS.items():
+        side.open[of] = {
+            name: OpenObject(
+                {int(kind): (at, 1) for kind, at in zip(kinds, moments(len(kinds)), strict=True)},
+                bought=tuple(sorted(moments(6))),
+                products=tuple(ids(20)) if of == "order" else (),
+            )
+            for name in ids(settings.objects_kept)
+        }
+    return len(packed(side))
+
+
 def table(found: Held) -> str:
     """The bytes as a Markdown table."""
     sides = found.sides
@@ -93,6 +142,7 @@ def main() -> None:
     print(f"{len(found.sides):,} customers after {options.days} days, {np.count_nonzero(found.sides):,} with a side "
           f"record, {len(engine.rules)} rules\n")  # fmt: skip
     print(table(found))
+    print(f"\nThe fullest side record that settings allow has about {fullest(engine):,} bytes stored.")
 
 
 if __name__ == "__main__":

@@ -90,11 +90,12 @@ def leave(q: Any, choice: Any) -> None:
 
 
 @compiled
-def look_again(rows: Any, row: int, now: int, received: int, points: Any, scorer: Any, reading: Any,
+def look_again(rows: Any, row: int, now: int, received: int, event: int, points: Any, scorer: Any, reading: Any,
                config: Any) -> None:  # fmt: skip
-    """Write the first evaluation point: a row as it is at `now`, without an event."""
+    """Write the first evaluation point: a row as it is at `now`, for event number `event`, or because it was merged."""
     horizon = float(config.horizon_ms)
-    write_point(rows[row], row, now, -1, _MERGED, 0, received, math.nan, math.nan, 0, points, scorer, reading, horizon)
+    cause = _MERGED if event < 0 else 0
+    write_point(rows[row], row, now, event, cause, 0, received, math.nan, math.nan, 0, points, scorer, reading, horizon)
 
 
 @compiled

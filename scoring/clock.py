@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_INPUTS
 from scoring.profile import NEVER
 
 __all__ = ["Clock"]
@@ -21,15 +21,15 @@ class Clock:
     Attributes
     ----------
     seen_ms
-        Newest event time by source, (N_SOURCES,) int64.
+        Newest event time by source, (N_INPUTS,) int64.
     behind
-        1 for each source that has records not yet read, (N_SOURCES,) int64.
+        1 for each source that has records not yet read, (N_INPUTS,) int64.
     watermark
         The watermark, and when the record was received that moved it there: (2,), so that compiled code can move it.
     """
 
-    seen_ms: npt.NDArray[np.int64] = field(default_factory=lambda: np.full(N_SOURCES, NEVER, np.int64))
-    behind: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_SOURCES, np.int64))
+    seen_ms: npt.NDArray[np.int64] = field(default_factory=lambda: np.full(N_INPUTS, NEVER, np.int64))
+    behind: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_INPUTS, np.int64))
     watermark: npt.NDArray[np.int64] = field(default_factory=lambda: np.full(2, NEVER, np.int64))
 
     @property

@@ -182,6 +182,7 @@ class Crossings:
 
     def left(self, inside: int) -> list[Crossing]:
         """The lists that a customer leaves who is another from the first point on."""
+        self._best.clear()
         return [
             Crossing(0, r, None, False, mark=each.mark) for r, each, slot in self._of_customer if inside >> slot & 1
         ]

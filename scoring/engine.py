@@ -6,12 +6,14 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from scoring.absorb import absorb, leave, look_again
 from scoring.clock import Clock
 from scoring.content import Contents, Scored
 from scoring.crossing import Crossing, Crossings
+from scoring.departures import Departures
 from scoring.engine_settings import Counts, EngineSettings
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
 from scoring.gates import Gates
@@ -22,6 +24,7 @@ from scoring.kernel import (
     DUPLICATE,
     HEAP,
     LATE,
+    PASSED_ON,
     SKIPPED,
     SWAP,
     Events,
@@ -35,11 +38,11 @@ from scoring.kernel import (
     settle,
     watermarks,
 )
-from scoring.kinds import N_KINDS
+from scoring.kinds import N_INPUTS, N_KINDS, N_SOURCES, Source
 from scoring.links import Links
 from scoring.model import Snapshot, probabilities
 from scoring.orders import A_ORDERS
-from scoring.outcome import Outcome, Scores
+from scoring.outcome import Outcome, PassedOn, Scores
 from scoring.peaks import follow_peaks
 from scoring.pending import PendingExamples
 from scoring.profile import DAY_MS, FAR, NEVER, VISIT_DAYS, Layout, Profiles
@@ -53,8 +56,10 @@ from scoring.rules.carry import Carry
 from scoring.rules.columns import Column, Expected, Field, Op
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
+from scoring.side import Side
 from scoring.sides import Detail, Sides
 from scoring.stored import Copied, Meta, Stored
+from scoring.transfer import Ask, Forward, Give
 from scoring.types import Facts, Who, who
 
 __all__ = ["Counts", "Engine", "EngineSettings"]
@@ -79,6 +84,8 @@ class Engine:
         a part of the row.
     partition
         The partition's number, for examples.
+    home
+        Whether an id belongs to this partition.
 
     Raises
     ------
@@ -86,7 +93,13 @@ class Engine:
         If a rule counts a kind that has no ring, or reads what the layout does not keep.
     """
 
-    def __init__(self, settings: EngineSettings, rules: RuleSet, partition: int = 0) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        rules: RuleSet,
+        partition: int = 0,
+        home: Callable[[bytes], bool] = lambda _: True,
+    ) -> None:
         self.settings, self.partition = settings, partition
         self.profiles = Profiles(settings.layout)
         self.clock = Clock()
@@ -107,7 +120,9 @@ class Engine:
         self.config = settings.kernel()
         self.products: dict[int, str] = {}
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
-        self.links = Links(self.profiles)
+        self._home = home
+        self.links = Links(self.profiles, home)
+        self.departures = Departures()
         self._stored = Stored(self.profiles, self.sides, self.pending, self.links, self.products)
         self._heap = new_heap(4096)
         self._acc = np.zeros(24)
@@ -239,13 +254,21 @@ class Engine:
         if event.time_ms[0] < event.watermark_ms[0] - self.config.window_ms:
             return Outcome()
         if event.row[0] < 0:
+            if self.links.away(customer(i)) is not None:
+                return Outcome()
             event.row[0] = profiles.row(customer(i))
         row, other = int(event.row[0]), profiles.find(former)
-        if other == row or self.links.is_former(former):
+        owner = profiles.keys[row]
+        if other == row or self.links.is_former(former) or former in self.departures.asked:
             return Outcome()
         outcome = Outcome()
+        if not self._home(former):
+            if self.departures.owner(owner) != former:  # else they ask for us, and that came first
+                outcome.transfers.append(Ask(former, owner))
+                self.links.link(former, row)
+            return outcome
         if other >= 0:
-            self.sides.begin()
+            outcome = self._come_up()
             if profiles.rows["applied"][row, source] < offset:
                 for each in (other, row):
                     self._settle(each, int(event.time_ms[0]), outcome)
@@ -272,51 +295,226 @@ class Engine:
             self._heap = grown(self._heap, 2 * len(self._heap.ms))
 
     def _merge(self, row: int, other: int, event: Events, outcome: Outcome) -> None:
-        """Add the customer of row `other` to that of `row`, as of an event that says so.
-
-        Nobody enters a list by it, but on the ledger.
-        """
+        """Add the customer of row `other` to that of `row`, as of an event that says so."""
         rows, sides = self.profiles.rows, self.sides
         mine, theirs = rows[row], rows[other]
         cause, received_ms = (int(event.source[0]), int(event.offset[0])), int(event.received_ms[0])
         now_ms = max(int(mine["now_ms"]), int(theirs["now_ms"]), int(event.time_ms[0]))
         behind = bool(mine["applied"][cause[0]] < cause[1])
         brought = int(theirs["inside"])
-        if behind and theirs["first_ms"] != NEVER:
-            self._look_again(other, now_ms, received_ms)
-            self._tell_merged(self.crossings.left(brought), cause, outcome)
-        repeated = 0
-        side = sides.find(other)
-        if side is not None and not sides.holds(row, *cause):
-            repeated = sides.absorb(row, side)
-            sides.join_applied(row, side)
-        guest = int(theirs["derived"][A_ORDERS]) if mine["derived"][A_ORDERS] == 0 else 0
-        times_ms = theirs["pending_ms"][: theirs["pending_n"]].tolist()
         if behind:
-            self._make_room()
-            known = len(self.profiles)
-            absorb(rows, row, rows, other, now_ms, repeated, known, self._heap, self.choice, self._reading, self.config,
-                   self._acc)  # fmt: skip
+            self._leave_lists(other, now_ms, received_ms, cause, outcome)
+        side = sides.find(other)
+        times_ms = theirs["pending_ms"][: theirs["pending_n"]].tolist()
+        if side is not None and not sides.holds(row, *cause):
+            self._unite(row, rows, other, side, brought, cause, now_ms, received_ms, outcome)
+            sides.join_applied(row, side)
+        else:
+            self._unite(row, rows, other, None, brought, cause, now_ms, received_ms, outcome)
+        if behind:
             leave(theirs, self.choice)
             mine["applied"] = np.maximum(mine["applied"], theirs["applied"])
-            if side is not None:
-                mine["cart_items"], mine["cart_value"] = sides.cart_worth(row, int(mine["last_ms"]))
         self.pending.move(other, row, times_ms, mine["pending_ms"][: mine["pending_n"]].tolist())
-        if behind and mine["first_ms"] != NEVER:
+        self._forget(other)
+
+    def _unite(self, row: int, others: Any, which: int, side: Side | None, brought: int, cause: tuple[int, int],
+               now_ms: int, received_ms: int, outcome: Outcome) -> None:  # fmt: skip
+        """Add row `which` of `others`, and a side record, to those of `row`; whatever holds them already stays.
+
+        Nobody enters a list by it, but on the ledger. `brought` are the bits of the lists that the other was in.
+        """
+        rows, sides = self.profiles.rows, self.sides
+        mine, theirs = rows[row], others[which]
+        repeated = 0 if side is None else sides.absorb(row, side)
+        self._stored.rows.add(row)
+        if mine["applied"][cause[0]] >= cause[1]:
+            return
+        guest = 0 if mine["derived"][A_ORDERS] else int(theirs["fold_orders"] + theirs["ring_n"])
+        self._make_room()
+        absorb(rows, row, others, which, now_ms, repeated, len(self.profiles), self._heap, self.choice, self._reading,
+               self.config, self._acc)  # fmt: skip
+        mine["cart_items"], mine["cart_value"] = sides.cart_worth(row, int(mine["last_ms"]))
+        if mine["first_ms"] != NEVER:
             self._look_again(row, now_ms, received_ms)
             _, found = self.crossings.find(rows, self._points, 1, sides, self.shop, brought)
             self._tell_merged(found, cause, outcome)
             mine["guest_orders"] += guest
-        self._stored.rows.add(row)
-        self._stored.rows.discard(other)
-        self._stored.gone.append(self.profiles.keys[other])
-        sides.forget(other)
-        self.profiles.blank(other)
 
-    def _look_again(self, row: int, now_ms: int, received_ms: int) -> None:
-        """Make an evaluation point of a row as it is."""
-        look_again(self.profiles.rows, row, now_ms, received_ms, self._points, self.model.scorer, self._reading,
+    def _leave_lists(self, row: int, now_ms: int, received_ms: int, cause: tuple[int, int], outcome: Outcome) -> None:
+        """Let a customer who is another from now on leave all lists of customers."""
+        if self.profiles.rows["first_ms"][row] != NEVER:
+            self._look_again(row, now_ms, received_ms)
+            self._tell_merged(self.crossings.left(int(self.profiles.rows["inside"][row])), cause, outcome)
+
+    def _forget(self, row: int) -> None:
+        """Keep nothing of a customer who is another by now."""
+        self._stored.rows.discard(row)
+        self._stored.gone.append(self.profiles.keys[row])
+        self.sides.forget(row)
+        self.profiles.blank(row)
+
+    def _look_again(self, row: int, now_ms: int, received_ms: int, event: int = -1) -> None:
+        """Make an evaluation point of a row as it is, of an event or of none."""
+        look_again(self.profiles.rows, row, now_ms, received_ms, event, self._points, self.model.scorer, self._reading,
                    self.config)  # fmt: skip
+
+    # ---- customers who are at home on other partitions
+
+    def receive(self, transfer: Ask | Give, offset: int, received_ms: int) -> Outcome:
+        """Take what another partition tells of a customer, as the record with this offset."""
+        outcome = self._come_up()
+        if isinstance(transfer, Ask):
+            self._asked(transfer, offset)
+            return outcome
+        row, to, via = self.arrive(transfer)
+        if row < 0:
+            outcome.transfers.append(structs.replace(transfer, to=to, via=via))
+        else:
+            self._take_in(transfer, row, offset, received_ms, outcome)
+            outcome.extend(self._come_up(), 0)
+        return outcome
+
+    def _come_up(self) -> Outcome:
+        """Do all that is due by now, as before an event."""
+        self.sides.begin()
+        return self._run(NO_EVENTS, self.clock.watermark_ms, self.clock.received_ms)
+
+    def _asked(self, ask: Ask, offset: int) -> None:
+        """Let a customer go with the next commit to whoever asked first.
+
+        Of two who ask for each other at once, the one with the lesser id stays.
+        """
+        former, owner, links = ask.former, ask.owner, self.links
+        if links.is_former(former) or former in self.departures.asked:
+            return
+        side = self.sides.find(row) if (row := self.profiles.find(former)) >= 0 else None
+        if side is not None and side.absorbed.get(owner, (0,))[0]:
+            return
+        if links.owner.get(owner) == former:
+            if former < owner:
+                return
+            links.unlink(owner)
+        self.departures.asked[former] = owner, offset
+
+    def arrive(self, sent: Give | Forward) -> tuple[int, bytes, list[bytes]]:
+        """Where what is sent to a customer belongs by now: row, id, and the ids by which it came; row -1: not here.
+
+        Where the links go round in a circle, as partitions gave customers away at the same time, the one with the least
+        id of those that left is its own customer again, once what it gave away is back.
+        """
+        links, to, via = self.links, sent.to, sent.via
+        while (owner := links.owner.get(to)) is not None:
+            if not self._home(owner):
+                if to not in via:
+                    via = [*via, to]
+                elif to == min(via[via.index(to) :]) and self._brings(sent, to):
+                    links.unlink(to)
+                    links.regain(to, self.profiles.row(to))
+                    break
+                return -1, owner, via
+            to = owner
+        return self.profiles.row(to), to, via
+
+    def _brings(self, sent: Give | Forward, customer: bytes) -> bool:
+        """Whether what is sent holds what a customer gave away."""
+        if isinstance(sent, Forward):
+            return False
+        return sent.origin == customer or self.sides.read(sent.side).absorbed.get(customer, (0,))[0] > 0
+
+    def deal_with(self, row: int, event: Forward, offset: int) -> bool:
+        """Note that an event of another partition is applied to a row, as the record with this offset.
+
+        False if it came before, as that partition did something again after a crash.
+        """
+        if self.sides.holds(row, Source.TRANSFERS, offset):
+            return True
+        side = self.sides.touch(row)
+        if event.offset <= side.absorbed.get(event.origin, (0, *[-1] * N_SOURCES))[1 + event.source]:
+            return False
+        told = [0, *[-1] * N_SOURCES]
+        told[1 + event.source] = event.offset
+        side.deal_with(event.origin, told)
+        return True
+
+    def _take_in(self, give: Give, row: int, offset: int, received_ms: int, outcome: Outcome) -> None:
+        """Add all that came from another partition to a row, unless it came before."""
+        sides, cause = self.sides, (int(Source.TRANSFERS), offset)
+        before = sides.find(row)
+        held = sides.holds(row, *cause)
+        if not held and before is not None and before.absorbed.get(give.origin, (0,))[0]:
+            return
+        for number, name in give.products:
+            self.product(number, name)
+        others, other = self.profiles.row_of(give.row), sides.read(give.side)
+        mine, theirs = self.profiles.rows[row], others[0]
+        now_ms = max(int(mine["now_ms"]), int(theirs["now_ms"]))
+        brought = sum(1 << bit for bit, name in enumerate(self._slots.names) if name in give.lists)
+        behind = bool(mine["applied"][cause[0]] < offset)
+        if give.origin == self.profiles.keys[row] and not held:
+            sides.touch(row).rules.update(other.rules)  # it is back: what was told of it goes on
+        self._unite(row, others, 0, None if held else other, brought, cause, now_ms, received_ms, outcome)
+        side = sides.touch(row)
+        side.deal_with(give.origin, [1, *give.applied])
+        side.applied[cause[0]] = max(side.applied[cause[0]], offset)
+        if self._home(give.origin):
+            side.applied[:N_INPUTS] = map(max, side.applied[:N_INPUTS], give.applied[:N_INPUTS])
+            mine["applied"][:N_INPUTS] = np.maximum(mine["applied"][:N_INPUTS], give.applied[:N_INPUTS])
+        mine["applied"][cause[0]] = max(int(mine["applied"][cause[0]]), offset)
+        kept_ms = mine["pending_ms"][: mine["pending_n"]].tolist()
+        for made_ms, value in give.examples:
+            self.pending.put(row, made_ms, value, kept_ms)
+        if behind and mine["first_ms"] != NEVER:
+            event = Events.blank(1)
+            event.row[:], event.source[:], event.offset[:] = row, cause[0], offset
+            self._look_again(row, now_ms, received_ms, event=0)
+            self._tell(1, event, outcome)
+
+    def close(self) -> Outcome:
+        """Let go of those that were asked for: from now on their events are passed on.
+
+        To be called before `changes`, so that this is stored; `pack` must follow it.
+        """
+        departures, rows = self.departures, self.profiles.rows
+        outcome = self._come_up() if departures.asked else Outcome()
+        for former, (owner, offset) in departures.asked.items():
+            row = self.profiles.find(former)
+            applied = [-1] * N_SOURCES
+            if row >= 0:
+                applied = rows["applied"][row].tolist()
+                self.sides.begin()
+                cause = int(Source.TRANSFERS), offset
+                self._leave_lists(row, int(rows["now_ms"][row]), self.clock.received_ms, cause, outcome)
+            self.links.depart(former, owner, applied)
+            departures.closed.append((former, row))
+        departures.asked.clear()
+        return outcome
+
+    def pack(self) -> None:
+        """Put up what is to be sent of those whose links are stored; it is deleted here with the next `changes`."""
+        for former, row in self.departures.closed:
+            self._pack(former, row)
+        self.departures.closed.clear()
+
+    def _pack(self, former: bytes, row: int) -> None:
+        profiles, links = self.profiles, self.links
+        packed = Give(links.owner[former], former, b"", b"", [], [], [], [*links.applied[former]], [former])
+        if row >= 0:
+            theirs = profiles.rows[row]
+            inside = int(theirs["inside"])
+            side = self.sides.find(row)
+            numbers = {*theirs["view_product"].tolist(), *theirs["seen_product"].tolist()}
+            numbers |= set(theirs["seen_category"].tolist())
+            packed = structs.replace(
+                packed,
+                row=profiles.stored(np.array([row]))[0] if theirs["first_ms"] != NEVER else b"",
+                side=b"" if side is None else self.sides.write(side),
+                examples=self.pending.take(row, theirs["pending_ms"][: theirs["pending_n"]].tolist()),
+                products=[(number, self.products[number]) for number in sorted(numbers & self.products.keys())],
+                lists=[name for bit, name in enumerate(self._slots.names) if inside >> bit & 1],
+            )
+            leave(theirs, self.choice)
+            self._forget(row)
+        self.departures.packed.append(packed)
 
     def _tell_merged(self, found: Sequence[Crossing], cause: tuple[int, int], outcome: Outcome) -> None:
         """Tell what crossed at the one point that `_look_again` made; its score comes with the event that follows."""
@@ -339,27 +537,38 @@ class Engine:
         clock = self.clock
         self.links.follow(events.row)
         watermark = watermarks(events, clock.seen_ms, clock.behind, clock.watermark_ms)
-        self._find_rows(events, customer)
+        passed_on = self._find_rows(events, customer)
         rows = self.profiles.rows
         admit(rows, events, self.config.window_ms)
+        for one in passed_on:
+            fresh = self.links.passed(one.origin, int(events.source[one.event]), int(events.offset[one.event]))
+            events.status[one.event] = PASSED_ON if fresh else SKIPPED
         self.sides.begin()
         for i in sorted(details):
             self.sides.apply(events, i, details[i], rows, self._usual_gap_ms)
         self._stored.rows.update(events.row.tolist())
         self._stored.rows.discard(-1)
         outcome = self._run(events, watermark, clock.received_ms)
+        outcome.passed_on += [one for one in passed_on if events.status[one.event] == PASSED_ON]
         self.sides.settle()
-        tally = np.bincount(events.status, minlength=4)
-        self.counts.applied += int(tally[APPLIED] + tally[SKIPPED])
+        tally = np.bincount(events.status[events.source < N_INPUTS], minlength=5)
+        self.counts.applied += int(tally[APPLIED] + tally[SKIPPED] + tally[PASSED_ON])
         self.counts.duplicate += int(tally[DUPLICATE])
         self.counts.late += int(tally[LATE])
         return outcome
 
-    def _find_rows(self, events: Events, customer: Callable[[int], bytes]) -> None:
-        """In order, as a customer who comes late first may come in time afterwards."""
+    def _find_rows(self, events: Events, customer: Callable[[int], bytes]) -> list[PassedOn]:
+        """In order, as a customer who comes late first may come in time afterwards; returns those who are away."""
         profiles, late = self.profiles, events.time_ms < events.watermark_ms - self.config.window_ms
+        late &= events.source < N_INPUTS
+        passed_on = []
         for i in np.flatnonzero(events.row < 0).tolist():
-            events.row[i] = profiles.find(customer(i)) if late[i] else profiles.row(customer(i))
+            name = customer(i)
+            if (away := self.links.away(name)) is None:
+                events.row[i] = profiles.find(name) if late[i] else profiles.row(name)
+            elif not late[i]:
+                passed_on.append(PassedOn(i, away[1], away[0]))
+        return passed_on
 
     def advance(self, watermark_ms: int, received_ms: int) -> Outcome:
         """Let event time pass up to `watermark_ms` without an event: run the ticks that are due.
@@ -625,10 +834,12 @@ class Engine:
 
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""
-        self.links.restored()
+        left = self.links.restored()
         known = len(self.profiles)
         derive_rows(self.profiles.rows, known, self._acc, float(self.config.horizon_ms))
         self._use(self.rules)
+        for former in left:
+            self._pack(former, self.profiles.index.pop(former))
         self._schedule()
 
     def _schedule(self) -> None:

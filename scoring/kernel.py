@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from scoring.compiled import compiled
 from scoring.features import features
-from scoring.kinds import INTEREST_KINDS, N_KINDS, Kind
+from scoring.kinds import INTEREST_KINDS, N_INPUTS, N_KINDS, Kind
 from scoring.moments import expect, passed
 from scoring.orders import add_order, derive, orders_between
 from scoring.profile import DAY_MS, FAR, HOUR_MS, NEVER
@@ -30,6 +30,7 @@ __all__ = [
     "LATE",
     "MERGED",
     "OBJECTS",
+    "PASSED_ON",
     "RESCORE",
     "SKIPPED",
     "SWAP",
@@ -57,8 +58,9 @@ Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
 Unsigned = npt.NDArray[np.uint64]
 
-APPLIED, DUPLICATE, LATE, SKIPPED = 0, 1, 2, 3
-"""What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied."""
+APPLIED, DUPLICATE, LATE, SKIPPED, PASSED_ON = 0, 1, 2, 3, 4
+"""What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied, and so
+is what is passed on to another partition."""
 
 EXAMPLE, RESCORE, ACTIVE, AUTOMATED, OBJECTS, MERGED = 1, 2, 4, 8, 16, 32
 """Bits of a point's cause: an example is made here, the daily score is taken here, of one seen within the horizon;
@@ -195,10 +197,16 @@ class Points(NamedTuple):
 
 @compiled
 def watermarks(events: Any, seen: Any, behind: Any, watermark: int) -> int:
-    """Fill `events.watermark_ms` with the watermark at each event; return that after the last. O(n)."""
+    """Fill `events.watermark_ms` with the watermark at each event; return that after the last. O(n).
+
+    Events of other sources than the inputs leave it where it is.
+    """
     for i in range(events.row.shape[0]):
         ms = events.time_ms[i]
         source = events.source[i]
+        if source >= seen.shape[0]:
+            events.watermark_ms[i] = watermark
+            continue
         seen[source] = max(seen[source], ms)
         least = FAR
         newest = NEVER
@@ -215,7 +223,8 @@ def watermarks(events: Any, seen: Any, behind: Any, watermark: int) -> int:
 def admit(rows: Any, events: Any, window_ms: int) -> None:
     """Decide for each event whether it counts: fill `events.status`.
 
-    Already applied to its row (by offset), late by more than the window, or a message id among the last ones of its
+    Already applied to its row (by offset), late by more than the window (what another partition passed on was not late
+    there), or a message id among the last ones of its
     customer. Those without a row (-1) are late ones of customers of whom nothing else is known. O(n x message ring).
     """
     for i in range(events.row.shape[0]):
@@ -228,7 +237,7 @@ def admit(rows: Any, events: Any, window_ms: int) -> None:
             events.status[i] = SKIPPED
             continue
         p.applied[source] = events.offset[i]
-        if events.time_ms[i] < events.watermark_ms[i] - window_ms:
+        if source < N_INPUTS and events.time_ms[i] < events.watermark_ms[i] - window_ms:
             events.status[i] = LATE
             continue
         message = events.message[i]

@@ -2,15 +2,17 @@
 
 from enum import IntEnum
 
-__all__ = ["INTEREST_KINDS", "N_KINDS", "N_SOURCES", "Kind", "Source"]
+__all__ = ["INTEREST_KINDS", "N_INPUTS", "N_KINDS", "N_SOURCES", "Kind", "Source"]
 
 
 class Source(IntEnum):
-    """The input topic that a record came from."""
+    """The topic that a record came from."""
 
     CLICKSTREAM = 0
     ORDERS = 1
     CUSTOMERS = 2
+    TRANSFERS = 3
+    """What other partitions tell of customers who are one; apart from the three inputs, it moves no watermark."""
 
 
 class Kind(IntEnum):
@@ -70,4 +72,5 @@ INTEREST_KINDS: frozenset[Kind] = frozenset(
 )
 """What makes a prospect of a visitor: more than looking."""
 
-N_SOURCES = 3
+N_SOURCES = 4
+N_INPUTS = 3

@@ -7,13 +7,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.kinds import Source
 from scoring.packed import packed, unpacked
 from scoring.profile import NEVER, Layout, stable_hash
 from scoring.side import Side
 from scoring.stored import EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
 from scoring.trials import Trial, Trials
 
-__all__ = ["Mover", "customer_of", "id_of"]
+__all__ = ["Mover", "customer_of", "id_of", "without_transfers"]
 
 _ELSEWHERE: Final = -2
 """Offset of a record that lies on other topics than those that are read now; -1 is that of a tick."""
@@ -127,6 +128,22 @@ class Mover:
                 trials=trials.stored(),
             )
         )
+
+
+def without_transfers(layout: Layout, rows: Rows) -> Rows:
+    """Return the rows of a partition as they are, but that no offset of transfers is applied to any. O(n)."""
+    at: int = layout.dtype().fields["applied"][1] + 8 * Source.TRANSFERS  # type: ignore[index]
+    none = (-1).to_bytes(8, "little", signed=True)
+    found: Rows = []
+    for key, value in rows:
+        if key[:1] == PROFILE:
+            value = value[:at] + none + value[at + 8 :]
+        elif key[:1] == SIDE:
+            side = unpacked(value)
+            side.applied[Source.TRANSFERS] = -1
+            value = packed(side)
+        found.append((key, value))
+    return found
 
 
 def _side(side: Side) -> bytes:

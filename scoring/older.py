@@ -4,7 +4,8 @@ What a layout was is written down here as it was then, and never changes; `tests
 
 Layout 1
     Stamps are a hash of settings and fields. Side records are bare MessagePack; an object keeps the time beside the
-    usual gap, which is that of its last purchase.
+    usual gap, which is that of its last purchase. A former id is stored with the bare id that it belongs to. Nothing is
+    told between partitions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 
 from scoring.clock import Clock
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_INPUTS, N_SOURCES
 from scoring.layout_number import LAYOUT, number_of, refusal
 from scoring.packed import layout_of, packed
 from scoring.profile import Layout, Profiles, split, stable_hash
@@ -22,7 +23,7 @@ from scoring.side import Side
 
 __all__ = ["Older", "stamps"]
 
-PROFILE, SIDE, META = b"c", b"s", b"m"
+PROFILE, SIDE, LINK, META = b"c", b"s", b"l", b"m"
 _OPEN, _USUAL, _APPLIED = 7, 7, 0
 """Places: objects in a side record, the usual gap in an object, applied offsets in a side record."""
 _FIRST_SOURCES: Final = 3
@@ -66,7 +67,7 @@ class Older:
                 self._check(value, f"profile of a customer ({len(key) - 1} bytes of id)")
                 profiles.append(i)
                 continue
-            new = self._side(value) if letter == SIDE else self._meta(value)
+            new = self._link(value) if letter == LINK else self._side(value) if letter == SIDE else self._meta(value)
             if new is not value:
                 found = list(values) if found is None else found
                 found[i] = new
@@ -111,6 +112,11 @@ class Older:
                         thing[_USUAL] = thing[_USUAL][1]
         return packed(msgspec.convert(record, Side, strict=False))
 
+    @staticmethod
+    def _link(value: bytes) -> bytes:
+        """Whose a former id is: a pair, whose first byte no text begins with."""
+        return value if value[:1] == _PAIR else msgspec.msgpack.encode((value, None))
+
     def _meta(self, value: bytes) -> bytes:
         """The engine's own row: layout, newest times by source, which are behind, and what follows."""
         meta: list[Any] = self._decode(value)
@@ -118,12 +124,13 @@ class Older:
             return value
         if meta[0] != self._first:
             raise refusal("the state of a partition", number_of(meta[0]))
-        blank, missing = Clock(), N_SOURCES - _FIRST_SOURCES
-        seen_ms, behind = blank.seen_ms.tolist()[N_SOURCES - missing :], [0] * missing
+        blank, missing = Clock(), N_INPUTS - _FIRST_SOURCES
+        seen_ms, behind = blank.seen_ms.tolist()[N_INPUTS - missing :], [0] * missing
         return msgspec.msgpack.encode([self._stamp, meta[1] + seen_ms, meta[2] + behind, *meta[3:]])
 
 
-_LETTERS = (PROFILE, SIDE, META)
+_LETTERS = (PROFILE, SIDE, LINK, META)
+_PAIR: Final = b"\x92"
 
 
 def stamps(layout: Layout) -> frozenset[int]:

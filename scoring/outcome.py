@@ -9,9 +9,10 @@ import numpy.typing as npt
 from scoring.carried import Carried
 from scoring.gates.best import Best
 from scoring.model import Example
+from scoring.transfer import Transfer
 from scoring.types import One, Who
 
-__all__ = ["Action", "Content", "Outcome", "Scores"]
+__all__ = ["Action", "Content", "Outcome", "PassedOn", "Scores"]
 
 
 @dataclass(slots=True)
@@ -76,6 +77,14 @@ class Action:
     control: str | None = None
 
 
+class PassedOn(NamedTuple):
+    """Event `event` of the run is one of `origin`, whose profile went to the partition of `to`."""
+
+    event: int
+    to: bytes
+    origin: bytes
+
+
 class Content(NamedTuple):
     """What one customer is shown from a moment on.
 
@@ -96,12 +105,14 @@ class Content(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What one run of events led to."""
+    """What one run of events led to; `transfers` and `passed_on` are for other partitions."""
 
     scores: list[Scores] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     content: list[Content] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
+    passed_on: list[PassedOn] = field(default_factory=list)
 
     def extend(self, later: "Outcome", shift: int) -> None:
         """Add what a later part of the run led to, which begins at event `shift`."""
@@ -113,3 +124,5 @@ class Outcome:
         self.actions += later.actions
         self.examples += later.examples
         self.content += later.content
+        self.transfers += later.transfers
+        self.passed_on += [one._replace(event=one.event + shift) for one in later.passed_on]

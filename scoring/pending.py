@@ -120,6 +120,12 @@ class PendingExamples:
                 self._dirty[row, ms] = None
                 self.put(into, ms, value, kept_ms)
 
+    def take(self, row: int, times_ms: Collection[int]) -> list[tuple[int, bytes]]:
+        """Let go of a customer's examples, made at `times_ms`, and return them."""
+        taken = [(ms, value) for ms in times_ms if (value := self._waiting.pop((row, ms), None)) is not None]
+        self._dirty.update(((row, ms), None) for ms, _ in taken)
+        return taken
+
     def put(self, row: int, ms: int, value: bytes, kept_ms: Collection[int]) -> None:
         """Keep an example, if there is room for it and none of its moment."""
         if ms in kept_ms and (row, ms) not in self._waiting:

@@ -38,6 +38,8 @@ VISIT_DAYS = 28
 """Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
+_FEW = 65_536
+"""Rows up to which room is made for four times as many."""
 
 
 def stable_hash(text: bytes) -> int:
@@ -196,13 +198,28 @@ class Profiles:
         self.rows["hash"][number] = stable_hash(customer)
         return number
 
+    def row_of(self, stored: bytes) -> npt.NDArray[np.void]:
+        """An array of one row, from its stored bytes; what is derived is blank."""
+        one = self.blank_row()
+        if stored:
+            self._check(b"", stored)
+            one.view(np.uint8)[: self.stored_bytes] = np.frombuffer(stored, np.uint8)
+        return one
+
+    def forget(self, customer: bytes) -> None:
+        """Let nothing be left of a customer who has a row."""
+        if (number := self.index.pop(customer, None)) is not None:
+            self.blank(number)
+
     def blank(self, number: int) -> None:
         """Let nothing be left in a row."""
         self._flat()[number] = self._blank  # as bytes: field by field it takes fifty times as long
 
     def _grow(self, needed: int) -> None:
-        # Half again as much: untouched pages of zeros cost no memory, so the slack is free until used.
-        longer = np.zeros(max(needed, len(self.rows) + len(self.rows) // 2), self.dtype)
+        # Untouched pages of zeros cost no memory, so the slack is free until used; each copy costs the first touch of
+        # its pages, more than all else of a restore.
+        known = len(self.rows)
+        longer = np.zeros(max(needed, 4 * known if known < _FEW else known + known // 2), self.dtype)
         before, self.rows = self._flat(), longer
         self._flat()[: len(before)] = before
 
@@ -233,11 +250,7 @@ class Profiles:
         """
         width = self.stored_bytes
         for key, value in zip(keys, values, strict=True):
-            if len(value) != width or int.from_bytes(value[:8], "little") != self.fingerprint:
-                raise refusal(
-                    f"profile of a customer ({len(key)} bytes of id, {len(value)} bytes stored, {width} expected)",
-                    number_of(int.from_bytes(value[:8], "little")),
-                )
+            self._check(key, value)
         index, known = self.index, len(self.keys)
         numbers = np.empty(len(keys), np.int64)
         for i, key in enumerate(keys):
@@ -251,6 +264,12 @@ class Profiles:
         self._flat()[known : len(self.keys), width:] = self._blank[width:]
         self._flat()[numbers, :width] = np.frombuffer(b"".join(values), np.uint8).reshape(len(keys), width)
         return numbers
+
+    def _check(self, key: bytes, value: bytes) -> None:
+        if len(value) != self.stored_bytes or int.from_bytes(value[:8], "little") != self.fingerprint:
+            told = f"{len(value)} bytes stored, {self.stored_bytes} expected"
+            number = number_of(int.from_bytes(value[:8], "little"))
+            raise refusal(f"profile of a customer ({len(key)} bytes of id, {told})", number)
 
 
 class _Index(dict[bytes, int]):

@@ -15,6 +15,10 @@ from scoring.where import Moved, joined
 __all__ = ["CartItem", "CartStep", "Crossed", "Limits", "RuleState", "Side", "cart_items", "cart_worth", "put_in"]
 
 
+_FORMERS = 64
+"""Former ids of other partitions by which is known what came from there; with transactions it comes once anyway."""
+
+
 class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=True):
     """One change of the cart: pieces put in (positive) or taken out (negative) at a time."""
 
@@ -108,6 +112,9 @@ class Side(msgspec.Struct, array_like=True):
         Where the customer was told to be, where a rule asks for it.
     traits
         What was said of the customer's traits, of those that a rule asks for.
+    absorbed
+        By former id that is at home on another partition: whether its profile has come (1), then the offsets there that
+        are dealt with, by source.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -121,6 +128,7 @@ class Side(msgspec.Struct, array_like=True):
     looked_ms: int = NEVER
     moved: Moved = ()
     traits: Traits = msgspec.field(default_factory=dict)
+    absorbed: dict[bytes, list[int]] = msgspec.field(default_factory=dict)
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
@@ -203,7 +211,16 @@ class Side(msgspec.Struct, array_like=True):
         self.looked_ms = max(self.looked_ms, other.looked_ms)
         self.moved = joined(self.moved, other.moved)
         self.traits = joined_traits(self.traits, other.traits)
+        for former, told in other.absorbed.items():
+            self.deal_with(former, told)
         return repeated
+
+    def deal_with(self, former: bytes, told: Sequence[int]) -> None:
+        """Note how far a former id of another partition is dealt with; the oldest of too many is forgotten."""
+        before = self.absorbed.get(former, (0, *[-1] * N_SOURCES))
+        self.absorbed[former] = [max(pair) for pair in zip(before, told, strict=True)]
+        if len(self.absorbed) > _FORMERS:
+            del self.absorbed[next(iter(self.absorbed))]
 
     def purchases(self, limit: int) -> list[tuple[str, int]]:
         """The products bought last, each with its time, newest first."""

@@ -20,6 +20,9 @@ __all__ = ["Detail", "Sides"]
 _ADDED, _REMOVED = int(Kind.PRODUCT_ADDED), int(Kind.PRODUCT_REMOVED)
 _COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
 
+_ELSEWHERE = -2
+"""Source and offset of what is at home on another partition."""
+
 
 class Detail(NamedTuple):
     """What an event says beside the columns: the order's id, the lines, the promised delivery, and what is news of the
@@ -127,6 +130,17 @@ class Sides:
         if side is None:
             side = self._open[row] = self.find(row) or Side()
         return side
+
+    def read(self, value: bytes) -> Side:
+        """A record from another partition, an empty one for no bytes; where its orders stood means nothing here."""
+        side = unpacked(value) if value else Side()
+        side.orders = dict.fromkeys(side.orders, (_ELSEWHERE, _ELSEWHERE))
+        return side
+
+    @staticmethod
+    def write(side: Side) -> bytes:
+        """A record as it travels."""
+        return packed(side)
 
     def holds(self, row: int, source: int, offset: int) -> bool:
         """Whether a record is applied here already: it is read again, and the profile is behind."""

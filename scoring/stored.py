@@ -135,11 +135,10 @@ class Stored:
         out += zip([PROFILE + keys[row] for row in numbers.tolist()], self._profiles.stored(numbers), strict=True)
         for customer in self.gone:
             out += [(SIDE + customer, None), (PROFILE + customer, None)]
-        out += [(LINK + former, self._links.owner[former]) for former in self._links.fresh]
+        out += [(LINK + former, value) for former, value in self._links.changes()]
         out.append((META, msgspec.msgpack.encode(meta)))
         self.products.clear()
         self.gone.clear()
-        self._links.fresh.clear()
         self.rows.clear()
         return out
 
@@ -151,7 +150,7 @@ class Stored:
         if self.rows or self.products or self.gone or self._links.fresh or self._sides.waiting or self._pending.waiting:
             return None
         sides, examples, products = self._sides.copied(), self._pending.copied(), self._names.copy()
-        links = self._links.owner.copy()
+        links = self._links.copied()
         return Copied(*self._profiles.copied(), sides, examples, products, links, msgspec.msgpack.encode(meta))
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> Meta | None:
@@ -176,8 +175,7 @@ class Stored:
         if there := {key: value for key, value in rows.items() if value is not None}:
             self._profiles.load(list(there), list(there.values()))
         for key in rows.keys() - there.keys():
-            if (row := self._profiles.find(key)) >= 0:
-                self._profiles.blank(row)
+            self._profiles.forget(key)
         return meta
 
     def _load_other(self, letter: bytes, rest: bytes, value: Any) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaProducer
 
 from streams.batches import BATCH_BYTES, send_batches, send_to_topics
-from streams.changelog import changelog_topic, read_changelog
+from streams.changelog import changelog_topic, read_changelog, transfers_topic
 from streams.commit import Sink
 from streams.connection import aiokafka_options
 from streams.group import Group
@@ -72,8 +72,8 @@ class AcknowledgedClient:
         """See `streams.commit.BrokerClient`."""
         assert self._producer is not None
         async with translated():
-            inputs = self._settings.partitions
-            await asyncio.gather(*await send_to_topics(self._producer, outputs, partition, inputs))
+            inputs, transfers = self._settings.partitions, transfers_topic(self._settings)
+            await asyncio.gather(*await send_to_topics(self._producer, outputs, partition, inputs, transfers))
 
     async def send_rows(self, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         """See `streams.commit.BrokerClient`."""

@@ -1,4 +1,4 @@
-"""App: the worker as a Faust app, three agents over its inputs and a table of profiles."""
+"""App: the worker as a Faust app, an agent over each topic that it reads and a table of profiles."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import faust
 from faust.app.base import BootStrategy
 
 from streams.binding import Binding
-from streams.outbox import INPUTS
+from streams.changelog import source_topics
 from streams.settings import Settings
 from streams.table import NAME, ProfileTable, tables_for
 from streams.transport import transport_for
@@ -70,7 +70,7 @@ def faust_app(settings: Settings, binding: Binding) -> faust.App:
     )
     table.owner = binding
     app.tables.add(table)
-    for name in INPUTS:
+    for name in source_topics(settings):
         topic = app.topic(name, key_type=None, value_type=None, key_serializer="raw", value_serializer="raw")
         app.agent(topic, name=f"score_{name}")(_agent(binding))
     return app

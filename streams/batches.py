@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from streams.commit import CommitFailedError
+from streams.outbox import TRANSFERS
 
 __all__ = ["BATCH_BYTES", "Pair", "send_batches", "send_to_topics"]
 
@@ -28,26 +29,28 @@ async def send_to_topics(
     outputs: Sequence[tuple[str, bytes | None, bytes | None]],
     partition: int,
     inputs: int,
+    transfers: str,
 ) -> "list[asyncio.Future[Any]]":
     """Hand outputs (topic, key, value) to the producer; the futures are done when they are acknowledged.
 
     A topic that has as many partitions as the inputs (`inputs`) gets them on our own, which is the key's; others
-    by the key.
+    by the key, and so does that of what is for other partitions, `transfers` by its name.
     """
     by_topic: dict[str, list[Pair]] = defaultdict(list)
     for topic, key, value in outputs:
         by_topic[topic].append((key, value))
     futures = []
     for topic, records in by_topic.items():
-        there = sorted(await producer.partitions_for(topic))
-        if len(there) == inputs:
+        name = transfers if topic == TRANSFERS else topic
+        there = sorted(await producer.partitions_for(name))
+        if len(there) == inputs and topic != TRANSFERS:
             futures += await send_batches(producer, topic, partition, records)
             continue
         by_place: dict[int, list[Pair]] = defaultdict(list)
         for record in records:
             by_place[_by_key(record[0], there, there)].append(record)
         for place, some in by_place.items():
-            futures += await send_batches(producer, topic, place, some)
+            futures += await send_batches(producer, name, place, some)
     return futures
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import CommitFailedError as RefusedError
@@ -20,7 +20,7 @@ from streams.commit import (
     Taken,
     UnitState,
 )
-from streams.outbox import INPUTS
+from streams.outbox import SOURCES
 from streams.suspects import PoisonError
 from streams.transport import SliceConsumer
 from streams.unit import Unit
@@ -56,6 +56,8 @@ class Binding:
         Told once why the worker cannot go on.
     snapshots
         Keeps copies of the units.
+    topics
+        What a unit reads, in the order of `scoring.kinds.Source`.
 
     Attributes
     ----------
@@ -77,7 +79,9 @@ class Binding:
         written: Callable[[int, Taken], None],
         failed: Callable[[BaseException], None],
         snapshots: Snapshots | None = None,
+        topics: Sequence[str] = SOURCES,
     ) -> None:
+        self._topics = tuple(topics)
         self._now_ms = now_ms
         self._failed = failed
         self._client = client(self)
@@ -167,7 +171,7 @@ class Binding:
     async def _seated(self, partition: int) -> None:
         await self._settled.wait()
         epoch = self._epoch
-        places = {TP(INPUTS[source], partition): at for source, at in self.protocol.positions(partition).items()}
+        places = {TP(self._topics[source], partition): at for source, at in self.protocol.positions(partition).items()}
         bounds = await self.consumer.thread.bounds(places)
         for tp, (first, end) in bounds.items():
             if places[tp] > end and self._client.transactional:  # the embedded broker's ends are too low
@@ -178,7 +182,7 @@ class Binding:
             if places[tp] < first:
                 if places[tp]:
                     log.warning("%s-%d: offsets %d to %d are gone", tp.topic, tp.partition, places[tp], first)
-                self.protocol.skip_to(partition, INPUTS.index(tp.topic), first)
+                self.protocol.skip_to(partition, self._topics.index(tp.topic), first)
                 places[tp] = first
         await self.consumer.thread.seek_all(places)
         if self._epoch == epoch and self._settled.is_set():
@@ -213,7 +217,7 @@ class Binding:
         return {
             tp
             for tp in assigned
-            if tp.topic in INPUTS and tp not in on_the_way and wants(tp.partition, INPUTS.index(tp.topic))
+            if tp.topic in self._topics and tp not in on_the_way and wants(tp.partition, self._topics.index(tp.topic))
         }
 
     def handed(self, tp: TP, handed_on: bool) -> None:
@@ -223,12 +227,12 @@ class Binding:
     def idle(self, tp: TP, position: int, end: int) -> None:
         """Learn that nothing was fetched of an input that was asked for."""
         if tp not in self._on_the_way:
-            self.protocol.idle(tp.partition, INPUTS.index(tp.topic), position, end)
+            self.protocol.idle(tp.partition, self._topics.index(tp.topic), position, end)
 
     async def take(self, message: Any) -> None:
         """Offer a slice to its unit, and apply what can be applied."""
         tp, piece = TP(message.topic, message.partition), message.value
-        source = INPUTS.index(tp.topic)
+        source = self._topics.index(tp.topic)
         offered = self.protocol.offer(tp.partition, source, piece)
         self.handed(tp, False)
         if offered is Offered.GAP:
@@ -283,7 +287,7 @@ class Binding:
 
     async def committed(self, partition: int) -> Mapping[int, int]:
         """Return the group's committed offset of each input."""
-        tps = [TP(topic, partition) for topic in INPUTS]
+        tps = [TP(topic, partition) for topic in self._topics]
         found = await self.consumer.thread.committed_offsets(tps)
         return {source: found[tp] for source, tp in enumerate(tps)}
 
@@ -291,7 +295,7 @@ class Binding:
         """Commit offsets as a member."""
         try:
             await self.consumer.thread.commit_as_member(
-                {TP(INPUTS[source], partition): at for source, at in offsets.items()}
+                {TP(self._topics[source], partition): at for source, at in offsets.items()}
             )
         except (RefusedError, IllegalStateError) as error:
             raise FencedError(f"the group refuses our commit: {error}") from error

@@ -8,10 +8,18 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.commit import Sink, SnapshotRefusedError
 from streams.connection import admin_client, aiokafka_options
+from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.slices import deliver_slices
 
-__all__ = ["Mark", "changelog_mark", "changelog_topic", "read_changelog"]
+__all__ = [
+    "Mark",
+    "changelog_mark",
+    "changelog_topic",
+    "read_changelog",
+    "source_topics",
+    "transfers_topic",
+]
 
 _FETCH_BYTES = 16 * 1024 * 1024
 _PATIENCE_S = 60.0
@@ -20,6 +28,16 @@ _PATIENCE_S = 60.0
 def changelog_topic(settings: Settings) -> str:
     """Return the topic that holds the rows of all partitions."""
     return f"{settings.app_id}-profiles-changelog"
+
+
+def transfers_topic(settings: Settings) -> str:
+    """Return the topic by which partitions tell each other of customers who are one."""
+    return f"{settings.app_id}-transfers"
+
+
+def source_topics(settings: Settings) -> tuple[str, ...]:
+    """Return the topics that a unit reads, in the order of `scoring.kinds.Source`."""
+    return (*INPUTS, transfers_topic(settings))
 
 
 class Mark(NamedTuple):

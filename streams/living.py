@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from kafka import TopicPartition
 
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_INPUTS
 from streams.commit import Taken
 from streams.connection import reader
 from streams.ends import ends
@@ -28,6 +28,8 @@ class Inputs:
     ----------
     begin, end
         The offset to begin at, and that after the last record, by source; None: all that is there now.
+    topics
+        The three inputs, or all that a unit reads.
 
     Attributes
     ----------
@@ -47,17 +49,19 @@ class Inputs:
         settings: Settings,
         partition: int,
         begin: Sequence[int] | None = None,
-        end: Sequence[int] | None = None,
+        end: Sequence[int | None] | None = None,
+        topics: Sequence[str] = INPUTS,
     ) -> None:
         self._most = settings.slice_records
-        self._places = [(topic, partition) for topic in INPUTS]
+        self._places = [(topic, partition) for topic in topics]
         parts = [TopicPartition(*place) for place in self._places]
+        wanted = [None] * len(parts) if end is None else list(end)
         with reader(settings) as consumer:
             consumer.assign(parts)
             first = consumer.beginning_offsets(parts)
-            last = ends(consumer, parts) if end is None else {}
+            last = ends(consumer, parts) if None in wanted else {}
         self.first = [int(first[part]) for part in parts]
-        self.end = [last[part] for part in parts] if end is None else list(end)
+        self.end = [last[part] if known is None else known for part, known in zip(parts, wanted, strict=True)]
         self._reader = SliceReader(settings, dict(zip(self._places, begin or self.first, strict=True)))
 
     def position(self, source: int) -> int:
@@ -80,7 +84,11 @@ class Inputs:
 
 @contextmanager
 def inputs_of(
-    settings: Settings, partition: int, begin: Sequence[int] | None = None, end: Sequence[int] | None = None
+    settings: Settings,
+    partition: int,
+    begin: Sequence[int] | None = None,
+    end: Sequence[int | None] | None = None,
+    topics: Sequence[str] = INPUTS,
 ) -> Iterator[Inputs]:
     """Give the inputs of a partition number, from their beginning or given offsets to an end (None: that of now).
 
@@ -89,7 +97,7 @@ def inputs_of(
     BrokerUnreachableError
         If no broker answers.
     """
-    with closing(Inputs(settings, partition, begin, end)) as inputs:
+    with closing(Inputs(settings, partition, begin, end, topics)) as inputs:
         yield inputs
 
 
@@ -117,8 +125,8 @@ def live_through(
     most = _COMMIT_EVENTS if pacing is None else 1
     read = 0
     while unit.engine.clock.watermark_ms < until_ms:
-        open_ = [source for source in range(N_SOURCES) if inputs.position(source) < inputs.end[source]]
-        for source in set(range(N_SOURCES)) - set(open_):
+        open_ = [source for source in range(N_INPUTS) if inputs.position(source) < inputs.end[source]]
+        for source in set(range(N_INPUTS)) - set(open_):
             unit.idle(source, inputs.end[source], inputs.end[source])
         for source, records in inputs.poll([source for source in open_ if unit.wants(source)]) if open_ else ():
             unit.offer(source, records, inputs.end[source])

@@ -15,17 +15,23 @@ from msgspec import Struct
 
 from schemas.refusal import Refusal
 from schemas.timestamp import from_ms
+from scoring.kinds import Source
 from scoring.model import Example
 from scoring.outcome import Action, Content, Outcome, Scores
+from scoring.transfer import Forward, Give, Transfer
 from streams.action_records import ActionRecord, ActionRecords
 from streams.cloud_event import cloud_event
 from streams.commit import Record
 from streams.score_records import ScoreRecords
 
-__all__ = ["INPUTS", "KEY_LIMIT", "PAYLOAD_LIMIT", "Outbox", "Output"]
+__all__ = ["INPUTS", "KEY_LIMIT", "PAYLOAD_LIMIT", "SOURCES", "TRANSFERS", "Outbox", "Output"]
 
 INPUTS: Final = ("clickstream", "orders", "customers")
 """Input topics, in the order of `scoring.kinds.Source`."""
+TRANSFERS: Final = "transfers"
+"""Stands for the topic between partitions, which bears the application's name (`streams.changelog.transfers_topic`)."""
+SOURCES: Final = (*INPUTS, TRANSFERS)
+"""All that a unit reads, in the order of `scoring.kinds.Source`."""
 PAYLOAD_LIMIT: Final = 65_536
 """Bytes of a refused record that its dead letter keeps."""
 KEY_LIMIT: Final = 4096
@@ -195,6 +201,29 @@ class Outbox:
         value = cloud_event(f"watermark/{name}/{watermark_ms}", "recompra.watermark", "example.v1", name, stamp, data)
         self.put("examples", name.encode(), value)
 
+    # ---- for other partitions
+
+    def transfers(self, outcome: Outcome, causes: Sequence[tuple[int, Record]]) -> None:
+        """Add what one run has for other partitions: what it asks for, and the events of those who are there."""
+        for transfer in outcome.transfers:
+            self.transfer(transfer)
+        for event, to, origin in outcome.passed_on:
+            source, record = causes[event]
+            key, value = record.key or b"", record.value or b""
+            self.transfer(Forward(to, origin, source, record.offset, record.timestamp, key, value, [origin]))
+
+    def give(self, gives: Sequence[Give]) -> None:
+        """Put what was known of customers before their later events, which are there already."""
+        later, self._out = self._out, []
+        for give in gives:
+            self.transfer(give)
+        self._out += later
+
+    def transfer(self, transfer: Transfer) -> None:
+        """Add a record for another partition, which its key chooses."""
+        self._out.append((TRANSFERS, transfer.to, msgspec.msgpack.encode(transfer)))
+        self.told["transfers", type(transfer).__name__.lower()] += 1
+
     # ---- records that were not applied
 
     def late(self, source: int, record: Record) -> None:
@@ -206,7 +235,7 @@ class Outbox:
         payload = record.value
         letter = {
             "id": self._place(source, record),
-            "topic": INPUTS[source],
+            "topic": SOURCES[source],
             "partition": self._partition,
             "offset": record.offset,
             "field": refusal.field or "$",
@@ -219,11 +248,12 @@ class Outbox:
             "payload_bytes": None if payload is None else len(payload),
         }
         key = None if record.key is None else record.key[:KEY_LIMIT]
-        self.put(f"{INPUTS[source]}-dlq", key, letter)
-        self.told["refused", INPUTS[source], refusal.code] += 1
+        topic = INPUTS[min(source, Source.CUSTOMERS)]  # what comes of other partitions has none of its own
+        self.put(f"{topic}-dlq", key, letter)
+        self.told["refused", topic, refusal.code] += 1
 
     def _place(self, source: int, record: Record) -> str:
-        return f"{INPUTS[source]}-{self._partition}-{record.offset}"
+        return f"{SOURCES[source]}-{self._partition}-{record.offset}"
 
 
 class _Named(Struct):

@@ -29,7 +29,7 @@ class _Fetched(NamedTuple):
 
 
 def rehearse(options: UnitOptions) -> None:
-    """Decode, apply, let two days pass, take, restore; nothing of it stays."""
+    """Decode, apply, let two days pass, make two customers one, take, restore; nothing of it stays."""
     unit = Unit(0, options)
     unit.ready({})
     for day in range(2):
@@ -38,11 +38,21 @@ def rehearse(options: UnitOptions) -> None:
         unit.idle(2, 0, 0)
         while unit.pump(_NOON):
             pass
+    unit.offer(2, [_known()], 1)
+    while unit.pump(_NOON):
+        pass
     taken = unit.take()
     assert taken is not None
     again = Unit(0, options)
     again.restore([key for key, _ in taken.rows], [value for _, value in taken.rows])
     again.ready({})
+
+
+def _known() -> _Fetched:
+    """The customer turns out to have an account: two customers become one."""
+    at = _NOON + 2 * 86_400_000
+    value = {"messageId": "known", "timestamp": from_ms(at), "userId": "k", "type": "alias", "previousId": "c"}
+    return _Fetched(0, at, b"k", orjson.dumps(value))
 
 
 def _record(day: int, name: str, properties: dict[str, object]) -> _Fetched:

@@ -41,10 +41,13 @@ class Steps:
         self._ticks: list[tuple[int, int, int]] = []
         self._told: list[tuple[int, int, str, str]] = []
 
-    def run(self, counts: Sequence[tuple[int, int]], behind: Sequence[int]) -> None:
-        """Note records (input, count) in the order in which they were read, and the inputs that had more to come."""
-        bits = sum(1 << source for source in behind)
-        if not self._behind or self._behind[-1][1] != bits:
+    def run(self, counts: Sequence[tuple[int, int]], behind: Sequence[int] | None) -> None:
+        """Note records (input, count) in the order in which they were read, and the inputs that had more to come.
+
+        None where that is of no meaning, as for transfers.
+        """
+        bits = None if behind is None else sum(1 << source for source in behind)
+        if bits is not None and (not self._behind or self._behind[-1][1] != bits):
             self._behind.append((self.read, bits))
         for source, count in counts:
             before = self._runs.pop()[1] if self._runs and self._runs[-1][0] == source else 0

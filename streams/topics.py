@@ -9,6 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import InvalidConfigurationError, TopicAlreadyExistsError
 
 from schemas.topics import FOREVER, TopicSpec, expand
+from streams.changelog import changelog_topic, transfers_topic
 from streams.connection import admin_client
 from streams.rule_files import rules_in_force
 from streams.settings import Settings
@@ -63,10 +64,8 @@ def rule_names(settings: Settings) -> tuple[str, ...]:
 def wanted(settings: Settings, rules: Sequence[str]) -> tuple[TopicSpec, ...]:
     """Return the topics that an application with these rules needs, its changelog included."""
     specs = expand(rules, settings.partitions)
-    changelog = f"{settings.app_id}-profiles-changelog"
-    if any(spec.name == changelog for spec in specs):
-        return specs
-    return (*specs, _changelog(changelog, settings.partitions))
+    own = (_changelog(changelog_topic(settings), settings.partitions), _transfers(settings))
+    return (*specs, *own)
 
 
 def create(settings: Settings, specs: Iterable[TopicSpec]) -> Created:
@@ -170,6 +169,23 @@ def _partitions_differ(spec: TopicSpec, topic: Found) -> Difference:
     else:
         remedy = "set RECOMPRA_PARTITIONS to what is there, for all inputs alike"
     return Difference(spec.name, "partitions", str(spec.partitions), str(topic.partitions), remedy)
+
+
+def _transfers(settings: Settings) -> TopicSpec:
+    return TopicSpec(
+        file="transfers",
+        name=transfers_topic(settings),
+        role="internal",
+        purpose="What partitions tell each other of customers who are one, and are at home on different ones.",
+        key="customer id, of who it is for",
+        value="transfer.v1",
+        partitions=settings.partitions,
+        cleanup="delete",
+        retention_ms=400 * 86_400_000,
+        timestamp_type="CreateTime",
+        written_by=("recompra worker",),
+        read_by=("recompra worker",),
+    )
 
 
 def _changelog(name: str, partitions: int) -> TopicSpec:

@@ -11,11 +11,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, InvalidProducerIdMapping, KafkaError, ProducerFenced
 
 from streams.batches import BATCH_BYTES, send_batches, send_to_topics
-from streams.changelog import changelog_topic, read_changelog
+from streams.changelog import changelog_topic, read_changelog, source_topics, transfers_topic
 from streams.commit import CommitFailedError, FencedError, Sink
 from streams.connection import aiokafka_options
 from streams.group import Group
-from streams.outbox import INPUTS
 from streams.settings import Settings
 
 __all__ = ["TransactionalClient", "ended_with", "have_transactions", "stopped", "translated",
@@ -100,7 +99,9 @@ class TransactionalClient:
     async def send_outputs(self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         """Hand them over; in a transaction they are acknowledged with it."""
         async with self._writing(partition) as producer:
-            self._sent[partition] += await send_to_topics(producer, outputs, partition, self._settings.partitions)
+            self._sent[partition] += await send_to_topics(
+                producer, outputs, partition, self._settings.partitions, transfers_topic(self._settings)
+            )
 
     async def send_rows(self, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Hand them over; in a transaction they are acknowledged with it."""
@@ -112,7 +113,8 @@ class TransactionalClient:
 
     async def commit_offsets(self, partition: int, offsets: Mapping[int, int]) -> None:
         """See `streams.commit.BrokerClient`."""
-        places = {TopicPartition(INPUTS[source], partition): offset for source, offset in offsets.items()}
+        topics = source_topics(self._settings)
+        places = {TopicPartition(topics[source], partition): offset for source, offset in offsets.items()}
         async with self._writing(partition) as producer:
             await producer.send_offsets_to_transaction(places, self._settings.app_id)
 

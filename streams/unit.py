@@ -5,34 +5,36 @@ It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothin
 
 import itertools
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from scoring.engine import Counts, Engine, EngineSettings
 from scoring.kernel import LATE, Events
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_INPUTS, N_SOURCES, Source
 from scoring.layout_number import LayoutMismatchError
 from scoring.model import Snapshot
 from scoring.outcome import Outcome
 from scoring.profile import NEVER
 from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
+from scoring.sides import Detail
 from scoring.stored import Copied
+from scoring.transfer import Forward, Transfer
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
 from streams.limits import Limits
-from streams.outbox import INPUTS, Outbox
+from streams.outbox import SOURCES, Outbox
 from streams.steps import MODEL, READY, RULES, SHOP, START, Steps, timeline_id
 from streams.suspects import POISON, PoisonError, Suspects
 from streams.waiting import Run, Waiting
 
 __all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus", "begun_at",
-           "next_offsets", "sequence_of"]  # fmt: skip
+           "next_offsets", "next_transfer", "sequence_of"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ RUN_SPAN_MS: Final = 86_400_000
 hundreds of thousands of scores along, too many for one commit."""
 POISONED: Final = Decoded(Events.blank(0), {}, [], 0, [(0, POISON)])
 """What a record that makes the engine fail is decoded to."""
+_TRANSFERS_AT_ONCE: Final = 256
 _OVER: Final = object()
 TICKS_AT_ONCE: Final = 60
 """Most ticks that quiet time runs at once."""
@@ -72,6 +75,8 @@ class UnitOptions:
         How large what an event says may be.
     shadow
         Whether what is told is for topics of a replay, and says so.
+    partition_of
+        The partition number of a key; None: there is one partition only.
     """
 
     engine: EngineSettings
@@ -81,6 +86,7 @@ class UnitOptions:
     slice_records: int
     limits: Limits = field(default_factory=Limits)
     shadow: bool = False
+    partition_of: Callable[[bytes], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,18 @@ class UnitStatus:
     warming_up: bool
     shop_version: int
     trials: Mapping[str, Sequence[int]]
+
+
+class _Passed(NamedTuple):
+    """What stands in a transfer, as a record of its offset."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+_transfer = msgspec.msgpack.Decoder(Transfer).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +184,7 @@ class Unit:
         self.partition = partition
         self._watch = watch
         self._options = options
-        self.engine = Engine(options.engine, options.rules, partition)
+        self.engine = Engine(options.engine, options.rules, partition, self._is_home)
         self._decode = Decoder(
             self.engine.profiles.find,
             self.engine.product,
@@ -183,6 +201,7 @@ class Unit:
             replay=options.engine.replay or options.shadow,
         )
         self._waiting = Waiting()
+        self._transfers: deque[Record] = deque()
         self._caught_up = [False] * N_SOURCES
         self._next = [0] * N_SOURCES
         self._moved: set[int] = set()
@@ -202,10 +221,17 @@ class Unit:
         self.counts_before = Counts()
         self._counted: list[int] | None = None
 
+    def _is_home(self, customer: bytes) -> bool:
+        partition_of = self._options.partition_of
+        return partition_of is None or partition_of(customer) == self.partition
+
     # ---- reading
 
     def offer(self, source: int, records: Sequence[Record], end_offset: int) -> None:
-        """Take fetched records of one input, the next in order."""
+        """Take fetched records of one input, or of transfers, the next in order."""
+        if source == Source.TRANSFERS:
+            self._transfers += records
+            return
         for piece in self._apart(source, records):
             poisoned = (source, piece[0].offset) in self._suspects.poison
             self._waiting.add(source, piece, POISONED if poisoned else self._decode(source, piece))
@@ -226,6 +252,8 @@ class Unit:
 
     def wants(self, source: int) -> bool:
         """Whether more of this input may be offered; the one that is ahead in event time waits, full."""
+        if source == Source.TRANSFERS:
+            return len(self._transfers) < self._options.slice_records
         return self._waiting.count[source] < self._options.slice_records
 
     # ---- applying
@@ -235,10 +263,15 @@ class Unit:
 
         When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
         the last record was received, if that record was about its own time, and by half a window at most. That is done
-        in pieces, some customers at a call, and nothing else is applied or written before the last of them.
+        in pieces, some customers at a call, and nothing else is applied or written before the last of them. What other
+        partitions tell comes before all else that waits.
         """
         if self._ticking is not None:
             return self._tick_on()
+        if self._transfers:
+            limit = self._suspects.limit or _TRANSFERS_AT_ONCE
+            self.take_transfers([self._transfers.popleft() for _ in range(min(limit, len(self._transfers)))])
+            return True
         behind, run = self._next_run()
         if run is not None:
             self.apply(run, behind)
@@ -263,7 +296,7 @@ class Unit:
         return sum(count for _, count in run.counts)
 
     def _next_run(self, span_ms: int = RUN_SPAN_MS) -> tuple[list[int], Run | None]:
-        behind = [source for source in range(N_SOURCES) if not self._caught_up[source]]
+        behind = [source for source in range(N_INPUTS) if not self._caught_up[source]]
         limit = self._suspects.limit or RUN_EVENTS
         return behind, self._waiting.next_run(behind, limit, span_ms) if len(self._waiting) else None
 
@@ -284,6 +317,7 @@ class Unit:
             try:
                 outcome = engine.apply(run.events, run.details, lambda i: run.causes[i][1].key or b"")
                 self.outbox.tell(outcome, run.causes, self._told_ms)
+                self.outbox.transfers(outcome, run.causes)
             except Exception as error:
                 self._broken = True
                 self._suspects.failed([(source, record.offset) for source, record in run.causes])
@@ -300,6 +334,53 @@ class Unit:
         for source, offset in run.next.items():
             self._next[source] = offset
             self._moved.add(source)
+
+    def take_transfers(self, records: Sequence[Record]) -> None:
+        """Take what other partitions tell, in its order.
+
+        Raises
+        ------
+        PoisonError
+            If the engine fails on one of them.
+        """
+        for record in records:
+            try:
+                if (Source.TRANSFERS, record.offset) in self._suspects.poison:
+                    self.outbox.refuse(Source.TRANSFERS, record, POISON)
+                else:
+                    self._take_transfer(record)
+            except Exception as error:
+                self._broken = True
+                self._suspects.failed([(Source.TRANSFERS, record.offset)])
+                raise PoisonError(f"what another partition told failed: {error!r}") from error
+            self._next[Source.TRANSFERS] = record.offset + 1
+        self._notes.run([(int(Source.TRANSFERS), len(records))], None)
+        self._touched += len(records)
+        self._moved.add(Source.TRANSFERS)
+
+    def _take_transfer(self, record: Record) -> None:
+        told = _transfer(record.value or b"")
+        causes: Sequence[tuple[int, Record]]
+        if isinstance(told, Forward):
+            row, to, via = self.engine.arrive(told)
+            if row < 0:
+                self.outbox.transfer(msgspec.structs.replace(told, to=to, via=via))
+                return
+            inner = _Passed(record.offset, told.timestamp, told.key, told.value)
+            decoded = self._decode(told.source, [inner])
+            for _, refusal in decoded.refused:  # it was none where it was read, so settings differ
+                self.outbox.refuse(Source.TRANSFERS, inner, refusal)
+            if not len(decoded.places) or not self.engine.deal_with(row, told, record.offset):
+                return
+            events, details = decoded.events, decoded.details or {0: Detail()}
+            events.row[:], events.source[:] = row, Source.TRANSFERS
+            outcome, causes = self.engine.apply(events, details), [(Source.TRANSFERS, inner)]
+            self._watch(events, outcome)
+        else:
+            outcome = self.engine.receive(told, record.offset, max(record.timestamp, 0))
+            causes = [(Source.TRANSFERS, _Passed(record.offset, record.timestamp, record.key, None))]
+        self.outbox.tell(outcome, causes, self._told_ms)
+        self.outbox.transfers(outcome, causes)
 
     def _note_live(self, run: Run) -> None:
         """Remember when the newest record was received, and the watermark then, if it was about that time."""
@@ -376,16 +457,20 @@ class Unit:
         """Give what is to be written since the last call; None if nothing changed, or a tick is under way."""
         if not self._touched or self._broken or self._ticking is not None:
             return None
-        watermark_ms = self.engine.clock.watermark_ms
+        engine = self.engine
+        self.outbox.give(engine.departures.sent())
+        self.outbox.tell(engine.close(), (), self._told_ms)
+        watermark_ms = engine.clock.watermark_ms
         if watermark_ms > self._told_ms and watermark_ms != NEVER:
             self._told_ms = watermark_ms
             self.outbox.watermark(watermark_ms)
         self._sequence += 1
         self.outbox.put("progress", str(self.partition).encode(), self._progress())
-        rows = [*self.engine.changes(), (UNIT_KEY, self._meta())]
+        rows = [*engine.changes(), (UNIT_KEY, self._meta())]
+        engine.pack()
         taken = Taken(self.outbox.drain(), rows, {source: self._next[source] for source in self._moved})
         self._moved.clear()
-        self._touched = 0
+        self._touched = len(engine.departures.packed)
         return taken
 
     def copy(self) -> UnitCopy | None:
@@ -404,7 +489,7 @@ class Unit:
             "partition": self.partition,
             "sequence": self._sequence,
             "watermark_ms": None if watermark_ms == NEVER else watermark_ms,
-            "offsets": {INPUTS[source]: self._next[source] for source in range(N_SOURCES)},
+            "offsets": dict(zip(SOURCES, self._next, strict=True)),
             **self._notes.drain(),
             "model_version": self.engine.model.version,
             "shop_version": self.engine.shop_version,
@@ -456,15 +541,16 @@ class Unit:
         for source, offset in committed.items():
             if offset > self._next[source]:
                 raise StateLostError(
-                    f"partition {self.partition}: {INPUTS[source]} is committed up to {offset}, but the changelog's "
-                    f"state only holds what lies before {self._next[source]}; run `recompra reset` or `recompra import` "
-                    "again if one was interrupted, restore the changelog topic, or start under another app_id to read "
-                    "everything anew"
+                    f"partition {self.partition}: {SOURCES[source]} is committed up to {offset}, but the changelog's "
+                    f"state only holds what lies before {self._next[source]}; run `recompra reset` or `recompra "
+                    "import` again if one was interrupted, restore the changelog topic, or start under another app_id "
+                    "to read everything anew"
                 )
             if max(offset, 0) < self._next[source]:
                 self._moved.add(source)
                 self._touched += 1
         self.engine.restored()
+        self._touched += len(self.engine.departures.packed)
         self.engine.counts = Counts(*self._counted or ())
         self.counts_before = replace(self.engine.counts)
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
@@ -534,8 +620,8 @@ class Unit:
             whole=self._ticking is None,
             watermark_ms=None if watermark_ms == NEVER else watermark_ms,
             counts=engine.counts,
-            waiting=tuple(self._waiting.count),
-            behind=tuple(not caught_up for caught_up in self._caught_up),
+            waiting=(*self._waiting.count, len(self._transfers)),
+            behind=tuple(not caught_up for caught_up in self._caught_up[:N_INPUTS]),
             customers=len(engine.profiles),
             model_version=engine.model.version,
             shop_version=engine.shop_version,
@@ -549,14 +635,24 @@ class Unit:
         return told
 
 
-def begun_at(offsets: Sequence[int]) -> bytes:
-    """Return the unit's own row of a state that begins with these offsets, the next of each input."""
-    return msgspec.msgpack.encode(_Meta(list(offsets), 0, NEVER, None))
+def begun_at(offsets: Sequence[int], before: bytes | None = None) -> bytes:
+    """Return the unit's own row of a state that begins with these offsets, the next of each input.
+
+    `before` is such a row whose other figures are kept. Transfers are read from their beginning.
+    """
+    meta = _Meta([], 0, NEVER, None) if before is None else msgspec.msgpack.decode(before, type=_Meta)
+    meta.next = [*offsets, 0]
+    return msgspec.msgpack.encode(meta)
 
 
 def next_offsets(row: bytes) -> list[int]:
     """Return the next offset of each input, from a unit's own row."""
-    return _meta_of(row).next
+    return _meta_of(row).next[:N_INPUTS]
+
+
+def next_transfer(row: bytes) -> int:
+    """Return the next offset of transfers, from a unit's own row."""
+    return _meta_of(row).next[Source.TRANSFERS]
 
 
 def sequence_of(row: bytes) -> int:

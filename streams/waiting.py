@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from schemas.refusal import Refusal
 from scoring.kernel import Events
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_INPUTS
 from scoring.profile import FAR, NEVER
 from scoring.sides import Detail
 from streams.commit import Record
@@ -116,9 +116,9 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        self.front_ms = [NEVER] * N_SOURCES
-        self.count = [0] * N_SOURCES
-        self._pieces: list[deque[_Piece]] = [deque() for _ in range(N_SOURCES)]
+        self.front_ms = [NEVER] * N_INPUTS
+        self.count = [0] * N_INPUTS
+        self._pieces: list[deque[_Piece]] = [deque() for _ in range(N_INPUTS)]
 
     def __len__(self) -> int:
         return sum(self.count)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from aiokafka.errors import KafkaError
@@ -19,7 +20,7 @@ from scoring.shop.snapshot import ShopSnapshot
 from streams.acknowledged import AcknowledgedClient
 from streams.app import faust_app
 from streams.binding import Binding
-from streams.changelog import changelog_mark
+from streams.changelog import changelog_mark, source_topics
 from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
 from streams.connection import unreachable
@@ -29,6 +30,7 @@ from streams.garbage import collect_by_the_clock, keep
 from streams.group import Group
 from streams.limits import Limits
 from streams.live_rules import LiveRules, Timeline
+from streams.loading import partition_of
 from streams.models import Models
 from streams.rehearsal import rehearse
 from streams.settings import Settings
@@ -97,6 +99,7 @@ def unit_options(settings: Settings, rules: RuleSet) -> UnitOptions:
         own_clock=settings.clock == "events",
         slice_records=settings.slice_records,
         limits=Limits.of(settings),
+        partition_of=partial(partition_of, partitions=settings.partitions),
     )
 
 
@@ -167,6 +170,7 @@ class _Worker:
             self._written,
             self._failed,
             self.figures.snapshots,
+            source_topics(settings),
         )
         try:
             await self.models.start()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.kernel import Events
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_INPUTS
 from scoring.sides import Detail
 from streams.decoding import Decoded
 from streams.loading import Ready
@@ -53,7 +53,7 @@ class History:
         self.time_ms = time_ms[order]
         self._order = order.tolist()
         self._sources, self._keys, self._values = sources, keys, values
-        self._offsets = [0] * N_SOURCES
+        self._offsets = [0] * N_INPUTS
 
     def __len__(self) -> int:
         return len(self._order)
@@ -64,8 +64,8 @@ class History:
 
     def take(self, start: int, stop: int) -> Run:
         """The events from `start` to before `stop`; call it in order, each event once."""
-        records: tuple[list[Past], ...] = tuple([] for _ in range(N_SOURCES))
-        places: tuple[list[int], ...] = tuple([] for _ in range(N_SOURCES))
+        records: tuple[list[Past], ...] = tuple([] for _ in range(N_INPUTS))
+        places: tuple[list[int], ...] = tuple([] for _ in range(N_INPUTS))
         for place in range(start, stop):
             i = self._order[place]
             source = self._sources[i]

@@ -28,9 +28,14 @@ def publish_useful(
     click.UsageError
         If another name is typed; nothing is published then.
     """
+    from scoring.profile import LayoutMismatchError
     from streams.replay.publishing import preview, publish
+    from streams.ruling.snapshots import NoStateError
 
-    told = preview(settings, options, shadow, partitions)
+    try:
+        told = preview(settings, options, shadow, partitions)
+    except (NoStateError, LayoutMismatchError) as error:
+        raise click.ClickException(str(error)) from None
     if not as_json:
         rows = [
             (rule, counts["publish"], ", ".join(f"{n:,} {why}" for why, n in counts.most_common() if why != "publish"))

@@ -132,6 +132,8 @@ def replay(
       recompra replay --into as-was --as-it-was && recompra diff as-was
       recompra replay --into noon --from 2024-05-01T12:00 --publish-live
     """
+    from aiokafka.errors import KafkaError
+
     from streams.replay.knowledge import UnfollowableError
     from streams.replay.plan import OtherReplayError
     from streams.replay.running import Asked, Replay
@@ -153,6 +155,8 @@ def replay(
             told = Replay(settings, options, rules, asked, show).run(chosen)
         except (NotAShadowError, NoStartError, OtherReplayError, UnfollowableError) as error:
             raise click.ClickException(str(error)) from None
+        except KafkaError as error:
+            raise click.ClickException(f"the broker refused: {error}; the same command goes on") from None
     data = {"shadow": name, "read": told.read, "written": told.written, "there_before": told.skipped}
     if not as_json:
         before = f", {told.skipped:,} were there before" if told.skipped else ""

@@ -14,7 +14,7 @@ from kafka import TopicPartition
 
 from schemas.timestamp import from_ms
 from scoring.layout_number import LayoutMismatchError, number_of, refusal
-from scoring.moved import Mover, customer_of, id_of
+from scoring.moved import Mover, customer_of, id_of, without_transfers
 from scoring.older import Older, stamps
 from scoring.profile import Layout
 from scoring.stored import META
@@ -165,7 +165,9 @@ def import_state(
     _make_room(settings, replace=replace)
     if same:
         for partition in range(settings.partitions):
-            asyncio.run(_write(settings, partition, list(_rows(directory, partition, manifest, layout).items())))
+            asyncio.run(
+                _write(settings, partition, _apart(layout, list(_rows(directory, partition, manifest, layout).items())))
+            )
     else:
         _deal_out(settings, directory, manifest, layout, offsets)
     begin_at(settings, offsets)
@@ -227,6 +229,12 @@ def _deal_out(settings: Settings, directory: Path, manifest: Manifest, layout: L
             (UNIT_KEY, begun_at([offsets[partition][name] for name in INPUTS])),
         ]
         asyncio.run(_write(settings, partition, [*dealt.pop(partition, []), *mover.products.items(), *own]))
+
+
+def _apart(layout: Layout, rows: Rows) -> Rows:
+    """The rows of one partition, to which nothing of other partitions counts as applied: transfers begin anew."""
+    found = without_transfers(layout, [(key, value) for key, value in rows if key != UNIT_KEY])
+    return found + [(key, begun_at(next_offsets(value), value)) for key, value in rows if key == UNIT_KEY]
 
 
 async def _read(settings: Settings, partition: int, *, committed: bool) -> tuple[dict[bytes, bytes], int]:

@@ -9,7 +9,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 from kafka.structs import OffsetAndMetadata
 
-from streams.changelog import changelog_topic
+from streams.changelog import changelog_topic, transfers_topic
 from streams.connection import admin_client
 from streams.settings import Settings
 from streams.topics import create, rule_names, wanted
@@ -46,24 +46,25 @@ def check_stopped(settings: Settings) -> None:
 
 
 def empty_state(settings: Settings) -> None:
-    """Delete the changelog and create it anew: snapshots of the former one are refused by themselves.
+    """Delete the changelog and the transfers and create them anew: snapshots of the former are refused by themselves.
 
     Raises
     ------
     kafka.errors.KafkaError
         If the broker refuses.
     TimeoutError
-        If the topic is not gone after a minute.
+        If a topic is not gone after a minute.
     """
-    name = changelog_topic(settings)
-    spec = [each for each in wanted(settings, rule_names(settings)) if each.name == name]
+    names = {changelog_topic(settings), transfers_topic(settings)}
+    spec = [each for each in wanted(settings, rule_names(settings)) if each.name in names]
     with admin_client(settings) as client:
-        with suppress(UnknownTopicOrPartitionError):
-            client.delete_topics([name])
+        for name in sorted(names):
+            with suppress(UnknownTopicOrPartitionError):
+                client.delete_topics([name])
         give_up = time.monotonic() + _GONE_S
-        while name in client.list_topics():
+        while left := names.intersection(client.list_topics()):
             if time.monotonic() > give_up:
-                raise TimeoutError(f"{name} is still there a minute after it was deleted")
+                raise TimeoutError(f"{', '.join(sorted(left))} is still there a minute after it was deleted")
             time.sleep(0.2)
     while True:
         try:
@@ -76,7 +77,7 @@ def empty_state(settings: Settings) -> None:
 
 
 def begin_at(settings: Settings, offsets: Mapping[int, Mapping[str, int]]) -> None:
-    """Set the group's offsets, by partition number and input.
+    """Set the group's offsets, by partition number and input; transfers are read from the beginning.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def begin_at(settings: Settings, offsets: Mapping[int, Mapping[str, int]]) -> No
     places = {
         TopicPartition(name, number): OffsetAndMetadata(offset, "", -1)
         for number, by_input in offsets.items()
-        for name, offset in by_input.items()
+        for name, offset in {**by_input, transfers_topic(settings): 0}.items()
     }
     with admin_client(settings) as client:
         done: Mapping[TopicPartition, Any] = client.alter_group_offsets(settings.app_id, places)

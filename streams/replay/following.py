@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
 from schemas.internals import Progress
 from scoring.in_force import blank_model
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_INPUTS, Source
 from streams.backtest.history import merged
 from streams.commit import Record, Taken
 from streams.decoding import Decoded
@@ -106,13 +107,21 @@ class Follower:
             unit.plan_rules(known.timelines[name])
 
     def _read(self, counts: Sequence[tuple[int, int]], bits: int) -> None:
-        places: list[list[int]] = [[] for _ in range(N_SOURCES)]
+        """Apply records of the inputs, and take what other partitions told in between."""
+        for of_others, some in groupby(counts, lambda count: count[0] == Source.TRANSFERS):
+            if of_others:
+                self.unit.take_transfers(self._take(Source.TRANSFERS, sum(count for _, count in some)))
+            else:
+                self._apply(list(some), bits)
+
+    def _apply(self, counts: Sequence[tuple[int, int]], bits: int) -> None:
+        places: list[list[int]] = [[] for _ in range(N_INPUTS)]
         at = 0
         for source, count in counts:
             places[source] += range(at, at + count)
             at += count
         run = self._run([self._take(source, len(some)) for source, some in enumerate(places)], places, counts)
-        self.unit.apply(run, [source for source in range(N_SOURCES) if bits >> source & 1])
+        self.unit.apply(run, [source for source in range(N_INPUTS) if bits >> source & 1])
 
     def _take(self, source: int, count: int) -> Sequence[Record]:
         records = self._records(source, count) if count else ()

@@ -10,14 +10,14 @@ import orjson
 from kafka import TopicPartition
 
 from schemas.timestamp import to_ms
-from streams.changelog import read_changelog
+from streams.changelog import changelog_topic, read_changelog
 from streams.clock import now_ms
 from streams.connection import ordered_producer, reader
 from streams.ends import records_to_end
 from streams.operating.lag import partitions_of
 from streams.replay.useful import Published, Useful, Weighed, counted
 from streams.ruling.known import Known, read_known
-from streams.ruling.snapshots import Used, read_used
+from streams.ruling.snapshots import Used, partitions_to_read, read_used
 from streams.settings import Settings
 from streams.topics import found
 from streams.transactions import uses_transactions
@@ -59,9 +59,14 @@ def preview(settings: Settings, options: UnitOptions, shadow: str, partitions: I
 
     Raises
     ------
+    NoStateError
+        If no worker has run under this `app_id`.
+    LayoutMismatchError
+        If its state is of other settings.
     BrokerUnreachableError, kafka.errors.KafkaError, aiokafka.errors.KafkaError
         From the broker.
     """
+    partitions_to_read(settings, [changelog_topic(settings)])
     known, used = read_known(settings, broker=True), asyncio.run(read_used(settings))
     live = [topic.name for topic in found(settings) if topic.name.startswith(_ACTIONS) and topic.name != _WITHHELD]
     told = Preview()

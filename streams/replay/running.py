@@ -17,6 +17,7 @@ from schemas.internals import Progress
 from scoring.kinds import N_SOURCES
 from scoring.profile import FAR, NEVER
 from scoring.rules import RuleSet
+from streams.changelog import source_topics
 from streams.commit import Record, Taken
 from streams.connection import reader
 from streams.ends import ends, records_to_end
@@ -215,10 +216,12 @@ class Replay:
 
     def _do(self, job: _Job) -> None:
         partition = job.partition
-        with inputs_of(self._settings, partition, job.begin, job.plan.end) as inputs:
-            if self._asked.as_it_was:
+        if self._asked.as_it_was:
+            topics, begin = source_topics(self._settings), [*job.begin, 0 if job.saved is None else job.saved.transfers]
+            with inputs_of(self._settings, partition, begin, [*job.plan.end, None], topics) as inputs:
                 self._follow(job, inputs)
-            else:
+        else:
+            with inputs_of(self._settings, partition, job.begin, job.plan.end) as inputs:
                 self._merge(job, inputs)
         shadow = self._shadow
         told = shadow.written[partition] + shadow.skipped[partition]

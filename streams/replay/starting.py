@@ -15,7 +15,7 @@ from streams.living import Inputs
 from streams.outbox import INPUTS
 from streams.snapshot_file import SnapshotFile
 from streams.steps import READY, RULES, START
-from streams.unit import UNIT_KEY, Unit, next_offsets, sequence_of
+from streams.unit import UNIT_KEY, Unit, next_offsets, next_transfer, sequence_of
 
 __all__ = ["NoStartError", "SavedState", "known_at"]
 
@@ -41,6 +41,8 @@ class SavedState:
     ----------
     offsets
         The next to read, by input.
+    transfers
+        The next to read of what other partitions told.
     sequence
         The number of the commit that it is of.
     come_ms
@@ -65,6 +67,7 @@ class SavedState:
                 f"of {partitions}"
             )
         self.offsets, self.sequence = next_offsets(meta[UNIT_KEY]), sequence_of(meta[UNIT_KEY])
+        self.transfers = next_transfer(meta[UNIT_KEY])
         engine = msgspec.msgpack.decode(meta[META], type=Meta)
         self.come_ms = max(engine.watermark[0], *engine.seen_ms)
 

@@ -4,9 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from simulation.broker import Broker
 from simulation.faults import Faults
+from simulation.log import Log
 from simulation.network import Host, Network
+from simulation.workload import home
 
+from scoring.kinds import Source
 from streams.commit import CommitFailedError, FencedError, Sink, SnapshotRefusedError
+from streams.outbox import TRANSFERS
 
 __all__ = ["Acknowledged", "Membership", "SimulatedClient", "Transactional"]
 
@@ -55,6 +59,12 @@ class SimulatedClient:
             lambda: {source: offsets.get((source, p), -1) for source, p in self._broker.inputs if p == partition},
         )
 
+    def _log(self, topic: str, partition: int, key: bytes | None) -> Log:
+        """Where an output goes: transfers to the partition of their key, all else to its own."""
+        if topic == TRANSFERS:
+            return self._broker.inputs[Source.TRANSFERS, home(key or b"")]
+        return self._broker.output(topic, partition)
+
     def _cut(self, rows: Sequence[tuple[bytes, bytes | None]]) -> list[Sequence[tuple[bytes, bytes | None]]]:
         """Rows as the batches that they may travel in."""
         if len(rows) < 2 or self._faults.chance.random() < 0.3:
@@ -90,7 +100,7 @@ class Transactional(SimulatedClient):
 
     async def send_outputs(self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         """Send them with the transaction."""
-        batches = [(self._broker.output(topic, partition), [(key, value)]) for topic, key, value in outputs]
+        batches = [(self._log(topic, partition, key), [(key, value)]) for topic, key, value in outputs]
         epoch = self._epoch(partition)
         await self._until_done(partition, "send outputs", lambda: self._broker.produce(partition, epoch, batches))
 
@@ -173,7 +183,7 @@ class Acknowledged(SimulatedClient):
 
     def _append(self, partition: int, outputs: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         for topic, key, value in outputs:
-            self._broker.output(topic, partition).append(self._broker.now_ms(), [(key, value)])
+            self._log(topic, partition, key).append(self._broker.now_ms(), [(key, value)])
 
     async def send_rows(self, partition: int, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Send them and wait until they are acknowledged."""

@@ -294,6 +294,43 @@ class _FailureIgnored(RecordingUnit):
             self._broken = False
 
 
+class _Trusting(FailingEngine):
+    def deal_with(self, *said: Any) -> bool:
+        super().deal_with(*said)
+        return True
+
+    def _take_in(self, give: Any, row: int, *said: Any) -> None:
+        side = self.sides.find(row)
+        if side is not None and give.origin in side.absorbed:
+            self.sides.touch(row).absorbed[give.origin][0] = 0
+        super()._take_in(give, row, *said)
+
+
+class _TakenTwice(_WithEngine):
+    """What another partition sends again after a crash is taken for new."""
+
+    engine_class = _Trusting
+
+
+class _LeftBehind(FailingEngine):
+    def _pack(self, former: bytes, row: int) -> None:
+        super()._pack(former, -1)
+
+
+class _NothingSent(_WithEngine):
+    """A customer who is another by now is sent without what is known of them."""
+
+    engine_class = _LeftBehind
+
+
+class _SentFirst(RecordingUnit):
+    """Later events of a customer are sent before what was known by then."""
+
+    def take(self) -> Taken | None:
+        self.outbox.give = lambda gives: [self.outbox.transfer(give) for give in gives]  # type: ignore[method-assign]
+        return super().take()
+
+
 class _FencedGoesOn(CommitProtocol):
     """A refusal is taken for a passing failure: the unit lives on, ahead of the broker."""
 
@@ -333,6 +370,9 @@ MISTAKES: dict[str, Parts] = {
     "counters in front of their offsets": Parts(unit=_CountersInFront),
     "a lag left by a crash": Parts(unit=_LagLeft),
     "a crossing judged by itself": Parts(unit=_WithheldAgain),
+    "a customer who leaves is sent without their history": Parts(unit=_NothingSent),
+    "later events overtake the history": Parts(unit=_SentFirst),
+    "what comes from another partition again counts again": Parts(unit=_TakenTwice),
     "a fenced owner goes on": Parts(protocol=_FencedGoesOn),
 }
 """By what is wrong; each was made in earnest somewhere, or could be."""

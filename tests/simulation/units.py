@@ -11,7 +11,7 @@ from unittest.mock import patch
 import msgspec
 import numpy as np
 from simulation.rules import BASE, Version, holding, read_once, timeline_of
-from simulation.workload import LATE_MS, POISON, poisoned
+from simulation.workload import LATE_MS, POISON, home, poisoned
 from strategies.layouts import FULL
 
 from scoring.crossing import Crossing, Crossings
@@ -19,6 +19,7 @@ from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
 from scoring.in_force import blank_model, in_force
 from scoring.kernel import Events, Points
+from scoring.kinds import Source
 from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome
 from scoring.profile import HOUR_MS, NEVER, Profiles, stable_hash
@@ -61,7 +62,7 @@ def options() -> UnitOptions:
         window_ms=LATE_MS,
         tick_piece=1,
     )
-    return UnitOptions(settings, RuleSet(BASE), allowed_skew_ms=600_000, own_clock=False, slice_records=6)
+    return UnitOptions(settings, RuleSet(BASE), 600_000, own_clock=False, slice_records=6, partition_of=home)
 
 
 @cache
@@ -141,6 +142,11 @@ class RecordingUnit(Unit):
         self._steps.append(Step(known_models(self.engine), known, read=read, behind=list(behind)))
         super().apply(run, behind)
 
+    def take_transfers(self, records: Sequence[Record]) -> None:
+        """What the production unit does, and note it."""
+        self._steps.append(Step(known_models(self.engine), list(self._told_rules), transfers=len(records)))
+        super().take_transfers(records)
+
     def tick(self, until_ms: int, now_ms: int, *, whole: bool = True) -> None:
         """What the production unit does, and note it."""
         models, known = known_models(self.engine), list(self._told_rules)
@@ -187,6 +193,7 @@ class Step(msgspec.Struct):
     rules: list[Version]
     born: bool = False
     read: list[int] = []
+    transfers: int = 0
     behind: list[int] = []
     until_ms: int = 0
     now_ms: int = 0
@@ -214,6 +221,7 @@ class Replay(Unit):
         known = Suspects()
         known.poison = {(s, r.offset) for s, records in enumerate(inputs) for r in records if poisoned(r.value)}
         super().__init__(partition, options(), suspects=known)
+        self.engine._applied = self._applied  # type: ignore[method-assign]
         self._inputs = [iter(records) for records in inputs]
         self._since_ms: dict[Version, int] = {}
         self._from_ms = self._until_ms = NEVER
@@ -221,7 +229,7 @@ class Replay(Unit):
 
     def follow(self, steps: Sequence[Step]) -> Taken | None:
         """Take the steps of one commit, and what it writes."""
-        with patch.object(Crossings, "action", lambda *said: self._judged(*said)):  # noqa: PLW0108 - it must bind
+        with patch.object(Crossings, "actions", lambda *said: self._judged(*said)):  # noqa: PLW0108 - it must bind
             self._lead(steps)
         return self.take()
 
@@ -234,6 +242,11 @@ class Replay(Unit):
             self.engine.upcoming = [model(*known) for known in upcoming]
             if step.read:
                 self._run(step)
+            elif step.transfers:
+                records = list(islice(self._inputs[Source.TRANSFERS], step.transfers))
+                if len(records) < step.transfers:
+                    raise UnfollowableError(f"{step.transfers} transfers were taken, of which there are fewer")
+                self.take_transfers(records)
             elif step.born:
                 self.engine.catch_up()
             else:
@@ -257,31 +270,53 @@ class Replay(Unit):
             self._since_ms = {version: before.get(version, now_ms) for version in step.rules}
             self.engine.plan_rules(timeline_of(step.rules))
 
-    def _judged(self, crossings: Crossings, crossing: Crossing, points: Points, events: Events, *more: Any) -> Action:
-        action = _action(crossings, crossing, points, events, *more)
+    def _judged(
+        self, crossings: Crossings, found: Sequence[Crossing], points: Points, events: Events, *more: Any
+    ) -> list[Action]:
+        actions = _actions(crossings, found, points, events, *more)
+        for crossing, action in zip(found, actions, strict=True):
+            self._compare(action, self._judged_at_ms(crossing, action, points, events))
+        return actions
+
+    def _judged_at_ms(self, crossing: Crossing, action: Action, points: Points, events: Events) -> int:
+        """The time that decides which version a crossing is by."""
+        if not len(events.row) and not self._until_ms:  # two customers are one: between two events
+            return self.engine.clock.watermark_ms
         watermarks = [self._from_ms, *events.watermark_ms.tolist()]
         watermarks.append(max(watermarks[-1], self._until_ms))
         done = int(points.at[crossing.point])
-        at_ms = watermarks[done]
-        if action.event < 0:
-            # What had its time before the tick decides it. But a tick may come when its time is past, by an event out
-            # of order, or before the watermark is there, when the customer's next event asks for it.
-            at_ms = min(max(action.time_ms - 1, at_ms), watermarks[done + 1])
+        if action.event >= 0:
+            return watermarks[done]
+        # What had its time before the tick decides it. But a tick may come when its time is past, by an event out
+        # of order, or before the watermark is there, when the customer's next event asks for it.
+        return min(max(action.time_ms - 1, watermarks[done]), watermarks[done + 1])
+
+    def _compare(self, action: Action, at_ms: int) -> None:
+        """Note a crossing by another version than the one that holds at a time."""
         wanted = holding(action.rule, self._since_ms, at_ms)
         if action.rule_version != wanted:
             self.misjudged.append(f"{action.rule}@{action.rule_version} at {action.time_ms}, not @{wanted}")
-        return action
+
+    def _applied(self, *said: Any) -> Outcome:
+        """Apply a part of a run, and know where time stood before it."""
+        self._from_ms = self.engine.clock.watermark_ms
+        return Engine._applied(self.engine, *said)
 
 
-_action = Crossings.action
+_actions = Crossings.actions
 
 
 def rows_of(unit: Unit) -> dict[bytes, bytes]:
     """Every changelog row that the unit would write if all of it had changed."""
     engine = unit.engine
-    engine._stored.rows.update(range(len(engine.profiles)))
+    keys, find = engine.profiles.keys, engine.profiles.find
+    there = [
+        row for row in range(len(engine.profiles)) if find(keys[row]) == row
+    ]  # the others are somebody else by now
+    engine._stored.rows.update(there)
+    engine.links.fresh.update(dict.fromkeys(engine.links.owner))
     engine._stored.products.extend(engine.products)
-    for row in range(len(engine.profiles)):
+    for row in there:
         if engine.sides.find(row) is not None:
             engine.sides.touch(row)
     engine.pending._dirty.update(dict.fromkeys(engine.pending._waiting))

@@ -11,15 +11,20 @@ from typing import Any, NamedTuple
 from simulation.broker import START_MS
 from simulation.log import Entry
 
-__all__ = ["LATE_MS", "POISON", "PlainCount", "Sent", "Workload", "plain_count", "poisoned"]
+__all__ = ["LATE_MS", "POISON", "PlainCount", "Sent", "Workload", "home", "plain_count", "poisoned"]
 
 LATE_MS = 90 * 60_000
 """The window: what is older than the watermark by more is late."""
 _MINUTE_MS = 60_000
 _CLICKS = ("Product Viewed", "Product Viewed", "Product Viewed", "Product Added", "Product Removed", "Page")
-_CLICKSTREAM, _ORDERS = 0, 1
+_CLICKSTREAM, _ORDERS, _CUSTOMERS = 0, 1, 2
 POISON = "poison"
 """The product that the engine fails on."""
+
+
+def home(customer: bytes) -> int:
+    """The partition number of a customer, which its id says."""
+    return int(customer[1:2])
 
 
 class Sent(NamedTuple):
@@ -51,6 +56,8 @@ class Workload:
     ----------
     repeats
         Whether some come twice.
+    aliases
+        Whether some say that two customers are one.
     """
 
     def __init__(self, chance: Random, partitions: int, until_s: float, *, late: bool) -> None:
@@ -58,12 +65,17 @@ class Workload:
         self._until_s = until_s
         self._late = late
         self.repeats = chance.random() < 0.6
+        own = Random(chance.getstate()[1][7])  # apart from all else, so that schedules without aliases stay as they are
+        self.aliases = own.random() < 0.3
         self._poisoned = chance.random() < 0.25
         self._live = chance.random() < 0.5  # else events tell of the last hours, in which horizons pass
         self._customers = [[f"c{p}{i}" for i in range(chance.randint(1, 3))] for p in range(partitions)]
         self._number = 0
         self._before: dict[tuple[int, str], list[tuple[bytes, bytes | None]]] = defaultdict(list)
         self.batches = self._drawn(partitions)
+        if self.aliases:
+            self.batches += [self._alias(own) for _ in range(own.randint(1, 5))]
+            self.batches.sort(key=lambda sent: sent.at_s)
 
     def _drawn(self, partitions: int) -> list[Sent]:
         chance = self._chance
@@ -79,6 +91,19 @@ class Workload:
             transactional = chance.random() < 0.15
             batches.append(Sent(at_s, source, partition, rows, transactional, transactional and chance.random() < 0.5))
         return batches
+
+    def _alias(self, own: Random) -> Sent:
+        """Somebody says who they were before; often of another partition, now and then in a circle."""
+        everybody = [customer for customers in self._customers for customer in customers]
+        customer, former = own.choice(everybody), own.choice(everybody)
+        share = own.random()
+        at_s = max(0.0, (share * 1.4 - 0.4) * self._until_s)
+        event_ms = self._event_ms(int(share * 20), 20, at_s)
+        number = 1_000 + own.randrange(1_000_000)
+        said = {"type": "alias", "previousId": former, "properties": {}}
+        value = {"messageId": f"a{number}", "timestamp": _iso(event_ms), "userId": customer, **said}
+        row = customer.encode(), json.dumps(value).encode()
+        return Sent(at_s, _CUSTOMERS, home(row[0]), [row], False, False)
 
     def _event_ms(self, i: int, count: int, at_s: float) -> int:
         if self._live:
@@ -109,6 +134,8 @@ class Workload:
         if drawn > 0.95 and self._late:
             age_ms += LATE_MS + 60 * _MINUTE_MS
         order = f"o{chance.randrange(max(number - 6, 0), number + 1)}"  # now and then one that was there before
+        if self.aliases:
+            order = f"{customer}-{order}"  # nobody else's, whoever turns out to be the same
         amount = chance.randrange(1, 9)
         product = f"p{amount}"
         if self._poisoned and event == "Product Viewed" and chance.random() < 0.15:
@@ -119,7 +146,7 @@ class Workload:
 
 
 def _value(number: int, customer: str, event: str, time_ms: int, order: str, amount: int, product: str) -> bytes:
-    at = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = _iso(time_ms)
     said: dict[str, Any] = {"product_id": product, "price": 2.0}
     if event == "Order Completed":
         said = {"order_id": order, "revenue": float(amount)}
@@ -127,6 +154,10 @@ def _value(number: int, customer: str, event: str, time_ms: int, order: str, amo
     return json.dumps(
         {"messageId": f"m{number}", "timestamp": at, "userId": customer, **call, "properties": said}
     ).encode()
+
+
+def _iso(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def poisoned(value: bytes | None) -> bool:

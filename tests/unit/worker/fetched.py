@@ -6,9 +6,9 @@ import orjson
 
 from schemas.timestamp import from_ms
 
-__all__ = ["CLICKS", "CUSTOMERS", "ORDERS", "Fetched", "event"]
+__all__ = ["CLICKS", "CUSTOMERS", "ORDERS", "TRANSFERS", "Fetched", "event"]
 
-CLICKS, ORDERS, CUSTOMERS = 0, 1, 2
+CLICKS, ORDERS, CUSTOMERS, TRANSFERS = range(4)
 
 
 class Fetched(NamedTuple):

@@ -1,0 +1,69 @@
+"""Transfers: what partitions tell each other of customers who are one, and are at home on different ones.
+
+The partition of the known id asks that of the former id; that one sends everything it has, and later events as they
+come.
+"""
+
+import msgspec
+
+__all__ = ["Ask", "Forward", "Give", "Transfer"]
+
+
+class Ask(msgspec.Struct, tag="ask", array_like=True, frozen=True):
+    """`owner` says that it came under `former` before: to the partition of `former`."""
+
+    former: bytes
+    owner: bytes
+
+    @property
+    def to(self) -> bytes:
+        """Whose partition it is for."""
+        return self.former
+
+
+class Give(msgspec.Struct, tag="give", array_like=True, frozen=True):
+    """All that is known of `origin`: to the partition of `to`, or of whoever that is by now.
+
+    Attributes
+    ----------
+    row
+        The stored bytes of the profile; empty where there was none.
+    side
+        The side record as bytes; empty where there was none.
+    examples
+        Pending ones: when they were made, and their bytes.
+    products
+        The ids behind the numbers of products and categories in the row.
+    lists
+        The rules in whose lists it was.
+    applied
+        Offsets applied to the profile, by source of the partition of `origin`.
+    via
+        The ids by which it was passed on.
+    """
+
+    to: bytes
+    origin: bytes
+    row: bytes
+    side: bytes
+    examples: list[tuple[int, bytes]]
+    products: list[tuple[int, str]]
+    lists: list[str]
+    applied: list[int]
+    via: list[bytes] = []
+
+
+class Forward(msgspec.Struct, tag="event", array_like=True, frozen=True):
+    """An event of `origin` as it was read (source and offset of its own partition), for whoever that is by now."""
+
+    to: bytes
+    origin: bytes
+    source: int
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    via: list[bytes] = []
+
+
+Transfer = Ask | Give | Forward

@@ -1,0 +1,194 @@
+"""Customers of several partitions who are one: nothing is lost, nothing counts twice, whatever goes wrong."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+from msgspec.json import decode
+from strategies.engines import RULES, SETTINGS
+from strategies.event_streams import HOUR_MS, START_MS
+from strategies.shop_floor import Floor, Said, home
+
+from schemas.internals import Progress
+from scoring.engine import Engine
+from scoring.kinds import Kind
+from scoring.transfer import Forward, Give
+from streams import unit as unit_module
+from streams.outbox import Output
+from streams.replay.following import Follower
+from streams.replay.knowledge import Knowledge
+from streams.ruling.snapshots import Used
+from streams.unit import Unit
+
+CUSTOMERS = tuple(f"c{number}" for number in range(6))
+"""Two of each partition."""
+MINUTE_MS = 60_000
+
+
+@st.composite
+def days(draw: st.DrawFn) -> list[Said | tuple[str, int, int]]:
+    """What customers do, and in between what partitions do: read one of their sources, commit, or crash."""
+    steps: list[Said | tuple[str, int, int]] = []
+    clock, number = START_MS, 0
+    for _ in range(draw(st.integers(4, 40))):
+        if draw(st.integers(0, 2)):
+            kinds = ("move", "move", "move", "move", "commit", "commit", "crash", "half")
+            what = draw(st.sampled_from(kinds)), draw(st.integers(0, 2)), draw(st.integers(0, 3))
+            steps.append(what)
+            continue
+        clock += draw(st.integers(0, HOUR_MS))
+        number += 1
+        customer = draw(st.sampled_from(CUSTOMERS))
+        kind = draw(st.sampled_from(("view", "view", "order", "alias", "alias")))
+        if kind == "alias":
+            former = draw(st.sampled_from(CUSTOMERS))
+            steps.append(Said(customer, clock, {"type": "alias", "previousId": former}, 2))
+        elif kind == "order":
+            properties = {"order_id": f"o{number}", "revenue": float(number)}
+            steps.append(Said(customer, clock, {"event": "Order Completed", "properties": properties}, 1))
+        else:
+            call = {"event": "Product Viewed", "properties": {"product_id": f"p{number % 4}"}}
+            steps.append(Said(customer, clock, call))
+    return steps
+
+
+def played(steps: list[Said | tuple[str, int, int]]) -> Floor:
+    """The floor after all of it, when nothing is under way any more."""
+    floor = Floor(RULES, SETTINGS)
+    for step in steps:
+        if isinstance(step, Said):
+            floor.say(step)
+            continue
+        what, partition, source = step
+        if what == "move":
+            floor.move(partition, source)
+        elif what == "crash":
+            floor.crash(partition)
+        else:
+            floor.commit(partition, outputs_only=what == "half")
+    floor.settle()
+    return floor
+
+
+def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) -> None:
+    """Whoever a customer is in the end has what all who they were did, once each; former ids have nothing."""
+    said = [step for step in steps if isinstance(step, Said)]
+    roots = {customer: floor.root(customer.encode()) for customer in CUSTOMERS}
+    orders, views, revenue, everything = Counter(), Counter(), Counter(), Counter()
+    for one in said:
+        who, event = roots[one.customer], one.call.get("event")
+        orders[who] += event == "Order Completed"
+        views[who] += event == "Product Viewed"
+        everything[who] += 1
+        if event == "Order Completed":
+            revenue[who] += one.call["properties"]["revenue"]
+    for customer, who in roots.items():
+        row = floor.row(customer.encode())
+        if who != customer.encode():
+            links = floor.units[home(customer.encode())].engine.links
+            assert row is None or links.last(customer.encode())[0] == who, f"{customer} is {who!r} and has a row"
+            continue
+        found = (0, 0, 0, 0.0)
+        if row is not None:
+            total = row["total"]
+            found = (
+                int(total[Kind.ORDER_COMPLETED]),
+                int(total[Kind.PRODUCT_VIEWED]),
+                int(total[-1]),
+                float(row["revenue"]),
+            )
+        assert found == (orders[who], views[who], everything[who], revenue[who]), customer
+    counts = [unit.engine.counts for unit in floor.units]
+    assert sum(each.total() for each in counts) == len(said)
+    assert sum(each.applied for each in counts) == len(said)
+
+
+@settings(max_examples=80)
+@given(days())
+def test_counted_once_whatever_comes_between(steps: list[Said | tuple[str, int, int]]) -> None:
+    """Aliases across partitions in chains and circles, at once or repeated, commits that are cut short, restarts."""
+    assert_counted_once(played(steps), steps)
+
+
+@settings(max_examples=15)
+@given(days())
+def test_each_partition_is_told_again_as_it_was(steps: list[Said | tuple[str, int, int]]) -> None:
+    """Led by what `progress` says, a unit takes in what it took in, and tells the same, to the byte."""
+    floor = played([step for step in steps if isinstance(step, Said) or step[0] != "half"])
+    known = Knowledge(RULES, Used([], []))
+    for partition, lived in floor.outputs.items():
+        logs = {source: iter(floor.logs[source, partition]) for source in range(4)}
+        unit = Unit(partition, floor.options)
+        unit.ready({})
+        follower = Follower(unit, known, lambda source, count, logs=logs: list(islice(logs[source], count)))
+        commits = [decode(value or b"", type=Progress) for topic, _, value in lived if topic == "progress"]
+        told = [one for progress in commits for one in follower.follow(progress).outputs]
+        assert by_topic(told) == by_topic(lived)
+
+
+def by_topic(outputs: Sequence[Output]) -> dict[str, list[Output]]:
+    """What was told on each topic; how `progress` cuts its runs, and what one who begins again sends again, is not."""
+    return {
+        topic: [one for one in outputs if one[0] == topic]
+        for topic in {one[0] for one in outputs} - {"progress", "transfers"}
+    }
+
+
+class Lost(Engine):
+    """What leaves is sent without what is known of it."""
+
+    def _pack(self, former: bytes, row: int) -> None:
+        super()._pack(former, -1)
+
+
+class Round(Engine):
+    """Circles are left as they are."""
+
+    def arrive(self, sent: Give | Forward) -> tuple[int, bytes, list[bytes]]:
+        """Go by the links alone."""
+        return super().arrive(structs.replace(sent, via=[]))
+
+
+@pytest.mark.parametrize("kind", [Lost, Round])
+def test_a_mistake_is_found(kind: type[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history that stays behind, and customers who are passed on for ever."""
+    monkeypatch.setattr(unit_module, "Engine", kind)
+
+    @settings(max_examples=600, database=None, phases=[Phase.generate])
+    @given(days())
+    def broken(steps: list[Said | tuple[str, int, int]]) -> None:
+        assert_counted_once(played(steps), steps)
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        broken()
+
+
+def test_what_is_not_sent_twice_is_what_was_stored() -> None:
+    """A crash after the outputs and before the rows sends the history again: it is taken once, and so are events."""
+    view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
+    floor = Floor(RULES, SETTINGS)
+    said = [Said("c1", START_MS, view), Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2)]
+    for one in said:
+        floor.say(one)
+    for partition in (home(b"c1"), home(b"c0")):
+        for source in range(3):
+            floor.move(partition, source)
+        floor.commit(partition)
+    former = home(b"c1")
+    floor.move(former, 3)
+    floor.commit(former)
+    said += [Said("c1", START_MS + 2 + n, view) for n in range(3)]
+    for one in said[2:]:
+        floor.say(one)
+    floor.move(former, 0)
+    floor.commit(former, outputs_only=True)
+    sent = len(floor.logs[3, home(b"c0")])
+    floor.settle()
+    assert len(floor.logs[3, home(b"c0")]) == 2 * sent == 8
+    assert_counted_once(floor, said)
+    assert floor.row(b"c0")["total"][Kind.PRODUCT_VIEWED] == 4
+    assert not floor.units[former].engine.profiles.index
