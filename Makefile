@@ -20,8 +20,10 @@ demo: $(VENV)/.demo warm ## Watch a real shop's orders being scored (two and a h
 	$(SAY) "the demo: a broker in memory, the topics, a worker, a trainer and a year of real orders"
 	@$(VENV)/bin/recompra demo
 
-test: $(VENV)/.dev warm ## Run all tests, those on Apache Kafka too where Java and Maven are
+test: $(VENV)/.dev ## Run all tests, those on Apache Kafka too where Java and Maven are
 	@$(PYTHON) -m streams.brokers fetch
+	$(SAY) "the kernel: compiled once for the rows of the tests, in a minute; afterwards taken from the cache"
+	@$(PYTHON) -m tests.warm
 	$(SAY) "tests (a part: make test TESTS=tests/unit)"
 	@$(PYTHON) -m pytest $(TESTS)
 

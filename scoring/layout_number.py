@@ -33,6 +33,6 @@ def refusal(what: str, number: int) -> LayoutMismatchError:
             "start that one, or import a state that was exported before the upgrade"
         )
     return LayoutMismatchError(
-        f"{what} is of another layout: ring sizes, their kinds, the horizon and what the rules read are fixed for the "
-        "life of a state; start with the former settings, or under another app id"
+        f"{what} is of another layout; start under another app id or with the former settings: ring sizes, their "
+        "kinds, the horizon and what the rules read are fixed for the life of a state"
     )

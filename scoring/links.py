@@ -9,12 +9,17 @@ import numpy.typing as npt
 from scoring.kinds import N_SOURCES
 from scoring.profile import Profiles
 
-__all__ = ["Links"]
+__all__ = ["Links", "owner_of"]
 
 
 class _Stored(msgspec.Struct, array_like=True):
     owner: bytes
     applied: list[int] | None
+
+
+def owner_of(value: bytes) -> bytes:
+    """The id that a former one was linked to, from what is stored of it."""
+    return msgspec.msgpack.decode(value, type=_Stored).owner
 
 
 class Links:

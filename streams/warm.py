@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from scoring.engine import Engine
+from scoring.engine import Engine, EngineSettings
 from scoring.features import N_FEATURES
 from scoring.gates import GateSettings, Standing
 from scoring.gates.best import Habits
@@ -18,11 +18,12 @@ from scoring.kinds import Kind
 from scoring.newton import OnlineNewton
 from scoring.profile import DAY_MS, VISIT_DAYS
 from scoring.quantiles import percentiles
+from scoring.rules import RuleSet
 from scoring.sides import Detail
 from streams.engine_settings import checked_rules, engine_settings
 from streams.settings_sources import load
 
-__all__ = ["main", "warm"]
+__all__ = ["main", "warm", "warm_rows"]
 
 _NOON = 1_700_000_000_000
 
@@ -32,10 +33,19 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
 
     Half a minute the first time, then a second.
     """
-    said("the kernel")
     settings = load().settings
     rules = checked_rules(settings)
-    options = engine_settings(settings, rules)
+    warm_rows(engine_settings(settings, rules), rules, said)
+    said("the learner")
+    learner = OnlineNewton(half_life=5.0).start(N_FEATURES)
+    X = np.ones((2, N_FEATURES), np.float32)
+    learner.learn_rows(X, np.array([0.0, 1.0]), np.array([0.0, 100.0]))
+    percentiles(np.array([0.0]), np.array([0.0, 1.0]))
+
+
+def warm_rows(options: EngineSettings, rules: RuleSet, said: Callable[[str], None] = lambda _what: None) -> None:
+    """Run once what is compiled for the layout of rows that these settings name."""
+    said("the kernel")
     engine = Engine(options, rules)
     events = Events.blank(2)
     events.row[:] = engine.profiles.row(b"warm-up")
@@ -57,11 +67,6 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     again.load([key for key, _ in stored], [value for _, value in stored])
     again.restored()
     again.score_at(_NOON + 2 * DAY_MS)
-    said("the learner")
-    learner = OnlineNewton(half_life=5.0).start(N_FEATURES)
-    X = np.ones((2, N_FEATURES), np.float32)
-    learner.learn_rows(X, np.array([0.0, 1.0]), np.array([0.0, 100.0]))
-    percentiles(np.array([0.0]), np.array([0.0, 1.0]))
 
 
 def main() -> None:

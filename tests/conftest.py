@@ -29,6 +29,11 @@ hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("recompra")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Give more processes than cores: many tests wait for brokers and for processes of their own."""
+    return (os.cpu_count() or 1) + 2
+
+
 OPEN_GATES = {"consent_unknown": "yes", "marketing_contacts": -1, "holdout_global": 0, "holdout_rule": 0}
 
 

@@ -1,6 +1,7 @@
 """Rule set: the rules in force together, evaluated over the same columns in one pass."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,22 +91,22 @@ class RuleSet:
         """The names of the lists, in the order of the rules: one each, or one for each of its marks."""
         return tuple(each.list_name for rule in self.rules for each in rule.of_marks)
 
-    @property
+    @cached_property
     def day_kinds(self) -> frozenset[int]:
         """The kinds that some rule counts by the day."""
         return frozenset().union(*map(_day_kinds, self.rules))
 
-    @property
+    @cached_property
     def hour_kinds(self) -> frozenset[int]:
         """The kinds that some rule counts by the hour."""
         return frozenset(column.a for column in self.columns if column.op is Op.COUNT_HOURS)
 
-    @property
+    @cached_property
     def favourites(self) -> bool:
         """Whether some rule carries the product or the category that was looked at most."""
         return any({Carry.FAVOURITE, Carry.CATEGORY} & {*rule.carries} for rule in self.rules)
 
-    @property
+    @cached_property
     def parts(self) -> Parts:
         """What a row must keep so that the rules can read it."""
         return parts_for(self.columns, self.clocks, self.object_clocks, self.favourites)

@@ -11,11 +11,12 @@ import orjson
 
 from schemas.timestamp import from_ms
 from scoring.kinds import Kind
+from scoring.links import owner_of
 from scoring.moved import customer_of
 from scoring.older import Older
 from scoring.packed import unpacked
 from scoring.profile import ANY, FAR, NEVER, VISITED, Layout, Profiles
-from scoring.stored import META, PRODUCT, PROFILE, SIDE, Meta
+from scoring.stored import LINK, META, PRODUCT, PROFILE, SIDE, Meta
 from streams.changelog import read_changelog
 from streams.engine_settings import checked_rules, engine_settings
 from streams.loading import partition_of
@@ -47,9 +48,10 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     layout = engine_settings(settings, checked_rules(settings)).layout
     rows = Older(layout).rows(found)
     own = {key: value for key, value in rows.items() if customer_of(key) == who}
+    owners = {key[1:]: owner_of(value) for key, value in rows.items() if key[:1] == LINK}
     latest = {topic: _last(settings, topic, who) for topic in _there(settings, _LATEST)}
     published = {topic: value for topic, value in latest.items() if value is not None}
-    if not own and not published:
+    if not own and not published and who not in owners:
         return None
     names = {int.from_bytes(key[1:], "big"): value.decode("utf-8", "replace") for key, value in rows.items()
              if key[:1] == PRODUCT}  # fmt: skip
@@ -58,6 +60,8 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     return {
         "customer_id": customer,
         "partition": partition,
+        "former_of": owners[who].decode() if who in owners else None,
+        "former_ids": sorted(former.decode() for former, owner in owners.items() if owner == who),
         "profile": None if profile is None else _profile(layout, who, profile, slots, names),
         "record": None if side is None else _plain(unpacked(side)),
         "examples_waiting": sum(key[:1] not in (PROFILE, SIDE) for key in own),
@@ -67,12 +71,12 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
 
 
 async def _rows(settings: Settings, partition: int, who: bytes, *, committed: bool) -> dict[bytes, bytes]:
-    """The newest rows of the customer, and those of the partition that explain them."""
+    """The newest rows of the customer, and those of the partition that explain them or tell of other ids."""
     kept: dict[bytes, bytes] = {}
 
     def take(keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         for key, value in zip(keys, values, strict=True):
-            if key[:1] in (META, PRODUCT) or customer_of(key) == who:
+            if key[:1] in (META, PRODUCT, LINK) or customer_of(key) == who:
                 kept.pop(key, None)
                 if value is not None:
                     kept[key] = value
@@ -118,7 +122,7 @@ def _plain(value: Any) -> Any:
             fields = {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
             return {name: each for name, each in fields.items() if each not in (None, "", {}, [], NEVER)}
         case dict():
-            return {str(key): _plain(each) for key, each in value.items()}
+            return {key.decode() if isinstance(key, bytes) else str(key): _plain(each) for key, each in value.items()}
         case bytes():
             return value.hex()
         case Enum():

@@ -20,6 +20,8 @@ from scoring.stored import PROFILE
 from streams.changelog import changelog_topic
 from streams.children import Child, part
 from streams.engine_settings import checked_rules, engine_settings
+from streams.loading import partition_of
+from streams.operating.whatis import what_is_held
 from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.settings_sources import load
@@ -86,6 +88,12 @@ class Shop:
             "properties": properties,
         }
         return self._producer.send(topic, orjson.dumps(value), key=customer.encode())
+
+    def alias(self, customer: str, former: str) -> Any:
+        """Say that a customer came under another id before."""
+        value = {"messageId": "alias", "userId": customer, "type": "alias", "previousId": former}
+        value["timestamp"] = from_ms(time.time_ns() // 1_000_000)
+        return self._producer.send("customers", orjson.dumps(value), key=customer.encode())
 
     def produce(self, count: int) -> None:
         """Produce as many views, and an order for every third, and wait until they are there."""
@@ -180,6 +188,37 @@ def test_killed_three_times_it_counts_every_order_once(settings: Settings, shop:
     assert total["late"] == total["ignored"] == total["dead_lettered"] == 0
 
 
+def test_customers_of_two_partitions_become_one(settings: Settings, shop: Shop) -> None:
+    """What a guest bought comes to whom they turn out to be, and so does what still comes under the former id."""
+    guest, known = (next(name for name in map(str, range(99)) if partition_of(name.encode(), 2) == p) for p in (0, 1))
+    order = {"order_id": "first", "total": 4.25}
+    with worker(settings) as process:
+        shop.send("orders", guest, "Order Completed", order)
+        shop.send("clickstream", guest, "Product Viewed", {"product_id": "p"}).get(10)
+        drained(settings)
+        shop.alias(known, guest).get(10)
+        give_up = time.monotonic() + 60
+        while guest in counted_orders(settings) or known not in counted_orders(settings):
+            assert time.monotonic() < give_up, process.last_lines()
+            time.sleep(0.2)
+        shop.send("orders", guest, "Order Completed", {"order_id": "second", "total": 5.0}).get(10)
+        while counted_orders(settings) != {known: (2, 9.25)}:
+            assert time.monotonic() < give_up, process.last_lines()
+            time.sleep(0.2)
+        drained(settings)
+        process.ask_to_end()
+        assert process.end() == 0, process.last_lines()
+    total = counters(settings)
+    assert total["read"] == total["applied"] == 4
+    former, held = what_is_held(settings, guest), what_is_held(settings, known)
+    assert former is not None
+    assert former["former_of"] == known
+    assert former["profile"] is None
+    assert held is not None
+    assert held["former_ids"] == [guest]
+    assert held["profile"]["events"]["product_viewed"]["count"] == 1
+
+
 def test_one_record_a_partition_while_it_was_stopped_is_found(settings: Settings, shop: Shop) -> None:
     """Stopped, one record on each partition of each input, started: all of them are counted."""
     with worker(settings) as first:
@@ -222,9 +261,9 @@ def test_a_state_of_another_layout_ends_it_with_the_reason(settings: Settings, s
     with worker(settings):
         shop.produce(10)
         drained(settings)
-    process = Worker(settings, RECOMPRA_ORDERS_RING="20")
+    process = Worker(settings, RECOMPRA_HORIZON="14d")
     try:
-        assert process.end(patience_s=300) == 1, process.last_lines()  # it compiles for these rows first
+        assert process.end(patience_s=300) == 1, process.last_lines()
         assert "another app id" in process.last_lines()
     finally:
         process.kill()

@@ -1,0 +1,30 @@
+"""Warming up for the tests: compile the kernel for all rows that they use, on all cores. `python -m tests.warm`
+
+Else each process of the tests would compile it when it first meets such rows, several the same at the same time.
+"""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+from scoring.engine import EngineSettings
+from scoring.rules import shipped
+from streams.warm import warm, warm_rows
+from tests.strategies.layouts import FULL, SMALL
+
+
+def _usual() -> None:
+    warm()
+
+
+def _full() -> None:
+    warm_rows(EngineSettings(FULL), shipped())
+
+
+def _small() -> None:
+    warm_rows(EngineSettings(SMALL), shipped())
+
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for done in [pool.submit(each) for each in (_usual, _full, _small)]:
+            done.result()
