@@ -194,6 +194,8 @@ class Figures:
             metrics.scores.inc(count)
         elif what[0] == "examples":
             metrics.examples.inc(count)
+        elif what[0] == "transfers":
+            metrics.transfers.labels(*what[1:]).inc(count)
         elif what[0] == "crossing":
             metrics.crossings.labels(*what[1:]).inc(count)
         elif what[0] == "withheld":

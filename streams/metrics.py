@@ -46,6 +46,7 @@ class Metrics:
         self.partitions = Gauge("recompra_partitions", "Partitions that this worker reads.", registry=registry)
         self.scores = Counter("recompra_scores", "Scores published.", registry=registry)
         self.examples = Counter("recompra_examples", "Resolved examples published.", registry=registry)
+        self.transfers = Counter("recompra_transfers", "Told to other partitions.", ["kind"], registry=registry)
         self.crossings = Counter(
             "recompra_crossings", "Crossings of a rule, withheld ones too.", ["rule", "crossing"], registry=registry
         )

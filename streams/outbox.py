@@ -63,7 +63,7 @@ class Outbox:
     ----------
     told
         How many of what was told since the last look: `("scores",)`, `("crossing", rule, "entered")`,
-        `("withheld", rule, reason)`, `("examples",)`, `("content",)`.
+        `("withheld", rule, reason)`, `("examples",)`, `("content",)`, `("transfers", kind)`.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ from streams.demo.source import DATA
 from streams.demo.summary import Summary, render, summarise, summary_json
 from streams.demo.view import LABEL, plain_line, screen
 from streams.demo.watched import Watched
-from streams.instance import Instance, started
+from streams.instance import PARTS, Instance, started
 from streams.interrupts import Interrupts
 from streams.report.gathered import Gathering
 from streams.report.writing import write_all
@@ -68,9 +68,12 @@ _file = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--everyone", is_flag=True, help="All 4,338 customers, not four in ten of them: takes more than twice as long."
 )
+@click.option(
+    "--shop", is_flag=True, help="Learn what is bought together, too, for rules about it: takes a quarter longer."
+)
 @json_option
 def demo(
-    seed: int, plot: Path, reports: Path, days: int | None, svg: Path | None, everyone: bool, as_json: bool
+    seed: int, plot: Path, reports: Path, days: int | None, svg: Path | None, everyone: bool, shop: bool, as_json: bool
 ) -> None:
     """Watch a real shop's orders being scored, live, by a model that learns from nothing.
 
@@ -88,7 +91,7 @@ def demo(
     """
     with Interrupts() as interrupts:
         try:
-            summary = _demo(_Wanted(seed, plot, reports, days, svg, everyone, as_json), interrupts)
+            summary = _demo(_Wanted(seed, plot, reports, days, svg, everyone, shop, as_json), interrupts)
         except KeyboardInterrupt:
             click.echo("stopped before the end", err=True)
             raise SystemExit(FAILURE) from None
@@ -109,6 +112,7 @@ class _Wanted:
     days: int | None
     svg: Path | None
     everyone: bool
+    shop: bool
     as_json: bool
 
     def plan(self) -> Plan:
@@ -123,7 +127,8 @@ def _demo(wanted: _Wanted, interrupts: Interrupts) -> Summary:
     progress, watched, gathering = Progress(), Watched(), Gathering()
     with ThreadPoolExecutor(1) as pool, _view(progress, watched) as (say, show):
         planned = pool.submit(wanted.plan)  # read while the parts start, which are other processes
-        with started(broker, loaded, interrupts, say=say, parts=("worker", "trainer")) as instance:
+        parts = PARTS if wanted.shop else ("worker", "trainer")
+        with started(broker, loaded, interrupts, say=say, parts=parts) as instance:
             say("reading the orders")
             run = _run(loaded, instance, planned.result(), progress, watched, gathering, show)
             with asyncio.Runner() as runner:
@@ -162,6 +167,7 @@ def _settings(broker: str) -> Loaded:
         publish_delta=0.04,
         commit_interval_s=0.4,
         snapshot_every="2d",
+        shop_every="7d",
     )
 
 

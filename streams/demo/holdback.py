@@ -38,6 +38,7 @@ class HoldBack:
         self.waiting_for = "nobody"
         self._standing = standing
         self._watched = watched
+        self._start_ms = start_ms
         self._learns_from_ms = start_ms + horizon_ms + MODEL_AHEAD_MS
         self._moved = asyncio.Event()
         self._first = True
@@ -51,9 +52,13 @@ class HoldBack:
         if self._first:
             self._first = False
             return
-        await self.until(lambda: self._standing.watermark_ms >= until_ms - WORKER_AHEAD_MS, "the worker")
+        await self.until(lambda: self._passed_ms() >= until_ms - WORKER_AHEAD_MS, "the worker")
         if until_ms > self._learns_from_ms:
             await self.until(lambda: self._watched.model_ms >= until_ms - MODEL_AHEAD_MS, "the trainer")
+
+    def _passed_ms(self) -> int:
+        """What every partition has passed; the start, as long as one of them has been given nothing yet."""
+        return max(self._standing.watermark_ms, self._start_ms)
 
     async def until(self, ready: Callable[[], bool], whom: str) -> None:
         """Return when `ready()` holds, which is asked whenever something moved."""

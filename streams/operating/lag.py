@@ -13,7 +13,7 @@ from streams.ends import ends
 from streams.outbox import INPUTS
 from streams.settings import Settings
 
-__all__ = ["InputLag", "lag", "partitions_of", "watermarks"]
+__all__ = ["InputLag", "lag", "partitions_of", "unread_records", "watermarks"]
 
 _LAST: Final = 64
 """Offsets from the end of a partition that are looked at one by one: transactions' markers take some."""
@@ -59,7 +59,7 @@ def lag(settings: Settings) -> list[InputLag]:
         consumer.assign(inputs)
         first, end = consumer.beginning_offsets(inputs), ends(consumer, inputs)
         waiting = {part: max(first[part], committed[part] or 0) for part in inputs}
-        unread = _unread(consumer, waiting, end)
+        unread = unread_records(consumer, waiting, end)
         come_to = watermarks(consumer)
     return [InputLag(part.topic, part.partition, committed[part], end[part], unread[part], come_to.get(part.partition))
             for part in inputs]  # fmt: skip
@@ -76,7 +76,7 @@ def _offset(told: Any) -> int | None:
     return None if told is None or told.offset < 0 else int(told.offset)
 
 
-def _unread(
+def unread_records(
     consumer: KafkaConsumer, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, int]:
     """Records from each start on; where few offsets are left, what lies there is counted: it may be markers alone."""

@@ -27,12 +27,13 @@ from streams.engine_settings import checked_rules, engine_settings
 from streams.loading import partition_of
 from streams.operating.lag import partitions_of
 from streams.operating.stopped import begin_at, check_stopped, empty_state
+from streams.operating.underway import ends_of_transfers, transfers_under_way
 from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.snapshot_file import Header, SnapshotFile, write_snapshot
 from streams.tailing import Place
 from streams.transactions import uses_transactions
-from streams.unit import UNIT_KEY, begun_at, next_offsets
+from streams.unit import UNIT_KEY, begun_at, next_offsets, next_transfer
 
 __all__ = ["Manifest", "MoveRefusedError", "export_state", "import_state", "offsets_at", "reset_state"]
 
@@ -89,7 +90,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
     StillRunningError
         If workers run and the broker has no transactions.
     MoveRefusedError
-        If there is an export in the directory already, or no state.
+        If there is an export in the directory already, or no state, or customers are on their way between partitions.
     BrokerUnreachableError, OSError
         From the broker, and the disk.
     """
@@ -100,6 +101,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
         check_stopped(settings)
     layout = _layout(settings)
     offsets: dict[int, dict[str, int]] = {}
+    transfers = ends_of_transfers(settings)
     rows = customers = 0
     for partition in range(settings.partitions):
         found, position = asyncio.run(_read(settings, partition, committed=transactions))
@@ -109,10 +111,16 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
             )
         found = _brought(layout, found)
         offsets[partition] = dict(zip(INPUTS, next_offsets(found[UNIT_KEY]), strict=True))
+        transfers[partition] = min(next_transfer(found[UNIT_KEY]), transfers.get(partition, 0))
         rows += len(found)
         customers += len({who for who in map(customer_of, found) if who is not None})
         header = Header(settings.app_id, partition, settings.partitions, layout.fingerprint(), "", position, _now_ms())
         write_snapshot(_file(directory, partition), header, _Pieces(list(found.items())), _put)
+    if under_way := transfers_under_way(settings, transfers):
+        raise MoveRefusedError(
+            f"customers are on their way between partitions ({under_way} transfers) and would be lost: export again in "
+            "a moment, once the workers have taken them in"
+        )
     manifest = Manifest(
         app_id=settings.app_id,
         partitions=settings.partitions,

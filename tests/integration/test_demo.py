@@ -13,9 +13,9 @@ from streams.report.writing import REPORTS
 @pytest.mark.broker
 @pytest.mark.slow
 def test_the_demo_ends_by_itself_with_a_summary(tmp_path: Path) -> None:
-    """Fifty days through broker, worker and trainer: every record is accounted for; plot and reports are there."""
+    """Fifty days through the broker and all parts: every record is accounted for; plot and reports are there."""
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", "demo", "--days", "50", "--json", "--plot", "plot.png"],
+        [sys.executable, "-m", "streams.cli", "demo", "--days", "50", "--shop", "--json", "--plot", "plot.png"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -29,6 +29,8 @@ def test_the_demo_ends_by_itself_with_a_summary(tmp_path: Path) -> None:
     reached = {count["rule"]: count["reached"] for count in summary["rules"]}
     assert sum(customers >= 20 for customers in reached.values()) == summary["firing"]["rules"] >= 12
     assert reached["order-confirmed"] > 200
+    assert reached["retarget-complement"] > 0
+    assert summary["shown"]["first-order"]["data"]["shop_version"] > 0
     assert summary["shown"]["first-order"]["data"]["details"]["order"]["products"]
     assert "no_consent" in summary["withheld"]
     december = summary["months"][0]

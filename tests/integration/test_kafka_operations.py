@@ -31,7 +31,7 @@ from streams.settings import Settings
 from streams.settings_sources import load
 from streams.snapshot_file import SnapshotFile
 from streams.tailing import tail
-from tests.integration.faults.doomed import Call, killed
+from tests.integration.faults.doomed import Call, ended, killed
 from tests.integration.faults.programs import PATIENCE_S, Program
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("operations")]
@@ -65,22 +65,20 @@ class Shop:
         self.directory = directory
         self.settings: Settings = load().settings
         self.events = sorted(_events())
-        self.programs: list[Program] = []
+        self.programs: dict[str, Program] = {}
         self.given: dict[str, str] = {}
 
-    def start(self, **given: str) -> None:
-        """Start both, with further settings."""
-        environment = {f"RECOMPRA_{name}": value for name, value in given.items()}
-        self.programs = [Program(name, environment) for name in ("worker", "trainer")]
+    def start(self, *names: str) -> None:
+        """Start the worker, or the trainer."""
+        self.programs |= {name: Program(name, {}) for name in names}
 
-    def stop(self) -> None:
-        """Ask both to end."""
-        for program in self.programs:
-            program.ask_to_end()
-        codes = [program.ended() for program in self.programs]
-        for program in self.programs:
-            program.kill()
-        assert codes == [0, 0]
+    def stop(self, name: str) -> None:
+        """Ask it to end."""
+        program = self.programs.pop(name)
+        program.ask_to_end()
+        code = program.ended()
+        program.kill()
+        assert code == 0
 
     def load(self, first_ms: int, stop_ms: int) -> int:
         """Load what happened in between, and wait until all of it is read; the number of events."""
@@ -93,7 +91,7 @@ class Shop:
 
     def read(self) -> None:
         """Wait until nothing is unread."""
-        for program in self.programs:
+        for program in self.programs.values():
             program.started()
         self.until(lambda: not any(each.records for each in lag(self.settings)))
 
@@ -107,7 +105,7 @@ class Shop:
         """Wait for something."""
         give_up = time.monotonic() + PATIENCE_S
         while not condition():
-            assert time.monotonic() < give_up, [program.last_lines() for program in self.programs]
+            assert time.monotonic() < give_up, [each.last_lines() for each in self.programs.values()]
             time.sleep(0.1)
 
 
@@ -139,14 +137,14 @@ def shop(kafka_available: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         done("topics", "create", json_too=False)
         made = Shop(directory)
         made.given = given
-        made.start()
+        made.start("worker", "trainer")
         try:
             made.load(0, LEARNED)
             made.until(lambda: any(tail(made.settings, "models", "beginning", follow=False)))
             made.load(LEARNED, NOON)
             yield made
         finally:
-            for program in made.programs:
+            for program in made.programs.values():
                 program.kill()
 
 
@@ -183,11 +181,9 @@ def test_as_it_was(shop: Shop) -> None:
     assert {"scores", "content", "audiences", "actions-second-order", "actions-cart-abandoned"} <= set(live)
     arguments = ("replay", "--into", "was", "--as-it-was")
     killed(arguments, HALF_WRITTEN)
-    there = sum(records for records, _ in told("was").values())
-    total = sum(records for records, _ in live.values())
-    assert 0 < there < total
     again = done(*arguments)
-    assert (again["written"], again["there_before"]) == (total - there, there)
+    assert min(again["written"], again["there_before"]) > 0
+    assert again["written"] + again["there_before"] == sum(records for records, _ in live.values())
     assert told("was") == live
     assert done("diff", "was", "--scores")["first"] is None
     assert done(*arguments)["written"] == 0
@@ -213,7 +209,7 @@ def test_moved(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0.9 * len(customers) < manifest["customers"] <= len(customers)
     assert "holds an export already" in run("export", first, code=1).output
     assert "stop them first" in run("import", first, code=1).output
-    before = json.loads(run("whatis", "17850").output)
+    before = held("17850")
     assert len(before["profile"]["orders"]) > 10
 
     monkeypatch.setenv("RECOMPRA_APP_ID", "moved")
@@ -222,10 +218,17 @@ def test_moved(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     killed(("import", first), Call("streams.operating.moving:_write", 2))
     assert "holds state already" in run("import", first, code=1).output
     assert done("import", first, "--replace") == manifest
-    assert json.loads(run("whatis", "17850").output) == before
+    assert held("17850") == before
     assert done("lag")["records"] == 0
     done("export", second)
     assert rows(second) == rows(first)
+
+
+def held(customer: str) -> dict[str, Any]:
+    """What is held of a customer; some of the topics that keep records are named after the application."""
+    said = json.loads(run("whatis", customer).output)
+    assert {"orders", "actions-withheld"} <= set(said.pop("also_on"))
+    return said
 
 
 def rows(directory: str) -> list[dict[bytes, bytes]]:
@@ -310,7 +313,7 @@ def test_refused_orders_return(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> N
     letter = done("dlq", "show", kind["last_id"])
     assert "RECOMPRA_MAX_PRODUCTS" in letter["remedy"] or "max_products" in letter["remedy"]
 
-    shop.stop()
+    shop.stop("worker")
     monkeypatch.delenv("RECOMPRA_MAX_PRODUCTS")
     del shop.given["RECOMPRA_MAX_PRODUCTS"]
     killed(("dlq", "redrive"), Call("kafka:KafkaProducer.commit_transaction", 2))
@@ -319,7 +322,7 @@ def test_refused_orders_return(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> N
     assert done("dlq", "redrive") == {"records": {"orders": kind["waiting"]}, "cut": []}
     assert done("dlq", "redrive")["records"] == {}
     assert done("lag")["records"] >= len(large)
-    shop.start()
+    shop.start("worker")
     shop.read()
     [kind] = done("dlq", "list")
     assert (kind["letters"], kind["waiting"]) == (len(large), 0)
@@ -334,19 +337,18 @@ def products(value: bytes) -> int:
 
 def test_begun_again(shop: Shop) -> None:
     """Killed between the old state and the new, no worker begins; run again, all is read anew, to the same orders."""
-    before = json.loads(run("whatis", "17850").output)
+    before = held("17850")
     assert "stop them first" in run("reset", "--to", "beginning", "--yes", code=1).output
-    shop.stop()
+    shop.stop("worker")
     killed(("reset", "--to", "beginning", "--yes"), Call("streams.operating.moving:_write", 1))
     assert "nothing is held" in run("whatis", "nobody", code=1).output
-    worker = Program("worker", {})
-    assert worker.ended() == 1
-    assert "recompra reset" in worker.last_lines()
-    worker.kill()
+    code, said = ended(("worker",))
+    assert code == 1
+    assert "run `recompra reset`" in said
     done("reset", "--to", "beginning", "--yes")
     assert done("lag")["records"] > len(shop.events) // 2
-    shop.start()
+    shop.start("worker")
     shop.read()
-    after = json.loads(run("whatis", "17850").output)
+    after = held("17850")
     assert after["profile"]["orders"] == before["profile"]["orders"]
     assert after["profile"]["events"] == before["profile"]["events"]

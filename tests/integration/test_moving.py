@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from scoring.profile import DAY_MS
-from streams.changelog import changelog_topic, read_changelog
+from streams.changelog import changelog_topic, read_changelog, transfers_topic
 from streams.cli.main import main
 from streams.connection import admin_client, kafka_python_options
 from streams.engine_settings import checked_rules, engine_settings
@@ -164,6 +164,10 @@ def test_out_and_in_again(fresh_broker: Any, tmp_path: Path) -> None:
     assert "say where to read on" in state("other", 3, "import", str(tmp_path / "out"))[1]
     (tmp_path / "out" / "1.rows").write_bytes((tmp_path / "out" / "1.rows").read_bytes()[:-1])
     assert "cannot be used" in state("torn", 2, "import", str(tmp_path / "out"))[1]
+
+    with KafkaProducer(**kafka_python_options(settings)) as producer:
+        producer.send(transfers_topic(settings), b"", key=b"c1", partition=1).get(10)
+    assert "on their way between partitions (1 transfers)" in state("before", 2, "export", str(tmp_path / "late"))[1]
 
 
 @pytest.mark.broker

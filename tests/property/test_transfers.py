@@ -9,13 +9,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from msgspec.json import decode
-from strategies.engines import RULES, SETTINGS
+from strategies.engines import SETTINGS
 from strategies.event_streams import HOUR_MS, START_MS
 from strategies.shop_floor import Floor, Said, home
 
 from schemas.internals import Progress
 from scoring.engine import Engine
 from scoring.kinds import Kind
+from scoring.rules import shipped
 from scoring.transfer import Forward, Give
 from streams import unit as unit_module
 from streams.outbox import Output
@@ -24,6 +25,7 @@ from streams.replay.knowledge import Knowledge
 from streams.ruling.snapshots import Used
 from streams.unit import Unit
 
+RULES = shipped(only=["account-created", "browse-abandoned", "first-order", "high-propensity", "order-confirmed"])
 CUSTOMERS = tuple(f"c{number}" for number in range(6))
 """Two of each partition."""
 MINUTE_MS = 60_000
@@ -107,7 +109,7 @@ def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) 
     assert sum(each.applied for each in counts) == len(said)
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(days())
 def test_counted_once_whatever_comes_between(steps: list[Said | tuple[str, int, int]]) -> None:
     """Aliases across partitions in chains and circles, at once or repeated, commits that are cut short, restarts."""
@@ -165,6 +167,20 @@ def test_a_mistake_is_found(kind: type[Engine], monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises((AssertionError, ExceptionGroup)):
         broken()
+
+
+def test_a_circle_over_partitions_and_within_one_ends() -> None:
+    """Two of the circle are at home together: what is passed on comes to rest, and all of it counts once."""
+    floor = Floor(RULES, SETTINGS)
+    links = [("c1", "c4"), ("c0", "c1"), ("c3", "c0"), ("c4", "c3")]
+    said = [
+        Said(who, START_MS + n, {"type": "alias", "previousId": former}, 2) for n, (who, former) in enumerate(links)
+    ]
+    for one in said:
+        floor.say(one)
+    floor.settle()
+    assert_counted_once(floor, said)
+    assert sum(floor.root(customer.encode()) == customer.encode() for customer in CUSTOMERS) == 3
 
 
 def test_what_is_not_sent_twice_is_what_was_stored() -> None:

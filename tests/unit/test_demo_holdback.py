@@ -67,6 +67,21 @@ def test_outcomes_add_up_over_partitions() -> None:
         standing.observe(b"{}")
 
 
+def test_a_partition_that_nothing_was_given_yet_does_not_hold_the_first_days() -> None:
+    """Who bought on the first day may all be at home on one partition; the others tell no watermark then."""
+
+    async def scenario() -> None:
+        standing = Standing(2)
+        held_back = held(standing, Watched())
+        await held_back.may_go(START + DAY_MS)
+        standing.observe(progress(0, 1, START + DAY_MS))
+        await asyncio.wait_for(held_back.may_go(START + WORKER_AHEAD_MS), 1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(held_back.may_go(START + WORKER_AHEAD_MS + 1), 0.02)
+
+    asyncio.run(scenario())
+
+
 def test_the_feed_waits_for_the_slowest_partition() -> None:
     """The first records go at once; what lies further ahead than allowed waits until the partitions follow."""
 
