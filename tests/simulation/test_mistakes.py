@@ -20,10 +20,10 @@ RARE = {
     "a crossing judged by itself": 617,
     "a fenced owner goes on": 13,
 }
-"""By mistake, the first schedule that finds it, where that comes late: it is played first, and all if it finds nothing.
+"""By mistake, a schedule that found it, where the first to do so came late: it is played first, then all from the first.
 
-A change to the simulation makes other schedules of the seeds; the mistake is then looked for from the beginning, and
-what the test prints belongs here.
+A change to the simulation makes other schedules of the seeds: a mistake that takes long again is found by the schedule
+that the test prints.
 """
 
 
