@@ -36,7 +36,7 @@ from streams.settings import Settings
 from streams.snapshot_file import Header, SnapshotFile, write_snapshot
 from streams.tailing import Place
 from streams.transactions import uses_transactions
-from streams.unit import UNIT_KEY, begun_at, next_offsets, next_transfer
+from streams.unit import UNIT_KEY, begun_at, next_beside, next_offsets
 
 __all__ = ["Manifest", "MoveRefusedError", "export_state", "import_state", "offsets_at", "reset_state"]
 
@@ -114,7 +114,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
             )
         found = _brought(layout, found)
         offsets[partition] = dict(zip(INPUTS, next_offsets(found[UNIT_KEY]), strict=True))
-        transfers[partition] = min(next_transfer(found[UNIT_KEY]), transfers.get(partition, 0))
+        transfers[partition] = min(next_beside(found[UNIT_KEY])[0], transfers.get(partition, 0))
         rows += len(found)
         customers += len({who for who in map(customer_of, found) if who is not None})
         header = Header(settings.app_id, partition, settings.partitions, layout.fingerprint(), "", position, _now_ms())
