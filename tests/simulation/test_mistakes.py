@@ -20,7 +20,7 @@ RARE = {
     "a crossing judged by itself": 617,
     "a fenced owner goes on": 13,
 }
-"""By mistake, a schedule that found it, where the first to do so came late: it is played first, then all from the first.
+"""By mistake, a schedule that found it, where the first to do so came late: it is played first, then all in turn.
 
 A change to the simulation makes other schedules of the seeds: a mistake that takes long again is found by the schedule
 that the test prints.
