@@ -19,6 +19,7 @@ RARE = {
     "a lag left by a crash": 38,
     "a crossing judged by itself": 617,
     "a fenced owner goes on": 13,
+    "half of somebody is left by a crash": 516,
 }
 """By mistake, a schedule that found it, where the first to do so came late: it is played first, then all in turn.
 
