@@ -19,6 +19,8 @@ RARE = {
     "a lag left by a crash": 38,
     "a crossing judged by itself": 617,
     "a fenced owner goes on": 13,
+    "later events overtake the history": 143,
+    "what comes from another partition again counts again": 194,
 }
 """By mistake, the first schedule that finds it, where that comes late: it is played first, and all if it finds nothing.
 
