@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 from simulation.clients import Acknowledged, SimulatedClient, Transactional
 from simulation.disks import SimulatedSnapshots
 from simulation.parts import Parts
@@ -64,10 +65,7 @@ class _RowsCopiedLate(CommitProtocol):
         await asyncio.sleep(0.5)
         profiles = unit.engine.profiles
         rows = [
-            (
-                key,
-                profiles.rows[profiles.index[key[1:]]].tobytes()[: profiles.stored_bytes] if key[:1] == b"c" else value,
-            )
+            (key, profiles.stored(np.array([profiles.index[key[1:]]]))[0] if value and key[:1] == b"c" else value)
             for key, value in taken.rows
         ]
         await self._client.send_rows(partition, rows)
