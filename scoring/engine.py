@@ -630,7 +630,10 @@ class Engine:
         self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int]
     ) -> Forgotten:
         """Remove a person under all ids that are known, as a request says: see `scoring.forgetting`."""
-        return self._forgetting.forget(customer, request, place, at_ms, offsets, self.rules, self._slots.names)
+        forgotten = self._forgetting.forget(customer, request, place, at_ms, offsets, self.rules, self._slots.names)
+        for each in forgotten.ids:
+            self.departures.asked.pop(each, None)
+        return forgotten
 
     def finish_erasures(self, source: int, next_offset: int) -> None:
         """After a restore: remove what a crash left of those whose requests were not committed."""

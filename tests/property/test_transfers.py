@@ -183,6 +183,24 @@ def test_a_circle_over_partitions_and_within_one_ends() -> None:
     assert sum(floor.root(customer.encode()) == customer.encode() for customer in CUSTOMERS) == 3
 
 
+@pytest.mark.parametrize("named", ["c0", "c1"])
+def test_whoever_is_forgotten_is_forgotten_where_they_went(named: str) -> None:
+    """A request under either id removes what is on both partitions; what is told next begins from nothing."""
+    view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
+    floor = Floor(RULES, SETTINGS)
+    floor.say(Said("c1", START_MS, view))
+    floor.say(Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    assert floor.row(b"c0")["total"][Kind.PRODUCT_VIEWED] == 1
+    floor.ask_to_forget(named, START_MS + 2)
+    floor.settle()
+    assert not [key for rows in floor.rows.values() for key in rows if b"c0" in key or b"c1" in key]
+    for customer in ("c0", "c1"):
+        floor.say(Said(customer, START_MS + HOUR_MS, view))
+    floor.settle()
+    assert [floor.row(each)["total"][Kind.PRODUCT_VIEWED] for each in (b"c0", b"c1")] == [1, 1]
+
+
 def test_what_is_not_sent_twice_is_what_was_stored() -> None:
     """A crash after the outputs and before the rows sends the history again: it is taken once, and so are events."""
     view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
