@@ -95,7 +95,8 @@ class _Check:
     def __init__(self, promises: Promises, partition: int, unit: RecordingUnit) -> None:
         broker = promises.broker
         self.partition, self._unit, self._promises, self._exact = partition, unit, promises, promises.exact
-        self._inputs = [broker.inputs[source, partition].visible() for source in range(len(SOURCES))]
+        self._inputs = [log.visible() for (_, p), log in sorted(broker.inputs.items()) if p == partition]
+        self._inputs += [[]] * (len(SOURCES) - len(self._inputs))
         self._outputs = {topic: log.visible() for topic, log in broker.outputs(partition)}
         self._changelog = broker.changelog[partition].visible()
         self._committed = {s: o for (s, p), o in broker.group.offsets.items() if p == partition}
