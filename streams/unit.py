@@ -406,6 +406,8 @@ class Unit:
             return
         causes: Sequence[tuple[int, Record]]
         if isinstance(told, Forward):
+            if self.engine.voids(told):
+                return
             row, to, via = self.engine.arrive(told)
             if row < 0:
                 self.outbox.transfer(msgspec.structs.replace(told, to=to, via=via))
