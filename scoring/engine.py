@@ -62,7 +62,7 @@ from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Side
 from scoring.sides import Detail, Sides
 from scoring.stored import Copied, Meta, Stored
-from scoring.transfer import Ask, Forward, Give
+from scoring.transfer import Ask, Forget, Forward, Give
 from scoring.types import Facts, Who, who
 
 __all__ = ["Counts", "Engine", "EngineSettings"]
@@ -635,6 +635,11 @@ class Engine:
         forgotten = self._forgetting.forget(customer, request, place, at_ms, offsets, self.rules, self._slots.names)
         self.departures.drop(forgotten.ids)
         return forgotten
+
+    def is_same(self, asked: Forget) -> bool:
+        """Whether the id that a request of another partition names is of the person that it is about."""
+        owner = self.links.owner.get(asked.to) or self.departures.owner(asked.to)
+        return not asked.claimed or owner is None or owner in asked.ids
 
     def voids(self, sent: Give | Forward) -> bool:
         """Whether what another partition sends is of somebody who was forgotten meanwhile, and is to be left."""

@@ -42,7 +42,7 @@ class Forgotten(NamedTuple):
     ids
         Those of the person that are at home here, the one that was named first.
     elsewhere
-        Those that are at home on other partitions.
+        Those that are at home on other partitions, and whether each is only claimed to be of the person.
     left
         The audiences that must be told.
     request
@@ -52,7 +52,7 @@ class Forgotten(NamedTuple):
     """
 
     ids: tuple[bytes, ...]
-    elsewhere: tuple[bytes, ...]
+    elsewhere: tuple[tuple[bytes, bool], ...]
     left: tuple[Left, ...]
     request: Request
     refused: bool
@@ -89,19 +89,21 @@ class Forgetting:
         """
         erased, row = self._erased, self._profiles.find(customer)
         everybody = tuple(dict.fromkeys((customer, *self._links.of(customer))))
+        elsewhere = tuple((each, each in self._links.owner) for each in everybody if not self._home(each))
+        others = [each for each in everybody[1:] if (each, True) not in elsewhere]
         side = self._sides.find(row) if row >= 0 else None
         left = tuple(self._audiences(row, side, rules, bits)) if row >= 0 else ()
         profile = row >= 0 and bool(self._profiles.rows["first_ms"][row] != NEVER)
         links = sum(each in self._links.owner for each in everybody)
         examples = self._remove(row, everybody)
-        removed = Removed(tuple(map(erased.hash, everybody[1:])), profile, side is not None, examples, links, len(left))
+        removed = Removed(tuple(map(erased.hash, others)), profile, side is not None, examples, links, len(left))
         for each in everybody:
             read = offsets if self._home(each) else [0] * len(offsets)
             erased.add(each, at_ms, read, refused=None if side is None else _refused(side))
         done = erased.note(customer, request, place, removed)
         return Forgotten(
             tuple(filter(self._home, everybody)),
-            tuple(each for each in everybody if not self._home(each)),
+            elsewhere,
             left,
             done,
             erased.known[erased.hash(customer)].refused,

@@ -67,11 +67,17 @@ class Forward(msgspec.Struct, tag="event", array_like=True, frozen=True):
 
 
 class Forget(msgspec.Struct, tag="forget", array_like=True, frozen=True):
-    """A request to forget somebody, received at `at_ms`, who came under the id `to`, too."""
+    """A request to forget somebody, received at `at_ms`, who came under the id `to`, too.
+
+    `ids` are those by which the person is known where it comes from; `claimed` says that `to` is only what one of them
+    was said to have been before, which may be somebody else.
+    """
 
     to: bytes
     request: str
     at_ms: int
+    ids: list[bytes] = []
+    claimed: bool = False
 
 
 Transfer = Ask | Give | Forward | Forget

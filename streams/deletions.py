@@ -83,9 +83,12 @@ class Deletions:
         self._done += 1
 
     def do_elsewhere(self, asked: Forget, offset: int, offsets: Sequence[int]) -> None:
-        """Do what another partition was asked for, whose customer came under an id of ours too; once."""
+        """Do what another partition was asked for, whose customer came under an id of ours too; once.
+
+        An id that was somebody else's first is theirs: of them nothing is removed.
+        """
         engine, place = self._engine, (int(Source.TRANSFERS), offset)
-        if engine.erased.done(asked.to, asked.request) is None:
+        if engine.erased.done(asked.to, asked.request) is None and engine.is_same(asked):
             forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets))
             self._tell(asked.to, asked.request, forgotten)
             self._done += 1
@@ -101,13 +104,14 @@ class Deletions:
             for each in forgotten.ids:
                 outbox.delete(topic, each)
         partition_of = self._partition_of
-        others = set() if partition_of is None else {partition_of(each) for each in forgotten.elsewhere}
+        others = set() if partition_of is None else {partition_of(each) for each, _ in forgotten.elsewhere}
         offsets = dict(zip(INPUTS, erasure.offsets, strict=True))
         event = receipt(request, forgotten, erasure.key, whose, self._partition, erasure.at_ms, offsets, sorted(others))
         outbox.put(RECEIPTS, f"{request}/{whose.hex()}".encode(), event)
         outbox.told["forgotten",] += 1
-        for each in forgotten.elsewhere:
-            outbox.transfer(Forget(each, request, erasure.at_ms))
+        for each, claimed in forgotten.elsewhere:
+            ids = [*forgotten.ids, *(other for other, _ in forgotten.elsewhere)]
+            outbox.transfer(Forget(each, request, erasure.at_ms, ids, claimed))
 
     def _tell_audience(self, left: Left, stamp: str) -> None:
         customer = left.customer.decode()
