@@ -15,6 +15,7 @@ from schemas.outputs import (
     ContentEvent,
     ExampleEvent,
     ModelEvent,
+    ReceiptEvent,
     ScoreEvent,
     WatermarkEvent,
     WithheldEvent,
@@ -39,6 +40,7 @@ STRUCTS: Final[dict[str, tuple[type[Struct], ...]]] = {
     "dead-letter.v1": (DeadLetter,),
     "progress.v1": (Progress,),
     "deletion.v1": (Deletion,),
+    "receipt.v1": (ReceiptEvent,),
     "rule.v1": (Rule,),
 }
 """Structs by JSON Schema; where there are several, a value is of exactly one."""

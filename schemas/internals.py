@@ -44,19 +44,19 @@ class Counters(Struct, forbid_unknown_fields=True):
 class Progress(Struct, forbid_unknown_fields=True):
     """What a partition did with one commit, on `progress`.
 
-    `offsets` are the next to read, by input topic, and of transfers; `runs` the interleaving since the commit before,
-    as [input, count] pairs where input is 0 clickstream, 1 orders, 2 customers, 3 transfers. `behind` says from which
-    number of records on which inputs had more to come (bits, 1 << input), as time then waits for those; `ticks` are
-    those that quiet time ran, each with the number of records before it and the wall time; `told` are versions
-    (`model`, `shop`: the newest known; `rules`: a stamp of all known) and starts, each with the numbers of records and
-    ticks before it.
+    `offsets` are the next to read, by input topic, and of transfers and deletions; `runs` the interleaving since the
+    commit before, as [input, count] pairs where input is 0 clickstream, 1 orders, 2 customers, 3 transfers, 4
+    deletions. `behind` says from which number of records on which inputs had more to come (bits, 1 << input), as time
+    then waits for those; `ticks` are those that quiet time ran, each with the number of records before it and the wall
+    time; `told` are versions (`model`, `shop`: the newest known; `rules`: a stamp of all known) and starts, each with
+    the numbers of records and ticks before it.
     """
 
     partition: Count
     sequence: Count
     watermark_ms: int | None
     offsets: dict[str, Count]
-    runs: list[tuple[Annotated[int, Meta(ge=0, le=3)], Annotated[int, Meta(ge=1)]]]
+    runs: list[tuple[Annotated[int, Meta(ge=0, le=4)], Annotated[int, Meta(ge=1)]]]
     ticks: list[tuple[Count, int, int]]
     model_version: Count
     rules: list[Text]

@@ -33,7 +33,11 @@ __all__ = [
     "OrderDetails",
     "Purchase",
     "Reason",
+    "ReceiptData",
+    "ReceiptEvent",
     "Reduced",
+    "Remains",
+    "Removal",
     "ScoreData",
     "ScoreEvent",
     "Seen",
@@ -263,6 +267,50 @@ class AudienceData(Struct, forbid_unknown_fields=True):
     products: list[Text] | UnsetType = UNSET
 
 
+class Removal(Struct, forbid_unknown_fields=True):
+    """What was removed of a customer; `tombstones` are the topics on which their latest record was deleted.
+
+    `audiences` counts the lists that were told that the customer left.
+    """
+
+    profile: bool
+    record: bool
+    examples: Count
+    links: Count
+    audiences: Count
+    tombstones: list[Text]
+
+
+class Remains(Struct, forbid_unknown_fields=True):
+    """Where records of the customer may still lie, and until when: null days is for good."""
+
+    where: Text
+    days: Annotated[int, Meta(ge=1)] | None
+    what: Text
+
+
+class ReceiptData(Struct, forbid_unknown_fields=True):
+    """What a request to forget a customer led to.
+
+    `customer` and `others` (other ids of the same person) are hashes keyed with what `key` names. `offsets` are the
+    next to read of each input then: what lies before them, or was received before `received_at`, is skipped wherever it
+    is read again. `refused` says that a refusal of marketing is remembered under the hashes; `partitions` are
+    others that have an id of the same person, which has to be asked for by itself.
+    """
+
+    request_id: Text
+    customer: Text
+    others: list[Text]
+    key: Text
+    partition: Count
+    received_at: Time
+    offsets: dict[str, Count]
+    removed: Removal
+    refused: bool
+    partitions: list[Count]
+    remains: list[Remains]
+
+
 class ContentData(Struct, forbid_unknown_fields=True):
     """What one customer is shown from `event_time` on; told when it changes.
 
@@ -439,6 +487,14 @@ class AudienceEvent(CloudEvent, kw_only=True):
             dataschema="audience.v1",
             data=data,
         )
+
+
+class ReceiptEvent(CloudEvent, kw_only=True):
+    """What was removed of a customer who is to be forgotten, on `receipts`."""
+
+    type: Literal["recompra.receipt"]
+    dataschema: Literal["receipt.v1"]
+    data: ReceiptData
 
 
 class ContentEvent(CloudEvent, kw_only=True):

@@ -15,13 +15,16 @@ from scoring.content import Contents, Scored
 from scoring.crossing import Crossing, Crossings
 from scoring.departures import Departures
 from scoring.engine_settings import Counts, EngineSettings
+from scoring.erased import Erased
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
+from scoring.forgetting import Forgetting, Forgotten, refuse_all
 from scoring.gates import Gates
 from scoring.in_force import blank_model, in_force
 from scoring.kernel import (
     APPLIED,
     DONE,
     DUPLICATE,
+    ERASED,
     HEAP,
     LATE,
     PASSED_ON,
@@ -86,6 +89,17 @@ class Engine:
         The partition's number, for examples.
     home
         Whether an id belongs to this partition.
+    secret
+        What the hashes of erased ids are keyed with; empty: nobody can be erased.
+
+    Attributes
+    ----------
+    erased
+        Who was forgotten.
+    since_ms
+        By row of somebody who was forgotten and came again: when that was received.
+    returned
+        Their rows and those of whom they turned out to be, of whom records of before may still come.
 
     Raises
     ------
@@ -99,6 +113,7 @@ class Engine:
         rules: RuleSet,
         partition: int = 0,
         home: Callable[[bytes], bool] = lambda _: True,
+        secret: bytes = b"",
     ) -> None:
         self.settings, self.partition = settings, partition
         self.profiles = Profiles(settings.layout)
@@ -123,7 +138,22 @@ class Engine:
         self._home = home
         self.links = Links(self.profiles, home)
         self.departures = Departures()
-        self._stored = Stored(self.profiles, self.sides, self.pending, self.links, self.products)
+        self.erased = Erased(secret)
+        self.since_ms: dict[int, int] = {}
+        self.returned: set[int] = set()
+        self._stored = Stored(self.profiles, self.sides, self.pending, self.links, self.products, self.erased)
+        self._forgetting = Forgetting(
+            self.profiles,
+            self.sides,
+            self.pending,
+            self.links,
+            self._stored,
+            self.erased,
+            self.choice,
+            home,
+            self.since_ms,
+            self.returned,
+        )
         self._heap = new_heap(4096)
         self._acc = np.zeros(24)
         self._horizon_days = settings.layout.horizon_ms / DAY_MS
@@ -213,7 +243,7 @@ class Engine:
             self._stored.products.append(number)
 
     def apply(
-        self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes] = lambda _: b""
+        self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes | None] = lambda _: b""
     ) -> Outcome:
         """Apply a run of events of one partition in the order of input.
 
@@ -226,7 +256,7 @@ class Engine:
             By index, what orders and cart events carry beside the columns.
         customer
             Gives the id of whom an event is about; asked where its row is -1. One who has no row gets one, but for
-            an event that is late: made-up names in old records leave nothing behind.
+            an event that is late: made-up names in old records leave nothing behind. None: of somebody forgotten.
 
         An event that tells of a former id of its customer makes two customers one before it is applied itself.
         """
@@ -242,7 +272,7 @@ class Engine:
             outcome.extend(self._applied(piece, told, partial(_later, customer, start)), start)
         return outcome
 
-    def _link(self, events: Events, i: int, former: bytes, customer: Callable[[int], bytes]) -> Outcome:
+    def _link(self, events: Events, i: int, former: bytes, customer: Callable[[int], bytes | None]) -> Outcome:
         """Let the customer of event `i` be whoever came under the former id too, unless the event is late.
 
         Nothing is done where both are one already (so that no circle can close), or where the former id was another's
@@ -256,9 +286,10 @@ class Engine:
         if event.time_ms[0] < event.watermark_ms[0] - self.config.window_ms:
             return Outcome()
         if event.row[0] < 0:
-            if self.links.away(customer(i)) is not None:
+            name = customer(i)
+            if name is None or self.links.away(name) is not None:
                 return Outcome()
-            event.row[0] = profiles.row(customer(i))
+            event.row[0] = self._row(name)
         row, other = int(event.row[0]), profiles.find(former)
         owner = profiles.keys[row]
         if other == row or self.links.is_former(former) or former in self.departures.asked:
@@ -276,6 +307,8 @@ class Engine:
                     self._settle(each, int(event.time_ms[0]), outcome)
             self._merge(row, other, event, outcome)
         self.links.link(former, row)
+        if self.erased.find(former) is not None:
+            self.returned.add(row)
         return outcome
 
     def _settle(self, row: int, ms: int, outcome: Outcome) -> None:
@@ -415,7 +448,7 @@ class Engine:
                     break
                 return -1, owner, via
             to = owner
-        return self.profiles.row(to), to, via
+        return self._row(to), to, via
 
     def _brings(self, sent: Give | Forward, customer: bytes) -> bool:
         """Whether what is sent holds what a customer gave away."""
@@ -535,13 +568,14 @@ class Engine:
             model.balances, cause,
         )  # fmt: skip
 
-    def _applied(self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes]) -> Outcome:
+    def _applied(self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes | None]) -> Outcome:
         clock = self.clock
         self.links.follow(events.row)
         watermark = watermarks(events, clock.seen_ms, clock.behind, clock.watermark_ms)
-        passed_on = self._find_rows(events, customer)
+        passed_on, erased = self._find_rows(events, customer)
         rows = self.profiles.rows
         admit(rows, events, self.config.window_ms)
+        events.status[erased] = ERASED
         for one in passed_on:
             fresh = self.links.passed(one.origin, int(events.source[one.event]), int(events.offset[one.event]))
             events.status[one.event] = PASSED_ON if fresh else SKIPPED
@@ -553,24 +587,61 @@ class Engine:
         outcome = self._run(events, watermark, clock.received_ms)
         outcome.passed_on += [one for one in passed_on if events.status[one.event] == PASSED_ON]
         self.sides.settle()
-        tally = np.bincount(events.status[events.source < N_INPUTS], minlength=5)
+        tally = np.bincount(events.status[events.source < N_INPUTS], minlength=6)
         self.counts.applied += int(tally[APPLIED] + tally[SKIPPED] + tally[PASSED_ON])
         self.counts.duplicate += int(tally[DUPLICATE])
         self.counts.late += int(tally[LATE])
+        self.counts.ignored += int(tally[ERASED])
         return outcome
 
-    def _find_rows(self, events: Events, customer: Callable[[int], bytes]) -> list[PassedOn]:
-        """In order, as a customer who comes late first may come in time afterwards; returns those who are away."""
+    def _find_rows(self, events: Events, customer: Callable[[int], bytes | None]) -> tuple[list[PassedOn], list[int]]:
+        """In order, as a customer who comes late first may come in time afterwards.
+
+        Returns those who are away, and the events of those who are forgotten.
+        """
         profiles, late = self.profiles, events.time_ms < events.watermark_ms - self.config.window_ms
         late &= events.source < N_INPUTS
-        passed_on = []
+        passed_on: list[PassedOn] = []
+        erased: list[int] = []
         for i in np.flatnonzero(events.row < 0).tolist():
             name = customer(i)
-            if (away := self.links.away(name)) is None:
-                events.row[i] = profiles.find(name) if late[i] else profiles.row(name)
+            if name is None:
+                erased.append(i)
+            elif (away := self.links.away(name)) is None:
+                events.row[i] = profiles.find(name) if late[i] else self._row(name)
             elif not late[i]:
                 passed_on.append(PassedOn(i, away[1], away[0]))
-        return passed_on
+        return passed_on, erased
+
+    def _row(self, customer: bytes) -> int:
+        """The customer's row; who was forgotten begins with nothing, but the refusal that is remembered."""
+        row = self.profiles.find(customer)
+        if row >= 0:
+            return row
+        row = self.profiles.add(customer)
+        if (erasure := self.erased.find(customer)) is not None:
+            self.returned.add(row)
+            self.since_ms[row] = erasure.at_ms
+            if erasure.refused:
+                refuse_all(self.sides.touch(row), erasure.at_ms)
+        return row
+
+    # ---- customers who are to be forgotten
+
+    def forget(
+        self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int]
+    ) -> Forgotten:
+        """Remove a person under all ids that are known, as a request says: see `scoring.forgetting`."""
+        return self._forgetting.forget(customer, request, place, at_ms, offsets, self.rules, self._slots.names)
+
+    def finish_erasures(self, source: int, next_offset: int) -> None:
+        """After a restore: remove what a crash left of those whose requests were not committed."""
+        self._forgetting.finish(set(self.erased.undone(source, next_offset)))
+        for name, row in self.profiles.index.items() if len(self.erased) else ():
+            if (erasure := self.erased.find(name)) is not None:
+                self.returned.add(row)
+                if self.profiles.keys[row] == name:
+                    self.since_ms[row] = erasure.at_ms
 
     def advance(self, watermark_ms: int, received_ms: int) -> Outcome:
         """Let event time pass up to `watermark_ms` without an event: run the ticks that are due.
@@ -851,7 +922,7 @@ class Engine:
         reschedule(self.profiles.rows, known, self._heap, self.clock.watermark_ms, self._reading, self.config)
 
 
-def _later(customer: Callable[[int], bytes], start: int, i: int) -> bytes:
+def _later(customer: Callable[[int], bytes | None], start: int, i: int) -> bytes | None:
     """Whom event `i` of the part of a run that begins at `start` is about."""
     return customer(start + i)
 

@@ -24,6 +24,7 @@ __all__ = [
     "AUTOMATED",
     "DONE",
     "DUPLICATE",
+    "ERASED",
     "EXAMPLE",
     "FULL",
     "HEAP",
@@ -58,9 +59,9 @@ Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
 Unsigned = npt.NDArray[np.uint64]
 
-APPLIED, DUPLICATE, LATE, SKIPPED, PASSED_ON = 0, 1, 2, 3, 4
+APPLIED, DUPLICATE, LATE, SKIPPED, PASSED_ON, ERASED = 0, 1, 2, 3, 4, 5
 """What becomes of an event; `SKIPPED` was already applied to this row before a crash and is counted as applied, and so
-is what is passed on to another partition."""
+is what is passed on to another partition. `ERASED` is of somebody who was forgotten, and counted as ignored."""
 
 EXAMPLE, RESCORE, ACTIVE, AUTOMATED, OBJECTS, MERGED = 1, 2, 4, 8, 16, 32
 """Bits of a point's cause: an example is made here, the daily score is taken here, of one seen within the horizon;

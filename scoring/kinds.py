@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-__all__ = ["INTEREST_KINDS", "N_INPUTS", "N_KINDS", "N_SOURCES", "Kind", "Source"]
+__all__ = ["INTEREST_KINDS", "N_INPUTS", "N_KINDS", "N_READ", "N_SOURCES", "Kind", "Source"]
 
 
 class Source(IntEnum):
@@ -13,6 +13,8 @@ class Source(IntEnum):
     CUSTOMERS = 2
     TRANSFERS = 3
     """What other partitions tell of customers who are one; apart from the three inputs, it moves no watermark."""
+    DELETIONS = 4
+    """Requests to forget a customer; no row knows how far these were read."""
 
 
 class Kind(IntEnum):
@@ -73,4 +75,5 @@ INTEREST_KINDS: frozenset[Kind] = frozenset(
 """What makes a prospect of a visitor: more than looking."""
 
 N_SOURCES = 4
+N_READ = 5
 N_INPUTS = 3

@@ -18,8 +18,8 @@ class _Stored(msgspec.Struct, array_like=True):
 
 
 def owner_of(value: bytes) -> bytes:
-    """The id that a former one was linked to, from what is stored of it."""
-    return msgspec.msgpack.decode(value, type=_Stored).owner
+    """The id that a former one was linked to, from what is stored of it; the first layout has the bare id."""
+    return msgspec.msgpack.decode(value, type=_Stored).owner if value[:1] == b"\x92" else value
 
 
 class Links:
@@ -122,6 +122,26 @@ class Links:
             if self.last(former) == (customer, customer):
                 self._profiles.index[former] = row
                 self._formers.setdefault(row, []).append(former)
+
+    def of(self, customer: bytes) -> list[bytes]:
+        """All other ids of the same person that are known here. O(all links), where the person is away."""
+        row = self._profiles.find(customer)
+        if row >= 0:
+            return [each for each in (self._profiles.keys[row], *self._formers.get(row, ())) if each != customer]
+        mine, owner = self.last(customer)
+        same = [former for former in self.owner if self.last(former) == (mine, owner)] if mine != owner else []
+        return [each for each in dict.fromkeys((*same, owner)) if each != customer]
+
+    def drop(self, former: bytes) -> None:
+        """Let an id be nobody's."""
+        if self.owner.pop(former, None) is not None or former in self.applied:
+            self.applied.pop(former, None)
+            self.fresh[former] = None
+
+    def vacate(self, row: int) -> None:
+        """Let nobody be in a row: records that wait, and were looked up there, are looked up again."""
+        self._formers.pop(row, None)
+        self._moved(row, -1)
 
     def passed(self, former: bytes, source: int, offset: int) -> bool:
         """Note that a record of a departed id is passed on; False if it was dealt with before."""

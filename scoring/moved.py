@@ -1,20 +1,23 @@
 """Moved: the stored rows of one state dealt out over another number of partitions, or begun at other offsets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.erased import NOWHERE, Erased, Erasure
 from scoring.kinds import Source
+from scoring.links import owner_of
 from scoring.packed import packed, unpacked
 from scoring.profile import NEVER, Layout, stable_hash
 from scoring.side import Side
-from scoring.stored import EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
+from scoring.stored import ERASED, EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
 from scoring.trials import Trial, Trials
 
-__all__ = ["Mover", "customer_of", "id_of", "without_transfers"]
+__all__ = ["Mover", "customer_of", "erased_rows", "forgotten_since", "id_of", "without", "without_erased",
+           "without_transfers"]  # fmt: skip
 
 _ELSEWHERE: Final = -2
 """Offset of a record that lies on other topics than those that are read now; -1 is that of a tick."""
@@ -57,6 +60,7 @@ class Mover:
         self._metas = [msgspec.msgpack.decode(meta, type=Meta) for meta in metas]
         self._slots = list(dict.fromkeys(name for meta in self._metas for name in meta.slots))
         self.products: dict[bytes, bytes] = {}
+        self._erased: dict[bytes, Erasure] = {}
         self._trials: dict[bytes, dict[str, Trial]] = {}
 
     def watermark_ms(self) -> int:
@@ -82,7 +86,18 @@ class Mover:
                 found.append((key, value))
             elif letter == PRODUCT:
                 self.products[key] = value
+            elif letter == ERASED:
+                self._add_erased(key[1:], msgspec.msgpack.decode(value, type=Erasure))
         return found
+
+    def erased(self) -> Rows:
+        """Who was forgotten on any partition: told to each, as only a hash says who it is; offsets are void."""
+        return erased_rows(self._erased)
+
+    def _add_erased(self, name: bytes, erasure: Erasure) -> None:
+        before = self._erased.get(name)
+        if before is None or before.at_ms < erasure.at_ms:
+            self._erased[name] = msgspec.structs.replace(erasure, offsets=[0] * len(erasure.offsets))
 
     def _profiles(self, values: Sequence[bytes], meta: bytes) -> list[bytes]:
         rows = np.zeros(len(values), self._dtype)
@@ -144,6 +159,47 @@ def without_transfers(layout: Layout, rows: Rows) -> Rows:
             value = packed(side)
         found.append((key, value))
     return found
+
+
+def forgotten_since(erased: Erased, rows: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """Return the hashes of who was forgotten and is not known as such by rows that were stored earlier. O(n)."""
+    known = {key[1:]: msgspec.msgpack.decode(value, type=Erasure) for key, value in rows if key[:1] == ERASED}
+    return {name for name, told in erased.known.items() if name not in known or known[name].at_ms < told.at_ms}
+
+
+def without(rows: Rows, erased: Erased, gone: Collection[bytes]) -> Rows:
+    """Return the rows but those of customers whose hashes are among these; O(n), 1 µs each where there are any."""
+    if not gone:
+        return rows
+    return [(key, value) for key, value in rows if not any(erased.hash(each) in gone for each in _ids(key, value))]
+
+
+def without_erased(rows: Rows, erased: Erased) -> Rows:
+    """Return stored rows but those of customers who were forgotten since, and with who was.
+
+    Requests that are read again count as done.
+    """
+    gone = forgotten_since(erased, rows)
+    known = {key[1:]: msgspec.msgpack.decode(value, type=Erasure) for key, value in rows if key[:1] == ERASED}
+    known |= {name: erased.known[name] for name in gone}
+    return [*without([row for row in rows if row[0][:1] != ERASED], erased, gone), *erased_rows(known)]
+
+
+def _ids(key: bytes, value: bytes) -> list[bytes]:
+    """The ids that stand in a stored row's key, and in a link."""
+    name = id_of(key)
+    names = [] if name is None else [name]
+    return [*names, owner_of(value)] if key[:1] == LINK else names
+
+
+def erased_rows(known: Mapping[bytes, Erasure]) -> Rows:
+    """Return stored rows of who was forgotten, by hash, whose requests are no other ones that are read."""
+    return [(ERASED + name, msgspec.msgpack.encode(_elsewhere(erasure))) for name, erasure in known.items()]
+
+
+def _elsewhere(erasure: Erasure) -> Erasure:
+    requests = [msgspec.structs.replace(each, source=NOWHERE, offset=NOWHERE) for each in erasure.requests]
+    return msgspec.structs.replace(erasure, requests=requests)
 
 
 def _side(side: Side) -> bytes:

@@ -141,6 +141,16 @@ class PendingExamples:
         self._dirty.update(((row, ms), None) for ms, _ in taken)
         return taken
 
+    def forget(self, row: int) -> tuple[list[int], int]:
+        """Keep no example of a customer; return when those were made that may be stored, and how many waited. O(n)."""
+        waiting = [key for key in self._waiting if key[0] == row]
+        dirty = [key for key in self._dirty if key[0] == row]
+        for key in waiting:
+            del self._waiting[key]
+        for key in dirty:
+            del self._dirty[key]
+        return [ms for _, ms in dict.fromkeys((*waiting, *dirty))], len(waiting)
+
     def put(self, row: int, ms: int, value: bytes, kept_ms: Collection[int]) -> None:
         """Keep an example, if there is room for it and none of its moment."""
         if ms in kept_ms and (row, ms) not in self._waiting:

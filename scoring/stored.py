@@ -1,6 +1,6 @@
 """Stored state: the changelog rows of one partition's engine, each kind under a letter of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.erased import Erased
 from scoring.links import Links
 from scoring.older import Older
 from scoring.pending import PendingExamples
@@ -16,7 +17,7 @@ from scoring.sides import Sides
 
 __all__ = ["META", "Copied", "Meta", "Stored"]
 
-PROFILE, SIDE, EXAMPLE, PRODUCT, LINK, META = b"c", b"s", b"e", b"p", b"l", b"m"
+PROFILE, SIDE, EXAMPLE, PRODUCT, LINK, ERASED, META = b"c", b"s", b"e", b"p", b"l", b"x", b"m"
 PIECE = 4096
 
 
@@ -42,8 +43,8 @@ class Copied:
     keys, rows
         Ids of the customers by row, and the stored bytes of their rows (n, width); `reached` (n,) is false for those
         of whom nothing was applied yet, which are not in the changelog.
-    sides, examples, products, links
-        By row, by row and time made, by number, by former id.
+    sides, examples, products, links, erased
+        By row, by row and time made, by number, by former id, by hash.
     """
 
     keys: list[bytes]
@@ -53,6 +54,7 @@ class Copied:
     examples: dict[tuple[int, int], bytes]
     products: dict[int, str]
     links: dict[bytes, bytes]
+    erased: dict[bytes, bytes]
     meta: bytes
 
     def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
@@ -67,6 +69,7 @@ class Copied:
         yield from _pieces({_example_key(ms, self.keys[row]): value for (row, ms), value in self.examples.items()})
         yield from _pieces({_product_key(number): _product(name) for number, name in self.products.items()})
         yield from _pieces({LINK + former: owner for former, owner in self.links.items()})
+        yield from _pieces({ERASED + name: value for name, value in self.erased.items()})
         yield [META], [self.meta]
 
 
@@ -92,8 +95,8 @@ class Stored:
     """Turns what changed into changelog rows, and rows back into state.
 
     Keys are a letter and the customer's id (`c` profile, `s` side record), `e`, eight bytes of time and the id
-    (a pending example), `p` and eight bytes (a product's number), `l` and a former id (whose it is), or `m` (the engine
-    itself).
+    (a pending example), `p` and eight bytes (a product's number), `l` and a former id (whose it is), `x` and a hash
+    (who was erased), or `m` (the engine itself).
 
     Attributes
     ----------
@@ -106,27 +109,44 @@ class Stored:
     """
 
     def __init__(
-        self, profiles: Profiles, sides: Sides, pending: PendingExamples, links: Links, names: dict[int, str]
+        self,
+        profiles: Profiles,
+        sides: Sides,
+        pending: PendingExamples,
+        links: Links,
+        names: dict[int, str],
+        erased: Erased,
     ) -> None:
         self._profiles = profiles
         self._sides = sides
         self._pending = pending
         self._links = links
         self._names = names
+        self._erased = erased
+        self._removed: list[bytes] = []
         self._older = Older(profiles.layout)
         self.rows: set[int] = set()
         self.products: list[int] = []
         self.gone: list[bytes] = []
+
+    def erase(self, customers: Iterable[bytes], owner: bytes, examples_ms: Iterable[int]) -> None:
+        """Let no row be left of customers, nor of the examples of one of them, made at these times."""
+        for customer in customers:
+            self._removed += [SIDE + customer, PROFILE + customer, LINK + customer]
+        self._removed += [_example_key(ms, owner) for ms in examples_ms]
 
     def changes(self, meta: Meta) -> list[tuple[bytes, bytes | None]]:
         """Every changed row since the last call.
 
         Side records, examples and products come before the profile rows, whose applied offsets say that an event
         was applied: if only a part is written before a crash, what is read again finds its way. Who became another goes
-        once that other is written. The meta row is last.
+        once that other is written. Who was erased is first, then the rows that are removed with it: the same customer
+        may have new ones. The meta row is last.
         """
         keys = self._profiles.keys
-        out: list[tuple[bytes, bytes | None]] = [(SIDE + keys[row], value) for row, value in self._sides.changes()]
+        out: list[tuple[bytes, bytes | None]] = [(ERASED + name, value) for name, value in self._erased.changes()]
+        out += [(key, None) for key in self._removed]
+        out += [(SIDE + keys[row], value) for row, value in self._sides.changes()]
         for row, made_ms, value in self._pending.changes():
             out.append((_example_key(made_ms, keys[row]), value))
         out += [(_product_key(number), _product(self._names[number])) for number in self.products]
@@ -139,6 +159,7 @@ class Stored:
         out.append((META, msgspec.msgpack.encode(meta)))
         self.products.clear()
         self.gone.clear()
+        self._removed.clear()
         self.rows.clear()
         return out
 
@@ -149,9 +170,12 @@ class Stored:
         """
         if self.rows or self.products or self.gone or self._links.fresh or self._sides.waiting or self._pending.waiting:
             return None
+        if self._removed or self._erased.fresh:
+            return None
         sides, examples, products = self._sides.copied(), self._pending.copied(), self._names.copy()
         links = self._links.copied()
-        return Copied(*self._profiles.copied(), sides, examples, products, links, msgspec.msgpack.encode(meta))
+        erased = self._erased.copied()
+        return Copied(*self._profiles.copied(), sides, examples, products, links, erased, msgspec.msgpack.encode(meta))
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> Meta | None:
         """Put rows in place, in order; return the last meta row among them.
@@ -186,5 +210,7 @@ class Stored:
             self._pending.load(row(rest[8:]), int.from_bytes(rest[:8], "big", signed=True), value)
         elif letter == LINK:
             self._links.load(rest, value)
+        elif letter == ERASED and value is not None:
+            self._erased.load(rest, value)
         elif letter == PRODUCT and value is not None:
             self._names[int.from_bytes(rest, "big")] = value.decode("utf-8", "surrogatepass")

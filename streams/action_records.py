@@ -3,9 +3,9 @@
 A dict an action, encoded by itself, takes three times as long.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import quote, quote_from_bytes
+from urllib.parse import quote
 
 import numpy as np
 import orjson
@@ -14,7 +14,7 @@ from schemas.timestamp import from_ms
 from scoring.gates.channel import Channel
 from scoring.outcome import Action
 from scoring.types import Who
-from streams.cloud_event import DIGITS, cloud_event
+from streams.cloud_event import DIGITS, cloud_event, name_of
 from streams.customer_data import customers_of
 from streams.details import details_of
 from streams.reasons import reasons_of
@@ -59,11 +59,22 @@ class ActionRecords:
         Ids by row.
     replay
         Whether the input was lived through before.
+    since_ms
+        By row of somebody who was forgotten and came again, when that was: crossings are numbered anew, and their ids
+        must be others.
     """
 
-    def __init__(self, horizon_days: float, bands: Sequence[str], customers: Sequence[bytes], replay: bool) -> None:
+    def __init__(
+        self,
+        horizon_days: float,
+        bands: Sequence[str],
+        customers: Sequence[bytes],
+        replay: bool,
+        since_ms: Mapping[int, int],
+    ) -> None:
         self._bands = [orjson.dumps(band) for band in bands]
         self._customers = customers
+        self._since_ms = since_ms
         self._templates = _Templates(horizon_days, replay)
 
     def __call__(self, actions: Sequence[Action], message: Callable[[int], str | None]) -> list[ActionRecord]:
@@ -82,7 +93,7 @@ class ActionRecords:
     ) -> ActionRecord:
         key, stamp = self._customers[action.row], from_ms(action.time_ms)
         customer, at = orjson.dumps(key.decode()), b'"%b"' % stamp.encode()
-        name = f"{action.rule}/{action.number}/{quote_from_bytes(key, safe='')}"
+        name = f"{action.rule}/{action.number}/{name_of(key, self._since_ms.get(action.row))}"
         if action.object is not None:
             name += f"/{quote(action.object, safe='')}"
         (score, percentile, previous, model, warming_up, number, language_sure, hour, hour_sure, weekday, weekday_sure,

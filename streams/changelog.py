@@ -8,7 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.commit import Sink, SnapshotRefusedError
 from streams.connection import admin_client, aiokafka_options
-from streams.outbox import INPUTS
+from streams.outbox import DELETIONS, INPUTS
 from streams.settings import Settings
 from streams.slices import deliver_slices
 
@@ -37,7 +37,7 @@ def transfers_topic(settings: Settings) -> str:
 
 def source_topics(settings: Settings) -> tuple[str, ...]:
     """Return the topics that a unit reads, in the order of `scoring.kinds.Source`."""
-    return (*INPUTS, transfers_topic(settings))
+    return (*INPUTS, transfers_topic(settings), DELETIONS)
 
 
 class Mark(NamedTuple):

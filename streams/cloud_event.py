@@ -2,11 +2,12 @@
 
 import math
 from typing import Any, Final
+from urllib.parse import quote_from_bytes
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DIGITS", "cloud_event", "log_odds", "reason"]
+__all__ = ["DIGITS", "cloud_event", "log_odds", "name_of", "reason"]
 
 DIGITS: Final = 9
 """Decimals of a contribution."""
@@ -28,6 +29,12 @@ def cloud_event(name: Any, kind: str, schema: str, subject: Any, time: Any, data
         "dataschema": schema,
         "data": data,
     }
+
+
+def name_of(customer: bytes, since_ms: int | None) -> str:
+    """Return a customer as they stand in an event's id; who was forgotten at a time and came again is somebody else."""
+    name = quote_from_bytes(customer, safe="")
+    return name if since_ms is None else f"{name}@{since_ms}"
 
 
 def reason(group: str, contribution: Any, change: Any) -> dict[str, Any]:

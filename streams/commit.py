@@ -75,11 +75,14 @@ class Slice(NamedTuple):
 class Taken(NamedTuple):
     """What one commit writes: outputs (topic, key, value), changelog rows (None is a deletion; the unit's
     meta row last) and the next offset to read of each source.
+
+    `erased`: somebody was forgotten, so that no copy of before may stay.
     """
 
     outputs: list[tuple[str, bytes | None, bytes | None]]
     rows: list[tuple[bytes, bytes | None]]
     offsets: dict[int, int]
+    erased: bool = False
 
 
 class Copy(Protocol):

@@ -10,12 +10,13 @@ from faust.types import TP
 from prometheus_client import start_http_server
 
 from scoring.engine import Counts
+from scoring.kinds import Source
 from scoring.uplift import Arms, uplift
 from streams.binding import Binding
 from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
 from streams.metrics import Metrics
-from streams.outbox import INPUTS
+from streams.outbox import DELETIONS, INPUTS
 from streams.retention import LiveRetention
 from streams.settings import Settings
 from streams.snapshots import LocalSnapshots
@@ -128,7 +129,7 @@ class Figures:
         if status.watermark_ms is not None:
             metrics.watermark.labels(label).set(status.watermark_ms / 1000)
             metrics.freshness.labels(label).set(max(now_ms() - status.watermark_ms, 0) / 1000)
-        for source, topic in enumerate(INPUTS):
+        for source, topic in (*enumerate(INPUTS), (int(Source.DELETIONS), DELETIONS)):
             place = binding.consumer.thread.place(TP(topic, partition))
             if place is not None:
                 lag = max(place[1] - place[0], 0) + status.waiting[source]
@@ -192,6 +193,8 @@ class Figures:
         metrics = self.metrics
         if what[0] == "scores":
             metrics.scores.inc(count)
+        elif what[0] == "forgotten":
+            metrics.forgotten.inc(count)
         elif what[0] == "examples":
             metrics.examples.inc(count)
         elif what[0] == "transfers":

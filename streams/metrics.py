@@ -90,6 +90,9 @@ class Metrics:
             ["topic", "code"],
             registry=registry,
         )
+        self.forgotten = Counter(
+            "recompra_customers_forgotten", "Requests to forget a customer that were done.", registry=registry
+        )
         self.commits = Histogram(
             "recompra_commit_duration_seconds", "Time that a commit takes.", buckets=_COMMIT_S, registry=registry
         )

@@ -6,9 +6,8 @@ Ids are functions of the input: whoever gets a record twice can tell.
 import math
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
 import orjson
@@ -21,17 +20,19 @@ from scoring.model import Example
 from scoring.outcome import Action, Content, Outcome, Scores
 from scoring.transfer import Forward, Give, Transfer
 from streams.action_records import ActionRecord, ActionRecords
-from streams.cloud_event import cloud_event
+from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
 from streams.score_records import ScoreRecords
 
-__all__ = ["INPUTS", "KEY_LIMIT", "PAYLOAD_LIMIT", "SOURCES", "TRANSFERS", "Outbox", "Output"]
+__all__ = ["DELETIONS", "INPUTS", "KEY_LIMIT", "PAYLOAD_LIMIT", "SOURCES", "TRANSFERS", "Outbox", "Output"]
 
 INPUTS: Final = ("clickstream", "orders", "customers")
 """Input topics, in the order of `scoring.kinds.Source`."""
 TRANSFERS: Final = "transfers"
 """Stands for the topic between partitions, which bears the application's name (`streams.changelog.transfers_topic`)."""
-SOURCES: Final = (*INPUTS, TRANSFERS)
+DELETIONS: Final = "deletions"
+"""Requests to forget a customer."""
+SOURCES: Final = (*INPUTS, TRANSFERS, DELETIONS)
 """All that a unit reads, in the order of `scoring.kinds.Source`."""
 PAYLOAD_LIMIT: Final = 65_536
 """Bytes of a refused record that its dead letter keeps."""
@@ -59,6 +60,9 @@ class Outbox:
         Ids by row (`engine.profiles.keys`).
     replay
         Whether the input was lived through before.
+    since_ms
+        By row of somebody who was forgotten and came again, when that was: crossings are numbered anew, and their ids
+        must be others (`engine.since_ms`).
 
     Attributes
     ----------
@@ -75,13 +79,15 @@ class Outbox:
         customers: Sequence[bytes],
         *,
         replay: bool = False,
+        since_ms: Mapping[int, int] | None = None,
     ) -> None:
         self._partition = partition
         horizon_days = horizon_ms / 86_400_000
         self._bands = tuple(bands)
         self._customers = customers
         self._score_records = ScoreRecords(horizon_days, self._bands, customers)
-        self._action_records = ActionRecords(horizon_days, self._bands, customers, replay)
+        self._since_ms = {} if since_ms is None else since_ms
+        self._action_records = ActionRecords(horizon_days, self._bands, customers, replay, self._since_ms)
         self._out: list[Output] = []
         self.told: Counter[tuple[str, ...]] = Counter()
 
@@ -167,7 +173,7 @@ class Outbox:
             "model_version": content.model_version,
             "shop_version": content.shop_version,
         }
-        name = f"content/{content.number}/{quote(customer, safe='')}"
+        name = f"content/{content.number}/{name_of(key, self._since_ms.get(content.row))}"
         self.put("content", key, cloud_event(name, "recompra.content", "content.v1", customer, stamp, data))
         self.told["content",] += 1
 
@@ -203,6 +209,10 @@ class Outbox:
         data = {"partition": self._partition, "watermark_ms": watermark_ms}
         value = cloud_event(f"watermark/{name}/{watermark_ms}", "recompra.watermark", "example.v1", name, stamp, data)
         self.put("examples", name.encode(), value)
+
+    def delete(self, topic: str, key: bytes) -> None:
+        """Delete the latest record of a key on a compacted topic."""
+        self._out.append((topic, key, None))
 
     # ---- for other partitions
 
@@ -251,7 +261,7 @@ class Outbox:
             "payload_bytes": None if payload is None else len(payload),
         }
         key = None if record.key is None else record.key[:KEY_LIMIT]
-        topic = INPUTS[min(source, Source.CUSTOMERS)]  # what comes of other partitions has none of its own
+        topic = SOURCES[Source.CUSTOMERS if source == Source.TRANSFERS else source]  # transfers have none of their own
         self.put(f"{topic}-dlq", key, letter)
         self.told["refused", topic, refusal.code] += 1
 

@@ -52,6 +52,12 @@ def _existing(value: Path | None) -> Path | None:
     return value
 
 
+def _long_enough(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and len(secret.get_secret_value()) < 16:
+        raise ValueError("is too short for a secret: ids could be guessed from their hashes")
+    return secret
+
+
 _KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple), AfterValidator(_kinds)]
 
 _RuleNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple)]
@@ -114,6 +120,10 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     tls_cert_file: Path | None = Field(None, description="client certificate (PEM file)")
     tls_key_file: Path | None = Field(None, description="client key (PEM file)")
     tls_key_password: SecretStr | None = Field(None, description="password of the client key")
+    erasure_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
+        None,
+        description="keys the hashes of erased ids, the same for good and for all workers (at least 16 characters)",
+    )
 
     # What is remembered of each customer; fixed once a changelog exists
     window_days: int = Field(90, ge=1, le=90, description="how far back day counts reach; older events are late (days)")

@@ -143,6 +143,14 @@ class LocalSnapshots:
         self._offsets.pop(partition, None)
         self._due_s.pop(partition, None)
 
+    def let_go(self, partition: int) -> None:
+        """`remove`, once what must be forgotten is committed; where the disk refuses, it must be done by hand."""
+        try:
+            self.remove(partition)
+        except OSError as error:
+            log.error("partition %d: %s holds somebody who was erased and cannot be removed: %s; remove it",
+                      partition, self.path(partition), error)  # fmt: skip
+
     # ---- restoring (streams.commit.Snapshots)
 
     async def restore(self, partition: int, sink: Sink) -> int | None:

@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 
 from scoring.engine import Counts, Engine, EngineSettings
+from scoring.erased import Erasure
 from scoring.kernel import LATE, Events
-from scoring.kinds import N_INPUTS, N_SOURCES, Source
+from scoring.kinds import N_INPUTS, N_READ, Source
 from scoring.layout_number import LayoutMismatchError
 from scoring.model import Snapshot
 from scoring.outcome import Outcome
@@ -27,6 +28,7 @@ from scoring.stored import Copied
 from scoring.transfer import Forward, Transfer
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
+from streams.deletions import Deletions, skip_erased, whose
 from streams.limits import Limits
 from streams.outbox import SOURCES, Outbox
 from streams.steps import MODEL, READY, RULES, SHOP, START, Steps, timeline_id
@@ -34,7 +36,7 @@ from streams.suspects import POISON, PoisonError, Suspects
 from streams.waiting import Run, Waiting
 
 __all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus", "begun_at",
-           "next_offsets", "next_transfer", "sequence_of"]  # fmt: skip
+           "next_beside", "next_offsets", "sequence_of"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,8 @@ class UnitOptions:
         Whether what is told is for topics of a replay, and says so.
     partition_of
         The partition number of a key; None: there is one partition only.
+    erasure_key
+        What the hashes of erased ids are keyed with; empty: requests to forget a customer wait.
     """
 
     engine: EngineSettings
@@ -87,6 +91,7 @@ class UnitOptions:
     limits: Limits = field(default_factory=Limits)
     shadow: bool = False
     partition_of: Callable[[bytes], int] | None = None
+    erasure_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,8 @@ class Unit:
         The versions of the shop's knowledge that are known so far.
     suspects
         What is known of records that make the engine fail; shared by the units that follow each other.
+    erased
+        Who was forgotten by others who had this partition, by hash: for a unit that lives through the past.
     watch
         Shown each run of events that was applied, and what came of it.
 
@@ -180,11 +187,13 @@ class Unit:
         suspects: Suspects | None = None,
         shop: Sequence[ShopSnapshot] = (),
         watch: Callable[[Events, Outcome], None] = lambda _, __: None,
+        erased: Mapping[bytes, Erasure] | None = None,
     ) -> None:
         self.partition = partition
         self._watch = watch
         self._options = options
-        self.engine = Engine(options.engine, options.rules, partition, self._is_home)
+        self.engine = Engine(options.engine, options.rules, partition, self._is_home, options.erasure_key)
+        self.engine.erased.take(erased or {})
         self._decode = Decoder(
             self.engine.profiles.find,
             self.engine.product,
@@ -199,11 +208,13 @@ class Unit:
             [name for name, _ in options.engine.bands],
             self.engine.profiles.keys,
             replay=options.engine.replay or options.shadow,
+            since_ms=self.engine.since_ms,
         )
         self._waiting = Waiting()
         self._transfers: deque[Record] = deque()
-        self._caught_up = [False] * N_SOURCES
-        self._next = [0] * N_SOURCES
+        self._deletions = Deletions(self.engine, self.outbox, options.limits, partition, options.partition_of)
+        self._caught_up = [False] * N_READ
+        self._next = [0] * N_READ
         self._moved: set[int] = set()
         self._sequence = 0
         self._told_ms = NEVER
@@ -228,9 +239,9 @@ class Unit:
     # ---- reading
 
     def offer(self, source: int, records: Sequence[Record], end_offset: int) -> None:
-        """Take fetched records of one input, or of transfers, the next in order."""
-        if source == Source.TRANSFERS:
-            self._transfers += records
+        """Take fetched records of one input, of transfers or of deletions, the next in order."""
+        if source >= N_INPUTS:
+            (self._transfers if source == Source.TRANSFERS else self._deletions.waiting).extend(records)
             return
         for piece in self._apart(source, records):
             poisoned = (source, piece[0].offset) in self._suspects.poison
@@ -254,6 +265,8 @@ class Unit:
         """Whether more of this input may be offered; the one that is ahead in event time waits, full."""
         if source == Source.TRANSFERS:
             return len(self._transfers) < self._options.slice_records
+        if source == Source.DELETIONS:
+            return self.engine.erased.has_key and len(self._deletions.waiting) < self._options.slice_records
         return self._waiting.count[source] < self._options.slice_records
 
     # ---- applying
@@ -264,10 +277,13 @@ class Unit:
         When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
         the last record was received, if that record was about its own time, and by half a window at most. That is done
         in pieces, some customers at a call, and nothing else is applied or written before the last of them. What other
-        partitions tell comes before all else that waits.
+        partitions tell comes before records, whenever it is there, and requests to forget somebody before that.
         """
         if self._ticking is not None:
             return self._tick_on()
+        if self._deletions.waiting:
+            self.take_deletions([self._deletions.waiting.popleft() for _ in range(len(self._deletions.waiting))])
+            return True
         if self._transfers:
             limit = self._suspects.limit or _TRANSFERS_AT_ONCE
             self.take_transfers([self._transfers.popleft() for _ in range(min(limit, len(self._transfers)))])
@@ -315,7 +331,8 @@ class Unit:
             self.outbox.refuse(source, record, refusal)
         if len(run.causes):
             try:
-                outcome = engine.apply(run.events, run.details, lambda i: run.causes[i][1].key or b"")
+                skip_erased(engine, run)
+                outcome = engine.apply(run.events, run.details, lambda i: whose(engine.erased, *run.causes[i]))
                 self.outbox.tell(outcome, run.causes, self._told_ms)
                 self.outbox.transfers(outcome, run.causes)
             except Exception as error:
@@ -334,6 +351,30 @@ class Unit:
         for source, offset in run.next.items():
             self._next[source] = offset
             self._moved.add(source)
+
+    def take_deletions(self, records: Sequence[Record]) -> None:
+        """Do what requests to forget somebody ask for, in their order.
+
+        Raises
+        ------
+        PoisonError
+            If the engine fails on one of them.
+        """
+        for record in records:
+            try:
+                if (Source.DELETIONS, record.offset) in self._suspects.poison:
+                    self.outbox.refuse(Source.DELETIONS, record, POISON)
+                    self.engine.counts.dead_lettered += 1
+                else:
+                    self._deletions.do(record, self._next[:N_INPUTS])
+            except Exception as error:
+                self._broken = True
+                self._suspects.failed([(Source.DELETIONS, record.offset)])
+                raise PoisonError(f"a request to forget somebody failed: {error!r}") from error
+            self._next[Source.DELETIONS] = record.offset + 1
+        self._notes.run([(int(Source.DELETIONS), len(records))], None)
+        self._touched += len(records)
+        self._moved.add(Source.DELETIONS)
 
     def take_transfers(self, records: Sequence[Record]) -> None:
         """Take what other partitions tell, in its order.
@@ -468,7 +509,8 @@ class Unit:
         self.outbox.put("progress", str(self.partition).encode(), self._progress())
         rows = [*engine.changes(), (UNIT_KEY, self._meta())]
         engine.pack()
-        taken = Taken(self.outbox.drain(), rows, {source: self._next[source] for source in self._moved})
+        offsets = {source: self._next[source] for source in self._moved}
+        taken = Taken(self.outbox.drain(), rows, offsets, self._deletions.done())
         self._moved.clear()
         self._touched = len(engine.departures.packed)
         return taken
@@ -550,6 +592,7 @@ class Unit:
                 self._moved.add(source)
                 self._touched += 1
         self.engine.restored()
+        self.engine.finish_erasures(Source.DELETIONS, self._next[Source.DELETIONS])
         self._touched += len(self.engine.departures.packed)
         self.engine.counts = Counts(*self._counted or ())
         self.counts_before = replace(self.engine.counts)
@@ -562,7 +605,7 @@ class Unit:
         self.engine.plan_rules(self._timeline)
         self.engine.catch_up()
         self._tell_start()
-        return {source: self._next[source] for source in range(N_SOURCES)}
+        return dict(enumerate(self._next))
 
     def decoded(self, source: int, records: Sequence[Record]) -> Decoded:
         """Decode records of one input, the next in order."""
@@ -620,7 +663,7 @@ class Unit:
             whole=self._ticking is None,
             watermark_ms=None if watermark_ms == NEVER else watermark_ms,
             counts=engine.counts,
-            waiting=(*self._waiting.count, len(self._transfers)),
+            waiting=(*self._waiting.count, len(self._transfers), len(self._deletions.waiting)),
             behind=tuple(not caught_up for caught_up in self._caught_up[:N_INPUTS]),
             customers=len(engine.profiles),
             model_version=engine.model.version,
@@ -638,10 +681,10 @@ class Unit:
 def begun_at(offsets: Sequence[int], before: bytes | None = None) -> bytes:
     """Return the unit's own row of a state that begins with these offsets, the next of each input.
 
-    `before` is such a row whose other figures are kept. Transfers are read from their beginning.
+    `before` is such a row whose other figures are kept. Transfers and deletions are read from their beginning.
     """
     meta = _Meta([], 0, NEVER, None) if before is None else msgspec.msgpack.decode(before, type=_Meta)
-    meta.next = [*offsets, 0]
+    meta.next = [*offsets, *[0] * (N_READ - N_INPUTS)]
     return msgspec.msgpack.encode(meta)
 
 
@@ -650,9 +693,9 @@ def next_offsets(row: bytes) -> list[int]:
     return _meta_of(row).next[:N_INPUTS]
 
 
-def next_transfer(row: bytes) -> int:
-    """Return the next offset of transfers, from a unit's own row."""
-    return _meta_of(row).next[Source.TRANSFERS]
+def next_beside(row: bytes) -> list[int]:
+    """Return the next offsets of transfers and of deletions, from a unit's own row."""
+    return _meta_of(row).next[N_INPUTS:]
 
 
 def sequence_of(row: bytes) -> int:
@@ -662,5 +705,5 @@ def sequence_of(row: bytes) -> int:
 
 def _meta_of(row: bytes) -> _Meta:
     meta = msgspec.msgpack.decode(row, type=_Meta)
-    meta.next += [0] * (N_SOURCES - len(meta.next))  # inputs that a former layout did not have
+    meta.next += [0] * (N_READ - len(meta.next))  # topics that a former layout did not have
     return meta

@@ -25,6 +25,7 @@ from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
 from streams.connection import unreachable
 from streams.engine_settings import checked_rules, engine_settings
+from streams.erasing import erasure_key
 from streams.figures import Figures, Timed
 from streams.garbage import collect_by_the_clock, keep
 from streams.group import Group
@@ -84,7 +85,8 @@ def run_worker(settings: Settings, say: Callable[[str], None], ready: Callable[[
     """
     rules = checked_rules(settings)
     _check_topics(settings, rules)
-    say("deletion requests on `deletions` are not read yet")
+    if settings.erasure_key is None:
+        say("erasure_key is not set: requests on `deletions` to forget somebody wait")
     options = unit_options(settings, rules)
     rehearse(options)
     asyncio.run(_Worker(settings, options, say, ready).run())
@@ -100,6 +102,7 @@ def unit_options(settings: Settings, rules: RuleSet) -> UnitOptions:
         slice_records=settings.slice_records,
         limits=Limits.of(settings),
         partition_of=partial(partition_of, partitions=settings.partitions),
+        erasure_key=erasure_key(settings),
     )
 
 
@@ -299,3 +302,5 @@ class _Worker:
 
     def _written(self, partition: int, taken: Taken) -> None:
         self.figures.written(self.binding, partition, taken)
+        if taken.erased and self.figures.snapshots is not None:
+            self.figures.snapshots.let_go(partition)

@@ -30,6 +30,7 @@ _COMMANDS = {
     "diff": "Compare a replay with what was told live.",
     "digest": "Hash what was told.",
     "whatis": "Show all that is held of a customer.",
+    "forget": "Remove all that is held of a customer.",
     "export": "Write the customers' state to files.",
     "import": "Make exported files the state.",
     "reset": "Delete the state, and read on from a time.",

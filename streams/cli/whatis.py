@@ -1,10 +1,12 @@
 """`recompra whatis`: everything that is held of one customer."""
 
+from typing import Any
+
 import click
 
 from streams.cli.exits import FAILURE
 from streams.cli.options import broker_option, print_json
-from streams.operating.whatis import what_is_held
+from streams.operating.whatis import is_held, what_is_held
 from streams.settings_sources import load
 
 __all__ = ["whatis"]
@@ -23,7 +25,14 @@ def whatis(customer: str, broker: str | None) -> None:
       recompra whatis c-1042 | jq .profile.orders
     """
     held = what_is_held(load(broker=broker).settings, customer)
-    if held is None:
-        click.echo(f"Error: nothing is held of {customer[:80]!r}", err=True)
+    if held is None or not is_held(held):
+        click.echo(f"Error: nothing is held of {customer[:80]!r}{_erased(held)}", err=True)
         raise SystemExit(FAILURE)
     print_json(held)
+
+
+def _erased(held: dict[str, Any] | None) -> str:
+    if held is None:
+        return ""
+    refused = "; that marketing was refused is remembered" if held["erased"]["marketing_refused"] else ""
+    return f"; it was erased as asked at {held['erased']['at']}{refused}"

@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from schemas.internals import Progress
 from streams.connection import admin_client, reader
 from streams.ends import ends
-from streams.outbox import INPUTS
+from streams.outbox import DELETIONS, INPUTS
 from streams.settings import Settings
 
 __all__ = ["InputLag", "lag", "partitions_of", "unread_records", "watermarks"]
@@ -52,7 +52,7 @@ def lag(settings: Settings) -> list[InputLag]:
         If no broker answers.
     """
     with reader(settings) as consumer:
-        inputs = partitions_of(consumer, INPUTS)
+        inputs = partitions_of(consumer, (*INPUTS, DELETIONS))
         with admin_client(settings) as client:
             told = client.list_group_offsets({settings.app_id: inputs}).get(settings.app_id, {}) if inputs else {}
         committed = {part: _offset(told.get(part)) for part in inputs}

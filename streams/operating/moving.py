@@ -6,15 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 
 from schemas.timestamp import from_ms
+from scoring.erased import Erased, KeyMismatchError
 from scoring.layout_number import LayoutMismatchError, number_of, refusal
-from scoring.moved import Mover, customer_of, id_of, without_transfers
+from scoring.moved import Mover, customer_of, erased_rows, id_of, without_erased, without_transfers
 from scoring.older import Older, stamps
 from scoring.profile import Layout
 from scoring.stored import META
@@ -24,16 +25,18 @@ from streams.commit import SnapshotRefusedError
 from streams.connection import aiokafka_options, reader
 from streams.ends import ends
 from streams.engine_settings import checked_rules, engine_settings
+from streams.erasing import erasure_key
 from streams.loading import partition_of
 from streams.operating.lag import partitions_of
 from streams.operating.stopped import begin_at, check_stopped, empty_state
 from streams.operating.underway import ends_of_transfers, transfers_under_way
 from streams.outbox import INPUTS
+from streams.receipts import erased_on, receipts
 from streams.settings import Settings
 from streams.snapshot_file import Header, SnapshotFile, write_snapshot
 from streams.tailing import Place
 from streams.transactions import uses_transactions
-from streams.unit import UNIT_KEY, begun_at, next_offsets, next_transfer
+from streams.unit import UNIT_KEY, begun_at, next_beside, next_offsets
 
 __all__ = ["Manifest", "MoveRefusedError", "export_state", "import_state", "offsets_at", "reset_state"]
 
@@ -111,7 +114,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
             )
         found = _brought(layout, found)
         offsets[partition] = dict(zip(INPUTS, next_offsets(found[UNIT_KEY]), strict=True))
-        transfers[partition] = min(next_transfer(found[UNIT_KEY]), transfers.get(partition, 0))
+        transfers[partition] = min(next_beside(found[UNIT_KEY])[0], transfers.get(partition, 0))
         rows += len(found)
         customers += len({who for who in map(customer_of, found) if who is not None})
         header = Header(settings.app_id, partition, settings.partitions, layout.fingerprint(), "", position, _now_ms())
@@ -170,14 +173,16 @@ def import_state(
         )
     offsets: Offsets = manifest.offsets if place is None else offsets_at(settings, place)
     _check_offsets(settings, offsets)
+    told = receipts(settings)
+    _erased(settings, told, None)
     _make_room(settings, replace=replace)
     if same:
         for partition in range(settings.partitions):
-            asyncio.run(
-                _write(settings, partition, _apart(layout, list(_rows(directory, partition, manifest, layout).items())))
-            )
+            found = list(_rows(directory, partition, manifest, layout).items())
+            rows = _apart(layout, without_erased(found, _erased(settings, told, partition)))
+            asyncio.run(_write(settings, partition, rows))
     else:
-        _deal_out(settings, directory, manifest, layout, offsets)
+        _deal_out(settings, directory, manifest, layout, offsets, _erased(settings, told, None))
     begin_at(settings, offsets)
     return manifest, offsets
 
@@ -195,9 +200,12 @@ def reset_state(settings: Settings, place: Place) -> Offsets:
     check_stopped(settings)
     nothing = {partition: dict.fromkeys(INPUTS, 0) for partition in range(settings.partitions)}
     offsets: Offsets = nothing if place == "beginning" else offsets_at(settings, place)
+    told = receipts(settings)
+    erased = {partition: erased_rows(_erased(settings, told, partition).known) for partition in offsets}
     empty_state(settings)
     for partition, places in offsets.items():
-        asyncio.run(_write(settings, partition, [(UNIT_KEY, begun_at([places[name] for name in INPUTS]))]))
+        begun = UNIT_KEY, begun_at([places[name] for name in INPUTS])
+        asyncio.run(_write(settings, partition, [*erased[partition], begun]))
     begin_at(settings, offsets)
     return offsets
 
@@ -217,9 +225,12 @@ def offsets_at(settings: Settings, place: Place) -> dict[int, dict[str, int]]:
     return dict(offsets)
 
 
-def _deal_out(settings: Settings, directory: Path, manifest: Manifest, layout: Layout, offsets: Offsets) -> None:
+def _deal_out(
+    settings: Settings, directory: Path, manifest: Manifest, layout: Layout, offsets: Offsets, erased: Erased
+) -> None:
     """Deal the customers out over the partitions; holds all rows in memory."""
-    sources = [_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions)]
+    found = [_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions)]
+    sources = [dict(without_erased(list(rows.items()), erased)) for rows in found]
     mover = Mover(layout, [source[META] for source in sources])
     dealt: dict[int, Rows] = defaultdict(list)
     customers: dict[int, set[bytes]] = defaultdict(set)
@@ -236,7 +247,19 @@ def _deal_out(settings: Settings, directory: Path, manifest: Manifest, layout: L
             (META, mover.meta(sorted(customers[partition]), share)),
             (UNIT_KEY, begun_at([offsets[partition][name] for name in INPUTS])),
         ]
-        asyncio.run(_write(settings, partition, [*dealt.pop(partition, []), *mover.products.items(), *own]))
+        asyncio.run(
+            _write(settings, partition, [*dealt.pop(partition, []), *mover.products.items(), *mover.erased(), *own])
+        )
+
+
+def _erased(settings: Settings, told: Sequence[Any], partition: int | None) -> Erased:
+    """Who was forgotten, as receipts say; offsets are those of one partition number."""
+    erased = Erased(erasure_key(settings))
+    try:
+        erased.take(erased_on(settings, told, partition))
+    except KeyMismatchError as error:
+        raise MoveRefusedError(str(error)) from None
+    return erased
 
 
 def _apart(layout: Layout, rows: Rows) -> Rows:

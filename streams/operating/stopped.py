@@ -11,6 +11,7 @@ from kafka.structs import OffsetAndMetadata
 
 from streams.changelog import changelog_topic, transfers_topic
 from streams.connection import admin_client
+from streams.outbox import DELETIONS
 from streams.settings import Settings
 from streams.topics import create, rule_names, wanted
 
@@ -77,7 +78,7 @@ def empty_state(settings: Settings) -> None:
 
 
 def begin_at(settings: Settings, offsets: Mapping[int, Mapping[str, int]]) -> None:
-    """Set the group's offsets, by partition number and input; transfers are read from the beginning.
+    """Set the group's offsets, by partition number and input; transfers and deletions are read from the beginning.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def begin_at(settings: Settings, offsets: Mapping[int, Mapping[str, int]]) -> No
     places = {
         TopicPartition(name, number): OffsetAndMetadata(offset, "", -1)
         for number, by_input in offsets.items()
-        for name, offset in {**by_input, transfers_topic(settings): 0}.items()
+        for name, offset in {**by_input, transfers_topic(settings): 0, DELETIONS: 0}.items()
     }
     with admin_client(settings) as client:
         done: Mapping[TopicPartition, Any] = client.alter_group_offsets(settings.app_id, places)

@@ -10,29 +10,33 @@ import numpy as np
 import orjson
 
 from schemas.timestamp import from_ms
+from scoring.erased import Erased, Erasure
 from scoring.kinds import Kind
 from scoring.links import owner_of
 from scoring.moved import customer_of
 from scoring.older import Older
 from scoring.packed import unpacked
 from scoring.profile import ANY, FAR, NEVER, VISITED, Layout, Profiles
-from scoring.stored import LINK, META, PRODUCT, PROFILE, SIDE, Meta
+from scoring.stored import ERASED, LINK, META, PRODUCT, PROFILE, SIDE, Meta
 from streams.changelog import read_changelog
 from streams.engine_settings import checked_rules, engine_settings
+from streams.erasing import erasure_key
 from streams.loading import partition_of
 from streams.settings import Settings
 from streams.tailing import tail
 from streams.topics import found, rule_names, wanted
 from streams.transactions import uses_transactions
 
-__all__ = ["what_is_held"]
+__all__ = ["is_held", "what_is_held"]
 
 _LATEST: Final = ("scores", "content")
 _TIMES: Final = ("first_ms", "last_ms", "published_ms")
 
 
 def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
-    """Return what is held of a customer, as JSON can hold it; None if nothing is.
+    """Return what is held of a customer, as JSON can hold it; None if nothing is, and nothing was.
+
+    Of somebody who was erased only `erased` says anything, and only to who has the key of the hashes.
 
     Read from the changelog of their partition and from the compacted topics; O(that partition) of time.
 
@@ -51,7 +55,8 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     owners = {key[1:]: owner_of(value) for key, value in rows.items() if key[:1] == LINK}
     latest = {topic: _last(settings, topic, who) for topic in _there(settings, _LATEST)}
     published = {topic: value for topic, value in latest.items() if value is not None}
-    if not own and not published and who not in owners:
+    erased = _erased(rows)
+    if not own and not published and who not in owners and erased is None:
         return None
     names = {int.from_bytes(key[1:], "big"): value.decode("utf-8", "replace") for key, value in rows.items()
              if key[:1] == PRODUCT}  # fmt: skip
@@ -66,17 +71,38 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
         "record": None if side is None else _plain(unpacked(side)),
         "examples_waiting": sum(key[:1] not in (PROFILE, SIDE) for key in own),
         "published": published,
+        "erased": erased,
         "also_on": _also_on(settings),
     }
+
+
+def is_held(held: dict[str, Any]) -> bool:
+    """Whether there is anything but that somebody was erased."""
+    return any(held[name] for name in ("profile", "record", "examples_waiting", "published", "former_of", "former_ids"))
+
+
+def _hashed(settings: Settings, who: bytes) -> bytes | None:
+    """The key of the row that says that somebody was erased; None without the key of the hashes."""
+    erased = Erased(erasure_key(settings))
+    return ERASED + erased.hash(who) if erased.has_key else None
+
+
+def _erased(rows: dict[bytes, bytes]) -> dict[str, Any] | None:
+    for key, value in rows.items():
+        if key[:1] == ERASED:
+            erasure = msgspec.msgpack.decode(value, type=Erasure)
+            return {"at": from_ms(erasure.at_ms), "marketing_refused": erasure.refused}
+    return None
 
 
 async def _rows(settings: Settings, partition: int, who: bytes, *, committed: bool) -> dict[bytes, bytes]:
     """The newest rows of the customer, and those of the partition that explain them or tell of other ids."""
     kept: dict[bytes, bytes] = {}
+    whose = _hashed(settings, who)
 
     def take(keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         for key, value in zip(keys, values, strict=True):
-            if key[:1] in (META, PRODUCT, LINK) or customer_of(key) == who:
+            if key[:1] in (META, PRODUCT, LINK) or customer_of(key) == who or key == whose:
                 kept.pop(key, None)
                 if value is not None:
                     kept[key] = value

@@ -107,10 +107,11 @@ class Follower:
             unit.plan_rules(known.timelines[name])
 
     def _read(self, counts: Sequence[tuple[int, int]], bits: int) -> None:
-        """Apply records of the inputs, and take what other partitions told in between."""
-        for of_others, some in groupby(counts, lambda count: count[0] == Source.TRANSFERS):
-            if of_others:
-                self.unit.take_transfers(self._take(Source.TRANSFERS, sum(count for _, count in some)))
+        """Apply records of the inputs, and take what other partitions told, and who was to be forgotten, in between."""
+        take = {Source.TRANSFERS: self.unit.take_transfers, Source.DELETIONS: self.unit.take_deletions}
+        for beside, some in groupby(counts, lambda count: max(count[0], N_INPUTS - 1)):
+            if beside in take:
+                take[Source(beside)](self._take(beside, sum(count for _, count in some)))
             else:
                 self._apply(list(some), bits)
 

@@ -14,7 +14,8 @@ import msgspec
 from kafka import TopicPartition
 
 from schemas.internals import Progress
-from scoring.kinds import N_SOURCES
+from scoring.erased import Erasure
+from scoring.kinds import N_INPUTS, N_READ
 from scoring.profile import FAR, NEVER
 from scoring.rules import RuleSet
 from streams.changelog import source_topics
@@ -23,6 +24,7 @@ from streams.connection import reader
 from streams.ends import ends, records_to_end
 from streams.living import Inputs, inputs_of, live_through
 from streams.outbox import INPUTS
+from streams.receipts import erased_on, receipts
 from streams.replay.following import Follower
 from streams.replay.knowledge import Knowledge, Limited, UnfollowableError
 from streams.replay.pacing import Paced
@@ -120,6 +122,7 @@ class Replay:
         self._stop_ms = asked.span_ms[1]
         self._options = replace(options, shadow=True)
         self._known = Knowledge(rules, asyncio.run(read_used(settings)), _published(settings))
+        self._receipts = receipts(settings)
         told = asked.topics - frozenset(INPUTS)
         self._shadow = Shadow(settings, asked.name, asked.span_ms, self._known.names, told)
         first_ms = NEVER if asked.as_it_was else asked.span_ms[0]
@@ -217,8 +220,9 @@ class Replay:
     def _do(self, job: _Job) -> None:
         partition = job.partition
         if self._asked.as_it_was:
-            topics, begin = source_topics(self._settings), [*job.begin, 0 if job.saved is None else job.saved.transfers]
-            with inputs_of(self._settings, partition, begin, [*job.plan.end, None], topics) as inputs:
+            topics, beside = source_topics(self._settings), [0] * (N_READ - N_INPUTS)
+            begin = [*job.begin, *(beside if job.saved is None else job.saved.beside)]
+            with inputs_of(self._settings, partition, begin, [*job.plan.end, *[None] * len(beside)], topics) as inputs:
                 self._follow(job, inputs)
         else:
             with inputs_of(self._settings, partition, job.begin, job.plan.end) as inputs:
@@ -231,9 +235,13 @@ class Replay:
         read, shadow = self._read.total(), self._shadow
         return Replayed(read, max(self._of, read), shadow.written.total(), shadow.skipped.total())
 
+    def _erased(self, partition: int) -> dict[bytes, Erasure]:
+        """Who was forgotten: nothing is told of them again."""
+        return erased_on(self._settings, self._receipts, partition)
+
     def _merge(self, job: _Job, inputs: Inputs) -> None:
-        used = job.known.used
-        unit = Unit(job.partition, self._options, used.models, job.known.timeline, shop=used.shop)
+        used, erased = job.known.used, self._erased(job.partition)
+        unit = Unit(job.partition, self._options, used.models, job.known.timeline, shop=used.shop, erased=erased)
         if job.saved is not None:
             job.saved.restore(unit)
         unit.ready({})
@@ -252,7 +260,7 @@ class Replay:
 
     def _follow(self, job: _Job, inputs: Inputs) -> None:
         partition = job.partition
-        unit = Unit(partition, self._options)
+        unit = Unit(partition, self._options, erased=self._erased(partition))
         if job.saved is not None:
             job.saved.restore(unit)
         unit.ready({})
@@ -292,7 +300,7 @@ class _Records:
 
     def __init__(self, inputs: Inputs, count: Callable[[int], None]) -> None:
         self._inputs, self._count = inputs, count
-        self._waiting: list[list[Any]] = [[] for _ in range(N_SOURCES)]
+        self._waiting: list[list[Any]] = [[] for _ in range(N_READ)]
 
     def __call__(self, source: int, count: int) -> Sequence[Record]:
         waiting = self._waiting[source]

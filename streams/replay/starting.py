@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.internals import Progress
 from schemas.timestamp import from_ms
+from scoring.moved import forgotten_since, without
 from scoring.profile import NEVER, LayoutMismatchError
 from scoring.stored import META, Meta
 from streams.commit import SnapshotRefusedError
@@ -15,7 +16,7 @@ from streams.living import Inputs
 from streams.outbox import INPUTS
 from streams.snapshot_file import SnapshotFile
 from streams.steps import READY, RULES, START
-from streams.unit import UNIT_KEY, Unit, next_offsets, next_transfer, sequence_of
+from streams.unit import UNIT_KEY, Unit, next_beside, next_offsets, sequence_of
 
 __all__ = ["NoStartError", "SavedState", "known_at"]
 
@@ -41,8 +42,8 @@ class SavedState:
     ----------
     offsets
         The next to read, by input.
-    transfers
-        The next to read of what other partitions told.
+    beside
+        The next to read of what other partitions told, and of requests to forget somebody.
     sequence
         The number of the commit that it is of.
     come_ms
@@ -67,7 +68,7 @@ class SavedState:
                 f"of {partitions}"
             )
         self.offsets, self.sequence = next_offsets(meta[UNIT_KEY]), sequence_of(meta[UNIT_KEY])
-        self.transfers = next_transfer(meta[UNIT_KEY])
+        self.beside = next_beside(meta[UNIT_KEY])
         engine = msgspec.msgpack.decode(meta[META], type=Meta)
         self.come_ms = max(engine.watermark[0], *engine.seen_ms)
 
@@ -101,7 +102,7 @@ class SavedState:
                 )
 
     def restore(self, unit: Unit) -> None:
-        """Put it into a new unit.
+        """Put it into a new unit, but for customers who were forgotten since, as the unit knows.
 
         Raises
         ------
@@ -109,8 +110,11 @@ class SavedState:
             If it is not whole any more, or of other settings.
         """
         try:
-            for keys, values in self._pieces():
-                unit.restore(keys, values)
+            erased = unit.engine.erased
+            gone = forgotten_since(erased, (row for piece in self._pieces() for row in zip(*piece, strict=True)))
+            for piece in self._pieces():
+                rows = without(list(zip(*piece, strict=True)), erased, gone)
+                unit.restore([key for key, _ in rows], [value for _, value in rows])
         except LayoutMismatchError as error:
             raise NoStartError(f"{self._path} cannot be used: {error}") from None
 

@@ -17,6 +17,7 @@ from streams.learning import learner_config
 from streams.limits import Limits
 from streams.living import inputs_of, live_through
 from streams.outbox import INPUTS
+from streams.receipts import erased_on, receipts
 from streams.ruling.known import Known
 from streams.ruling.now import beside
 from streams.ruling.reached import Reached, Watch, added
@@ -82,13 +83,14 @@ def preview_topics(
         From the broker.
     """
     partitions = partitions_to_read(settings, INPUTS)
-    used = asyncio.run(read_used(settings))
+    used, told = asyncio.run(read_used(settings)), receipts(settings)
     names = [rule.name for rule in rules]
     planned = timeline(known, rules, span.start_ms)
     parts, customers, ends_ms = [], 0, []
     for partition in range(partitions):
         watch = Watch(names, span.start_ms, span.stop_ms, settings.horizon_ms)
-        unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch)
+        erased = erased_on(settings, told, partition)
+        unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch, erased=erased)
         unit.ready({})
         with inputs_of(settings, partition) as inputs:
             done = _Share(partition, partitions, sum(inputs.end) - sum(inputs.first), on_progress)

@@ -15,7 +15,7 @@ from streams.cli.main import main
 from streams.connection import reader
 from streams.operating.lag import lag
 from streams.operating.letters import HEADER, letters, redrive
-from streams.outbox import INPUTS
+from streams.outbox import DELETIONS, INPUTS
 from streams.settings import Settings
 from streams.settings_sources import load
 from streams.tailing import tail
@@ -116,7 +116,7 @@ def test_the_commands(fresh_broker: Any) -> None:
     assert "2 dead letters, 2 not sent back" in run("dlq", "list")[1]
     assert "2 records sent back" in run("dlq", "redrive", "--input", "orders")[1]
     found = {(each.topic, each.partition): each for each in lag(settings)}
-    assert sorted(found) == sorted((topic, partition) for topic in INPUTS for partition in (0, 1))
+    assert sorted(found) == sorted((topic, partition) for topic in (*INPUTS, DELETIONS) for partition in (0, 1))
     assert [found["orders", p].records for p in (0, 1)] == [1, 1]
     assert found["orders", 0].committed is None
     assert "2 records unread" in run("lag")[1]

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from strategies.engines import Told, feed, held, let_pass, new_engine, restored
-from strategies.event_streams import DAY_MS, START_MS, streams
+from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, streams
 
 from scoring import engine as engine_module
 from scoring.engine import Engine
+from scoring.forgetting import Forgotten
 from scoring.kernel import Events
-from scoring.kinds import Kind
+from scoring.kinds import Kind, Source
+from scoring.moved import id_of
 from scoring.outcome import Outcome
 from scoring.queue import new_heap
 from scoring.sides import Detail
@@ -47,6 +49,40 @@ def test_cuts_change_nothing(events: list[Event], cuts: list[int], piece: int) -
     assert pieces.examples == whole.examples
     assert pieces.content == whole.content
     assert pieces_rows == whole_rows
+
+
+@settings(max_examples=25)
+@given(
+    events=streams(least=4),
+    cuts=CUTS,
+    gone=st.lists(st.tuples(st.integers(1, 30), st.sampled_from(CUSTOMERS)), min_size=1, max_size=3),
+)
+def test_cuts_change_nothing_where_customers_are_forgotten(
+    events: list[Event], cuts: list[int], gone: list[tuple[int, bytes]]
+) -> None:
+    """Whoever is forgotten between two events is forgotten alike in any cut; no key of theirs is left at once."""
+    whole = forgotten_in_runs(events, [], gone)
+    assert forgotten_in_runs(events, cuts, gone) == whole
+
+
+def forgotten_in_runs(
+    events: list[Event], cuts: list[int], gone: list[tuple[int, bytes]]
+) -> tuple[Told, list[Forgotten], dict[bytes, bytes]]:
+    """What is told, forgotten and held when customers are forgotten after so many events each."""
+    engine, told, rows, done = new_engine(), Told(), {}, []
+    at = [(min(place, len(events)), customer) for place, customer in gone]
+    edges = sorted({0, len(events), *(cut for cut in cuts if cut < len(events)), *(place for place, _ in at)})
+    for start, end in pairwise(edges):
+        feed(engine, events[start:end], told)
+        for n, (place, customer) in enumerate(at):
+            if place == end:
+                found = engine.forget(customer, f"r{n}", (int(Source.DELETIONS), n), events[end - 1].time_ms, [end] * 3)
+                rows = held(engine, rows)
+                assert not {id_of(key) for key in rows} & {*found.ids, customer}
+                done.append(found)
+        rows = held(engine, rows)
+    let_pass(engine, max(event.time_ms for event in events) + 2 * DAY_MS, told)
+    return told, done, held(engine, rows)
 
 
 def _of_order(kind: Kind, offset: int) -> Event:

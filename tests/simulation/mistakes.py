@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 from simulation.clients import Acknowledged, SimulatedClient, Transactional
 from simulation.disks import SimulatedSnapshots
 from simulation.parts import Parts
@@ -11,11 +13,23 @@ from simulation.rules import SimulatedRules, Version
 from simulation.units import FailingEngine, RecordingUnit
 
 from scoring.crossing import Crossings
+from scoring.erased import Erased
+from scoring.forgetting import Forgetting
 from scoring.in_force import in_force
 from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules.book import ALWAYS
-from streams.commit import CommitFailedError, CommitProtocol, FencedError, Offered, Sink, Slice, Stage, Taken
+from streams.commit import (
+    CommitFailedError,
+    CommitProtocol,
+    FencedError,
+    Offered,
+    Record,
+    Sink,
+    Slice,
+    Stage,
+    Taken,
+)
 from streams.live_rules import Timeline
 from streams.suspects import PoisonError, Suspects
 from streams.waiting import Run
@@ -51,10 +65,7 @@ class _RowsCopiedLate(CommitProtocol):
         await asyncio.sleep(0.5)
         profiles = unit.engine.profiles
         rows = [
-            (
-                key,
-                profiles.rows[profiles.index[key[1:]]].tobytes()[: profiles.stored_bytes] if key[:1] == b"c" else value,
-            )
+            (key, profiles.stored(np.array([profiles.index[key[1:]]]))[0] if value and key[:1] == b"c" else value)
             for key, value in taken.rows
         ]
         await self._client.send_rows(partition, rows)
@@ -341,6 +352,30 @@ class _FencedGoesOn(CommitProtocol):
             return
 
 
+class _BeforeCounts(RecordingUnit):
+    """What was received before somebody was forgotten, and is read afterwards, counts as if it were new."""
+
+    def apply(self, run: Run, behind: Sequence[int]) -> None:
+        with patch.object(Erased, "covers", lambda *_: False):
+            super().apply(run, behind)
+
+
+class _HalfForgotten(RecordingUnit):
+    """A request that is known after a crash is taken for one that was done."""
+
+    def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
+        with patch.object(Forgetting, "finish", lambda *_: None):
+            return super().ready(committed)
+
+
+class _ForgottenAgain(RecordingUnit):
+    """A request that comes again is done again."""
+
+    def take_deletions(self, records: Sequence[Record]) -> None:
+        with patch.object(Erased, "done", lambda *_: None):
+            super().take_deletions(records)
+
+
 MISTAKES: dict[str, Parts] = {
     "commit before flush": Parts(protocol=_CommitBeforeFlush),
     "rows flushed before the outbox": Parts(protocol=_RowsBeforeOutputs),
@@ -373,6 +408,9 @@ MISTAKES: dict[str, Parts] = {
     "a customer who leaves is sent without their history": Parts(unit=_NothingSent),
     "later events overtake the history": Parts(unit=_SentFirst),
     "what comes from another partition again counts again": Parts(unit=_TakenTwice),
+    "what came before somebody was forgotten counts afterwards": Parts(unit=_BeforeCounts),
+    "half of somebody is left by a crash": Parts(unit=_HalfForgotten),
+    "a repeated request is done again": Parts(unit=_ForgottenAgain),
     "a fenced owner goes on": Parts(protocol=_FencedGoesOn),
 }
 """By what is wrong; each was made in earnest somewhere, or could be."""

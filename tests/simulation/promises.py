@@ -2,16 +2,19 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 from simulation.broker import Broker
+from simulation.log import Entry
 from simulation.units import POISON_ROW, RECORD, RecordingUnit, Replay, Step, UnfollowableError, rows_of
 from simulation.workload import PlainCount, home, plain_count
 
 from scoring.kinds import Kind, Source
 from scoring.model import Snapshot
+from scoring.profile import NEVER
 from scoring.stored import META
 from streams.outbox import INPUTS, SOURCES
 from streams.unit import StateLostError
@@ -92,7 +95,8 @@ class _Check:
     def __init__(self, promises: Promises, partition: int, unit: RecordingUnit) -> None:
         broker = promises.broker
         self.partition, self._unit, self._promises, self._exact = partition, unit, promises, promises.exact
-        self._inputs = [broker.inputs[source, partition].visible() for source in range(len(SOURCES))]
+        self._inputs = [log.visible() for (_, p), log in sorted(broker.inputs.items()) if p == partition]
+        self._inputs += [[]] * (len(SOURCES) - len(self._inputs))
         self._outputs = {topic: log.visible() for topic, log in broker.outputs(partition)}
         self._changelog = broker.changelog[partition].visible()
         self._committed = {s: o for (s, p), o in broker.group.offsets.items() if p == partition}
@@ -100,11 +104,20 @@ class _Check:
         inputs = self._inputs[: len(INPUTS)]
         records = [(source, entry) for source, entries in enumerate(inputs) for entry in entries]
         late = [(s, e.value) for s, name in enumerate(INPUTS) for e in self._outputs.get(f"{name}-late", ())]
-        self.plain = plain_count(records, late)
+        everything = plain_count(records, late)
+        self._forgotten = _forgotten(self._inputs[Source.DELETIONS], self._outputs.get("receipts", ()), unit)
+        kept = [(source, entry) for source, entry in records if not self._is_before(source, entry)]
+        self.plain = replace(plain_count(kept, late), read=everything.read, refused=everything.refused)
         aliases = (log for (source, _), log in broker.inputs.items() if source == Source.CUSTOMERS)
         self._aliased = any(log.entries for log in aliases)
 
+    def _is_before(self, source: int, entry: Entry) -> bool:
+        """Whether a record is of somebody forgotten since: received, or read, before the request."""
+        at_ms, offsets = self._forgotten.get(entry.key or b"", (NEVER, ()))
+        return at_ms != NEVER and (entry.timestamp <= at_ms or (bool(offsets) and entry.offset < offsets[source]))
+
     def broken(self) -> Iterator[str]:
+        yield from self._forgets()
         yield from self._counters(self.plain)
         yield from self._dead_letters(self.plain)
         yield from self._crossings()
@@ -112,6 +125,20 @@ class _Check:
         if self._exact:
             yield from self._writers()
             yield from self._replayed()
+
+    def _forgets(self) -> Iterator[str]:
+        """Each request has a receipt, one where there are transactions; nobody is left of whom nothing came since."""
+        hashed = self._unit.engine.erased.hash
+        requests = _requests(self._inputs[Source.DELETIONS])
+        asked = {f"{request}/{hashed(entry.key or b'').hex()}" for request, entry in requests}
+        told = [(entry.key or b"").decode() for entry in self._outputs.get("receipts", ())]
+        if set(told) != asked or (self._exact and len(told) != len(asked)):
+            yield f"forgettable: {sorted(asked)} were asked for, and {sorted(told)} have a receipt"
+        profiles = self._unit.engine.profiles
+        for customer in self._forgotten:
+            records = [(s, e) for s in range(len(INPUTS)) for e in self._inputs[s] if e.key == customer]
+            if all(self._is_before(*record) for record in records) and profiles.find(customer) >= 0:
+                yield f"forgettable: {customer!r} is still there"
 
     def _counters(self, plain: PlainCount) -> Iterator[str]:
         """Every record is in exactly one of the five counters.
@@ -137,6 +164,9 @@ class _Check:
             "late": plain.late,
         }
         names = list(found) if self._exact else ["read", "ignored", "dead_lettered"]
+        wanted["read"] += len(self._inputs[Source.DELETIONS])
+        if self._inputs[Source.DELETIONS]:  # whether what came before was applied first depends on when it was read
+            names = ["read"]
         if self._aliased:  # whether what is passed on is a duplicate is found out elsewhere
             names = [name for name in names if name not in ("applied", "duplicate")]
         wrong = [f"{name} is {found[name]}, not {wanted[name]}" for name in names if found[name] != wanted[name]]
@@ -167,7 +197,8 @@ class _Check:
             for entry in entries:
                 event = json.loads(entry.value or b"")
                 data = event["data"]
-                place, number = (data["customer_id"], data["rule"], data["object"]), data["crossing_number"]
+                whose = event["id"].split("/")[3]  # who was forgotten and came again is somebody else
+                place, number = (whose, data["rule"], data["object"]), data["crossing_number"]
                 if event["id"] in seen:
                     if self._exact:
                         yield f"each crossing once: {event['id']} is told twice on {topic}"
@@ -196,7 +227,9 @@ class _Check:
         for row, key in enumerate(engine.profiles.keys):
             side = engine.sides.find(row)
             for rule, state in ({} if side is None else side.rules).items():
-                numbers = told.get((key.decode(), rule, None), [])
+                since_ms = engine.since_ms.get(row)
+                whose = key.decode() if since_ms is None else f"{key.decode()}@{since_ms}"
+                numbers = told.get((whose, rule, None), [])
                 if state.crossings > len(numbers) or (self._exact and state.crossings < len(numbers)):
                     yield f"each crossing once: {key.decode()} crossed {rule} {state.crossings} times, told {numbers}"
 
@@ -261,6 +294,31 @@ class _Check:
         live_rows = {entry.key or b"": entry.value for entry in self._changelog}
         live_rows.pop(POISON_ROW, None)
         yield from _differences("repeatable", _present(live_rows), _present(rows))
+
+
+def _requests(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
+    """The requests, each by its first record; broken ones left out."""
+    seen = set()
+    for entry in entries:
+        request = json.loads(entry.value or b"").get("request_id")
+        if request is not None and (request, entry.key) not in seen:
+            seen.add((request, entry.key))
+            yield request, entry
+
+
+def _forgotten(
+    asked: Sequence[Entry], receipts: Iterable[Entry], unit: RecordingUnit
+) -> dict[bytes, tuple[int, Sequence[int]]]:
+    """By customer: when the last request was received, and the next offset of each input when it was done."""
+    offsets = {}
+    for entry in receipts:
+        data = json.loads(entry.value or b"")["data"]
+        offsets[data["customer"]] = [data["offsets"][name] for name in INPUTS]
+    found = {}
+    for _, entry in _requests(asked):
+        customer = entry.key or b""
+        found[customer] = entry.timestamp, offsets.get(unit.engine.erased.hash(customer).hex(), ())
+    return found
 
 
 def _orderly(step: Step, before: int) -> Iterator[str]:

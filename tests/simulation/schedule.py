@@ -18,7 +18,7 @@ from simulation.units import RecordingUnit, model, shared_scratch
 from simulation.worker import Worker
 from simulation.workload import Sent, Workload
 
-from scoring.kinds import N_SOURCES
+from scoring.kinds import N_READ, N_SOURCES
 
 __all__ = ["Verdict", "play"]
 
@@ -83,7 +83,8 @@ class _Schedule:
         self._until_s = chance.uniform(20.0, 60.0)
         self._workload = Workload(chance, _PARTITIONS, self._until_s, late=transactional)
         self._forgetful = not transactional and not self._workload.repeats
-        self._broker = Broker(loop, chance, self.history, N_SOURCES, _PARTITIONS)
+        sources = N_READ if self._workload.deletions else N_SOURCES  # without any, schedules stay as they were
+        self._broker = Broker(loop, chance, self.history, sources, _PARTITIONS)
         self._workers: list[Worker] = []
         self._disks: tuple[Disk, ...] = ({}, {})
         # Each has a version, and the event time from which it scores; they become known at any time and in any order.

@@ -62,7 +62,9 @@ def options() -> UnitOptions:
         window_ms=LATE_MS,
         tick_piece=1,
     )
-    return UnitOptions(settings, RuleSet(BASE), 600_000, own_clock=False, slice_records=6, partition_of=home)
+    return UnitOptions(
+        settings, RuleSet(BASE), 600_000, own_clock=False, slice_records=6, partition_of=home, erasure_key=b"simulated"
+    )
 
 
 @cache
@@ -147,6 +149,11 @@ class RecordingUnit(Unit):
         self._steps.append(Step(known_models(self.engine), list(self._told_rules), transfers=len(records)))
         super().take_transfers(records)
 
+    def take_deletions(self, records: Sequence[Record]) -> None:
+        """What the production unit does, and note it."""
+        self._steps.append(Step(known_models(self.engine), list(self._told_rules), deletions=len(records)))
+        super().take_deletions(records)
+
     def tick(self, until_ms: int, now_ms: int, *, whole: bool = True) -> None:
         """What the production unit does, and note it."""
         models, known = known_models(self.engine), list(self._told_rules)
@@ -194,6 +201,7 @@ class Step(msgspec.Struct):
     born: bool = False
     read: list[int] = []
     transfers: int = 0
+    deletions: int = 0
     behind: list[int] = []
     until_ms: int = 0
     now_ms: int = 0
@@ -247,6 +255,11 @@ class Replay(Unit):
                 if len(records) < step.transfers:
                     raise UnfollowableError(f"{step.transfers} transfers were taken, of which there are fewer")
                 self.take_transfers(records)
+            elif step.deletions:
+                records = list(islice(self._inputs[Source.DELETIONS], step.deletions))
+                if len(records) < step.deletions:
+                    raise UnfollowableError(f"{step.deletions} deletions were taken, of which there are fewer")
+                self.take_deletions(records)
             elif step.born:
                 self.engine.catch_up()
             else:
@@ -315,6 +328,7 @@ def rows_of(unit: Unit) -> dict[bytes, bytes]:
     ]  # the others are somebody else by now
     engine._stored.rows.update(there)
     engine.links.fresh.update(dict.fromkeys(engine.links.owner))
+    engine.erased.fresh.update(dict.fromkeys(engine.erased.known))
     engine._stored.products.extend(engine.products)
     for row in there:
         if engine.sides.find(row) is not None:

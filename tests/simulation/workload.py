@@ -17,7 +17,7 @@ LATE_MS = 90 * 60_000
 """The window: what is older than the watermark by more is late."""
 _MINUTE_MS = 60_000
 _CLICKS = ("Product Viewed", "Product Viewed", "Product Viewed", "Product Added", "Product Removed", "Page")
-_CLICKSTREAM, _ORDERS, _CUSTOMERS = 0, 1, 2
+_CLICKSTREAM, _ORDERS, _CUSTOMERS, _DELETIONS = 0, 1, 2, 4
 POISON = "poison"
 """The product that the engine fails on."""
 
@@ -58,6 +58,8 @@ class Workload:
         Whether some come twice.
     aliases
         Whether some say that two customers are one.
+    deletions
+        Whether some ask for a customer to be forgotten; never beside aliases.
     """
 
     def __init__(self, chance: Random, partitions: int, until_s: float, *, late: bool) -> None:
@@ -75,7 +77,10 @@ class Workload:
         self.batches = self._drawn(partitions)
         if self.aliases:
             self.batches += [self._alias(own) for _ in range(own.randint(1, 5))]
-            self.batches.sort(key=lambda sent: sent.at_s)
+        self.deletions = not self.aliases and own.random() < 0.4
+        if self.deletions:
+            self.batches += [self._deletion(own) for _ in range(own.randint(1, 4))]
+        self.batches.sort(key=lambda sent: sent.at_s)
 
     def _drawn(self, partitions: int) -> list[Sent]:
         chance = self._chance
@@ -104,6 +109,16 @@ class Workload:
         value = {"messageId": f"a{number}", "timestamp": _iso(event_ms), "userId": customer, **said}
         row = customer.encode(), json.dumps(value).encode()
         return Sent(at_s, _CUSTOMERS, home(row[0]), [row], False, False)
+
+    def _deletion(self, own: Random) -> Sent:
+        """Somebody is to be forgotten; now and then the request is a repeated or a broken one."""
+        customer = own.choice([customer for customers in self._customers for customer in customers])
+        at_s = max(0.0, own.uniform(-0.2, 1.0) * self._until_s)
+        value = {"request_id": f"r{own.randrange(6)}", "customer_id": customer, "requested_at": _iso(START_MS)}
+        if own.random() < 0.1:
+            del value["request_id"]
+        row = customer.encode(), json.dumps(value).encode()
+        return Sent(at_s, _DELETIONS, home(row[0]), [row], False, False)
 
     def _event_ms(self, i: int, count: int, at_s: float) -> int:
         if self._live:

@@ -106,7 +106,7 @@ def new_engine(
     shops: Iterable[ShopSnapshot] = SHOPS,
 ) -> Engine:
     """An engine that knows of the snapshots of the model and the shop from the start."""
-    engine = kind(settings, RULES)
+    engine = kind(settings, RULES, secret=b"of a test")
     for snapshot in snapshots:
         engine.swap(snapshot)
     for shop in shops:
@@ -117,7 +117,7 @@ def new_engine(
 def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> Told:
     """Apply events as one run."""
     told = told or Told()
-    rows = {event.customer: engine.profiles.row(event.customer) for event in events}
+    rows = {event.customer: engine._row(event.customer) for event in events}
     for event in events:
         if event.product:
             engine.product(event.product, _product(event))

@@ -10,6 +10,7 @@ import pytest
 from strategies.layouts import FULL
 
 from scoring.engine import Engine, EngineSettings
+from scoring.kinds import Source
 from scoring.profile import DAY_MS
 from scoring.rules import shipped
 from streams.commit import Taken
@@ -19,6 +20,7 @@ from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, TRANSFERS, Fetc
 
 NOW = 1_700_000_000_000
 HOUR = 3_600_000
+DELETIONS = int(Source.DELETIONS)
 NOTHING = {CLICKS: -1, ORDERS: -1, CUSTOMERS: -1}
 
 
@@ -116,7 +118,13 @@ def test_quiet_time_goes_on_after_a_restart() -> None:
     assert taken is not None
     other = Unit(0, options())
     other.restore([key for key, _ in taken.rows], [value for _, value in taken.rows])
-    assert other.ready({CLICKS: 1, ORDERS: -1, CUSTOMERS: -1}) == {CLICKS: 1, ORDERS: 0, CUSTOMERS: 0, TRANSFERS: 0}
+    assert other.ready({CLICKS: 1, ORDERS: -1, CUSTOMERS: -1}) == {
+        CLICKS: 1,
+        ORDERS: 0,
+        CUSTOMERS: 0,
+        TRANSFERS: 0,
+        DELETIONS: 0,
+    }
     other.idle(CLICKS, 1, 1)
     caught_up(other, ORDERS, CUSTOMERS)
     pumped(other, NOW + HOUR + 120_000)
@@ -214,7 +222,7 @@ def test_counters_add_up_to_what_was_read() -> None:
         "read": 7, "applied": 1, "duplicate": 1, "late": 1, "ignored": 1, "dead_lettered": 3,
     }  # fmt: skip
     assert progress["runs"] == [[CLICKS, 7]]
-    assert progress["offsets"] == {"clickstream": 7, "orders": 0, "customers": 0, "transfers": 0}
+    assert progress["offsets"] == {"clickstream": 7, "orders": 0, "customers": 0, "transfers": 0, "deletions": 0}
     letters = told(taken, "clickstream-dlq")
     assert [letter["id"] for letter in letters] == [f"clickstream-0-{offset}" for offset in (3, 4, 6)]
     assert [letter["code"] for letter in letters] == ["malformed", "empty", "future"]
@@ -234,7 +242,7 @@ def test_what_is_taken_ends_with_the_unit_s_own_row() -> None:
     assert taken.offsets == {CLICKS: 4}
     key, value = taken.rows[-1]
     assert key == UNIT_KEY
-    assert msgspec.msgpack.decode(value or b"")[0] == [4, 0, 0, 0]
+    assert msgspec.msgpack.decode(value or b"")[0] == [4, 0, 0, 0, 0]
     assert unit.take() is None
 
 

@@ -1,0 +1,174 @@
+"""Forgetting: everything that one partition holds of a person, under whatever ids, is removed."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from scoring.absorb import leave
+from scoring.erased import Erased, Removed, Request
+from scoring.gates.channel import Channel, Purpose
+from scoring.gates.news import Consent
+from scoring.links import Links
+from scoring.pending import PendingExamples
+from scoring.profile import NEVER, Profiles
+from scoring.rules import Rule, RuleSet
+from scoring.rules.rule import ForEach
+from scoring.side import Side
+from scoring.sides import Sides
+from scoring.stored import Stored
+
+__all__ = ["Forgetting", "Forgotten", "Left", "refuse_all"]
+
+
+class Left(NamedTuple):
+    """An audience that the customer was in, or an object of theirs, and the number of leaving it.
+
+    `since_ms` is when the customer was forgotten before; None for never.
+    """
+
+    customer: bytes
+    rule: str
+    rule_version: int
+    number: int
+    object: str | None
+    since_ms: int | None = None
+
+
+class Forgotten(NamedTuple):
+    """What one request led to.
+
+    Attributes
+    ----------
+    ids
+        Those of the person that are at home here, the one that was named first.
+    elsewhere
+        Those that are at home on other partitions.
+    left
+        The audiences that must be told.
+    request
+        What is remembered of it.
+    refused
+        Whether a refusal of marketing is remembered.
+    """
+
+    ids: tuple[bytes, ...]
+    elsewhere: tuple[bytes, ...]
+    left: tuple[Left, ...]
+    request: Request
+    refused: bool
+
+
+class Forgetting:
+    """Removes persons from the parts of an engine."""
+
+    def __init__(
+        self,
+        profiles: Profiles,
+        sides: Sides,
+        pending: PendingExamples,
+        links: Links,
+        stored: Stored,
+        erased: Erased,
+        choice: Any,
+        home: Callable[[bytes], bool],
+        since_ms: dict[int, int],
+        returned: set[int],
+    ) -> None:
+        self._profiles, self._sides, self._pending, self._links = profiles, sides, pending, links
+        self._stored, self._erased, self._choice, self._home = stored, erased, choice, home
+        self._since_ms, self._returned = since_ms, returned
+
+    def forget(
+        self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int],
+        rules: RuleSet, bits: Sequence[str],
+    ) -> Forgotten:  # fmt: skip
+        """Remove a person, as a request says whose record at `place` (source, offset) was received at `at_ms`.
+
+        `offsets` are the next of each input: what was read so far is of somebody forgotten. `rules` are in force, and
+        `bits` has the lists by the bit of a row.
+        """
+        erased, row = self._erased, self._profiles.find(customer)
+        everybody = tuple(dict.fromkeys((customer, *self._links.of(customer))))
+        side = self._sides.find(row) if row >= 0 else None
+        left = tuple(self._audiences(row, side, rules, bits)) if row >= 0 else ()
+        profile = row >= 0 and bool(self._profiles.rows["first_ms"][row] != NEVER)
+        links = sum(each in self._links.owner for each in everybody)
+        examples = self._remove(row, everybody)
+        removed = Removed(tuple(map(erased.hash, everybody[1:])), profile, side is not None, examples, links, len(left))
+        for each in everybody:
+            read = offsets if self._home(each) else [0] * len(offsets)
+            erased.add(each, at_ms, read, refused=None if side is None else _refused(side))
+        done = erased.note(customer, request, place, removed)
+        return Forgotten(
+            tuple(filter(self._home, everybody)),
+            tuple(each for each in everybody if not self._home(each)),
+            left,
+            done,
+            erased.known[erased.hash(customer)].refused,
+        )
+
+    def finish(self, hashes: Collection[bytes]) -> None:
+        """Remove whatever is left of those whose rows were not all removed before a crash; O(customers)."""
+        names = [*self._profiles.index, *self._links.owner] if hashes else ()
+        for each in [name for name in dict.fromkeys(names) if self._erased.hash(name) in hashes]:
+            self._remove(self._profiles.find(each), (each, *self._links.of(each)))
+
+    def _remove(self, row: int, everybody: Sequence[bytes]) -> int:
+        """Let nothing be left of a row (-1: none) and of the ids that lead to it; return the examples that waited."""
+        profiles, waiting = self._profiles, 0
+        owner, times_ms = b"", list[int]()
+        if row >= 0:
+            owner = profiles.keys[row]
+            times_ms, waiting = self._pending.forget(row)
+            self._stored.rows.discard(row)
+            self._sides.forget(row)
+            leave(profiles.rows[row], self._choice)
+            profiles.blank(row)
+            profiles.keys[row] = b""
+            self._links.vacate(row)
+            self._since_ms.pop(row, None)
+            self._returned.discard(row)
+        for each in everybody:
+            profiles.index.pop(each, None)
+            self._links.drop(each)
+        self._stored.erase(filter(self._home, everybody), owner, times_ms)
+        return waiting
+
+    def _audiences(self, row: int, side: Side | None, rules: RuleSet, bits: Sequence[str]) -> Iterator[Left]:
+        """The audiences of rules in force that the customer is in, or an object of theirs."""
+        customer, inside = self._profiles.keys[row], int(self._profiles.rows["inside"][row])
+        for rule in rules.rules:
+            if not rule.audience:
+                continue
+            for name, number in (
+                _objects(rule, side) if rule.for_each is not ForEach.NONE else _lists(rule, side, inside, bits)
+            ):
+                yield Left(customer, rule.name, rule.version, number, name, self._since_ms.get(row))
+
+
+def _lists(rule: Rule, side: Side | None, inside: int, bits: Sequence[str]) -> Iterator[tuple[str | None, int]]:
+    """The rule's lists that the customer is in: the mark, and the number of one more crossing."""
+    for each in rule.of_marks:
+        if inside >> bits.index(each.list_name) & 1:
+            state = None if side is None else side.rules.get(each.list_name)
+            yield None if each.mark is None else f"{each.mark:g}", 1 if state is None else state.crossings + 1
+
+
+def _objects(rule: Rule, side: Side | None) -> Iterator[tuple[str, int]]:
+    """The customer's objects in the rule's list, and the number of one more crossing; 2 where little is known."""
+    if side is None:
+        return
+    for name in side.objects.get(rule.name, {}):
+        thing = side.open.get(rule.for_each, {}).get(name)
+        yield name, 2 if thing is None else thing.crossed.get(rule.name, 0) + 1
+
+
+def _refused(side: Side) -> bool:
+    """Whether marketing is refused, on any channel."""
+    said = (side.standing.consent.get(2 * channel + Purpose.MARKETING) for channel in Channel)
+    return any(each is not None and not each[1] for each in said)
+
+
+def refuse_all(side: Side, ms: int) -> None:
+    """Let marketing be refused on every channel, as of a time: a later yes holds."""
+    for channel in Channel:
+        side.standing.learn(Consent(channel, Purpose.MARKETING, False), ms, 0)

@@ -1,0 +1,57 @@
+"""`recompra forget`: everything that is held of one customer is removed, and a receipt printed."""
+
+import secrets
+from dataclasses import asdict
+
+import click
+
+from streams.cli.exits import FAILURE
+from streams.cli.options import broker_option, print_json
+from streams.operating.forgetting import ForgetFailedError, NoReceiptError
+from streams.operating.forgetting import forget as ask
+from streams.operating.purging import WHY_NOT, purgeable
+from streams.settings_sources import load
+
+__all__ = ["forget"]
+
+
+@click.command()
+@click.argument("customer")
+@click.option("--request-id", help="Of the request, without the customer's id.  [default: made up]")
+@click.option("--reason", help="Why, for the record on `deletions`.")
+@click.option("--timeout", "wait_s", default=60.0, show_default=True, help="Longest wait for the receipt (seconds).")
+@click.option(
+    "--purge-inputs", is_flag=True, help="Delete nothing, and say which records on topics Kafka could delete."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@broker_option
+def forget(
+    customer: str, request_id: str | None, reason: str | None, wait_s: float, purge_inputs: bool, yes: bool,
+    broker: str | None,
+) -> None:  # fmt: skip
+    """Remove all that is held of CUSTOMER, and print the receipt as JSON.
+
+    Profile, record, other ids, pending examples, scores and content go at once; of consent only stays, under a keyed
+    hash, that marketing was refused. The receipt names the topics that keep records for their own time. Workers do it:
+    one must run, with erasure_key set. Asked again with the same --request-id, it prints the receipt that is there.
+
+    \b
+    Example:
+      recompra forget c-1042 --request-id gdpr-2024-17 --yes > receipt.json
+      recompra forget c-1042 --purge-inputs
+    """
+    settings = load(broker=broker).settings
+    if purge_inputs:
+        click.echo(WHY_NOT, err=True)
+        print_json([asdict(each) for each in purgeable(settings, customer)])
+        return
+    if not yes:
+        said = click.prompt(f"This removes all that is held of {customer}. Type the id again to go on", err=True)
+        if said != customer:
+            raise click.UsageError("that is another id; nothing was done")
+    try:
+        receipt = ask(settings, customer, request_id or secrets.token_hex(8), reason, wait_s)
+    except (ForgetFailedError, NoReceiptError) as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(FAILURE) from None
+    print_json(receipt)

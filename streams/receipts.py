@@ -1,0 +1,46 @@
+"""Receipts: what is on the topic of that name, and who is not to be told of again by it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from schemas.timestamp import to_ms
+from scoring.erased import NOWHERE, Erased, Erasure, Removed, Request
+from streams.connection import reader
+from streams.ends import records_to_end
+from streams.erasing import RECEIPTS, erasure_key
+from streams.operating.lag import partitions_of
+from streams.outbox import INPUTS
+from streams.settings import Settings
+
+__all__ = ["erased_on", "receipts"]
+
+
+def receipts(settings: Settings) -> list[Any]:
+    """Return the receipts that are on the broker, the last of each request; [] where there is no such topic.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If no broker answers.
+    """
+    found: dict[bytes, Any] = {}
+    with reader(settings) as consumer:
+        for place in partitions_of(consumer, (RECEIPTS,)):
+            for record in records_to_end(consumer, place):
+                if record.value is not None:
+                    found[record.key or b""] = orjson.loads(record.value)
+    return list(found.values())
+
+
+def erased_on(settings: Settings, found: Iterable[Any], partition: int | None = None) -> dict[bytes, Erasure]:
+    """Return who was forgotten, by hash, as a unit of a partition number takes it; offsets are of that one only."""
+    mine, told = Erased(erasure_key(settings)), dict[bytes, Erasure]()
+    for data in (event["data"] for event in sorted(found, key=lambda event: (event["time"], event["id"]))):
+        read = data["offsets"] if data["partition"] == partition else dict.fromkeys(INPUTS, 0)
+        request = Request(mine.hash(data["request_id"].encode()), NOWHERE, NOWHERE, Removed())
+        for name in map(bytes.fromhex, (data["customer"], *data["others"])):
+            offsets = [read[topic] for topic in INPUTS]
+            told[name] = Erasure(to_ms(data["received_at"]), offsets, data["refused"], data["key"], [request])
+    return told

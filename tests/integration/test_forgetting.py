@@ -1,0 +1,160 @@
+"""`recompra forget` on Apache Kafka: afterwards nothing names the customer on any disk, but what the receipt lists."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+from kafka import KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from schemas.timestamp import from_ms
+from streams.brokers.kafka_local import KafkaLocal
+from streams.changelog import changelog_topic
+from streams.cli.main import main
+from streams.connection import admin_client
+from streams.settings import Settings
+from streams.settings_sources import Loaded, environment_of, load
+from streams.topics import create, rule_names, wanted
+from tests.integration.faults.programs import PATIENCE_S, Program
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("forgetting")]
+
+WHO, BEFORE = "customer-who-is-forgotten", "visitor-who-is-forgotten"
+KEY = "a key of the privacy desk"
+NAMES = (WHO.encode(), BEFORE.encode())
+
+
+@pytest.fixture
+def broker(kafka_available: None, tmp_path: Path) -> Iterator[KafkaLocal]:
+    properties = {"log.cleaner.backoff.ms": "200", "log.initial.task.delay.ms": "100",
+                  "log.segment.delete.delay.ms": "100"}  # fmt: skip
+    with KafkaLocal(data_dir=tmp_path / "kafka", quiet=True, start_timeout_s=PATIENCE_S, properties=properties) as made:
+        yield made
+
+
+def eager(settings: Settings, topics: list[str]) -> None:
+    """Let segments be rolled, compacted, and rid of deletions within seconds."""
+    configs = {"segment.ms": "300", "min.cleanable.dirty.ratio": "0", "delete.retention.ms": "2000",
+               "max.compaction.lag.ms": "1000"}  # fmt: skip
+    with admin_client(settings) as client:
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs) for topic in topics])
+
+
+def send(producer: KafkaProducer, topic: str, customer: str, **said: Any) -> None:
+    ms = time.time_ns() // 1_000_000
+    value = {"messageId": f"{topic}-{customer}-{ms}", "timestamp": from_ms(ms), "userId": customer, **said}
+    producer.send(topic, orjson.dumps(value), key=customer.encode())
+
+
+def click(producer: KafkaProducer, customer: str, name: str, **properties: Any) -> None:
+    topic = {"Order Completed": "orders", "Consent Denied": "customers"}.get(name, "clickstream")
+    send(producer, topic, customer, type="track", event=name, properties=properties)
+    producer.flush(60)
+    time.sleep(0.002)  # another millisecond, another message
+
+
+def lives(producer: KafkaProducer) -> None:
+    """Looks, signs in, puts something into the cart, buys and refuses marketing."""
+    click(producer, BEFORE, "Product Viewed", product_id="p-1")
+    send(producer, "customers", WHO, type="alias", previousId=BEFORE)
+    click(producer, WHO, "Product Added", product_id="p-1", price=5.0, quantity=1)
+    click(producer, WHO, "Order Completed", order_id="o-1", total=5.0)
+    click(producer, WHO, "Consent Denied", channel="email")
+
+
+def naming(directory: Path, pattern: str) -> set[str]:
+    """Names of files whose bytes have one of the ids; what the broker is about to remove is none."""
+    found = set()
+    for path in filter(Path.is_file, directory.rglob(pattern)):
+        try:
+            data = path.read_bytes() if path.suffix not in (".deleted", ".cleaned", ".swap") else b""
+        except FileNotFoundError:
+            continue
+        if any(name in data for name in NAMES):
+            found.add(path.parent.name.rpartition("-")[0] or path.name)
+    return found
+
+
+def until(condition: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come about"
+        meanwhile()
+        time.sleep(0.3)
+
+
+def command(loaded: Loaded, *words: str) -> Result:
+    return CliRunner().invoke(main, list(words), env=environment_of(loaded.settings, loaded.origins))
+
+
+def test_nothing_on_any_disk_names_who_was_forgotten(broker: KafkaLocal, tmp_path: Path) -> None:
+    """Compacted topics, snapshots, metrics and logs are searched for the ids as bytes; each was there before.
+
+    The command says when no worker runs, prints one receipt however often it is asked, and `whatis` has nothing left;
+    what is read anew from the beginning brings nobody back.
+    """
+    loaded = load(broker=broker.address, partitions=1, commit_interval_s=0.2, session_timeout_s=6, web_port=0,
+                  state_dir=str(tmp_path / "state"), snapshot_interval="300ms", erasure_key=KEY)  # fmt: skip
+    settings = loaded.settings
+    create(settings, wanted(settings, rule_names(settings)))
+    compacted = [changelog_topic(settings), "scores", "content", "receipts"]
+    eager(settings, compacted)
+    logs, state = tmp_path / "kafka" / "data", tmp_path / "state"
+    with KafkaProducer(bootstrap_servers=broker.address) as producer:
+        lives(producer)
+        unasked = command(loaded, "forget", "nobody-yet", "--yes", "--request-id", "r-0")
+        assert unasked.exit_code == 1
+        assert "no worker" in unasked.output
+        worker = Program("worker", environment_of(settings, loaded.origins), ()).started()
+        try:
+            until(lambda: {changelog_topic(settings), "scores"} <= naming(logs, "*.log"))
+            until(lambda: bool(naming(state, "*.snapshot*")))
+            assert orjson.loads(command(loaded, "whatis", WHO).output)["former_ids"] == [BEFORE]
+            done = command(loaded, "forget", WHO, "--yes", "--request-id", "r-1")
+            assert done.exit_code == 0, done.output
+            receipt = orjson.loads(done.output)
+            assert receipt["data"]["removed"]["profile"]
+            assert receipt["data"]["removed"]["links"] == 1
+            assert receipt["data"]["refused"]
+            assert orjson.loads(command(loaded, "forget", WHO, "--yes", "--request-id", "r-1").output) == receipt
+            held = command(loaded, "whatis", WHO)
+            assert held.exit_code == 1
+            assert "marketing was refused is remembered" in held.output
+
+            def go_on() -> None:
+                """What comes later lets segments end: those alone are compacted."""
+                click(producer, "other", "Product Viewed", product_id="p-2")
+                for topic in ("scores", "content", "receipts"):
+                    producer.send(topic, None, key=b"roll")
+
+            until(lambda: not naming(logs, "*.log") & set(compacted), go_on)
+            assert "clickstream" in naming(logs, "*.log"), "records stay for their retention, as the receipt says"
+            until(lambda: bool(list(state.rglob("*.snapshot"))), go_on)
+            assert not naming(state, "*")
+            assert worker.ready_line is not None
+            with urlopen(worker.ready_line.partition("metrics=")[2].strip(), timeout=60) as answer:
+                metrics = answer.read()
+            assert b"recompra_customers_forgotten_total 2.0" in metrics
+            assert not any(name in metrics for name in NAMES)
+            worker.ask_to_end()
+            assert worker.ended() == 0
+            assert not any(name.decode() in line for name in NAMES for line in worker.errors)
+        finally:
+            worker.kill()
+    purge = command(loaded, "forget", WHO, "--purge-inputs")
+    listed = {(each["topic"], each["records"]) for each in orjson.loads(purge.stdout)}
+    assert {("orders", 1), ("clickstream", 1), ("deletions", 1)} <= listed
+    assert "nothing was deleted" in purge.stderr
+    assert command(loaded, "reset", "--to", "beginning", "--yes").exit_code == 0
+    worker = Program("worker", environment_of(settings, loaded.origins), ()).started()
+    try:
+        until(lambda: orjson.loads(command(loaded, "lag", "--json").output)["records"] == 0)
+        assert command(loaded, "whatis", WHO).exit_code == 1
+        assert orjson.loads(command(loaded, "whatis", "other").output)["profile"] is not None
+    finally:
+        worker.kill()
