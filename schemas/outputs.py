@@ -295,7 +295,7 @@ class ReceiptData(Struct, forbid_unknown_fields=True):
     `customer` and `others` (other ids of the same person) are hashes keyed with what `key` names. `offsets` are the
     next to read of each input then: what lies before them, or was received before `received_at`, is skipped wherever it
     is read again. `refused` says that a refusal of marketing is remembered under the hashes; `partitions` are
-    others that have an id of the same person, which has to be asked for by itself.
+    others that have an id of the same person, and write receipts of their own.
     """
 
     request_id: Text

@@ -5,6 +5,7 @@ then, with the commit after that, is it sent and deleted here. So what is sent i
 records are read again after a crash.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from scoring.transfer import Give
@@ -34,6 +35,12 @@ class Departures:
         """Who asks for an id that has not left yet."""
         asked = self.asked.get(former)
         return None if asked is None else asked[0]
+
+    def drop(self, customers: Collection[bytes]) -> None:
+        """Let nothing leave of customers who are forgotten."""
+        for each in customers:
+            self.asked.pop(each, None)
+        self.packed = [give for give in self.packed if give.origin not in customers]
 
     def sent(self) -> list[Give]:
         """What is to be sent now; it is forgotten here."""

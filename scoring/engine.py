@@ -401,6 +401,8 @@ class Engine:
         if isinstance(transfer, Ask):
             self._asked(transfer, offset)
             return outcome
+        if self.voids(transfer):
+            return outcome
         row, to, via = self.arrive(transfer)
         if row < 0:
             outcome.transfers.append(structs.replace(transfer, to=to, via=via))
@@ -632,11 +634,17 @@ class Engine:
         self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int]
     ) -> Forgotten:
         """Remove a person under all ids that are known, as a request says: see `scoring.forgetting`."""
-        return self._forgetting.forget(customer, request, place, at_ms, offsets, self.rules, self._slots.names)
+        forgotten = self._forgetting.forget(customer, request, place, at_ms, offsets, self.rules, self._slots.names)
+        self.departures.drop(forgotten.ids)
+        return forgotten
+
+    def voids(self, sent: Give | Forward) -> bool:
+        """Whether what another partition sends is of somebody who was forgotten meanwhile, and is to be left."""
+        return self._forgetting.voids(sent)
 
     def finish_erasures(self, source: int, next_offset: int) -> None:
         """After a restore: remove what a crash left of those whose requests were not committed."""
-        self._forgetting.finish(set(self.erased.undone(source, next_offset)))
+        self.departures.drop(self._forgetting.finish(set(self.erased.undone(source, next_offset))))
         for name, row in self.profiles.index.items() if len(self.erased) else ():
             if (erasure := self.erased.find(name)) is not None:
                 self.returned.add(row)

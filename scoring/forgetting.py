@@ -15,6 +15,7 @@ from scoring.rules.rule import ForEach
 from scoring.side import Side
 from scoring.sides import Sides
 from scoring.stored import Stored
+from scoring.transfer import Forward, Give
 
 __all__ = ["Forgetting", "Forgotten", "Left", "refuse_all"]
 
@@ -106,11 +107,24 @@ class Forgetting:
             erased.known[erased.hash(customer)].refused,
         )
 
-    def finish(self, hashes: Collection[bytes]) -> None:
-        """Remove whatever is left of those whose rows were not all removed before a crash; O(customers)."""
+    def voids(self, sent: Give | Forward) -> bool:
+        """Whether what another partition sends is of somebody who was forgotten while it was under way.
+
+        That is an event which was received before the request, or a history that nobody here asks for any more.
+        """
+        ids = (sent.origin, sent.to, *sent.via) if len(self._erased) else ()
+        known = [erasure for each in dict.fromkeys(ids) if (erasure := self._erased.find(each)) is not None]
+        if isinstance(sent, Forward):
+            return any(sent.timestamp <= erasure.at_ms for erasure in known)
+        return bool(known) and not any(each in self._links.owner for each in (sent.origin, *sent.via))
+
+    def finish(self, hashes: Collection[bytes]) -> list[bytes]:
+        """Remove whatever a crash left of those with these hashes, and name them; O(customers)."""
         names = [*self._profiles.index, *self._links.owner] if hashes else ()
-        for each in [name for name in dict.fromkeys(names) if self._erased.hash(name) in hashes]:
+        left = [name for name in dict.fromkeys(names) if self._erased.hash(name) in hashes]
+        for each in left:
             self._remove(self._profiles.find(each), (each, *self._links.of(each)))
+        return left
 
     def _remove(self, row: int, everybody: Sequence[bytes]) -> int:
         """Let nothing be left of a row (-1: none) and of the ids that lead to it; return the examples that waited."""

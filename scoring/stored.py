@@ -131,8 +131,10 @@ class Stored:
 
     def erase(self, customers: Iterable[bytes], owner: bytes, examples_ms: Iterable[int]) -> None:
         """Let no row be left of customers, nor of the examples of one of them, made at these times."""
-        for customer in customers:
+        erased = dict.fromkeys(customers)
+        for customer in erased:
             self._removed += [SIDE + customer, PROFILE + customer, LINK + customer]
+        self.gone = [customer for customer in self.gone if customer not in erased]  # who may come again at once
         self._removed += [_example_key(ms, owner) for ms in examples_ms]
 
     def changes(self, meta: Meta) -> list[tuple[bytes, bytes | None]]:

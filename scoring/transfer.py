@@ -6,7 +6,7 @@ come.
 
 import msgspec
 
-__all__ = ["Ask", "Forward", "Give", "Transfer"]
+__all__ = ["Ask", "Forget", "Forward", "Give", "Transfer"]
 
 
 class Ask(msgspec.Struct, tag="ask", array_like=True, frozen=True):
@@ -66,4 +66,12 @@ class Forward(msgspec.Struct, tag="event", array_like=True, frozen=True):
     via: list[bytes] = []
 
 
-Transfer = Ask | Give | Forward
+class Forget(msgspec.Struct, tag="forget", array_like=True, frozen=True):
+    """A request to forget somebody, received at `at_ms`, who came under the id `to`, too."""
+
+    to: bytes
+    request: str
+    at_ms: int
+
+
+Transfer = Ask | Give | Forward | Forget

@@ -12,6 +12,7 @@ from scoring.engine import Engine
 from scoring.erased import Erased
 from scoring.forgetting import Forgotten, Left
 from scoring.kinds import Source
+from scoring.transfer import Forget
 from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
 from streams.erasing import RECEIPTS, TOMBSTONES, read_request, receipt
@@ -81,6 +82,14 @@ class Deletions:
         counts.applied += 1
         self._done += 1
 
+    def do_elsewhere(self, asked: Forget, offset: int, offsets: Sequence[int]) -> None:
+        """Do what another partition was asked for, whose customer came under an id of ours too; once."""
+        engine, place = self._engine, (int(Source.TRANSFERS), offset)
+        if engine.erased.done(asked.to, asked.request) is None:
+            forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets))
+            self._tell(asked.to, asked.request, forgotten)
+            self._done += 1
+
     def _tell(self, customer: bytes, request: str, forgotten: Forgotten) -> None:
         outbox, erased = self._outbox, self._engine.erased
         whose = erased.hash(customer)
@@ -97,6 +106,8 @@ class Deletions:
         event = receipt(request, forgotten, erasure.key, whose, self._partition, erasure.at_ms, offsets, sorted(others))
         outbox.put(RECEIPTS, f"{request}/{whose.hex()}".encode(), event)
         outbox.told["forgotten",] += 1
+        for each in forgotten.elsewhere:
+            outbox.transfer(Forget(each, request, erasure.at_ms))
 
     def _tell_audience(self, left: Left, stamp: str) -> None:
         customer = left.customer.decode()

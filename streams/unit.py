@@ -25,7 +25,7 @@ from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.sides import Detail
 from scoring.stored import Copied
-from scoring.transfer import Forward, Transfer
+from scoring.transfer import Forget, Forward, Transfer
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
 from streams.deletions import Deletions, skip_erased, whose
@@ -401,8 +401,13 @@ class Unit:
 
     def _take_transfer(self, record: Record) -> None:
         told = _transfer(record.value or b"")
+        if isinstance(told, Forget):
+            self._deletions.do_elsewhere(told, record.offset, self._next[:N_INPUTS])
+            return
         causes: Sequence[tuple[int, Record]]
         if isinstance(told, Forward):
+            if self.engine.voids(told):
+                return
             row, to, via = self.engine.arrive(told)
             if row < 0:
                 self.outbox.transfer(msgspec.structs.replace(told, to=to, via=via))
@@ -592,7 +597,8 @@ class Unit:
                 self._moved.add(source)
                 self._touched += 1
         self.engine.restored()
-        self.engine.finish_erasures(Source.DELETIONS, self._next[Source.DELETIONS])
+        for source in (Source.DELETIONS, Source.TRANSFERS):
+            self.engine.finish_erasures(source, self._next[source])
         self._touched += len(self.engine.departures.packed)
         self.engine.counts = Counts(*self._counted or ())
         self.counts_before = replace(self.engine.counts)

@@ -183,6 +183,77 @@ def test_a_circle_over_partitions_and_within_one_ends() -> None:
     assert sum(floor.root(customer.encode()) == customer.encode() for customer in CUSTOMERS) == 3
 
 
+@pytest.mark.parametrize("named", ["c0", "c1"])
+def test_whoever_is_forgotten_is_forgotten_where_they_went(named: str) -> None:
+    """A request under either id removes what is on both partitions; what is told next begins from nothing."""
+    view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
+    floor = Floor(RULES, SETTINGS)
+    floor.say(Said("c1", START_MS, view))
+    floor.say(Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    assert floor.row(b"c0")["total"][Kind.PRODUCT_VIEWED] == 1
+    floor.ask_to_forget(named, START_MS + 2)
+    floor.settle()
+    assert not [key for rows in floor.rows.values() for key in rows if b"c0" in key or b"c1" in key]
+    for customer in ("c0", "c1"):
+        floor.say(Said(customer, START_MS + HOUR_MS, view))
+    floor.settle()
+    assert [floor.row(each)["total"][Kind.PRODUCT_VIEWED] for each in (b"c0", b"c1")] == [1, 1]
+
+
+@pytest.mark.parametrize("under_way", ["a history", "an event"])
+def test_what_is_under_way_brings_nobody_back(under_way: str) -> None:
+    """Whoever is forgotten while their history, or a later event, is between two partitions stays forgotten."""
+    view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
+    floor = Floor(RULES, SETTINGS)
+    floor.say(Said("c1", START_MS, view))
+    floor.say(Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    owner, former = home(b"c0"), home(b"c1")
+    if under_way == "an event":
+        floor.settle()
+        floor.say(Said("c1", START_MS + 2, view))
+    floor.move(owner, 2)
+    floor.commit(owner)
+    for _ in range(2):
+        floor.move(former, 0)
+        floor.move(former, 3)
+        floor.commit(former)
+    assert floor.read[3, owner] < len(floor.logs[3, owner])
+    floor.ask_to_forget("c0", START_MS + 3)
+    floor.move(owner, 4)
+    floor.settle()
+    assert not [key for rows in floor.rows.values() for key in rows if b"c0" in key or b"c1" in key]
+    floor.say(Said("c0", START_MS + HOUR_MS, view))
+    floor.settle()
+    assert floor.row(b"c0")["total"][Kind.PRODUCT_VIEWED] == 1
+
+
+def test_whoever_is_forgotten_before_they_leave_does_not() -> None:
+    """A history that was asked for and is not sent yet is not sent, and no link to whoever asked stays behind."""
+    view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
+    for commits in (0, 1):
+        floor = Floor(RULES, SETTINGS)
+        floor.say(Said("c1", START_MS, view))
+        floor.say(Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+        owner, former = home(b"c0"), home(b"c1")
+        for partition, source in ((owner, 2), (former, 0)):
+            floor.move(partition, source)
+            floor.commit(partition)
+        floor.move(former, 3)
+        for _ in range(commits):
+            floor.commit(former)
+        floor.ask_to_forget("c1", START_MS + 2)
+        floor.move(former, 4)
+        floor.say(Said("c1", START_MS + HOUR_MS, view))
+        floor.move(former, 0)
+        floor.commit(former)
+        assert not floor.units[former].engine.links.owner
+        assert not [value for topic, _, value in floor.outputs[former] if topic == "transfers" and b"give" in value]
+        floor.crash(former)
+        floor.settle()
+        assert floor.row(b"c1")["total"][Kind.PRODUCT_VIEWED] == 1
+
+
 def test_what_is_not_sent_twice_is_what_was_stored() -> None:
     """A crash after the outputs and before the rows sends the history again: it is taken once, and so are events."""
     view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}

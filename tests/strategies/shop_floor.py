@@ -9,6 +9,7 @@ import orjson
 
 from schemas.timestamp import from_ms
 from scoring.engine import EngineSettings
+from scoring.kinds import Source
 from scoring.rules import RuleSet
 from scoring.rules.book import RuleBook
 from streams.unit import Unit, UnitOptions
@@ -49,7 +50,15 @@ class Floor:
     unit_class: Callable[..., Unit] = Unit
 
     def __post_init__(self) -> None:
-        self.options = UnitOptions(self.settings, self.rules, 600_000, False, 10_000, partition_of=home)
+        self.options = UnitOptions(
+            self.settings,
+            self.rules,
+            600_000,
+            False,
+            10_000,
+            partition_of=home,
+            erasure_key=b"a secret of the privacy desk",
+        )
         self.units = [self._built(partition) for partition in range(3)]
         self.read: dict[tuple[int, int], int] = defaultdict(int)
         self.number = 0
@@ -60,6 +69,11 @@ class Floor:
         value = {"messageId": f"m{self.number}", "timestamp": from_ms(said.ms), **said.call}
         value.setdefault("userId", said.customer)
         self._append(said.source, home(said.customer.encode()), said.customer.encode(), orjson.dumps(value), said.ms)
+
+    def ask_to_forget(self, customer: str, ms: int) -> None:
+        """Put a request where its customer is at home."""
+        request = {"request_id": f"request-{customer}", "customer_id": customer, "requested_at": from_ms(ms)}
+        self._append(Source.DELETIONS, home(customer.encode()), customer.encode(), orjson.dumps(request), ms)
 
     def move(self, partition: int, source: int) -> None:
         """Let a partition read and apply what there is of one source."""
@@ -105,7 +119,7 @@ class Floor:
         for _ in range(60):
             before = sum(map(len, self.logs.values()))
             for partition in range(3):
-                for source in range(4):
+                for source in range(5):
                     self.move(partition, source)
                 self.commit(partition)
             pending = any(unit.status().pending for unit in self.units)
