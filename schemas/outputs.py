@@ -336,7 +336,8 @@ class ExampleData(Struct, forbid_unknown_fields=True):
 
     `score`, `percentile` and `model_version` are what was served when it was made, for judging quality;
     `orders` counts the orders before (0: a prospect); `since_days`, `net` and `gap_days` are the days since the last
-    one, what all came to less what was given back, and the usual gap: what types of customers are told by.
+    one, what all came to less what was given back, and the usual gap: what types of customers are told by. `points`
+    is the balance of points, left out where it is unknown or no rule ranks by it.
     """
 
     customer_id: Text
@@ -354,6 +355,7 @@ class ExampleData(Struct, forbid_unknown_fields=True):
     since_days: float | None = None
     net: float = 0.0
     gap_days: float | None = None
+    points: float | None = None
 
 
 class WatermarkData(Struct, forbid_unknown_fields=True):

@@ -7,6 +7,8 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from scoring.gates.standing import Standing
 from scoring.kernel import Points
@@ -14,12 +16,13 @@ from scoring.object_lists import Crossing, Purchases
 from scoring.open_object import About
 from scoring.profile import DAY_MS
 from scoring.rules import Rule, RuleSet
-from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, Carry
+from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, POINTS, Carry
 from scoring.rules.columns import STEPS, Column
 from scoring.rules.expression import value
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
+from scoring.tiers import tier_rank
 
 __all__ = [
     "MOST",
@@ -116,7 +119,7 @@ class Carried:
     products
         What it is about, first the object itself.
     figures
-        The values that the rule names, by their text; None where unknown.
+        The values that the rule names, by their text, and the rank within the tier; None where unknown.
     seen, steps
         The products looked at last, and what was done last on the site, newest first.
     order
@@ -178,10 +181,11 @@ class Carrying:
         points: Points,
         names: Mapping[int, str],
         shop: ShopSnapshot | None,
+        balances: NDArray[np.float64],
     ) -> Carried:
         """What the action of a crossing carries, when leaving only what it is about.
 
-        `names` are those of products and categories by number.
+        `names` are those of products and categories by number, `balances` what customers have of points (`tier_rank`).
         """
         words, i = rule.carries, crossing.point
         viewed, kept = points.viewed[i].tolist(), points.viewed_ms.shape[1]
@@ -201,10 +205,10 @@ class Carrying:
         if shop is not None and Carry.BEST_SELLERS in words:
             found.best_sellers = _best_sellers(noted, shop)
         if rule.carried_columns or rule.figures:
-            self._read(rule, points, i, found)
+            self._read(rule, points, i, found, balances)
         return found
 
-    def _read(self, rule: Rule, points: Points, i: int, found: Carried) -> None:
+    def _read(self, rule: Rule, points: Points, i: int, found: Carried, balances: NDArray[np.float64]) -> None:
         """Fill in what is read off the columns of the point."""
         words, columns, place = rule.carries, points.columns[i].tolist(), self._place
         now_ms = int(points.time_ms[i])
@@ -218,6 +222,11 @@ class Carrying:
 
         if rule.figures:
             found.figures = [(text, _known(value(number, read))) for text, number in rule.figures]
+        if Carry.TIER_RANK in words:
+            found.figures = [
+                *found.figures,
+                (Carry.TIER_RANK.value, _known(tier_rank(read(POINTS), rule.marks, balances))),
+            ]
         if Carry.STEPS in words:
             found.steps = _steps(when)
         if Carry.CONTACTS in words:

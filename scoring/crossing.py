@@ -6,6 +6,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.carried import Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
@@ -92,6 +93,7 @@ class _Knowing(NamedTuple):
     customers: Sequence[bytes]
     price: float
     shop: ShopSnapshot | None
+    balances: NDArray[np.float64]
     merging: tuple[int, int] | None
 
 
@@ -218,15 +220,17 @@ class Crossings:
         products: Mapping[int, str],
         customers: Sequence[bytes],
         price: float,
-        shop: ShopSnapshot | None = None,
+        shop: ShopSnapshot | None,
+        balances: NDArray[np.float64],
         merging: tuple[int, int] | None = None,
     ) -> list[Action]:
         """The action of each crossing, with the gates that withhold it; in order.
 
         `place` has by point the element of `scores` that belongs to it. `price` is what a contact must be worth, in
-        score. `merging` is source and offset of what made two customers one, if that is the cause.
+        score, `balances` what customers have of points. `merging` is source and offset of what made two customers one,
+        if that is the cause.
         """
-        knowing = _Knowing(points, scores, sides, products, customers, price, shop, merging)
+        knowing = _Knowing(points, scores, sides, products, customers, price, shop, balances, merging)
         moments = _moments(found, points, events, scores, place)
         return [self._action(*each, knowing) for each in zip(found, moments, strict=True)]
 
@@ -287,7 +291,9 @@ class Crossings:
             previous=moment.previous,
             groups=groups,
             changes=changes,
-            carried=self._carrying.carried(rule, crossing, noted, knowing.points, knowing.products, knowing.shop),
+            carried=self._carrying.carried(
+                rule, crossing, noted, knowing.points, knowing.products, knowing.shop, knowing.balances
+            ),
             model_version=scores.model_version,
             shop_version=scores.shop_version,
             warming_up=scores.warming_up,

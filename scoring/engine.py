@@ -55,7 +55,7 @@ from scoring.queue import grown, new_heap
 from scoring.readings import FACTS
 from scoring.recent import WITHIN
 from scoring.rules import RuleSet
-from scoring.rules.carry import Carry
+from scoring.rules.carry import POINTS, Carry
 from scoring.rules.columns import Column, Expected, Field, Op
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
@@ -184,6 +184,8 @@ class Engine:
         self._filled = [(c, which) for c, which in fields if which in served]
         self._cheaper_asked = any(which == Field.SEEN_CHEAPER for _, which in self._filled)
         self._told_of = any(which in _TOLD_OF for _, which in self._filled)
+        ranked = any(Carry.TIER_RANK in rule.carries for rule in rules.rules)
+        self._balance = rules.columns.index(POINTS) if ranked else None
 
     @staticmethod
     def _read_for(rules: RuleSet, layout: Layout) -> Reading:
@@ -565,7 +567,7 @@ class Engine:
         price = model.score_at(self.settings.gates.budget_percentile)
         outcome.actions += self.crossings.actions(
             found, points, NO_EVENTS, scores, {0: 0}, self.sides, self.products, self.profiles.keys, price, self.shop,
-            cause,
+            model.balances, cause,
         )  # fmt: skip
 
     def _applied(self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes | None]) -> Outcome:
@@ -765,7 +767,7 @@ class Engine:
             price = model.score_at(self.settings.gates.budget_percentile)
             outcome.actions += self.crossings.actions(
                 found, points, events, outcome.scores[-1], place, self.sides, self.products, self.profiles.keys, price,
-                self.shop,
+                self.shop, model.balances,
             )  # fmt: skip
         orders = np.rint(np.expm1(points.X[:m, LOG_ORDERS]))
         if self.contents is not None:
@@ -773,7 +775,7 @@ class Engine:
             outcome.content += self.contents.decide(
                 self.profiles.rows, points, m, scored, orders, self.products, self.shop
             )
-        self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up)
+        self.pending.make(points, m, score, percentile, orders, model.version, model.warming_up, self._balance)
 
     def _who(self, facts: NDArray[np.float64], score: NDArray[np.float64]) -> Who:
         """Types, stages and values from (n, FACTS) facts; nothing is predicted while warming up."""

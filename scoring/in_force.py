@@ -17,7 +17,7 @@ __all__ = ["Model", "blank_model", "in_force"]
 class Model(NamedTuple):
     """The model in force, as the kernel wants it; `slow` scores where it is not linear.
 
-    `shop` is what customers' types, stages and values are told by.
+    `shop` is what customers' types, stages and values are told by, `balances` by what their rank within a tier is.
     """
 
     version: int
@@ -25,6 +25,7 @@ class Model(NamedTuple):
     scorer: LinearScorer
     quantiles: NDArray[np.float64]
     shop: ShopTable
+    balances: NDArray[np.float64]
     slow: SlowScorer | None = None
 
     def score_at(self, percentile: float) -> float:
@@ -41,7 +42,7 @@ def blank_model() -> Model:
     for number, value in WARM_UP_WEIGHTS:
         weight[number] = value
     scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
-    return Model(0, True, scorer, np.zeros(0), unknown_shop())
+    return Model(0, True, scorer, np.zeros(0), unknown_shop(), np.zeros(0))
 
 
 def in_force(snapshot: Snapshot) -> Model:
@@ -50,4 +51,4 @@ def in_force(snapshot: Snapshot) -> Model:
     slow = SlowScorer.of(snapshot) if snapshot.scorer is None else None
     quantiles = blank.quantiles if snapshot.warming_up else snapshot.quantiles
     scorer = snapshot.scorer or blank.scorer
-    return Model(snapshot.version, snapshot.warming_up, scorer, quantiles, snapshot.shop, slow)
+    return Model(snapshot.version, snapshot.warming_up, scorer, quantiles, snapshot.shop, snapshot.balances, slow)

@@ -31,6 +31,9 @@ ALL, CUSTOMERS, PROSPECTS = "all", "customers", "prospects"
 RECENT_ROWS = 1000
 """Rows behind the percentiles: a rank is then right to about 0.015, and a snapshot takes some 150 KB."""
 
+RANKED = 100
+"""Balances of points from which on there is a table of them: a share is then right to about 0.05."""
+
 
 @dataclass(frozen=True, slots=True)
 class LearnerConfig:
@@ -118,7 +121,8 @@ class Learner:
         self._model = self.config.estimator()
         self._intercept = RunningIntercept(float(self.config.calibration_examples))
         self._recent = RecentRows(RECENT_ROWS, N_FEATURES)
-        self._facts = RecentFacts(RECENT_ROWS)
+        self._facts = RecentFacts(RECENT_ROWS, 4)
+        self._balances = RecentFacts(RECENT_ROWS, 1)
         self._last = (NEVER, "")
         self._last_hash = ""
         self._ready_version = 0  # the first snapshot that was not warming up; 0 while there is none
@@ -172,6 +176,7 @@ class Learner:
         self._intercept.learn(logits, y)
         self._recent.extend(rows)
         self._facts.extend([(one.since_days, float(one.orders), one.net, one.gap_days) for one in examples])
+        self._balances.extend([(one.points,) for one in examples if not math.isnan(one.points)])
         self.seen += len(examples)
         self.positives += int(y.sum())
 
@@ -222,6 +227,7 @@ class Learner:
             scorer=scorer,
             quantiles=self._quantiles(scorer),
             shop=shop_table(*self._facts.columns),
+            balances=self._balance_table(),
             learned_ms=self.learned_ms,
             examples_seen=self.seen,
             positives=self.positives,
@@ -246,6 +252,10 @@ class Learner:
         assert isinstance(self._model, RiverModel)
         return quantile_table(self._model.logits(rows) + self._intercept.shift, points)
 
+    def _balance_table(self) -> FloatArray:
+        [balances] = self._balances.columns
+        return quantile_table(balances, self.config.percentile_points) if len(balances) >= RANKED else np.empty(0)
+
     def metrics(self) -> dict[str, float]:
         """Prequential figures as ``segment.figure``, over everything judged and, for ALL, the last months."""
         found = {"base_rate": self.base_rate, "calibration_shift": self._intercept.shift}
@@ -268,6 +278,8 @@ class Learner:
             recent_seen=self._recent.seen,
             facts=self._facts.to_bytes(),
             facts_seen=self._facts.seen,
+            balances=self._balances.to_bytes(),
+            balances_seen=self._balances.seen,
             quality=self.quality.state(),
         )
         return zlib.compress(msgspec.msgpack.encode(state), 6)
@@ -316,6 +328,7 @@ class Learner:
         learner._intercept.shift, learner._intercept.information = state.shift, state.information
         learner._recent.restore(state.recent, state.recent_seen)
         learner._facts.restore(state.facts, state.facts_seen)
+        learner._balances.restore(state.balances, state.balances_seen)
         learner.quality.restore(state.quality)
         learner._model.restore(state.estimator)
         return learner
@@ -334,6 +347,8 @@ class _State(msgspec.Struct):
     quality: dict[str, bytes]
     facts: bytes = b""
     facts_seen: int = 0
+    balances: bytes = b""
+    balances_seen: int = 0
 
 
 def _read(data: bytes) -> _State:

@@ -67,6 +67,8 @@ class Example:
         Whether what was served came from the warm-up ranking.
     since_days, net, gap_days
         As in `scoring.types.Facts`, for the shop's table.
+    points
+        The balance of points at `made_ms`; NaN where it is unknown or no rule ranks by it.
     """
 
     id: str
@@ -86,6 +88,7 @@ class Example:
     since_days: float = math.nan
     net: float = 0.0
     gap_days: float = math.nan
+    points: float = math.nan
 
 
 class SnapshotRefused(ValueError):  # noqa: N818 - it is the answer, not a fault
@@ -114,6 +117,8 @@ class Snapshot:
         (Q,) float64, increasing logits at the ranks ``linspace(0, 1, Q)``; empty while unknown.
     shop
         What customers' types, stages and values are told by.
+    balances
+        (B,) float64, increasing balances of points at the ranks ``linspace(0, 1, B)``; empty while too few are known.
     last_example
         Stable hash of the id of the last example learned: the id itself names a customer.
     state
@@ -136,6 +141,7 @@ class Snapshot:
     scorer: LinearScorer | None
     quantiles: FloatArray
     shop: ShopTable = field(default_factory=unknown_shop)
+    balances: FloatArray = field(default_factory=lambda: np.empty(0))
     learned_ms: int = -(2**62)
     examples_seen: int = 0
     positives: int = 0
@@ -158,6 +164,7 @@ class Snapshot:
             scorer=None if self.scorer is None else _pack_scorer(self.scorer),
             quantiles=self.quantiles.astype("<f8").tobytes(),
             shop=self.shop.to_array().astype("<f8").tobytes(),
+            balances=self.balances.astype("<f8").tobytes(),
             learned_ms=self.learned_ms,
             examples_seen=self.examples_seen,
             positives=self.positives,
@@ -206,6 +213,7 @@ class Snapshot:
             scorer=None if wire.scorer is None else _unpack_scorer(wire.scorer),
             quantiles=np.frombuffer(wire.quantiles, "<f8").astype(np.float64),
             shop=ShopTable.of_array(np.frombuffer(wire.shop, "<f8").astype(np.float64)),
+            balances=np.frombuffer(wire.balances, "<f8").astype(np.float64),
             learned_ms=wire.learned_ms,
             examples_seen=wire.examples_seen,
             positives=wire.positives,
@@ -244,6 +252,7 @@ class _Wire(msgspec.Struct):
     watermarks: dict[int, int]
     metrics: dict[str, float]
     shop: bytes = b""
+    balances: bytes = b""
 
 
 def _decode(data: bytes) -> _Wire:
@@ -264,6 +273,7 @@ def _decode(data: bytes) -> _Wire:
         wire = msgspec.msgpack.decode(body, type=_Wire)
         odd = (
             len(wire.quantiles) % 8
+            or len(wire.balances) % 8
             or len(wire.shop) not in _TABLE_BYTES
             or (wire.scorer is not None and len(wire.scorer.arrays) % 24)
         )

@@ -31,6 +31,7 @@ class _Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
     since_days: float = math.nan
     net: float = 0.0
     gap_days: float = math.nan
+    points: float = math.nan
 
 
 class PendingExamples:
@@ -51,11 +52,23 @@ class PendingExamples:
         return len(self._waiting)
 
     def make(
-        self, points: Points, m: int, score: Any, percentile: Any, orders: Any, version: int, warming_up: bool
+        self,
+        points: Points,
+        m: int,
+        score: Any,
+        percentile: Any,
+        orders: Any,
+        version: int,
+        warming_up: bool,
+        balance: int | None,
     ) -> None:
-        """Keep an example for each of the first `m` points that the kernel chose, with what was served (m,)."""
+        """Keep an example for each of the first `m` points that the kernel chose, with what was served (m,).
+
+        `balance` is the column that has what they have of points, None where no rule ranks by it.
+        """
         for i in np.flatnonzero(points.cause[:m] & EXAMPLE).tolist():
             key = int(points.row[i]), int(points.time_ms[i])
+            tabled: tuple[float, float, float] = tuple(points.facts[i, _TABLED].tolist())
             self._waiting[key] = msgspec.msgpack.encode(
                 _Waiting(
                     points.X[i].astype("<f4").tobytes(),
@@ -65,7 +78,8 @@ class PendingExamples:
                     version,
                     warming_up,
                     self._feature_version,
-                    *points.facts[i, _TABLED].tolist(),
+                    *tabled,
+                    points=math.nan if balance is None else float(points.columns[i, balance]),
                 )
             )
             self._dirty[key] = None
@@ -106,6 +120,7 @@ class PendingExamples:
                     since_days=waiting.since_days,
                     net=waiting.net,
                     gap_days=waiting.gap_days,
+                    points=waiting.points,
                 )
             )
 

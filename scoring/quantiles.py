@@ -1,5 +1,7 @@
 """Percentiles: where a customer's log-odds stand among those of recent examples, by the same weights."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,27 +51,23 @@ class RecentRows:
 
 
 class RecentFacts:
-    """What the last `capacity` examples say of their customers, in a ring: the shop's table is made from it.
+    """What the last `capacity` examples say of their customers, so many numbers each, in a ring."""
 
-    Each has days since the last order, orders, their net worth, and the usual gap in days.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._ring = np.zeros((capacity, 4))
+    def __init__(self, capacity: int, facts: int) -> None:
+        self._ring = np.zeros((capacity, facts))
         self.seen = 0
 
-    def extend(self, facts: list[tuple[float, float, float, float]]) -> None:
+    def extend(self, facts: Sequence[tuple[float, ...]]) -> None:
         """Add the facts of m examples in order; the oldest leave."""
         capacity = len(self._ring)
-        last = facts[-capacity:]
+        last = np.reshape(facts[-capacity:], (-1, self._ring.shape[1]))
         self._ring[(self.seen + len(facts) - len(last) + np.arange(len(last))) % capacity] = last
         self.seen += len(facts)
 
     @property
-    def columns(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Days since the last order, orders, net worth, usual gap: (n,) each, n at most the capacity."""
-        since, orders, net, gap = self._ring[: self.seen].T
-        return since, orders, net, gap
+    def columns(self) -> tuple[FloatArray, ...]:
+        """The numbers of one kind, (n,) each, n at most the capacity."""
+        return tuple(self._ring[: self.seen].T)
 
     def to_bytes(self) -> bytes:
         """The facts as bytes, in the order of the ring."""
@@ -77,7 +75,7 @@ class RecentFacts:
 
     def restore(self, data: bytes, seen: int) -> None:
         """Go on from what `to_bytes` gave, after `seen` examples in all."""
-        facts = np.frombuffer(data, "<f8").reshape(-1, 4)
+        facts = np.frombuffer(data, "<f8").reshape(-1, self._ring.shape[1])
         self._ring[: len(facts)] = facts
         self.seen = seen
 

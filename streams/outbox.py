@@ -3,6 +3,7 @@
 Ids are functions of the input: whoever gets a record twice can tell.
 """
 
+import math
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -195,6 +196,8 @@ class Outbox:
             "net": example.net,
             "gap_days": example.gap_days,
         }
+        if not math.isnan(example.points):
+            data["points"] = example.points
         stamp = from_ms(resolved_ms)
         value = cloud_event(example.id, "recompra.example", "example.v1", example.customer, stamp, data)
         self.put("examples", example.customer.encode(), value)

@@ -5,7 +5,10 @@ from enum import StrEnum
 from scoring.kinds import Kind
 from scoring.rules.columns import LATELY, STEPS, Column, Field, Op
 
-__all__ = ["CARRIED_COLUMNS", "CARRY_WORDS", "OPINIONS", "Carry"]
+__all__ = ["CARRIED_COLUMNS", "CARRY_WORDS", "OPINIONS", "POINTS", "Carry"]
+
+POINTS = Column(Op.FIELD, Field.POINTS)
+"""The balance of points, by which customers of one tier are ranked."""
 
 
 class Carry(StrEnum):
@@ -28,6 +31,7 @@ class Carry(StrEnum):
     BEST_SELLERS = "best_sellers"
     EXPECTED = "expected"
     CHEAPER = "cheaper"
+    TIER_RANK = "tier_rank"
 
 
 CARRY_WORDS: frozenset[str] = frozenset(Carry)
@@ -52,5 +56,6 @@ CARRIED_COLUMNS: dict[Carry, tuple[Column, ...]] = {
         column for kind, field in OPINIONS.values() for column in (Column(Op.SINCE, kind), Column(Op.FIELD, field))
     ),
     Carry.EXPECTED: (Column(Op.SINCE, Kind.ORDER_COMPLETED), Column(Op.FIELD, Field.MEAN_GAP_DAYS)),
+    Carry.TIER_RANK: (POINTS,),
 }
 """What is read of the row for a word, so that it is kept there."""

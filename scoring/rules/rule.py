@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
 
-from scoring.rules.carry import CARRIED_COLUMNS, CARRY_WORDS, Carry
+from scoring.rules.carry import CARRIED_COLUMNS, CARRY_WORDS, POINTS, Carry
 from scoring.rules.columns import FIELDS, ITS_KINDS, ITS_OPS, Column, Expected, Field, Op
 from scoring.rules.expression import All, AnyOf, Constant, Not, Number, Truth, columns_of, columns_of_value
 from scoring.rules.hysteresis import conflict
@@ -331,6 +331,9 @@ class Rule:
             if word in self.carries and self.for_each is not of:
                 remedy = f"write for_each: {of}, or leave it away"
                 raise RuleError(self.name, "carries", word, f"is known only where a list is one of {of}", remedy)
+        if Carry.TIER_RANK in self.carries and not (self.marks and POINTS in self.columns):
+            reason, remedy = f"is known only between {MARKS} of points", "give the rule such, or leave it away"
+            raise RuleError(self.name, "carries", Carry.TIER_RANK, reason, remedy)
 
     def _check_parameters_used(self) -> None:
         words = set(re.findall(r"\w+", f"{self.enter} {self.exit or ''} {' '.join(self.carries)}"))

@@ -68,6 +68,7 @@ def read_example(value: bytes) -> Example | Watermark:
         since_days=math.nan if data.since_days is None else data.since_days,
         net=data.net,
         gap_days=math.nan if data.gap_days is None else data.gap_days,
+        points=math.nan if data.points is None else data.points,
     )
 
 

@@ -71,6 +71,8 @@ SNAPSHOT = Snapshot(
     shop=ShopTable(
         RfmCuts(*np.array([[20.0, 45.0, 90.0, 180.0], [1.0, 2.0, 3.0, 5.0], [20.0, 40.0, 80.0, 120.0]])), 30.0, 20.0
     ),
+    # A quarter of the balances of points in each 500; nobody has more than 2000.
+    balances=np.linspace(0.0, 2000.0, 5),
 )
 
 _NO_STORIES = {"once", "never sooner"}

@@ -46,6 +46,7 @@ TYPED = Rule(name="typed", sentence="Is big or loyal.", enter="type == big or st
 DUE = Rule(name="due", sentence="Is due.", enter="expected_next_order < 1 and rfm_group != champions", audience=True)
 _SOONER = {
     "win-back": {"quiet": 4},
+    "tier-up": {"marks": [10.0, 100.0]},
     "browsing-prospect": {"visits": 2},
     "retarget-complement": {"after": 1, "until": 9},
 }
@@ -61,6 +62,7 @@ SNAPSHOT = Snapshot(
     shop=ShopTable(
         RfmCuts(np.array([1.0, 3.0, 6.0, 9.0]), np.array([1.0, 1.0, 2.0, 3.0]), np.linspace(10.0, 300.0, 4)), 4.0, 50.0
     ),
+    balances=np.linspace(0.0, 150.0, 11),
 )
 """A model that takes effect two days after the start and gives every percentile."""
 

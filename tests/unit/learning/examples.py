@@ -1,5 +1,7 @@
 """Examples by the number, with an effect to learn."""
 
+import math
+
 import numpy as np
 
 from scoring.features import FEATURE_VERSION, N_FEATURES
@@ -31,6 +33,7 @@ def examples(n: int, *, seed: int = 1, version: int = 1, feature_version: str = 
                 probability=float(chance[i]),
                 percentile=0.5,
                 model_version=version,
+                points=float(i * 37 % 2000) if i % 2 else math.nan,
             )
         )
     return sorted(found, key=lambda e: (e.resolved_ms, e.id))

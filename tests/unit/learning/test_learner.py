@@ -1,8 +1,11 @@
 """The learner takes each example once, in order, and can be stopped and resumed without a trace."""
 
+import math
+import zlib
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -109,6 +112,41 @@ def test_what_a_snapshot_serves_is_calibrated() -> None:
     scorer = learner.snapshot(end, end).scorer
     served = probabilities(logits(scorer, np.array([e.features for e in rows[-3000:]])))  # type: ignore[arg-type]
     assert served.mean() == pytest.approx(0.4, abs=0.05)
+
+
+def test_balances_are_those_of_recent_examples_that_have_points() -> None:
+    """The table has the quantiles of the last thousand balances that are known, and none before there are a hundred."""
+    known = [e.points for e in EXAMPLES if not math.isnan(e.points)]
+    assert len(known) < len(EXAMPLES)
+    table = taught(EXAMPLES).snapshot(END, END).balances
+    np.testing.assert_array_equal(table, np.quantile(known[-1000:], np.linspace(0.0, 1.0, 101)))
+    few = taught([e for e in EXAMPLES if math.isnan(e.points)] + [replace(EXAMPLES[-1], id="z", points=5.0)])
+    assert not len(few.snapshot(END, END).balances)
+
+
+def test_snapshots_of_before_balances_are_read() -> None:
+    """Without them nothing is known of points; the learner goes on, and knows them a hundred examples later."""
+    at_ms = EXAMPLES[999].resolved_ms
+    start = [e for e in EXAMPLES if e.resolved_ms <= at_ms]
+    later = EXAMPLES[len(start) :]
+    old = Snapshot.from_bytes(_without_balances(taught(start).snapshot(at_ms, at_ms).to_bytes()))
+    assert not len(old.balances)
+    resumed = Learner.resume(old, LearnerConfig())
+    resumed.learn(later)
+    known = [e.points for e in later if not math.isnan(e.points)]
+    np.testing.assert_array_equal(resumed.snapshot(END, END).balances, np.quantile(known, np.linspace(0.0, 1.0, 101)))
+
+
+def _without_balances(data: bytes) -> bytes:
+    """The snapshot as it was written when it had none."""
+    magic = data[: data.index(b"\n") + 1]
+    wire = msgspec.msgpack.decode(data[len(magic) + 4 :])
+    state = msgspec.msgpack.decode(zlib.decompress(wire["state"]))
+    for name in ("balances", "balances_seen"):
+        del state[name]
+    del wire["balances"]
+    body = msgspec.msgpack.encode({**wire, "state": zlib.compress(msgspec.msgpack.encode(state))})
+    return magic + zlib.crc32(body).to_bytes(4, "big") + body
 
 
 def test_percentiles_are_even_over_recent_examples() -> None:

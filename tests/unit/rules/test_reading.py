@@ -87,6 +87,7 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
         (NEEDED + "carries: [card]\n", 4, SOME, "carries", "card", "holds something unknown", "'cart'"),
         (NEEDED + "carries: [days_since(its_referred)]\n", 4, SOME, "carries", "its_referred", "of an object", "order"),
         (NEEDED + "carries: [orders > 1]\n", 4, SOME, "carries", "orders > 1", "a condition stands", "brackets"),
+        (NEEDED + "carries: [tier_rank]\n", 4, SOME, "carries", "tier_rank", "marks of points", "give the rule such"),
         (NEEDED + "carries:\n  - [cart]\n", 4, SOME, "carries", "[", "holds something unknown", "cart"),
         (NEEDED + "exit:\n  a: 1\n", 4, SOME, "exit", "…", "single value", "on one line"),
         (NEEDED + "exit: orders >= 0\n", 4, SOME, "exit", "orders >= 0", "leave at once", "turn"),
