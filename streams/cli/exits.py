@@ -7,6 +7,7 @@ import click
 from kafka.errors import KafkaError
 
 from schemas.topics import TopicError
+from scoring.erased import KeyMismatchError
 from scoring.rules import RuleError
 from streams.brokers.process import BrokerError
 from streams.connection import BrokerUnreachableError
@@ -36,7 +37,7 @@ def told() -> Iterator[None]:
     """
     try:
         yield
-    except (SettingsError, RuleError) as error:
+    except (SettingsError, RuleError, KeyMismatchError) as error:
         raise _Failed(str(error), USAGE) from None
     except (BrokerError, BrokerUnreachableError, TopicError) as error:
         raise _Failed(str(error), FAILURE) from None

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from kafka.errors import TopicAuthorizationFailedError
 
 from schemas.topics import TopicError
+from scoring.erased import KeyMismatchError
 from streams import __version__
 from streams.brokers.process import BrokerError, free_port
 from streams.cli import exits
@@ -101,6 +102,7 @@ def test_nobody_answering_ends_with_1() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
+        (KeyMismatchError("x"), exits.USAGE),
         (BrokerError("x"), exits.FAILURE),
         (TopicError("x"), exits.FAILURE),
         (TopicAuthorizationFailedError("x"), exits.FAILURE),
