@@ -13,7 +13,7 @@ from strategies.layouts import SMALL
 from scoring.clock import Clock
 from scoring.features import FEATURES, N_FEATURES
 from scoring.kernel import APPLIED, DONE, LATE, Config, Points, Reading, admit, run, watermarks
-from scoring.kinds import N_KINDS, Kind
+from scoring.kinds import N_KINDS, N_SOURCES, Kind
 from scoring.model import LinearScorer
 from scoring.moments import DELIVERY, REPLENISHMENT
 from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
@@ -165,7 +165,7 @@ def _close(found: np.ndarray, expected: np.ndarray, names: Sequence[object]) -> 
 
 def _compare_row(row: np.void, customer: Customer, layout: Layout) -> None:
     """What a row holds is what the events say."""
-    offsets = [customer.offsets.get(source, -1) for source in range(3)]
+    offsets = [customer.offsets.get(source, -1) for source in range(N_SOURCES)]
     assert row["applied"].tolist() == offsets
     if not customer.events:
         assert row["due_ms"] == FAR

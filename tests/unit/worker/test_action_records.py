@@ -19,6 +19,8 @@ from tests.unit.worker.test_score_records import plain_customer
 NAMES = [("c1", "c1"), ('quote " and \\ and %b', "quote%20%22%20and%20%5C%20and%20%25b"), ("ä/é", "%C3%A4%2F%C3%A9")]
 BANDS = ("low", 'a "band" %s')
 NOW = 1_700_000_000_123
+SINCE = {1: NOW - 5}
+"""One customer was forgotten once and came again."""
 
 
 def drawn(n: int) -> list[Action]:
@@ -44,6 +46,8 @@ def drawn(n: int) -> list[Action]:
 
 def plain(action: Action, reasons: Any) -> bytes:
     customer, quoted = NAMES[action.row]
+    if action.row in SINCE:
+        quoted += f"@{SINCE[action.row]}"
     best, stamp = action.best, from_ms(action.time_ms)
     data = {
         "customer_id": customer,
@@ -93,7 +97,7 @@ def plain(action: Action, reasons: Any) -> bytes:
 
 def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
     """Byte for byte: odd ids, what is not known, ticks, and what is withheld, which lies on another topic."""
-    write = ActionRecords(0.25, BANDS, [customer.encode() for customer, _ in NAMES], replay=True)
+    write = ActionRecords(0.25, BANDS, [customer.encode() for customer, _ in NAMES], replay=True, since_ms=SINCE)
     actions = drawn(60)
     records = write(actions, lambda event: f"message-{event}")
     reasons = [orjson.loads(record.value)["data"]["reasons"] for record in records]  # have a test of their own
@@ -104,4 +108,4 @@ def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
 
 def test_no_action_is_no_record() -> None:
     """Most runs cross no line."""
-    assert ActionRecords(0.25, BANDS, [], replay=False)([], str) == []
+    assert ActionRecords(0.25, BANDS, [], replay=False, since_ms={})([], str) == []
