@@ -187,6 +187,26 @@ def test_what_is_under_way_brings_nobody_back(under_way: str) -> None:
     assert floor.row(b"c0")["total"][Kind.PRODUCT_VIEWED] == 1
 
 
+def test_nobody_else_is_forgotten() -> None:
+    """An id that was another's first stays theirs: who claimed it later is forgotten, and the other is not."""
+    view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
+    floor = Floor(RULES, SETTINGS)
+    for n, customer in enumerate(("c0", "c1", "c2")):
+        floor.say(Said(customer, START_MS + n, view))
+    floor.settle()
+    for n, customer in enumerate(("c2", "c0")):
+        floor.say(Said(customer, START_MS + 3 + n, {"type": "alias", "previousId": "c1"}, 2))
+        floor.settle()
+    floor.ask_to_forget("c0", START_MS + 9)
+    floor.settle()
+    assert floor.row(b"c0") is None
+    assert floor.root(b"c1") == b"c2"
+    assert floor.row(b"c2")["total"][Kind.PRODUCT_VIEWED] == 2
+    floor.ask_to_forget("c1", START_MS + 10)
+    floor.settle()
+    assert floor.row(b"c2") is None
+
+
 def test_whoever_is_forgotten_before_they_leave_does_not() -> None:
     """A history that was asked for and is not sent yet is not sent, and no link to whoever asked stays behind."""
     view = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
