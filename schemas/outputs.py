@@ -295,7 +295,8 @@ class ReceiptData(Struct, forbid_unknown_fields=True):
     `customer` and `others` (other ids of the same person) are hashes keyed with what `key` names. `offsets` are the
     next to read of each input then: what lies before them, or was received before `received_at`, is skipped wherever it
     is read again. `refused` says that a refusal of marketing is remembered under the hashes; `partitions` are
-    others that have an id of the same person, and write receipts of their own.
+    others that have an id of the same person, and write receipts of their own. `another` says that the id had been
+    claimed by the customer and is somebody else's, of whom nothing was removed.
     """
 
     request_id: Text
@@ -308,6 +309,7 @@ class ReceiptData(Struct, forbid_unknown_fields=True):
     removed: Removal
     refused: bool
     partitions: list[Count]
+    another: bool
     remains: list[Remains]
 
 

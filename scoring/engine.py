@@ -15,7 +15,7 @@ from scoring.content import Contents, Scored
 from scoring.crossing import Crossing, Crossings
 from scoring.departures import Departures
 from scoring.engine_settings import Counts, EngineSettings
-from scoring.erased import Erased
+from scoring.erased import Erased, Erasure
 from scoring.features import FEATURE_VERSION, FEATURES, GROUPS, N_FEATURES
 from scoring.forgetting import Forgetting, Forgotten, refuse_all
 from scoring.gates import Gates
@@ -147,6 +147,7 @@ class Engine:
             self.sides,
             self.pending,
             self.links,
+            self.departures,
             self._stored,
             self.erased,
             self.choice,
@@ -297,7 +298,7 @@ class Engine:
         outcome = Outcome()
         if not self._home(former):
             if self.departures.owner(owner) != former:  # else they ask for us, and that came first
-                outcome.transfers.append(Ask(former, owner))
+                outcome.transfers.append(Ask(former, owner, int(event.received_ms[0])))
                 self.links.link(former, row)
             return outcome
         if other >= 0:
@@ -399,7 +400,11 @@ class Engine:
         """Take what another partition tells of a customer, as the record with this offset."""
         outcome = self._come_up()
         if isinstance(transfer, Ask):
-            self._asked(transfer, offset)
+            erasure = self.erased.find(transfer.former)
+            if erasure is None or transfer.said_ms > erasure.at_ms:
+                self._asked(transfer, offset)
+            else:
+                outcome.transfers += self._too_late(transfer, erasure)
             return outcome
         if self.voids(transfer):
             return outcome
@@ -410,6 +415,16 @@ class Engine:
             self._take_in(transfer, row, offset, received_ms, outcome)
             outcome.extend(self._come_up(), 0)
         return outcome
+
+    @staticmethod
+    def _too_late(ask: Ask, erasure: Erasure) -> list[Forget]:
+        """What is told to whoever asks for somebody forgotten meanwhile, by what was received before: it is the same.
+
+        Not if it was somebody else's former id.
+        """
+        if erasure.owned or not erasure.requests:
+            return []
+        return [Forget(ask.owner, erasure.requests[-1].name, erasure.at_ms, [ask.former], claimed=False)]
 
     def _come_up(self) -> Outcome:
         """Do all that is due by now, as before an event."""
@@ -631,17 +646,19 @@ class Engine:
     # ---- customers who are to be forgotten
 
     def forget(
-        self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int]
-    ) -> Forgotten:
+        self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int],
+        dealt_with: Sequence[bytes] = (),
+    ) -> Forgotten:  # fmt: skip
         """Remove a person under all ids that are known, as a request says: see `scoring.forgetting`."""
-        forgotten = self._forgetting.forget(customer, request, place, at_ms, offsets, self.rules, self._slots.names)
+        rules, bits = self.rules, self._slots.names
+        forgotten = self._forgetting.forget(customer, request, place, at_ms, offsets, rules, bits, dealt_with)
         self.departures.drop(forgotten.ids)
         return forgotten
 
-    def is_same(self, asked: Forget) -> bool:
-        """Whether the id that a request of another partition names is of the person that it is about."""
-        owner = self.links.owner.get(asked.to) or self.departures.owner(asked.to)
-        return not asked.claimed or owner is None or owner in asked.ids
+    def is_same(self, told: Forget) -> bool:
+        """Whether a request that another partition passes on is about the person whose id it names."""
+        owner = self._forgetting.owner(told.to)
+        return not told.claimed or owner is None or owner in told.ids
 
     def voids(self, sent: Give | Forward) -> bool:
         """Whether what another partition sends is of somebody who was forgotten meanwhile, and is to be left."""

@@ -41,9 +41,9 @@ class Removed(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):
-    """One request, as it was done: hash of its id, source and offset of its record, what it removed."""
+    """One request, as it was done: its id, source and offset of its record, what it removed."""
 
-    name: bytes
+    name: str
     source: int
     offset: int
     removed: Removed
@@ -64,6 +64,8 @@ class Erasure(msgspec.Struct, array_like=True):
         Which key the hash was made with.
     requests
         The last ones.
+    owned
+        Whether it was another's former id then: who had asked for it besides was another person.
     """
 
     at_ms: int
@@ -71,6 +73,7 @@ class Erasure(msgspec.Struct, array_like=True):
     refused: bool
     key: str
     requests: list[Request] = []
+    owned: bool = False
 
 
 class Erased:
@@ -122,8 +125,8 @@ class Erased:
 
     def done(self, customer: bytes, request: str) -> Request | None:
         """A request about a customer, if it was done before."""
-        erasure, name = self.find(customer), self.hash(request.encode())
-        return None if erasure is None else next((each for each in erasure.requests if each.name == name), None)
+        erasure = self.find(customer)
+        return None if erasure is None else next((each for each in erasure.requests if each.name == request), None)
 
     def add(self, customer: bytes, at_ms: int, offsets: Sequence[int], *, refused: bool | None) -> Erasure:
         """Remember that an id is forgotten; `refused` None: nothing was known of it, and what was remembered stays."""
@@ -141,7 +144,7 @@ class Erased:
     def note(self, customer: bytes, request: str, place: tuple[int, int], removed: Removed) -> Request:
         """Remember what a request, the record at a source's offset, removed of a customer who was added."""
         name = self.hash(customer)
-        told = Request(self.hash(request.encode()), *place, removed)
+        told = Request(request, *place, removed)
         erasure = self.known[name]
         erasure.requests = [*erasure.requests, told][-_REQUESTS:]
         self.fresh[name] = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scoring.absorb import leave
+from scoring.departures import Departures
 from scoring.erased import Erased, Removed, Request
 from scoring.gates.channel import Channel, Purpose
 from scoring.gates.news import Consent
@@ -15,7 +16,7 @@ from scoring.rules.rule import ForEach
 from scoring.side import Side
 from scoring.sides import Sides
 from scoring.stored import Stored
-from scoring.transfer import Forward, Give
+from scoring.transfer import Forget, Forward, Give
 
 __all__ = ["Forgetting", "Forgotten", "Left", "refuse_all"]
 
@@ -42,7 +43,7 @@ class Forgotten(NamedTuple):
     ids
         Those of the person that are at home here, the one that was named first.
     elsewhere
-        Those that are at home on other partitions, and whether each is only claimed to be of the person.
+        What must be told to the partitions of those that are at home on others.
     left
         The audiences that must be told.
     request
@@ -52,7 +53,7 @@ class Forgotten(NamedTuple):
     """
 
     ids: tuple[bytes, ...]
-    elsewhere: tuple[tuple[bytes, bool], ...]
+    elsewhere: tuple[Forget, ...]
     left: tuple[Left, ...]
     request: Request
     refused: bool
@@ -67,6 +68,7 @@ class Forgetting:
         sides: Sides,
         pending: PendingExamples,
         links: Links,
+        departures: Departures,
         stored: Stored,
         erased: Erased,
         choice: Any,
@@ -75,39 +77,55 @@ class Forgetting:
         returned: set[int],
     ) -> None:
         self._profiles, self._sides, self._pending, self._links = profiles, sides, pending, links
-        self._stored, self._erased, self._choice, self._home = stored, erased, choice, home
+        self._departures, self._stored, self._erased = departures, stored, erased
+        self._choice, self._home = choice, home
         self._since_ms, self._returned = since_ms, returned
 
     def forget(
         self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int],
-        rules: RuleSet, bits: Sequence[str],
+        rules: RuleSet, bits: Sequence[str], dealt_with: Sequence[bytes] = (),
     ) -> Forgotten:  # fmt: skip
         """Remove a person, as a request says whose record at `place` (source, offset) was received at `at_ms`.
 
         `offsets` are the next of each input: what was read so far is of somebody forgotten. `rules` are in force, and
-        `bits` has the lists by the bit of a row.
+        `bits` has the lists by the bit of a row. Other partitions have `dealt_with` these ids already.
         """
         erased, row = self._erased, self._profiles.find(customer)
-        everybody = tuple(dict.fromkeys((customer, *self._links.of(customer))))
-        elsewhere = tuple((each, each in self._links.owner) for each in everybody if not self._home(each))
-        others = [each for each in everybody[1:] if (each, True) not in elsewhere]
+        everybody = self._everybody(customer)
+        home = tuple(filter(self._home, everybody))
+        owned = [self.owner(each) is not None for each in everybody]
+        ids = list(dict.fromkeys((*dealt_with, *everybody)))
+        elsewhere = tuple(
+            Forget(each, request, at_ms, ids, each in self._links.owner)
+            for each in everybody
+            if each not in {*home, *dealt_with}
+        )
+        sure = [each for each in everybody[1:] if self._home(each) or each not in self._links.owner]
         side = self._sides.find(row) if row >= 0 else None
         left = tuple(self._audiences(row, side, rules, bits)) if row >= 0 else ()
         profile = row >= 0 and bool(self._profiles.rows["first_ms"][row] != NEVER)
         links = sum(each in self._links.owner for each in everybody)
         examples = self._remove(row, everybody)
-        removed = Removed(tuple(map(erased.hash, others)), profile, side is not None, examples, links, len(left))
-        for each in everybody:
+        removed = Removed(tuple(map(erased.hash, sure)), profile, side is not None, examples, links, len(left))
+        for each, former in zip(everybody, owned, strict=True):
             read = offsets if self._home(each) else [0] * len(offsets)
-            erased.add(each, at_ms, read, refused=None if side is None else _refused(side))
+            refused = None if side is None else _refused(side)
+            erased.add(each, at_ms, read, refused=refused).owned = former
         done = erased.note(customer, request, place, removed)
-        return Forgotten(
-            tuple(filter(self._home, everybody)),
-            elsewhere,
-            left,
-            done,
-            erased.known[erased.hash(customer)].refused,
-        )
+        for each in home:
+            if each != customer:
+                erased.note(each, request, place, Removed())
+        return Forgotten(home, elsewhere, left, done, erased.known[erased.hash(customer)].refused)
+
+    def owner(self, customer: bytes) -> bytes | None:
+        """Whose former id it is, or is about to be."""
+        return self._links.owner.get(customer) or self._departures.owner(customer)
+
+    def _everybody(self, customer: bytes) -> tuple[bytes, ...]:
+        """All ids of a person that are known here; whoever asks for one of them is one."""
+        known = (customer, *self._links.of(customer))
+        asking = [owner for each in known if (owner := self._departures.owner(each)) is not None]
+        return tuple(dict.fromkeys((*known, *asking)))
 
     def voids(self, sent: Give | Forward) -> bool:
         """Whether what another partition sends is of somebody who was forgotten while it was under way.

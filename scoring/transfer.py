@@ -10,10 +10,11 @@ __all__ = ["Ask", "Forget", "Forward", "Give", "Transfer"]
 
 
 class Ask(msgspec.Struct, tag="ask", array_like=True, frozen=True):
-    """`owner` says that it came under `former` before: to the partition of `former`."""
+    """`owner` says that it came under `former` before, in a record received at `said_ms`: to whom `former` is."""
 
     former: bytes
     owner: bytes
+    said_ms: int = 0
 
     @property
     def to(self) -> bytes:
@@ -69,15 +70,15 @@ class Forward(msgspec.Struct, tag="event", array_like=True, frozen=True):
 class Forget(msgspec.Struct, tag="forget", array_like=True, frozen=True):
     """A request to forget somebody, received at `at_ms`, who came under the id `to`, too.
 
-    `ids` are those by which the person is known where it comes from; `claimed` says that `to` is only what one of them
-    was said to have been before, which may be somebody else.
+    `ids` are those who are dealt with already. `claimed` says that `to` was only asked for by one of them, so that its
+    own partition knows whether it is the same person.
     """
 
     to: bytes
     request: str
     at_ms: int
-    ids: list[bytes] = []
-    claimed: bool = False
+    ids: list[bytes]
+    claimed: bool
 
 
 Transfer = Ask | Give | Forward | Forget

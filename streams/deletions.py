@@ -9,7 +9,7 @@ import numpy as np
 from schemas.refusal import Refusal
 from schemas.timestamp import from_ms
 from scoring.engine import Engine
-from scoring.erased import Erased
+from scoring.erased import Erased, KeyMismatchError, Removed
 from scoring.forgetting import Forgotten, Left
 from scoring.kinds import Source
 from scoring.transfer import Forget
@@ -78,22 +78,34 @@ class Deletions:
                 counts.duplicate += 1
             return
         forgotten = engine.forget(customer, request.request_id, place, max(record.timestamp, 0), list(offsets))
-        self._tell(customer, request.request_id, forgotten)
+        self._tell(customer, request.request_id, forgotten, ())
         counts.applied += 1
         self._done += 1
 
     def do_elsewhere(self, asked: Forget, offset: int, offsets: Sequence[int]) -> None:
         """Do what another partition was asked for, whose customer came under an id of ours too; once.
 
-        An id that was somebody else's first is theirs: of them nothing is removed.
+        Raises
+        ------
+        KeyMismatchError
+            If there is no key here.
         """
         engine, place = self._engine, (int(Source.TRANSFERS), offset)
-        if engine.erased.done(asked.to, asked.request) is None and engine.is_same(asked):
-            forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets))
-            self._tell(asked.to, asked.request, forgotten)
-            self._done += 1
+        if not engine.erased.has_key:
+            raise KeyMismatchError(
+                "another worker was asked to forget somebody, and this one has no key: set RECOMPRA_ERASURE_KEY, or "
+                "RECOMPRA_ERASURE_KEY_FILE, on all alike"
+            )
+        if engine.erased.done(asked.to, asked.request) is not None:
+            return
+        if not engine.is_same(asked):
+            self._tell_other(asked)
+            return
+        forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
+        self._tell(asked.to, asked.request, forgotten, asked.ids)
+        self._done += 1
 
-    def _tell(self, customer: bytes, request: str, forgotten: Forgotten) -> None:
+    def _tell(self, customer: bytes, request: str, forgotten: Forgotten, dealt_with: Sequence[bytes]) -> None:
         outbox, erased = self._outbox, self._engine.erased
         whose = erased.hash(customer)
         erasure = erased.known[whose]
@@ -104,14 +116,27 @@ class Deletions:
             for each in forgotten.ids:
                 outbox.delete(topic, each)
         partition_of = self._partition_of
-        others = set() if partition_of is None else {partition_of(each) for each, _ in forgotten.elsewhere}
+        others = [*dealt_with, *(told.to for told in forgotten.elsewhere)]
+        partitions = set() if partition_of is None else {partition_of(each) for each in others} - {self._partition}
         offsets = dict(zip(INPUTS, erasure.offsets, strict=True))
-        event = receipt(request, forgotten, erasure.key, whose, self._partition, erasure.at_ms, offsets, sorted(others))
+        event = receipt(
+            request, forgotten.request.removed, erasure.key, whose, self._partition, erasure.at_ms, offsets,
+            sorted(partitions), refused=forgotten.refused,
+        )  # fmt: skip
         outbox.put(RECEIPTS, f"{request}/{whose.hex()}".encode(), event)
         outbox.told["forgotten",] += 1
-        for each, claimed in forgotten.elsewhere:
-            ids = [*forgotten.ids, *(other for other, _ in forgotten.elsewhere)]
-            outbox.transfer(Forget(each, request, erasure.at_ms, ids, claimed))
+        for told in forgotten.elsewhere:
+            outbox.transfer(told)
+
+    def _tell_other(self, asked: Forget) -> None:
+        """Say that an id was only claimed: whose it is, is somebody else, of whom nothing was removed."""
+        erased, offsets = self._engine.erased, dict.fromkeys(INPUTS, 0)
+        whose = erased.hash(asked.to)
+        event = receipt(
+            asked.request, Removed(), erased.key, whose, self._partition, asked.at_ms, offsets, [], refused=False,
+            another=True,
+        )  # fmt: skip
+        self._outbox.put(RECEIPTS, f"{asked.request}/{whose.hex()}".encode(), event)
 
     def _tell_audience(self, left: Left, stamp: str) -> None:
         customer = left.customer.decode()

@@ -8,7 +8,7 @@ from schemas.internals import Deletion
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error, shown
 from schemas.timestamp import from_ms
 from schemas.topics import FOREVER, TopicSpec, load_topics
-from scoring.forgetting import Forgotten
+from scoring.erased import Removed
 from streams.cloud_event import cloud_event
 from streams.limits import Limits, too_large
 from streams.settings import Settings
@@ -50,11 +50,14 @@ def read_request(key: bytes | None, value: bytes | None, limits: Limits) -> Dele
 
 
 def receipt(
-    request: str, forgotten: Forgotten, key: str, customer: bytes, partition: int, received_ms: int,
-    offsets: dict[str, int], partitions: list[int],
+    request: str, removed: Removed, key: str, customer: bytes, partition: int, received_ms: int,
+    offsets: dict[str, int], partitions: list[int], *, refused: bool, another: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the CloudEvent that says what was removed; `customer` is the keyed hash."""
-    removed, stamp, whose = forgotten.request.removed, from_ms(received_ms), customer.hex()
+    """Return the CloudEvent that says what was removed; `customer` is the keyed hash.
+
+    `another` says that the id is another person's, and nothing was.
+    """
+    stamp, whose = from_ms(received_ms), customer.hex()
     data = {
         "request_id": request,
         "customer": whose,
@@ -69,10 +72,11 @@ def receipt(
             "examples": removed.examples,
             "links": removed.links,
             "audiences": removed.audiences,
-            "tombstones": list(TOMBSTONES),
+            "tombstones": [] if another else list(TOMBSTONES),
         },
-        "refused": forgotten.refused,
+        "refused": refused,
         "partitions": partitions,
+        "another": another,
         "remains": remains(),
     }
     return cloud_event(f"receipt/{request}/{whose}", "recompra.receipt", "receipt.v1", whose, stamp, data)

@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 
 from schemas.timestamp import to_ms
-from scoring.erased import NOWHERE, Erased, Erasure, Removed, Request
+from scoring.erased import NOWHERE, Erasure, Removed, Request
 from streams.connection import reader
 from streams.ends import records_to_end
-from streams.erasing import RECEIPTS, erasure_key
+from streams.erasing import RECEIPTS
 from streams.operating.lag import partitions_of
 from streams.outbox import INPUTS
 from streams.settings import Settings
@@ -34,13 +34,17 @@ def receipts(settings: Settings) -> list[Any]:
     return list(found.values())
 
 
-def erased_on(settings: Settings, found: Iterable[Any], partition: int | None = None) -> dict[bytes, Erasure]:
+def erased_on(found: Iterable[Any], partition: int | None = None) -> dict[bytes, Erasure]:
     """Return who was forgotten, by hash, as a unit of a partition number takes it; offsets are of that one only."""
-    mine, told = Erased(erasure_key(settings)), dict[bytes, Erasure]()
+    told = dict[bytes, Erasure]()
     for data in (event["data"] for event in sorted(found, key=lambda event: (event["time"], event["id"]))):
+        if data["another"]:
+            continue
         read = data["offsets"] if data["partition"] == partition else dict.fromkeys(INPUTS, 0)
-        request = Request(mine.hash(data["request_id"].encode()), NOWHERE, NOWHERE, Removed())
+        request, at_ms = Request(data["request_id"], NOWHERE, NOWHERE, Removed()), to_ms(data["received_at"])
         for name in map(bytes.fromhex, (data["customer"], *data["others"])):
             offsets = [read[topic] for topic in INPUTS]
-            told[name] = Erasure(to_ms(data["received_at"]), offsets, data["refused"], data["key"], [request])
+            if name in told and told[name].at_ms == at_ms:  # the same request, on another partition
+                offsets = list(map(max, offsets, told[name].offsets))
+            told[name] = Erasure(at_ms, offsets, data["refused"], data["key"], [request])
     return told

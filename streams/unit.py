@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from scoring.engine import Counts, Engine, EngineSettings
-from scoring.erased import Erasure
+from scoring.erased import Erasure, KeyMismatchError
 from scoring.kernel import LATE, Events
 from scoring.kinds import N_INPUTS, N_READ, Source
 from scoring.layout_number import LayoutMismatchError
@@ -381,6 +381,8 @@ class Unit:
 
         Raises
         ------
+        KeyMismatchError
+            If somebody is to be forgotten, and there is no key here.
         PoisonError
             If the engine fails on one of them.
         """
@@ -390,6 +392,8 @@ class Unit:
                     self.outbox.refuse(Source.TRANSFERS, record, POISON)
                 else:
                     self._take_transfer(record)
+            except KeyMismatchError:
+                raise
             except Exception as error:
                 self._broken = True
                 self._suspects.failed([(Source.TRANSFERS, record.offset)])

@@ -256,7 +256,7 @@ def _erased(settings: Settings, told: Sequence[Any], partition: int | None) -> E
     """Who was forgotten, as receipts say; offsets are those of one partition number."""
     erased = Erased(erasure_key(settings))
     try:
-        erased.take(erased_on(settings, told, partition))
+        erased.take(erased_on(told, partition))
     except KeyMismatchError as error:
         raise MoveRefusedError(str(error)) from None
     return erased

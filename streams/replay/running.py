@@ -237,7 +237,7 @@ class Replay:
 
     def _erased(self, partition: int) -> dict[bytes, Erasure]:
         """Who was forgotten: nothing is told of them again."""
-        return erased_on(self._settings, self._receipts, partition)
+        return erased_on(self._receipts, partition)
 
     def _merge(self, job: _Job, inputs: Inputs) -> None:
         used, erased = job.known.used, self._erased(job.partition)

@@ -89,7 +89,7 @@ def preview_topics(
     parts, customers, ends_ms = [], 0, []
     for partition in range(partitions):
         watch = Watch(names, span.start_ms, span.stop_ms, settings.horizon_ms)
-        erased = erased_on(settings, told, partition)
+        erased = erased_on(told, partition)
         unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch, erased=erased)
         unit.ready({})
         with inputs_of(settings, partition) as inputs:

@@ -6,11 +6,11 @@ from itertools import islice
 
 import pytest
 from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 from msgspec import structs
 from msgspec.json import decode
 from strategies.engines import SETTINGS
 from strategies.event_streams import HOUR_MS, START_MS
+from strategies.floor_days import CUSTOMERS, begun, days
 from strategies.shop_floor import Floor, Said, home
 
 from schemas.internals import Progress
@@ -26,52 +26,11 @@ from streams.ruling.snapshots import Used
 from streams.unit import Unit
 
 RULES = shipped(only=["account-created", "browse-abandoned", "first-order", "high-propensity", "order-confirmed"])
-CUSTOMERS = tuple(f"c{number}" for number in range(6))
-"""Two of each partition."""
-MINUTE_MS = 60_000
-
-
-@st.composite
-def days(draw: st.DrawFn) -> list[Said | tuple[str, int, int]]:
-    """What customers do, and in between what partitions do: read one of their sources, commit, or crash."""
-    steps: list[Said | tuple[str, int, int]] = []
-    clock, number = START_MS, 0
-    for _ in range(draw(st.integers(4, 40))):
-        if draw(st.integers(0, 2)):
-            kinds = ("move", "move", "move", "move", "commit", "commit", "crash", "half")
-            what = draw(st.sampled_from(kinds)), draw(st.integers(0, 2)), draw(st.integers(0, 3))
-            steps.append(what)
-            continue
-        clock += draw(st.integers(0, HOUR_MS))
-        number += 1
-        customer = draw(st.sampled_from(CUSTOMERS))
-        kind = draw(st.sampled_from(("view", "view", "order", "alias", "alias")))
-        if kind == "alias":
-            former = draw(st.sampled_from(CUSTOMERS))
-            steps.append(Said(customer, clock, {"type": "alias", "previousId": former}, 2))
-        elif kind == "order":
-            properties = {"order_id": f"o{number}", "revenue": float(number)}
-            steps.append(Said(customer, clock, {"event": "Order Completed", "properties": properties}, 1))
-        else:
-            call = {"event": "Product Viewed", "properties": {"product_id": f"p{number % 4}"}}
-            steps.append(Said(customer, clock, call))
-    return steps
 
 
 def played(steps: list[Said | tuple[str, int, int]]) -> Floor:
     """The floor after all of it, when nothing is under way any more."""
-    floor = Floor(RULES, SETTINGS)
-    for step in steps:
-        if isinstance(step, Said):
-            floor.say(step)
-            continue
-        what, partition, source = step
-        if what == "move":
-            floor.move(partition, source)
-        elif what == "crash":
-            floor.crash(partition)
-        else:
-            floor.commit(partition, outputs_only=what == "half")
+    floor = begun(Floor(RULES, SETTINGS), steps)
     floor.settle()
     return floor
 

@@ -10,8 +10,10 @@ import orjson
 from schemas.timestamp import from_ms
 from scoring.engine import EngineSettings
 from scoring.kinds import Source
+from scoring.packed import plain
 from scoring.rules import RuleSet
 from scoring.rules.book import RuleBook
+from scoring.stored import LINK, SIDE
 from streams.unit import Unit, UnitOptions
 
 __all__ = ["Floor", "Said", "home"]
@@ -72,7 +74,7 @@ class Floor:
 
     def ask_to_forget(self, customer: str, ms: int) -> None:
         """Put a request where its customer is at home."""
-        request = {"request_id": f"request-{customer}", "customer_id": customer, "requested_at": from_ms(ms)}
+        request = {"request_id": f"request-{ms}", "customer_id": customer, "requested_at": from_ms(ms)}
         self._append(Source.DELETIONS, home(customer.encode()), customer.encode(), orjson.dumps(request), ms)
 
     def move(self, partition: int, source: int) -> None:
@@ -149,6 +151,11 @@ class Floor:
                 return customer
             customer = owner
         raise AssertionError("links go round in a circle")
+
+    def stored(self) -> bytes:
+        """All that is stored of customers, as text can be found in it; but of whom somebody claimed to have been."""
+        rows = [(key, value) for some in self.rows.values() for key, value in some.items() if key[:1] != LINK]
+        return b"\n".join(key + (plain(value) if key[:1] == SIDE else value) for key, value in rows)
 
     def row(self, customer: bytes) -> Any:
         """The row of a customer where they are at home, None for none."""

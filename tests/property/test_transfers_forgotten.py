@@ -1,0 +1,167 @@
+"""Somebody who is forgotten is so on all partitions, whatever of them is under way between those."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies.engines import SETTINGS
+from strategies.event_streams import START_MS
+from strategies.floor_days import CUSTOMERS, begun, days
+from strategies.shop_floor import Floor, Said, home
+
+from scoring.engine import Engine
+from scoring.erased import Erased
+from scoring.kinds import Kind
+from scoring.rules import shipped
+from streams.deletions import Deletions
+
+RULES = shipped(only=["browse-abandoned", "first-order"])
+VIEW = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
+LATER_MS = START_MS + 1_000 * 3_600_000
+
+
+def receipts(floor: Floor) -> list[Any]:
+    told = {key: value for some in floor.outputs.values() for topic, key, value in some if topic == "receipts"}
+    return [orjson.loads(value or b"")["data"] for value in told.values()]
+
+
+def hashed(customer: str) -> str:
+    return Erased(b"a secret of the privacy desk").hash(customer.encode()).hex()
+
+
+def assert_gone(floor: Floor, who: str) -> None:
+    """Nothing that is stored names anybody whom a receipt names, and each partition of theirs wrote one."""
+    told = [one for one in receipts(floor) if not one["another"]]
+    named = {hash_ for one in told for hash_ in (one["customer"], *one["others"])}
+    assert hashed(who) in named
+    gone = [each for each in CUSTOMERS if hashed(each) in named]
+    stored = floor.stored()
+    for each in gone:
+        assert floor.row(each.encode()) is None, each
+        assert each.encode() not in stored, each
+        assert each.encode() not in floor.units[home(each.encode())].engine.links.owner, each
+    written = {one["partition"] for one in receipts(floor)}
+    assert {home(each.encode()) for each in gone} | {p for one in told for p in one["partitions"]} <= written
+
+
+@settings(max_examples=15)
+@given(days(), st.sampled_from(CUSTOMERS), st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4)), max_size=6))
+def test_nobody_comes_back(steps: list[Said | tuple[str, int, int]], who: str, order: list[tuple[int, int]]) -> None:
+    """With histories asked for, under way, or sent twice; whichever partition does what first."""
+    floor = begun(Floor(RULES, SETTINGS), steps)
+    floor.ask_to_forget(who, LATER_MS)
+    for partition, source in order:
+        floor.move(partition, source)
+        floor.commit(partition, outputs_only=source == 4)
+    floor.settle()
+    assert_gone(floor, who)
+
+
+def give_under_way() -> Floor:
+    """c1 is c0's, and its history is sent; c0 is forgotten before it comes."""
+    floor = Floor(RULES, SETTINGS)
+    floor.say(Said("c1", START_MS, VIEW))
+    floor.say(Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    former, owner = home(b"c1"), home(b"c0")
+    for partition, source in ((former, 0), (owner, 2), (former, 3)):
+        floor.move(partition, source)
+        floor.commit(partition)
+    floor.commit(former)
+    floor.say(Said("c1", START_MS + 2, VIEW))
+    floor.move(former, 0)
+    floor.commit(former)
+    assert len(floor.logs[3, owner]) == 2, "the history and a later event"
+    floor.ask_to_forget("c0", START_MS + 1000)
+    floor.move(owner, 4)
+    floor.settle()
+    return floor
+
+
+def ask_under_way() -> Floor:
+    """c0 asks for c1, who is forgotten before it is heard."""
+    floor = Floor(RULES, SETTINGS)
+    floor.say(Said("c1", START_MS, VIEW))
+    floor.say(Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    floor.move(home(b"c0"), 2)
+    floor.commit(home(b"c0"))
+    floor.ask_to_forget("c1", START_MS + 1000)
+    floor.move(home(b"c1"), 4)
+    floor.settle()
+    return floor
+
+
+def assert_both_are_gone(floor: Floor) -> None:
+    assert_gone(floor, "c0")
+    assert_gone(floor, "c1")
+    assert {one["partition"] for one in receipts(floor)} == {home(b"c0"), home(b"c1")}
+
+
+@pytest.mark.parametrize("under_way", [give_under_way, ask_under_way])
+def test_what_is_under_way_brings_nobody_back(under_way: Callable[[], Floor]) -> None:
+    """Both are gone, on both partitions."""
+    assert_both_are_gone(under_way())
+
+
+@pytest.mark.parametrize(
+    ("under_way", "part", "mistake"),
+    [
+        (give_under_way, Engine, ("voids", lambda *_: False)),
+        (ask_under_way, Engine, ("_too_late", lambda *_: [])),
+        (give_under_way, Deletions, ("do_elsewhere", lambda *_: None)),
+    ],
+    ids=["it is taken in", "nobody answers", "what is passed on is not done"],
+)
+def test_a_mistake_is_found(
+    under_way: Callable[[], Floor], part: type, mistake: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part of it is needed."""
+    monkeypatch.setattr(part, *mistake)
+    with pytest.raises(AssertionError):
+        assert_both_are_gone(under_way())
+
+
+def joined() -> Floor:
+    """A customer and a visitor of another partition, who are one by now."""
+    floor = Floor(RULES, SETTINGS)
+    floor.say(Said("c1", START_MS, VIEW))
+    floor.say(Said("c0", START_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    return floor
+
+
+@pytest.mark.parametrize("named", ["c0", "c1"])
+def test_each_partition_writes_a_receipt(named: str) -> None:
+    """Asked by either id, both go; who comes later under them begins with nothing, and as two."""
+    floor = joined()
+    floor.ask_to_forget(named, START_MS + 1000)
+    floor.settle()
+    assert_gone(floor, named)
+    assert {(one["customer"], one["partition"], *one["partitions"]) for one in receipts(floor)} == {
+        (hashed("c0"), home(b"c0"), home(b"c1")),
+        (hashed("c1"), home(b"c1"), home(b"c0")),
+    }
+    for number, each in enumerate(("c0", "c1")):
+        floor.say(Said(each, START_MS + 5000 + number, VIEW))
+    floor.settle()
+    assert [floor.row(each)["total"][Kind.PRODUCT_VIEWED] for each in (b"c0", b"c1")] == [1, 1]
+    floor.say(Said("c0", START_MS + 9000, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    assert floor.row(b"c0")["total"][Kind.PRODUCT_VIEWED] == 2
+    assert floor.row(b"c1") is None
+
+
+def test_who_only_claimed_an_id_does_not_take_its_owner_along() -> None:
+    """c1 is c0's; c2 says so, too, and is forgotten: c0 and c1 stay, and a receipt says so."""
+    floor = joined()
+    floor.say(Said("c2", START_MS + 10, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    floor.ask_to_forget("c2", START_MS + 1000)
+    floor.settle()
+    assert floor.row(b"c0")["total"][Kind.PRODUCT_VIEWED] == 1
+    assert floor.row(b"c2") is None
+    assert [(one["customer"], one["another"]) for one in receipts(floor) if one["partition"] == home(b"c1")] == [
+        (hashed("c1"), True)
+    ]
