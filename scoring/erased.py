@@ -123,6 +123,11 @@ class Erased:
         erasure = self.find(customer)
         return erasure is not None and (received_ms <= erasure.at_ms or offset < erasure.offsets[source])
 
+    def at_ms(self, customer: bytes) -> int:
+        """When an id was last forgotten; 0 for never."""
+        erasure = self.find(customer)
+        return 0 if erasure is None else erasure.at_ms
+
     def done(self, customer: bytes, request: str) -> Request | None:
         """A request about a customer, if it was done before."""
         erasure = self.find(customer)

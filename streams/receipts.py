@@ -1,20 +1,23 @@
 """Receipts: what is on the topic of that name, and who is not to be told of again by it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 
 from schemas.timestamp import to_ms
-from scoring.erased import NOWHERE, Erasure, Removed, Request
+from scoring.erased import NOWHERE, Erased, Erasure, Removed, Request
 from streams.connection import reader
 from streams.ends import records_to_end
-from streams.erasing import RECEIPTS
+from streams.erasing import RECEIPTS, erasure_key
 from streams.operating.lag import partitions_of
 from streams.outbox import INPUTS
 from streams.settings import Settings
 
-__all__ = ["erased_on", "receipts"]
+__all__ = ["IsErased", "erased_on", "erased_since", "receipts"]
+
+
+IsErased = Callable[[bytes | None, int], bool]
 
 
 def receipts(settings: Settings) -> list[Any]:
@@ -32,6 +35,24 @@ def receipts(settings: Settings) -> list[Any]:
                 if record.value is not None:
                     found[record.key or b""] = orjson.loads(record.value)
     return list(found.values())
+
+
+def erased_since(settings: Settings) -> IsErased:
+    """Return what says whether a record of a key, received at a time or of that time, is of somebody who is forgotten.
+
+    Without `erasure_key` nobody is known to be.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If no broker answers.
+    scoring.erased.KeyMismatchError
+        If the receipts were written with another key.
+    """
+    erased = Erased(erasure_key(settings))
+    if erased.has_key:
+        erased.take(erased_on(receipts(settings)))
+    return lambda key, ms: key is not None and erased.at_ms(key) >= max(ms, 1)
 
 
 def erased_on(found: Iterable[Any], partition: int | None = None) -> dict[bytes, Erasure]:

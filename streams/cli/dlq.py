@@ -116,11 +116,13 @@ def redrive(broker: str | None, inputs: tuple[str, ...], as_json: bool) -> None:
     settings = load(broker=broker).settings
     told = redrive_all(settings, inputs or INPUTS)
     if as_json:
-        print_json({"records": dict(told.records), "cut": told.cut})
+        print_json({"records": dict(told.records), "cut": told.cut, "erased": told.erased})
     else:
         for topic, records in sorted(told.records.items()):
             click.echo(f"{topic}  {records:,}")
         click.echo(f"{sum(told.records.values()):,} records sent back", err=True)
+    if told.erased:
+        click.echo(f"{told.erased:,} left out: their customers are forgotten since (docs/privacy.md)", err=True)
     for letter_id in told.cut:
         click.echo(f"{letter_id} was too large to be kept whole: produce it again from where it came", err=True)
     if told.cut:

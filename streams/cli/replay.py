@@ -1,6 +1,7 @@
 """`recompra replay`, `diff` and `digest`: the past told again beside the live topics, and what differs."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -179,17 +180,24 @@ def digest(
 ) -> None:
     """Hash what was told, live or by a replay into SHADOW: the same lines, the same telling.
 
-    Left out are the broker's offsets and times, the mark `replay`, and the order of different customers' records.
+    Left out are the broker's offsets and times, the mark `replay`, the order of different customers' records, and what
+    was told of customers before they were forgotten.
     """
     from streams.replay.comparing import digest as digest_of
 
     settings = load(broker=broker).settings
     told = digest_of(settings, name, _span(first, stop), scores=scores)
     if as_json:
-        print_json([{"topic": each.topic, "records": each.records, "digest": each.digest} for each in told])
+        print_json([asdict(each) for each in told])
         return
     for each in told:
         click.echo(f"{each.digest}  {each.records:>9}  {each.topic}")
+    _tell_erased(sum(each.erased for each in told))
+
+
+def _tell_erased(records: int) -> None:
+    if records:
+        click.echo(f"{records:,} records left out: their customers are forgotten since (docs/privacy.md)", err=True)
 
 
 @click.command("diff")
@@ -214,7 +222,7 @@ def diff(name: str, first: Place | None, stop: Place | None, scores: bool, broke
         names = ("same", "different", "only_live", "only_shadow")
         data = {topic: {n: c[topic] for n, c in zip(names, columns, strict=True)} for topic in topics}
         cause = found.first and {n: getattr(found.first, n) for n in ("topic", "id", "event_time", "cause")}
-        print_json({"topics": data, "first": cause})
+        print_json({"topics": data, "first": cause, "erased": found.erased})
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in ("topic", "same", "different", "only live", "only in the shadow"):
@@ -225,5 +233,6 @@ def diff(name: str, first: Place | None, stop: Place | None, scores: bool, broke
         if found.first is not None:
             click.echo(f"the first: {found.first.id} on {found.first.topic} at {found.first.event_time}: "
                        f"{found.first.cause}", err=True)  # fmt: skip
+        _tell_erased(found.erased)
     if not found.alike:
         raise SystemExit(FAILURE)

@@ -12,10 +12,12 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from schemas.internals import DeadLetter
+from schemas.timestamp import to_ms
 from streams.connection import kafka_python_options, ordered_producer, reader
 from streams.ends import records_to_end
 from streams.operating.lag import partitions_of
 from streams.outbox import INPUTS, KEY_LIMIT
+from streams.receipts import IsErased, erased_since
 from streams.settings import Settings
 from streams.transactions import uses_transactions
 
@@ -55,10 +57,14 @@ class Letter:
 
 @dataclass(slots=True)
 class Redriven:
-    """What became of the letters: records that returned, by input, and ids of those that were not kept whole."""
+    """What became of the letters: records that returned, by input, and ids of those that were not kept whole.
+
+    `erased` were of customers who are forgotten since, and do not return.
+    """
 
     records: Counter[str] = field(default_factory=Counter)
     cut: list[str] = field(default_factory=list)
+    erased: int = 0
 
 
 def letters(settings: Settings, inputs: Sequence[str] = INPUTS) -> Iterator[Letter]:
@@ -81,7 +87,8 @@ def redrive(settings: Settings, inputs: Sequence[str] = INPUTS) -> Redriven:
 
     How far that went is the committed offset of a group of its own, in one transaction with the records where the
     broker has transactions; elsewhere a crash in between may send up to 500 records again, which their `messageId`
-    then tells. What is refused again gets a new letter at the end of the topic, for the next time.
+    then tells. What is refused again gets a new letter at the end of the topic, for the next time. What was received of
+    a customer before the request to forget them stays where it is, and counts as done.
 
     Raises
     ------
@@ -90,18 +97,18 @@ def redrive(settings: Settings, inputs: Sequence[str] = INPUTS) -> Redriven:
     kafka.errors.KafkaError
         If the broker refuses a record.
     """
-    told = Redriven()
+    told, is_erased = Redriven(), erased_since(settings)
     with _producer(settings) as (producer, transactional):
         batch: list[Letter] = []
         for each in letters(settings, inputs):
             if each.returned:
                 continue
             if batch and (len(batch) == _AT_ONCE or each.place != batch[0].place):
-                _send(settings, producer, transactional, batch, told)
+                _send(settings, producer, transactional, batch, is_erased, told)
                 batch = []
             batch.append(each)
         if batch:
-            _send(settings, producer, transactional, batch, told)
+            _send(settings, producer, transactional, batch, is_erased, told)
     return told
 
 
@@ -146,10 +153,12 @@ def _producer(settings: Settings) -> Iterator[tuple[KafkaProducer, bool]]:
 
 
 def _send(
-    settings: Settings, producer: KafkaProducer, transactional: bool, batch: Sequence[Letter], told: Redriven
-) -> None:
+    settings: Settings, producer: KafkaProducer, transactional: bool, batch: Sequence[Letter], is_erased: IsErased,
+    told: Redriven,
+) -> None:  # fmt: skip
     place, done = batch[0].place, OffsetAndMetadata(batch[-1].offset + 1, "", -1)
-    whole = [each for each in batch if each.whole]
+    kept = [each for each in batch if not is_erased(each.key, to_ms(each.letter.received_at))]
+    whole = [each for each in kept if each.whole]
     if transactional:
         producer.begin_transaction()
     sent = [
@@ -172,4 +181,5 @@ def _send(
             consumer.assign([place])
             consumer.commit({place: done})
     told.records.update(each.letter.topic for each in whole)
-    told.cut += [each.letter.id for each in batch if not each.whole]
+    told.cut += [each.letter.id for each in kept if not each.whole]
+    told.erased += len(batch) - len(kept)

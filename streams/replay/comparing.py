@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.timestamp import to_ms
+from streams.receipts import erased_since
 from streams.replay.causes import late_event, rules_cause, version_cause
 from streams.replay.shadow import is_told
 from streams.settings import Settings
@@ -23,11 +24,12 @@ _Record = tuple[int, Any]
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What one topic says: records, and a hash of them all."""
+    """What one topic says: records, and a hash of them all; `erased` were left out, of customers who are forgotten."""
 
     topic: str
     records: int
     digest: str
+    erased: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,17 @@ class Difference:
 
 @dataclass(slots=True)
 class Differences:
-    """How two tellings compare, by topic: alike, only in the shadow, only live, and different with the same id."""
+    """How two tellings compare, by topic: alike, only in the shadow, only live, and different with the same id.
+
+    `erased` are records, of both, that were left out: their customers are forgotten since.
+    """
 
     same: Counter[str] = field(default_factory=Counter)
     only_shadow: Counter[str] = field(default_factory=Counter)
     only_live: Counter[str] = field(default_factory=Counter)
     different: Counter[str] = field(default_factory=Counter)
     first: Difference | None = None
+    erased: int = 0
 
     @property
     def alike(self) -> bool:
@@ -60,24 +66,25 @@ def digest(settings: Settings, shadow: str | None, span_ms: tuple[int, int], *, 
     """Hash what was told on each topic within a range of event time, live or by a replay.
 
     Left out: offsets and the broker's times, as they differ from broker to broker; `replay`, which says where a record
-    is; order between partitions and between customers, which depends on how many records a commit took; and, unless
-    asked for, scores, of which a compacted topic keeps only the last.
+    is; what was told of customers before they were forgotten, as no replay tells it again; order between partitions and
+    between customers, which depends on how many records a commit took; and, unless asked for, scores, of which a
+    compacted topic keeps only the last.
 
     Raises
     ------
     BrokerUnreachableError
         If no broker answers.
     """
-    told = []
+    told, erased = [], _Erased(settings)
     for topic in _topics(settings, shadow, scores=scores):
-        total, records = 0, 0
-        for line in _by_customer(settings, shadow, topic, span_ms).values():
+        total, records, before = 0, 0, erased.records
+        for line in _by_customer(settings, shadow, topic, span_ms, erased).values():
             records += len(line)
             each = blake2b(digest_size=16)
             for _, value in line:
                 each.update(orjson.dumps(value, option=orjson.OPT_SORT_KEYS) + b"\n")
             total ^= int.from_bytes(each.digest(), "big")
-        told.append(Digest(topic, records, f"{total:032x}"))
+        told.append(Digest(topic, records, f"{total:032x}", erased.records - before))
     return told
 
 
@@ -93,11 +100,11 @@ def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores
     BrokerUnreachableError
         If no broker answers.
     """
-    found_ = Differences()
+    found_, erased = Differences(), _Erased(settings)
     first: _First | None = None
     for topic in _topics(settings, shadow, scores=scores):
-        live = _by_id(settings, None, topic, span_ms)
-        other = _by_id(settings, shadow, topic, span_ms)
+        live = _by_id(settings, None, topic, span_ms, erased)
+        other = _by_id(settings, shadow, topic, span_ms, erased)
         differ = [
             _First.of(topic, name, live.get(name), other.get(name))
             for name in live.keys() | other.keys()
@@ -106,9 +113,23 @@ def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores
         earliest = min(differ, key=lambda one: one[:3], default=None)
         if earliest is not None and (first is None or earliest[:3] < first[:3]):
             first = earliest._replace(said=earliest.by_versions(_values(live), _values(other)))
+    found_.erased = erased.records
     if first is not None:
         found_.first = Difference(first.topic, first.id, first.time, first.said or first.otherwise(settings, shadow))
     return found_
+
+
+class _Erased:
+    """Says what is not compared, as its customer was forgotten since, and counts it in `records`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._is_erased = erased_since(settings)
+        self.records = 0
+
+    def __call__(self, value: Any) -> bool:
+        found_ = self._is_erased(value["data"]["customer_id"].encode(), to_ms(value["time"]))
+        self.records += found_
+        return found_
 
 
 class _First(NamedTuple):
@@ -169,29 +190,31 @@ def _topics(settings: Settings, shadow: str | None, *, scores: bool) -> list[str
 
 
 def _records(
-    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int]
+    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int], erased: _Erased
 ) -> Iterator[tuple[bytes | None, int, Any]]:
     name = f"{shadow}-{topic}" if shadow else topic
     records = list(tail(settings, name, "beginning", follow=False))
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
         value = orjson.loads(record.value) if record.value else None
-        if value is not None and span_ms[0] <= to_ms(value["time"]) < span_ms[1]:
+        if value is not None and span_ms[0] <= to_ms(value["time"]) < span_ms[1] and not erased(value):
             value["data"].pop("replay", None)
             yield record.key, record.partition, value
 
 
 def _by_customer(
-    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int]
+    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int], erased: _Erased
 ) -> Mapping[bytes | None, list[tuple[str, Any]]]:
     """Each customer's records in order, of one id the first: without transactions a crash may repeat some."""
     lines: dict[bytes | None, dict[str, Any]] = {}
-    for key, _, value in _records(settings, shadow, topic, span_ms):
+    for key, _, value in _records(settings, shadow, topic, span_ms, erased):
         lines.setdefault(key, {}).setdefault(value["id"], value)
     return {key: list(line.items()) for key, line in lines.items()}
 
 
-def _by_id(settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int]) -> dict[str, _Record]:
+def _by_id(
+    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int], erased: _Erased
+) -> dict[str, _Record]:
     found_: dict[str, _Record] = {}
-    for _, partition, value in _records(settings, shadow, topic, span_ms):
+    for _, partition, value in _records(settings, shadow, topic, span_ms, erased):
         found_.setdefault(value["id"], (partition, value))
     return found_

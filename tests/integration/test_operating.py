@@ -11,8 +11,12 @@ import pytest
 from click.testing import CliRunner
 from kafka import KafkaProducer, TopicPartition
 
+from schemas.timestamp import from_ms, to_ms
+from scoring.erased import Erased, Removed
 from streams.cli.main import main
+from streams.cloud_event import cloud_event
 from streams.connection import reader
+from streams.erasing import receipt
 from streams.operating.lag import lag
 from streams.operating.letters import HEADER, letters, redrive
 from streams.outbox import DELETIONS, INPUTS
@@ -21,6 +25,7 @@ from streams.settings_sources import load
 from streams.tailing import tail
 from streams.topics import create, wanted
 
+KEY = "a key of the privacy desk"
 BROKERS = [
     pytest.param("embedded_broker", marks=pytest.mark.broker),
     pytest.param("kafka_broker", marks=pytest.mark.kafka),
@@ -37,7 +42,9 @@ def place(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> tuple
     return settings, name
 
 
-def refuse(settings: Settings, topic: str, *records: tuple[int, int, bytes], kept: int = 10_000) -> None:
+def refuse(
+    settings: Settings, topic: str, *records: tuple[int, int, bytes], kept: int = 10_000, key: bytes = b"anna"
+) -> None:
     """Write a dead letter for each (partition, offset, payload)."""
     with KafkaProducer(bootstrap_servers=settings.broker) as producer:
         for partition, offset, payload in records:
@@ -55,7 +62,7 @@ def refuse(settings: Settings, topic: str, *records: tuple[int, int, bytes], kep
                 "received_at": "2024-05-01T09:30:00.000Z",
                 "payload_bytes": len(payload),
             }
-            producer.send(f"{topic}-dlq", orjson.dumps(letter), key=b"anna", partition=partition)
+            producer.send(f"{topic}-dlq", orjson.dumps(letter), key=key, partition=partition)
         producer.flush(10)
 
 
@@ -122,3 +129,36 @@ def test_the_commands(fresh_broker: Any) -> None:
     assert "2 records unread" in run("lag")[1]
     assert run("lag", "--max", "1")[0] == 1
     assert json.loads(run("lag", "--json")[1])["records"] == 2
+
+
+@pytest.mark.broker
+def test_who_is_forgotten_is_left_out(fresh_broker: Any) -> None:
+    """Letters of theirs do not return, and `digest` and `diff` leave out what was told before; all say how many."""
+    settings = load(broker=fresh_broker.address, partitions=2).settings
+    create(settings, [*wanted(settings, ()), *(replace(each, name="was-audiences") for each in wanted(settings, ())
+                                               if each.name == "audiences")])  # fmt: skip
+
+    def run(*arguments: str, key: str | None = KEY) -> tuple[int, str]:
+        environment = {"RECOMPRA_BROKER": settings.broker, "RECOMPRA_ERASURE_KEY": key}
+        result = CliRunner().invoke(main, [*arguments], env=environment)
+        return result.exit_code, result.stdout
+
+    refuse(settings, "orders", (0, 3, b"{}"))
+    refuse(settings, "orders", (0, 4, b"{}"), key=b"bob")
+    erased, at_ms = Erased(KEY.encode()), to_ms("2024-05-01T09:30:00.000Z")
+    whose = erased.hash(b"anna")
+    with KafkaProducer(bootstrap_servers=settings.broker) as producer:
+        for topic, who in (("audiences", "anna"), ("audiences", "bob"), ("was-audiences", "bob")):
+            told = cloud_event(f"audience/1/{who}", "recompra.audience", "audience.v1", who, from_ms(at_ms - 1),
+                               {"customer_id": who})  # fmt: skip
+            producer.send(topic, orjson.dumps(told), key=who.encode(), partition=0)
+        event = receipt("r-1", Removed(), erased.key, whose, 0, at_ms, dict.fromkeys(INPUTS, 0), [], refused=False)
+        producer.send("receipts", orjson.dumps(event), key=f"r-1/{whose.hex()}".encode())
+    code, said = run("diff", "was", "--json", key=None)
+    assert (code, json.loads(said)["topics"]["audiences"]["only_live"]) == (1, 1)
+    code, said = run("diff", "was", "--json")
+    assert (code, json.loads(said)["erased"]) == (0, 1)
+    (told_live,) = [each for each in json.loads(run("digest", "--json")[1]) if each["topic"] == "audiences"]
+    assert (told_live["records"], told_live["erased"]) == (1, 1)
+    assert json.loads(run("dlq", "redrive", "--json")[1]) == {"records": {"orders": 1}, "cut": [], "erased": 1}
+    assert first_of(settings, "orders")[0] == b"bob"
