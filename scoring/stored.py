@@ -132,10 +132,10 @@ class Stored:
     def erase(self, customers: Iterable[bytes], owner: bytes, examples_ms: Iterable[int]) -> None:
         """Let no row be left of customers, nor of the examples of one of them, made at these times."""
         erased = dict.fromkeys(customers)
+        self._removed += [_example_key(ms, owner) for ms in examples_ms]
         for customer in erased:
             self._removed += [SIDE + customer, PROFILE + customer, LINK + customer]
         self.gone = [customer for customer in self.gone if customer not in erased]  # who may come again at once
-        self._removed += [_example_key(ms, owner) for ms in examples_ms]
 
     def changes(self, meta: Meta) -> list[tuple[bytes, bytes | None]]:
         """Every changed row since the last call.
@@ -189,19 +189,20 @@ class Stored:
         """
         values = self._older.brought(keys, values)
         meta: Meta | None = None
-        rows: dict[bytes, bytes | None] = {}
+        rows: dict[bytes, bytes] = {}
         for key, value in zip(keys, values, strict=True):
             letter = key[:1]
-            if letter == PROFILE:
+            if letter == PROFILE and value is not None:
                 rows[key[1:]] = value
+            elif letter == PROFILE:  # at once: what follows is of somebody new, though their row may come with the next
+                rows.pop(key[1:], None)
+                self._profiles.forget(key[1:])
             elif letter == META and value is not None:
                 meta = msgspec.msgpack.decode(value, type=Meta)
             else:
                 self._load_other(letter, key[1:], value)
-        if there := {key: value for key, value in rows.items() if value is not None}:
-            self._profiles.load(list(there), list(there.values()))
-        for key in rows.keys() - there.keys():
-            self._profiles.forget(key)
+        if rows:
+            self._profiles.load(list(rows), list(rows.values()))
         return meta
 
     def _load_other(self, letter: bytes, rest: bytes, value: Any) -> None:

@@ -270,6 +270,28 @@ def test_a_copy_holds_what_the_changelog_does() -> None:
     assert [key for key in found if key[:1] == b"x"] == [key for key in rows if key[:1] == b"x"] != []
 
 
+def test_state_is_read_in_whatever_pieces() -> None:
+    """Wherever what is read of the changelog is cut: who was forgotten and came again has one row, with all of it."""
+    unit = started()
+    lived(unit)
+    written = taken(unit).rows
+    before = len(written)
+    read(unit, DELETIONS, asked(0))
+    read(unit, CLICKS, view(5, ms=NOW + DAY + 5000))
+    written += taken(unit).rows
+    for cut in range(before, len(written)):
+        engine = started().engine
+        for rows in (written[:before], written[before:cut], written[cut:]):
+            kinds = [row for row in rows if row[0] != b"u"]
+            engine.load([key for key, _ in kinds], [value for _, value in kinds])
+        engine.restored()
+        row = engine.profiles.find(WHO.encode())
+        assert engine.profiles.rows["total"][row].sum() == started_with_one_view()
+        assert engine.sides.find(row) is not None, cut
+        assert len(engine.sides) == len(unit.engine.sides), cut
+        assert len(engine.pending.copied()) == len(unit.engine.pending.copied()), cut
+
+
 def test_who_comes_again_has_other_ids() -> None:
     """Crossings are numbered anew; a consumer that knows the ids from before must not take them for repeats."""
     unit = started()
