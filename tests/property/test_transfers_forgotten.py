@@ -1,6 +1,7 @@
 """Somebody who is forgotten is so on all partitions, whatever of them is under way between those."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from strategies.floor_days import CUSTOMERS, begun, days
 from strategies.shop_floor import Floor, Said, home
 
 from scoring.engine import Engine
-from scoring.erased import Erased
+from scoring.erased import Erased, KeyMismatchError
 from scoring.kinds import Kind
 from scoring.rules import shipped
 from streams.deletions import Deletions
@@ -165,3 +166,20 @@ def test_who_only_claimed_an_id_does_not_take_its_owner_along() -> None:
     assert [(one["customer"], one["another"]) for one in receipts(floor) if one["partition"] == home(b"c1")] == [
         (hashed("c1"), True)
     ]
+
+
+def test_a_worker_without_the_key_stops() -> None:
+    """A request that another partition passes on is not lost: it says what to set, and the request is read again."""
+    floor = joined()
+    former = home(b"c1")
+    floor.ask_to_forget("c0", START_MS + 1000)
+    floor.move(home(b"c0"), 4)
+    floor.commit(home(b"c0"))
+    floor.options = replace(floor.options, erasure_key=b"")
+    floor.crash(former)
+    with pytest.raises(KeyMismatchError, match="RECOMPRA_ERASURE_KEY"):
+        floor.move(former, 3)
+    floor.options = replace(floor.options, erasure_key=b"a secret of the privacy desk")
+    floor.crash(former)
+    floor.settle()
+    assert_both_are_gone(floor)
