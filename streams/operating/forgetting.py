@@ -81,17 +81,21 @@ def forget(settings: Settings, customer: str, request_id: str, reason: str | Non
 
 
 class _Wanted:
-    """Says which record is the receipt of a request; without the key of the hashes, the request's id must do."""
+    """Says which record is the receipt of a request; without the key of the hashes, the request's id must do.
+
+    One that was asked for by another id of the same person, of the same partition, is a receipt for this one, too.
+    """
 
     def __init__(self, settings: Settings, request_id: str, customer: bytes) -> None:
         erased = Erased(erasure_key(settings))
         self.request_id = request_id
-        self._whose = f"/{erased.hash(customer).hex()}" if erased.has_key else ""
+        self._whose = erased.hash(customer).hex() if erased.has_key else None
 
     def __call__(self, record: Any) -> bool:
-        key = (record.key or b"").decode()
-        named = key.rpartition("/")[0] == self.request_id and key.endswith(self._whose)
-        return named and record.value is not None
+        name, _, whose = (record.key or b"").decode().rpartition("/")
+        if record.value is None or name != self.request_id:
+            return False
+        return self._whose in (None, whose) or self._whose in orjson.loads(record.value)["data"]["others"]
 
 
 def _receipt(consumer: KafkaConsumer, places: list[TopicPartition], wanted: _Wanted) -> Any:

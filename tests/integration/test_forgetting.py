@@ -13,10 +13,15 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from schemas.timestamp import from_ms
+from scoring.packed import plain
+from scoring.stored import SIDE
 from streams.brokers.kafka_local import KafkaLocal
-from streams.changelog import changelog_topic
+from streams.changelog import changelog_topic, transfers_topic
 from streams.cli.main import main
-from streams.connection import admin_client
+from streams.connection import admin_client, reader
+from streams.ends import records_to_end
+from streams.loading import partition_of
+from streams.operating.lag import partitions_of
 from streams.settings import Settings
 from streams.settings_sources import Loaded, environment_of, load
 from streams.topics import create, rule_names, wanted
@@ -25,6 +30,9 @@ from tests.integration.faults.programs import PATIENCE_S, Program
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("forgetting")]
 
 WHO, BEFORE = "customer-who-is-forgotten", "visitor-who-is-forgotten"
+OTHERS = ("other", "nobody-yet")
+"""One of each partition."""
+ORDER = "order-of-who-is-forgotten"
 KEY = "a key of the privacy desk"
 NAMES = (WHO.encode(), BEFORE.encode())
 
@@ -63,7 +71,7 @@ def lives(producer: KafkaProducer) -> None:
     click(producer, BEFORE, "Product Viewed", product_id="p-1")
     send(producer, "customers", WHO, type="alias", previousId=BEFORE)
     click(producer, WHO, "Product Added", product_id="p-1", price=5.0, quantity=1)
-    click(producer, WHO, "Order Completed", order_id="o-1", total=5.0)
+    click(producer, WHO, "Order Completed", order_id=ORDER, total=5.0)
     click(producer, WHO, "Consent Denied", channel="email")
 
 
@@ -78,6 +86,19 @@ def naming(directory: Path, pattern: str) -> set[str]:
         if any(name in data for name in NAMES):
             found.add(path.parent.name.rpartition("-")[0] or path.name)
     return found
+
+
+def kept(settings: Settings) -> bytes:
+    """All that the compacted topics hold, side records unpacked, and what stays of orders with it."""
+    found = []
+    with reader(settings) as consumer:
+        for topic in (changelog_topic(settings), "scores", "content", "receipts", "models"):
+            for place in partitions_of(consumer, (topic,)):
+                for record in records_to_end(consumer, place):
+                    key, value = record.key or b"", record.value or b""
+                    side = topic == changelog_topic(settings) and key[:1] == SIDE and value
+                    found += [key, plain(value) if side else value]
+    return b"\n".join(found)
 
 
 def until(condition: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -95,14 +116,17 @@ def command(loaded: Loaded, *words: str) -> Result:
 def test_nothing_on_any_disk_names_who_was_forgotten(broker: KafkaLocal, tmp_path: Path) -> None:
     """Compacted topics, snapshots, metrics and logs are searched for the ids as bytes; each was there before.
 
+    The two ids are at home on different partitions, so that a history lies between them for its retention; side records
+    are unpacked, so that what the customer ordered is found in them before.
+
     The command says when no worker runs, prints one receipt however often it is asked, and `whatis` has nothing left;
     what is read anew from the beginning brings nobody back.
     """
-    loaded = load(broker=broker.address, partitions=1, commit_interval_s=0.2, session_timeout_s=6, web_port=0,
+    loaded = load(broker=broker.address, partitions=2, commit_interval_s=0.2, session_timeout_s=6, web_port=0,
                   state_dir=str(tmp_path / "state"), snapshot_interval="300ms", erasure_key=KEY)  # fmt: skip
     settings = loaded.settings
     create(settings, wanted(settings, rule_names(settings)))
-    compacted = [changelog_topic(settings), "scores", "content", "receipts"]
+    compacted = [changelog_topic(settings), "scores", "content", "receipts", "models"]
     eager(settings, compacted)
     logs, state = tmp_path / "kafka" / "data", tmp_path / "state"
     with KafkaProducer(bootstrap_servers=broker.address) as producer:
@@ -115,12 +139,16 @@ def test_nothing_on_any_disk_names_who_was_forgotten(broker: KafkaLocal, tmp_pat
             until(lambda: {changelog_topic(settings), "scores"} <= naming(logs, "*.log"))
             until(lambda: bool(naming(state, "*.snapshot*")))
             assert orjson.loads(command(loaded, "whatis", WHO).output)["former_ids"] == [BEFORE]
+            assert partition_of(NAMES[0], 2) != partition_of(NAMES[1], 2)
+            until(lambda: transfers_topic(settings) in naming(logs, "*.log"))
+            until(lambda: ORDER.encode() in kept(settings))
             done = command(loaded, "forget", WHO, "--yes", "--request-id", "r-1")
             assert done.exit_code == 0, done.output
             receipt = orjson.loads(done.output)
             assert receipt["data"]["removed"]["profile"]
             assert receipt["data"]["removed"]["links"] == 1
             assert receipt["data"]["refused"]
+            assert receipt["data"]["partitions"] == [partition_of(NAMES[1], 2)]
             assert orjson.loads(command(loaded, "forget", WHO, "--yes", "--request-id", "r-1").output) == receipt
             held = command(loaded, "whatis", WHO)
             assert held.exit_code == 1
@@ -128,18 +156,21 @@ def test_nothing_on_any_disk_names_who_was_forgotten(broker: KafkaLocal, tmp_pat
 
             def go_on() -> None:
                 """What comes later lets segments end: those alone are compacted."""
-                click(producer, "other", "Product Viewed", product_id="p-2")
+                for customer in OTHERS:
+                    click(producer, customer, "Product Viewed", product_id="p-2")
                 for topic in ("scores", "content", "receipts"):
-                    producer.send(topic, None, key=b"roll")
+                    for partition in producer.partitions_for(topic):
+                        producer.send(topic, None, key=b"roll", partition=partition)
 
             until(lambda: not naming(logs, "*.log") & set(compacted), go_on)
+            assert not [each for each in (*NAMES, ORDER.encode()) if each in kept(settings)]
             assert "clickstream" in naming(logs, "*.log"), "records stay for their retention, as the receipt says"
             until(lambda: bool(list(state.rglob("*.snapshot"))), go_on)
             assert not naming(state, "*")
             assert worker.ready_line is not None
             with urlopen(worker.ready_line.partition("metrics=")[2].strip(), timeout=60) as answer:
                 metrics = answer.read()
-            assert b"recompra_customers_forgotten_total 2.0" in metrics
+            assert b"recompra_customers_forgotten_total 3.0" in metrics
             assert not any(name in metrics for name in NAMES)
             worker.ask_to_end()
             assert worker.ended() == 0
