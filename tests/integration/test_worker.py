@@ -300,7 +300,7 @@ def test_sigint_ends_it_with_a_last_commit(settings: Settings, shop: Shop) -> No
         time.sleep(1)
         os.kill(process.pid, signal.SIGINT)
         assert process.end() == 0, process.last_lines()
-        assert "`deletions` are not read" in process.last_lines()
+        assert "requests on `deletions` to forget somebody wait" in process.last_lines()
     assert counters(settings)["read"] == produced(settings)
 
 
