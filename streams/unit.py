@@ -419,7 +419,7 @@ class Unit:
             inner = _Passed(record.offset, told.timestamp, told.key, told.value)
             decoded = self._decode(told.source, [inner])
             for _, refusal in decoded.refused:  # it was none where it was read, so settings differ
-                self.outbox.refuse(Source.TRANSFERS, inner, refusal)
+                self.outbox.refuse(Source.TRANSFERS, record, refusal)
             if not len(decoded.places) or not self.engine.deal_with(row, told, record.offset):
                 return
             events, details = decoded.events, decoded.details or {0: Detail()}

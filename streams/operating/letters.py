@@ -13,10 +13,11 @@ from kafka.structs import OffsetAndMetadata
 
 from schemas.internals import DeadLetter
 from schemas.timestamp import to_ms
+from streams.changelog import transfers_topic
 from streams.connection import kafka_python_options, ordered_producer, reader
 from streams.ends import records_to_end
 from streams.operating.lag import partitions_of
-from streams.outbox import INPUTS, KEY_LIMIT
+from streams.outbox import INPUTS, KEY_LIMIT, TRANSFERS
 from streams.receipts import IsErased, erased_since
 from streams.settings import Settings
 from streams.transactions import uses_transactions
@@ -163,7 +164,7 @@ def _send(
         producer.begin_transaction()
     sent = [
         producer.send(
-            each.letter.topic,
+            transfers_topic(settings) if each.letter.topic == TRANSFERS else each.letter.topic,
             each.payload,
             key=each.key,
             partition=each.letter.partition,

@@ -13,6 +13,7 @@ from kafka import KafkaProducer, TopicPartition
 
 from schemas.timestamp import from_ms, to_ms
 from scoring.erased import Erased, Removed
+from streams.changelog import transfers_topic
 from streams.cli.main import main
 from streams.cloud_event import cloud_event
 from streams.connection import reader
@@ -43,8 +44,9 @@ def place(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> tuple
 
 
 def refuse(
-    settings: Settings, topic: str, *records: tuple[int, int, bytes], kept: int = 10_000, key: bytes = b"anna"
-) -> None:
+    settings: Settings, topic: str, *records: tuple[int, int, bytes], kept: int = 10_000, key: bytes = b"anna",
+    onto: str | None = None,
+) -> None:  # fmt: skip
     """Write a dead letter for each (partition, offset, payload)."""
     with KafkaProducer(bootstrap_servers=settings.broker) as producer:
         for partition, offset, payload in records:
@@ -62,7 +64,7 @@ def refuse(
                 "received_at": "2024-05-01T09:30:00.000Z",
                 "payload_bytes": len(payload),
             }
-            producer.send(f"{topic}-dlq", orjson.dumps(letter), key=key, partition=partition)
+            producer.send(f"{onto or topic}-dlq", orjson.dumps(letter), key=key, partition=partition)
         producer.flush(10)
 
 
@@ -129,6 +131,9 @@ def test_the_commands(fresh_broker: Any) -> None:
     assert "2 records unread" in run("lag")[1]
     assert run("lag", "--max", "1")[0] == 1
     assert json.loads(run("lag", "--json")[1])["records"] == 2
+    refuse(settings, "transfers", (1, 7, b"from elsewhere"), onto="customers")
+    assert "1 records sent back" in run("dlq", "redrive", "--input", "customers")[1]
+    assert values(settings, transfers_topic(settings)) == {0: [], 1: [b"from elsewhere"]}
 
 
 @pytest.mark.broker
