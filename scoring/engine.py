@@ -266,17 +266,21 @@ class Engine:
             return self._applied(events, details, customer)
         outcome = Outcome()
         for start, stop in pairwise([*dict.fromkeys((0, *linking)), len(events.row)]):
-            if start in details and details[start].former:
-                outcome.extend(self._link(events, start, details[start].former, customer), start)
-            piece = Events._make(column[start:stop] for column in events)
             told = {i - start: details[i] for i in range(start, stop) if i in details}
+            if 0 in told and (former := told[0].former):
+                linked = self._link(events, start, former, customer)
+                if linked is not None:
+                    outcome.extend(linked, start)
+                elif told[0] == Detail(former=former):  # as where they were one when it was decoded
+                    del told[0]
+            piece = Events._make(column[start:stop] for column in events)
             outcome.extend(self._applied(piece, told, partial(_later, customer, start)), start)
         return outcome
 
-    def _link(self, events: Events, i: int, former: bytes, customer: Callable[[int], bytes | None]) -> Outcome:
+    def _link(self, events: Events, i: int, former: bytes, customer: Callable[[int], bytes | None]) -> Outcome | None:
         """Let the customer of event `i` be whoever came under the former id too, unless the event is late.
 
-        Nothing is done where both are one already (so that no circle can close), or where the former id was another's
+        Nothing is done where both are one already (None; so no circle can close), or where the former id was another's
         before: whose it was first, it stays. What is read again after a crash finds the other's row counted in already.
         """
         profiles, source, offset = self.profiles, int(events.source[i]), int(events.offset[i])
@@ -293,7 +297,9 @@ class Engine:
             event.row[0] = self._row(name)
         row, other = int(event.row[0]), profiles.find(former)
         owner = profiles.keys[row]
-        if other == row or self.links.is_former(former) or former in self.departures.asked:
+        if other == row:
+            return None
+        if self.links.is_former(former) or former in self.departures.asked:
             return Outcome()
         outcome = Outcome()
         if not self._home(former):

@@ -250,3 +250,28 @@ def test_offsets_ahead_of_the_state_are_refused() -> None:
     """A group whose offsets are ahead of an empty changelog has lost its state, and that is not passed over."""
     with pytest.raises(StateLostError, match="clickstream is committed up to 5"):
         Unit(0, options()).ready({CLICKS: 5, ORDERS: -1, CUSTOMERS: -1})
+
+
+def signed_in(offset: int, customer: str, visitor: str, ms: int) -> Fetched:
+    record = view(offset, customer, ms)
+    return record._replace(value=orjson.dumps({**orjson.loads(record.value or b""), "anonymousId": visitor}))
+
+
+@pytest.mark.parametrize("visited", [True, False])
+def test_a_visitor_who_is_known_is_told_of_in_any_slices(visited: bool) -> None:
+    """Signed in is said with each click: whether a slice begins after the first of them is not seen in any row."""
+    views = [view(0, "visitor", NOW)] if visited else [view(0, "c", NOW)]
+    views += [signed_in(i, "c", "visitor", NOW + i * HOUR) for i in range(1, 5)]
+    found = []
+    for size in (1, 2, 3, len(views)):
+        unit = started()
+        caught_up(unit, ORDERS, CUSTOMERS)
+        for first in range(0, len(views), size):
+            unit.offer(CLICKS, views[first : first + size], len(views))
+            pumped(unit)
+        taken = unit.take()
+        assert taken is not None
+        rows = {key: value for key, value in taken.rows if key != UNIT_KEY}
+        assert len(rows) >= 3
+        found.append(rows)
+    assert all(rows == found[0] for rows in found)
