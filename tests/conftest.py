@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from strategies.grouping import GroupScheduling
 
 from streams.brokers.embedded import EmbeddedBroker
 from streams.brokers.kafka_libs import missing_parts
@@ -32,6 +34,11 @@ hypothesis.settings.load_profile("recompra")
 def pytest_xdist_auto_num_workers() -> int:
     """Give more processes than cores: many tests wait for brokers and for processes of their own."""
     return (os.cpu_count() or 1) + 2
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    """Keep each group of tests in one process."""
+    return GroupScheduling(config, log)
 
 
 OPEN_GATES = {"consent_unknown": "yes", "marketing_contacts": -1, "holdout_global": 0, "holdout_rule": 0}

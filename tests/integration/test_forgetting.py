@@ -138,7 +138,7 @@ def test_nothing_on_any_disk_names_who_was_forgotten(broker: KafkaLocal, tmp_pat
         try:
             until(lambda: {changelog_topic(settings), "scores"} <= naming(logs, "*.log"))
             until(lambda: bool(naming(state, "*.snapshot*")))
-            assert orjson.loads(command(loaded, "whatis", WHO).output)["former_ids"] == [BEFORE]
+            until(lambda: orjson.loads(command(loaded, "whatis", WHO).output)["former_ids"] == [BEFORE])
             assert partition_of(NAMES[0], 2) != partition_of(NAMES[1], 2)
             until(lambda: transfers_topic(settings) in naming(logs, "*.log"))
             until(lambda: ORDER.encode() in kept(settings))

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 from aiokafka.partitioner import murmur2
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import CoordinatorNotAvailableError
 from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.learner import Learner
@@ -226,7 +227,10 @@ class World:
     def lag(self) -> dict[TopicPartition, tuple[int, int]]:
         """Inputs whose committed offset is not their end: both."""
         with self._admin() as admin:
-            found = admin.list_group_offsets(self.settings.app_id)[self.settings.app_id]
+            try:
+                found = admin.list_group_offsets(self.settings.app_id)[self.settings.app_id]
+            except CoordinatorNotAvailableError:  # a broker that has just started has not made its topic of groups yet
+                found = {}
         committed = {place: found[place].offset if place in found else 0 for place in self.ends()}
         return {place: (max(committed[place], 0), end) for place, end in self.ends().items() if committed[place] != end}
 

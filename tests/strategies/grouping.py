@@ -1,0 +1,31 @@
+"""Which tests share a process: those of one `xdist_group`, as they share a broker, or go on from one another.
+
+pytest-xdist 3.8 writes the mark into the ids of tests (`_nodeid`, in its remote.py), where pytest 9.2 looks no more,
+and so splits each group over all processes without a word. Here files say it.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from xdist.scheduler import LoadScopeScheduling
+
+__all__ = ["GroupScheduling", "group_of"]
+
+_MARK = re.compile(r'^pytestmark = .*\bxdist_group\("(\w+)"\)', re.MULTILINE)
+
+
+@cache
+def group_of(file: Path) -> str | None:
+    """Return the group that a file of tests names for all of them."""
+    names = set(_MARK.findall(file.read_text()))
+    assert len(names) < 2, f"{file} names more than one group: {sorted(names)}"
+    return names.pop() if names else None
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Sends the tests of a group to one process, and the others one by one to whoever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = self.config.rootpath / nodeid.partition("::")[0]
+        return (group_of(file) if file.is_file() else None) or nodeid
