@@ -14,9 +14,9 @@ def test_the_tests_of_a_group_have_one_scope() -> None:
     """Whatever file they are in; all others have scopes of their own."""
     scheduling: Any = GroupScheduling.__new__(GroupScheduling)
     scheduling.config = SimpleNamespace(rootpath=ROOT)
-    faults = ["tests/integration/faults/test_killed.py::test_a[1]", "tests/integration/faults/test_paused.py::test_b"]
+    shared = ["tests/integration/test_worker.py::test_a[1]", "tests/integration/test_replay.py::test_b"]
     alone = ["tests/unit/test_grouping.py::test_a", "tests/unit/test_grouping.py::test_b", "no/such/file.py::test_c"]
-    assert [scheduling._split_scope(name) for name in faults + alone] == ["faults", "faults", *alone]
+    assert [scheduling._split_scope(name) for name in shared + alone] == ["embedded", "embedded", *alone]
 
 
 def test_this_run_keeps_groups_together(request: pytest.FixtureRequest) -> None:

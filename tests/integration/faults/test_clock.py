@@ -8,7 +8,7 @@ import pytest
 from tests.integration.faults.programs import Program
 from tests.integration.faults.world import World
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 HOUR_MS = 3_600_000
 
