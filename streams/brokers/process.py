@@ -9,12 +9,15 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Self
 
 __all__ = ["BrokerError", "BrokerProcess", "free_port", "free_ports"]
 
 HOST = "127.0.0.1"
+_LISTENING = range(20_000, 32_768)
+"""Ports that neither Linux nor macOS gives to outgoing connections."""
 
 
 class BrokerError(RuntimeError):
@@ -22,14 +25,25 @@ class BrokerError(RuntimeError):
 
 
 def free_ports(count: int) -> list[int]:
-    """Return TCP ports of the loopback that are free now; held together so that no two are the same."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Return TCP ports of the loopback that are free now; held together so that no two are the same.
+
+    They lie below those that systems give to outgoing connections, so that none of these takes one before its owner
+    listens on it, or while that is started again.
+    """
+    held: list[socket.socket] = []
     try:
-        for sock in sockets:
-            sock.bind((HOST, 0))
-        return [int(sock.getsockname()[1]) for sock in sockets]
+        for port in SystemRandom().sample(_LISTENING, len(_LISTENING)):
+            sock = socket.socket()
+            held.append(sock)
+            try:
+                sock.bind((HOST, port))
+            except OSError:
+                held.pop().close()
+            if len(held) == count:
+                break
+        return [int(sock.getsockname()[1]) for sock in held]
     finally:
-        for sock in sockets:
+        for sock in held:
             sock.close()
 
 
