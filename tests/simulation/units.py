@@ -160,6 +160,11 @@ class RecordingUnit(Unit):
         super().tick(until_ms, now_ms, whole=whole)
         self._steps.append(Step(models, known, until_ms=until_ms, now_ms=now_ms))
 
+    def _take_rules(self, timeline: Timeline) -> None:
+        """What the production unit does, and note it: the next commit says which rules are in force."""
+        super()._take_rules(timeline)
+        self._steps.append(Step(known_models(self.engine), list(self._told_rules), told=True))
+
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         """What the production unit does; a forgetful one no longer knows any message by its id."""
         positions = super().ready(committed)
@@ -191,7 +196,7 @@ _POISON = stable_hash(POISON.encode())
 
 
 class Step(msgspec.Struct):
-    """A run of records, a tick of quiet time, or a restore (`born`), and what was known at it.
+    """A run of records, a tick of quiet time, a restore (`born`) or news of rules (`told`), and what was known at it.
 
     `models` are that in force and those to come; `rules` the versions that the worker had been told.
     """
@@ -199,6 +204,7 @@ class Step(msgspec.Struct):
     models: tuple[int, list[tuple[int, int]]]
     rules: list[Version]
     born: bool = False
+    told: bool = False
     read: list[int] = []
     transfers: int = 0
     deletions: int = 0
@@ -262,7 +268,7 @@ class Replay(Unit):
                 self.take_deletions(records)
             elif step.born:
                 self.engine.catch_up()
-            else:
+            elif not step.told:
                 self.tick(step.until_ms, step.now_ms)
 
     def _run(self, step: Step) -> None:
