@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scoring.carried import Noted, remembered
 from scoring.engine import Engine
 from scoring.features import GROUPS
-from scoring.learner import Learner
 from scoring.open_object import OpenObject
 from scoring.packed import packed
 from scoring.rules.carry import Carry
@@ -29,8 +28,6 @@ from streams.backtest.history import History
 from streams.backtest.run import Backtest
 from streams.demo.plan import plan
 from streams.engine_settings import checked_rules, engine_settings
-from streams.learning import learner_config
-from streams.limits import Limits
 from streams.loading import Ready
 from streams.settings import Settings
 
@@ -55,13 +52,7 @@ def lived(days: int, settings: Settings) -> Engine:
     rules = checked_rules(settings)
     engine = Engine(engine_settings(settings, rules), rules)
     life = plan(1, days, everyone=True)
-    test = Backtest(
-        engine,
-        Learner(learner_config(settings)),
-        settings.allowed_skew_ms,
-        settings.snapshot_every_ms,
-        Limits.of(settings),
-    )
+    test = Backtest.of(settings, engine)
     test.run(History(Ready(each.topic, each.key, each.value, each.time_ms) for each in life.messages()))
     return engine
 

@@ -50,12 +50,12 @@ class Deletions:
         self._engine, self._outbox, self._limits = engine, outbox, limits
         self._partition, self._partition_of = partition, partition_of
         self.waiting: deque[Record] = deque()
-        self._done = 0
+        self._done = False
 
     def done(self) -> bool:
         """Whether somebody was forgotten since the last call."""
-        done, self._done = self._done, 0
-        return done > 0
+        done, self._done = self._done, False
+        return done
 
     def do(self, record: Record, offsets: Sequence[int]) -> None:
         """Do what one record asks for, given the next offset of each input; each ends in one of the unit's counters.
@@ -80,7 +80,7 @@ class Deletions:
         forgotten = engine.forget(customer, request.request_id, place, max(record.timestamp, 0), list(offsets))
         self._tell(customer, request.request_id, forgotten, ())
         counts.applied += 1
-        self._done += 1
+        self._done = True
 
     def do_elsewhere(self, asked: Forget, offset: int, offsets: Sequence[int]) -> None:
         """Do what another partition was asked for, whose customer came under an id of ours too; once.
@@ -103,7 +103,7 @@ class Deletions:
             return
         forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
         self._tell(asked.to, asked.request, forgotten, asked.ids)
-        self._done += 1
+        self._done = True
 
     def _tell(self, customer: bytes, request: str, forgotten: Forgotten, dealt_with: Sequence[bytes]) -> None:
         outbox, erased = self._outbox, self._engine.erased

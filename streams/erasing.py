@@ -11,6 +11,7 @@ from schemas.topics import FOREVER, TopicSpec, load_topics
 from scoring.erased import Removed
 from streams.cloud_event import cloud_event
 from streams.limits import Limits, too_large
+from streams.outbox import TRANSFERS_DAYS
 from streams.settings import Settings
 
 __all__ = ["RECEIPTS", "TOMBSTONES", "erasure_key", "read_request", "receipt", "remains"]
@@ -90,7 +91,11 @@ def remains() -> list[dict[str, Any]]:
 
 
 _BESIDE: Final[list[dict[str, Any]]] = [
-    {"where": "transfers between partitions", "days": 400, "what": "histories of customers with ids on two partitions"},
+    {
+        "where": "transfers between partitions",
+        "days": TRANSFERS_DAYS,
+        "what": "histories of customers with ids on two partitions",
+    },
     {"where": "scores, content, the changelog", "days": 1, "what": "older values, until the broker has compacted them"},
     {
         "where": "snapshots on other workers' disks",

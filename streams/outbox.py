@@ -24,12 +24,24 @@ from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
 from streams.score_records import ScoreRecords
 
-__all__ = ["DELETIONS", "INPUTS", "KEY_LIMIT", "PAYLOAD_LIMIT", "SOURCES", "TRANSFERS", "Outbox", "Output"]
+__all__ = [
+    "DELETIONS",
+    "INPUTS",
+    "KEY_LIMIT",
+    "PAYLOAD_LIMIT",
+    "SOURCES",
+    "TRANSFERS",
+    "TRANSFERS_DAYS",
+    "Outbox",
+    "Output",
+]
 
 INPUTS: Final = ("clickstream", "orders", "customers")
 """Input topics, in the order of `scoring.kinds.Source`."""
 TRANSFERS: Final = "transfers"
 """Stands for the topic between partitions, which bears the application's name (`streams.changelog.transfers_topic`)."""
+TRANSFERS_DAYS: Final = 400
+"""How long the broker keeps what partitions tell each other."""
 DELETIONS: Final = "deletions"
 """Requests to forget a customer."""
 SOURCES: Final = (*INPUTS, TRANSFERS, DELETIONS)

@@ -11,6 +11,7 @@ from kafka.errors import InvalidConfigurationError, TopicAlreadyExistsError
 from schemas.topics import FOREVER, TopicSpec, expand
 from streams.changelog import changelog_topic, transfers_topic
 from streams.connection import admin_client
+from streams.outbox import TRANSFERS_DAYS
 from streams.rule_files import rules_in_force
 from streams.settings import Settings
 
@@ -181,7 +182,7 @@ def _transfers(settings: Settings) -> TopicSpec:
         value="transfer.v1",
         partitions=settings.partitions,
         cleanup="delete",
-        retention_ms=400 * 86_400_000,
+        retention_ms=TRANSFERS_DAYS * 86_400_000,
         timestamp_type="CreateTime",
         written_by=("recompra worker",),
         read_by=("recompra worker",),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from scoring.outcome import Outcome
 from scoring.profile import DAY_MS, NEVER
 from streams.backtest.history import History, merged
 from streams.decoding import Decoder
+from streams.learning import learner_config
 from streams.limits import Limits
+from streams.settings import Settings
 
 __all__ = ["Backtest", "Cutoff", "Result"]
 
@@ -92,6 +95,24 @@ class Backtest:
         self._decoder = Decoder(engine.profiles.row, engine.product, allowed_skew_ms, own_clock=True, limits=limits)
         self._waiting: list[Example] = []
         self._result = Result(learner)
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        engine: Engine,
+        learner: Learner | None = None,
+        watch: Callable[[Events, Outcome], None] = lambda _, __: None,
+    ) -> Self:
+        """As a worker and a trainer with these settings would run it; the learner is a new one if none is given."""
+        return cls(
+            engine,
+            learner or Learner(learner_config(settings)),
+            settings.allowed_skew_ms,
+            settings.snapshot_every_ms,
+            Limits.of(settings),
+            watch,
+        )
 
     def run(
         self,

@@ -24,7 +24,6 @@ from streams.cli.options import json_option, print_json
 from streams.cli.reading import Reading, bars
 from streams.engine_settings import checked_rules, engine_settings
 from streams.learning import learner_config
-from streams.limits import Limits
 from streams.settings import Settings
 from streams.settings_sources import load as load_settings
 from streams.tailing import parse_place
@@ -164,7 +163,7 @@ def _prepared(settings: Settings) -> Backtest:
     except (RuleError, ValueError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(USAGE)
-    return Backtest(engine, learner, settings.allowed_skew_ms, settings.snapshot_every_ms, Limits.of(settings))
+    return Backtest.of(settings, engine, learner)
 
 
 def _finish(

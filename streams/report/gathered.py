@@ -17,7 +17,6 @@ from streams.backtest.history import History
 from streams.backtest.run import Backtest
 from streams.engine_settings import checked_rules, engine_settings
 from streams.learning import learner_config
-from streams.limits import Limits
 from streams.loading import INPUTS, Ready
 from streams.report.crossings import Crossing, Judged
 from streams.report.observed import Observed, Observing, observe
@@ -85,10 +84,7 @@ def of_events(
 
     scores: dict[str, float] | None = None
     history = History(events)
-    test = Backtest(
-        engine, learner, settings.allowed_skew_ms, settings.snapshot_every_ms, Limits.of(settings), watch=watch
-    )
-    test.run(history, on_progress=on_progress)
+    Backtest.of(settings, engine, learner, watch).run(history, on_progress=on_progress)
     if len(history) and not engine.model.warming_up:
         rows, score, _ = engine.score_at(int(history.time_ms[-1]) + 1, np.arange(len(engine.profiles)))
         scores = {engine.profiles.keys[row].decode(): p for row, p in zip(rows.tolist(), score.tolist(), strict=True)}

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scoring.engine import Engine
-from scoring.learner import Learner
 from scoring.profile import FAR, NEVER
 from scoring.rules import Rule, RuleSet
 from scoring.rules.book import ALWAYS
@@ -13,8 +12,6 @@ from streams.backtest.history import History
 from streams.backtest.run import Backtest
 from streams.commit import Taken
 from streams.engine_settings import engine_settings
-from streams.learning import learner_config
-from streams.limits import Limits
 from streams.living import inputs_of, live_through
 from streams.outbox import INPUTS
 from streams.receipts import erased_on, receipts
@@ -128,14 +125,6 @@ def preview_files(
     engine = Engine(options, base)
     engine.plan_rules(timeline(known, rules, span.start_ms))
     watch = Watch([rule.name for rule in rules], span.start_ms, span.stop_ms, settings.horizon_ms)
-    test = Backtest(
-        engine,
-        Learner(learner_config(settings)),
-        settings.allowed_skew_ms,
-        settings.snapshot_every_ms,
-        Limits.of(settings),
-        watch,
-    )
-    result = test.run(history, on_progress=on_progress)
+    result = Backtest.of(settings, engine, watch=watch).run(history, on_progress=on_progress)
     known_ms = result.last_ms if result.events else None
     return Past(watch.reached(NEVER if known_ms is None else known_ms), len(engine.profiles), known_ms)
