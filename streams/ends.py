@@ -1,14 +1,18 @@
 """Ends: the offset after a partition's last record, as a fetch says it."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 
+from streams.connection import BrokerUnreachableError
+
 __all__ = ["ends", "records_to_end"]
 
 _POLLS: Final = 40
 _POLL_MS: Final = 250
+_PATIENCE_S: Final = 60.0
 _WHOLE_BATCH: Final = 1_000_000
 """More records than a batch holds."""
 
@@ -39,11 +43,25 @@ def ends(consumer: KafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[
 
 
 def records_to_end(consumer: KafkaConsumer, partition: TopicPartition) -> Iterator[Any]:
-    """Yield a partition's records, in order, up to what is its end now; the consumer then has this partition alone."""
+    """Yield a partition's records, in order, up to what is its end now; the consumer then has this partition alone.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If nothing comes for a minute, though there is more.
+    """
     consumer.assign([partition])
     end = ends(consumer, [partition])[partition]
     consumer.seek_to_beginning(partition)
-    while consumer.position(partition) < end:
+    before, came_at = -1, time.monotonic()
+    while (at := consumer.position(partition)) < end:
+        if at != before:
+            before, came_at = at, time.monotonic()
+        elif time.monotonic() - came_at > _PATIENCE_S:
+            raise BrokerUnreachableError(
+                f"nothing came of {partition.topic}/{partition.partition} for {_PATIENCE_S:.0f} s, at offset {at} of "
+                f"{end}: see whether the broker still runs, and run the command again"
+            )
         for record in consumer.poll(timeout_ms=_POLL_MS).get(partition, ()):
             if record.offset < end:
                 yield record

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 
 from schemas.timestamp import to_ms
 from streams.changelog import changelog_topic, read_changelog
@@ -71,11 +71,12 @@ def preview(settings: Settings, options: UnitOptions, shadow: str, partitions: I
     live = [topic.name for topic in found(settings) if topic.name.startswith(_ACTIONS) and topic.name != _WITHHELD]
     told = Preview()
     for partition in partitions:
-        actions = list(_actions(settings, shadow, live, partition))
         published = Published()
-        for topic in live:
-            for value, written_ms in _records(settings, topic, partition):
-                published.note(value, written_ms)
+        with reader(settings) as consumer:
+            actions = list(_actions(consumer, shadow, live, partition))
+            for topic in live:
+                for value, written_ms in _records(consumer, topic, partition):
+                    published.note(value, written_ms)
         unit = _live_unit(settings, options, used, partition)
         told.add(partition, _useful(settings, unit, known, published).weigh(actions))
     return told
@@ -96,21 +97,20 @@ def _live_unit(settings: Settings, options: UnitOptions, used: Used, partition: 
 
 
 def _actions(
-    settings: Settings, shadow: str, live: Sequence[str], partition: int
+    consumer: KafkaConsumer, shadow: str, live: Sequence[str], partition: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     for topic in live:
-        for value, _ in _records(settings, f"{shadow}-{topic}", partition):
+        for value, _ in _records(consumer, f"{shadow}-{topic}", partition):
             yield topic, value
 
 
-def _records(settings: Settings, topic: str, partition: int) -> Iterator[tuple[dict[str, Any], int]]:
+def _records(consumer: KafkaConsumer, topic: str, partition: int) -> Iterator[tuple[dict[str, Any], int]]:
     """The records of a partition of a topic, with the time at which each was written; none where there is no topic."""
-    with reader(settings) as consumer:
-        place = TopicPartition(topic, partition)
-        if place in partitions_of(consumer, (topic,)):
-            for record in records_to_end(consumer, place):
-                if record.value is not None:
-                    yield orjson.loads(record.value), record.timestamp
+    place = TopicPartition(topic, partition)
+    if place in partitions_of(consumer, (topic,)):
+        for record in records_to_end(consumer, place):
+            if record.value is not None:
+                yield orjson.loads(record.value), record.timestamp
 
 
 def publish(settings: Settings, told: Preview, clock: Callable[[], int] = now_ms) -> int:
