@@ -7,6 +7,8 @@ PYTHON := $(VENV)/bin/python
 SAY := @printf '\033[1m==> %s\033[0m\n'
 TESTS ?=
 MINUTES ?= 30
+# Images of Python set it: each process, of tests and of what they start, would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
 	@echo "recompra: scores each customer's likelihood of buying again, live, from Kafka topics"
