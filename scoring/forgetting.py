@@ -130,13 +130,9 @@ class Forgetting:
     def voids(self, sent: Give | Forward) -> bool:
         """Whether what another partition sends is of somebody who was forgotten while it was under way.
 
-        That is an event which was received before the request, or a history that nobody here asks for any more.
+        That is what it sent by the link of an id before it had done the request that was done here.
         """
-        ids = (sent.origin, sent.to, *sent.via) if len(self._erased) else ()
-        known = [erasure for each in dict.fromkeys(ids) if (erasure := self._erased.find(each)) is not None]
-        if isinstance(sent, Forward):
-            return any(sent.timestamp <= erasure.at_ms for erasure in known)
-        return bool(known) and not any(each in self._links.owner for each in (sent.origin, *sent.via))
+        return self._erased.at_ms(sent.by or sent.origin) > sent.by_ms
 
     def finish(self, hashes: Collection[bytes]) -> list[bytes]:
         """Remove whatever a crash left of those with these hashes, and name them; O(customers)."""

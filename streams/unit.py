@@ -418,7 +418,7 @@ class Unit:
                 return
             row, to, via = self.engine.arrive(told)
             if row < 0:
-                self.outbox.transfer(msgspec.structs.replace(told, to=to, via=via))
+                self.outbox.transfer(self.engine.sent_on(told, to, via))
                 return
             inner = _Passed(record.offset, told.timestamp, told.key, told.value)
             decoded = self._decode(told.source, [inner])
