@@ -31,10 +31,11 @@ from benchmarks.measured import Cost, Worker
 from benchmarks.memory import restored
 from benchmarks.shop import Made, Shop
 from scoring.features import GROUPS
+from scoring.model import Example, Snapshot
 from streams.engine_settings import checked_rules, engine_settings
 from streams.settings import Settings
 
-__all__: list[str] = []
+__all__ = ["ALL_RULES", "AT_LEAST", "EXACTLY", "OUT", "PARTITIONS", "RULES", "Run", "said"]
 
 PARTITIONS = 4
 HOUR_MS = 3_600_000
@@ -80,8 +81,8 @@ class Run:
         self.value_bytes = sum(len(record.value) for record in made) / len(made)
         return made
 
-    def go(self, cluster: Cluster, directory: Path) -> None:
-        """Load the history, publish the model, then let the systems take turns."""
+    def prepare(self, cluster: Cluster) -> tuple[Snapshot, list[Example]]:
+        """Load the history and the hours in which scores find their level; the model, and what it has learned from."""
         settings = Settings()
         start_ms = self.now_ms + self.hour * HOUR_MS
         said("a shop of 75 days, and the model that it teaches")
@@ -89,28 +90,34 @@ class Run:
         rules = checked_rules(settings)
         snapshot, examples = learned(history, engine_settings(settings, rules), rules, start_ms)
         said(f"{len(history)} records; {snapshot.examples_seen} outcomes, {snapshot.positives} of them orders")
+        cluster.produce(history)
+        cluster.publish_model(snapshot)
+        for _ in range(_SETTLING):
+            cluster.produce(self.busy())
+        return snapshot, examples
+
+    def go(self, cluster: Cluster, directory: Path) -> None:
+        """Load the history, publish the model, then let the systems take turns."""
+        _, examples = self.prepare(cluster)
         np.savez(
             directory / "examples.npz",
             X=np.array([example.features for example in examples], np.float64),
             y=np.array([example.label for example in examples]),
         )
-        cluster.produce(history)
-        cluster.publish_model(snapshot)
-        for _ in range(_SETTLING):
-            cluster.produce(self.busy())
         for number in range(self.rounds):
             said(f"round {number + 1} of {self.rounds}: exactly once")
-            made = self._worker(cluster, EXACTLY, "exactly")
+            made = self.worker(cluster, EXACTLY, "exactly")
             said(f"round {number + 1} of {self.rounds}: the ceiling")
             self._ceiling(cluster, len(made))
             said(f"round {number + 1} of {self.rounds}: exactly once, all rules")
-            self._worker(cluster, ALL_RULES, "all rules")
+            self.worker(cluster, ALL_RULES, "all rules")
             said(f"round {number + 1} of {self.rounds}: at least once")
-            self._worker(cluster, AT_LEAST, "at least")
+            self.worker(cluster, AT_LEAST, "at least")
             said(f"round {number + 1} of {self.rounds}: the naive way")
             self._naive(cluster, made, f"naive-{number}", directory / "examples.npz")
 
-    def _worker(self, cluster: Cluster, app_id: str, name: str) -> list[Made]:
+    def worker(self, cluster: Cluster, app_id: str, name: str) -> list[Made]:
+        """Measure a worker on a busy hour; what happened in it."""
         made = self.busy()
         with Worker(cluster, app_id, exactly_once=app_id != AT_LEAST, rules=RULES[app_id]) as worker:
             worker.catch_up()

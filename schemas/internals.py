@@ -49,7 +49,8 @@ class Progress(Struct, forbid_unknown_fields=True):
     deletions. `behind` says from which number of records on which inputs had more to come (bits, 1 << input), as time
     then waits for those; `ticks` are those that quiet time ran, each with the number of records before it and the wall
     time; `told` are versions (`model`, `shop`: the newest known; `rules`: a stamp of all known) and starts, each with
-    the numbers of records and ticks before it.
+    the numbers of records and ticks before it. `settings` is a stamp of those that decide what is told, empty where it
+    is not known; the values are with the first commit after each start (`streams.fingerprint`).
     """
 
     partition: Count
@@ -64,6 +65,8 @@ class Progress(Struct, forbid_unknown_fields=True):
     shop_version: Count = 0
     behind: list[tuple[Count, Annotated[int, Meta(ge=0, le=7)]]] = []
     told: list[tuple[Count, Count, Literal["model", "shop", "rules", "start", "ready"], str]] = []
+    settings: Annotated[str, Meta(pattern=r"^([0-9a-f]{16})?$")] = ""
+    settings_values: dict[str, str] = {}
 
 
 class Deletion(Struct, forbid_unknown_fields=True):

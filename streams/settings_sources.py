@@ -20,6 +20,7 @@ __all__ = [
     "Loaded",
     "Origin",
     "SettingsError",
+    "as_variable",
     "environment_of",
     "is_secret",
     "load",
@@ -145,15 +146,15 @@ def environment_of(settings: Settings, origins: Mapping[str, Origin]) -> dict[st
         value = getattr(settings, name)
         if origin == "argument" and value is not None:
             plain = value.get_secret_value() if isinstance(value, SecretStr) else shown(name, settings)
-            variables[ENV_PREFIX + name.upper()] = _as_variable(plain)
+            variables[ENV_PREFIX + name.upper()] = as_variable(plain)
     return variables
 
 
-def _as_variable(value: Any) -> str:
-    """Text that the environment's source reads as this value: lists with commas, tables as JSON."""
+def as_variable(value: Any) -> str:
+    """Return text that the environment's source reads as this value: lists with commas, tables as JSON."""
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else str(value)
 
 
 def _read(file: Path | None) -> dict[str, Any]:

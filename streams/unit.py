@@ -29,6 +29,7 @@ from scoring.transfer import Forget, Forward, Transfer
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
 from streams.deletions import Deletions, skip_erased, whose
+from streams.fingerprint import Fingerprint
 from streams.limits import Limits
 from streams.outbox import SOURCES, Outbox
 from streams.steps import MODEL, READY, RULES, SHOP, START, Steps, timeline_id
@@ -81,6 +82,8 @@ class UnitOptions:
         The partition number of a key; None: there is one partition only.
     erasure_key
         What the hashes of erased ids are keyed with; empty: requests to forget a customer wait.
+    fingerprint
+        The settings that decide what is told, for `progress`.
     """
 
     engine: EngineSettings
@@ -92,6 +95,7 @@ class UnitOptions:
     shadow: bool = False
     partition_of: Callable[[bytes], int] | None = None
     erasure_key: bytes = field(default=b"", repr=False)
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -536,12 +540,16 @@ class Unit:
 
     def _progress(self) -> dict[str, Any]:
         counts, watermark_ms = self.engine.counts, self.engine.clock.watermark_ms
+        steps, its = self._notes.drain(), self._options.fingerprint
+        started = any(what == START for _, _, what, _ in steps["told"])
         return {
             "partition": self.partition,
             "sequence": self._sequence,
             "watermark_ms": None if watermark_ms == NEVER else watermark_ms,
             "offsets": dict(zip(SOURCES, self._next, strict=True)),
-            **self._notes.drain(),
+            **steps,
+            "settings": its.stamp,
+            **({"settings_values": its.values} if started and its.values else {}),
             "model_version": self.engine.model.version,
             "shop_version": self.engine.shop_version,
             "rules": [f"{rule.name}@{rule.version}" for rule in self.engine.rules.rules],

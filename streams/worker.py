@@ -27,6 +27,7 @@ from streams.connection import unreachable
 from streams.engine_settings import checked_rules, engine_settings
 from streams.erasing import erasure_key
 from streams.figures import Figures, Timed
+from streams.fingerprint import fingerprint
 from streams.garbage import collect_by_the_clock, keep
 from streams.group import Group
 from streams.limits import Limits
@@ -103,6 +104,7 @@ def unit_options(settings: Settings, rules: RuleSet) -> UnitOptions:
         limits=Limits.of(settings),
         partition_of=partial(partition_of, partitions=settings.partitions),
         erasure_key=erasure_key(settings),
+        fingerprint=fingerprint(settings),
     )
 
 

@@ -97,6 +97,9 @@ def _speed(ctx: click.Context, parameter: click.Parameter, value: str) -> float 
     callback=_speed,
     help="N times as fast as it was: as events say, or with --as-it-was as the worker did; all partitions at once.",
 )
+@click.option(
+    "--settings-of-now", is_flag=True, help="With --as-it-was: go on where live had other settings, with those of now."
+)
 @click.option("--partition", "partitions", multiple=True, type=click.IntRange(0), help="Only this; may be given again.")
 @click.option(
     "--publish-live",
@@ -114,6 +117,7 @@ def replay(
     topics: tuple[str, ...],
     snapshot: Path | None,
     speed: float | None,
+    settings_of_now: bool,
     partitions: tuple[int, ...],
     publish_live: bool,
     confirm: str | None,
@@ -140,6 +144,7 @@ def replay(
     from streams.replay.running import Asked, Replay
     from streams.replay.shadow import NotAShadowError
     from streams.replay.starting import NoStartError
+    from streams.replay.then import OtherSettingsError
     from streams.worker import unit_options
 
     if as_it_was and set(topics) & set(INPUTS):
@@ -149,12 +154,12 @@ def replay(
         raise click.UsageError(f"--confirm goes with --publish-live, and is the application's name, {settings.app_id}")
     rules = checked_rules(settings)
     options = unit_options(settings, rules)
-    asked = Asked(name, _span(first, stop), as_it_was, frozenset(topics), snapshot, speed)
+    asked = Asked(name, _span(first, stop), as_it_was, frozenset(topics), snapshot, speed, settings_of_now)
     chosen = partitions or range(settings.partitions)
     with shown(name) as show:
         try:
             told = Replay(settings, options, rules, asked, show).run(chosen)
-        except (NotAShadowError, NoStartError, OtherReplayError, UnfollowableError) as error:
+        except (NotAShadowError, NoStartError, OtherReplayError, OtherSettingsError, UnfollowableError) as error:
             raise click.ClickException(str(error)) from None
         except KafkaError as error:
             raise click.ClickException(f"the broker refused: {error}; the same command goes on") from None

@@ -11,13 +11,15 @@ from schemas.timestamp import from_ms, to_ms
 from scoring.profile import NEVER
 from streams.connection import reader
 from streams.ends import records_to_end
+from streams.fingerprint import differing
 from streams.operating.lag import partitions_of
 from streams.outbox import INPUTS
 from streams.replay.plan import plan_of
+from streams.replay.then import Then
 from streams.settings import Settings
 from streams.steps import RULES
 
-__all__ = ["Arrival", "late_arrival", "late_event", "rule_version_cause", "rules_cause",
+__all__ = ["Arrival", "late_arrival", "late_event", "rule_version_cause", "rules_cause", "settings_cause",
            "version_cause"]  # fmt: skip
 
 _VERSIONS: Final = (("rule_version", "another version of the rule"), ("model_version", "another version of the model"),
@@ -116,6 +118,34 @@ def rules_cause(settings: Settings, shadow: str, partition: int, alone: Any = No
     if version is not None or plan is None or plan.rules in known:
         return version
     return "other rules: not all were known live, or not with these parameters"
+
+
+def settings_cause(settings: Settings, shadow: str, partition: int, until_ms: int) -> str | None:
+    """Say which settings a replay had that live had not, at any commit up to that which told of an event time.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        If no broker answers.
+    """
+    plan = plan_of(settings, shadow, partition)
+    if plan is None or not plan.values:
+        return None
+    then, found = Then(), None
+    with reader(settings) as consumer:
+        for record in records_to_end(consumer, TopicPartition("progress", partition)):
+            if record.value is not None:
+                progress = _progress(record.value)
+                then.see(progress)
+                names = differing(then.values or plan.values, plan.values)
+                if names:
+                    found = [
+                        f"{name}: {(then.values or {}).get(name)} live, {plan.values.get(name)} in the shadow"
+                        for name in names
+                    ]
+                if (progress.watermark_ms or NEVER) >= until_ms:
+                    break
+    return f"other settings ({', '.join(found)})" if found else None
 
 
 def rule_version_cause(data: Mapping[str, Any], in_force: Iterable[str]) -> str | None:

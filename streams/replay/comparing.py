@@ -10,7 +10,7 @@ import orjson
 
 from schemas.timestamp import to_ms
 from streams.receipts import erased_since
-from streams.replay.causes import late_event, rules_cause, version_cause
+from streams.replay.causes import late_event, rules_cause, settings_cause, version_cause
 from streams.replay.shadow import is_told
 from streams.settings import Settings
 from streams.tailing import tail
@@ -91,9 +91,9 @@ def digest(settings: Settings, shadow: str | None, span_ms: tuple[int, int], *, 
 def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores: bool = False) -> Differences:
     """Compare a replay with what was told live, record by record, by the records' ids; holds one topic in memory.
 
-    The first difference comes with its cause, as far as it can be told: another version of the rule, the model or the
-    shop's knowledge; rules with other parameters; an event that came late, so that live told without it; else what of
-    the customer's state differs.
+    The first difference comes with its cause, as far as it can be told: other settings; another version of the rule,
+    the model or the shop's knowledge; rules with other parameters; an event that came late, so that live told without
+    it; else what of the customer's state differs.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores
             first = earliest._replace(said=earliest.by_versions(_values(live), _values(other)))
     found_.erased = erased.records
     if first is not None:
-        found_.first = Difference(first.topic, first.id, first.time, first.said or first.otherwise(settings, shadow))
+        found_.first = Difference(first.topic, first.id, first.time, first.cause(settings, shadow))
     return found_
 
 
@@ -151,8 +151,13 @@ class _First(NamedTuple):
         live, other = self.live and self.live[1], self.other and self.other[1]
         return version_cause(live, other, (lives, others))
 
-    def otherwise(self, settings: Settings, shadow: str) -> str:
-        """The cause where the versions are the same."""
+    def cause(self, settings: Settings, shadow: str) -> str:
+        """What is likely to have caused it: settings, and versions; else what remains."""
+        partition, _ = self.live or self.other or (0, {})
+        both = (settings_cause(settings, shadow, partition, to_ms(self.time)), self.said)
+        return "; ".join(filter(None, both)) or self._otherwise(settings, shadow)
+
+    def _otherwise(self, settings: Settings, shadow: str) -> str:
         partition, there = self.live or self.other or (0, {})
         customer = there["data"]["customer_id"].encode()
         alone = there if self.live is None else None

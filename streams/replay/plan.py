@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Versions that were known.
     rules
         Stamp of the rules that were known, by `streams.steps.timeline_id`.
+    values
+        The settings that decide what is told, by name; none are known of a plan that an older release made.
     """
 
     kind: Literal["as-it-was", "merged"]
@@ -57,6 +59,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     models: list[int]
     shop: list[int]
     rules: str
+    values: dict[str, str] = {}
 
 
 class Done(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -31,6 +31,7 @@ from streams.replay.pacing import Paced
 from streams.replay.plan import Plan, settings_stamp
 from streams.replay.shadow import Shadow
 from streams.replay.starting import SavedState, known_at
+from streams.replay.then import Then
 from streams.ruling.snapshots import read_used
 from streams.settings import Settings
 from streams.steps import timeline_id
@@ -60,6 +61,8 @@ class Asked:
         Directory with the states to begin with: an export, or a worker's snapshots; None: with nothing.
     speed
         How many times as fast as it was; None: as fast as possible.
+    settings_of_now
+        Whether what is followed as it was may have been told under other settings.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Asked:
     topics: frozenset[str] = frozenset()
     snapshot: Path | None = None
     speed: float | None = None
+    settings_of_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,8 @@ class Replay:
             If it cannot begin with the saved state.
         UnfollowableError
             If what was read or known then is not there any more.
+        OtherSettingsError
+            If live had other settings than these, and that was not allowed for.
         BrokerUnreachableError, kafka.errors.KafkaError
             From the broker.
         """
@@ -199,6 +205,7 @@ class Replay:
                 sequence=0 if saved is None else saved.sequence,
                 end=end,
                 commits=self._commits_end(partition) if asked.as_it_was else 0,
+                values=dict(self._options.fingerprint.values),
                 models=[each.version for each in known.models],
                 shop=[each.version for each in known.shop],
                 rules=timeline_id(known.last),
@@ -265,7 +272,8 @@ class Replay:
             job.saved.restore(unit)
         unit.ready({})
         follower = Follower(unit, self._known, _Records(inputs, partial(self._count, partition)))
-        commits = self._commits(job)
+        then = Then()
+        commits = self._commits(job, then)
         before = 0
         if job.saved is not None:
             follower.know(known_at(job.saved, (progress for _, progress in commits)))
@@ -278,6 +286,8 @@ class Replay:
                     "followed: replay by event time, or begin with a later state"
                 )
             before = progress.sequence
+            if not self._asked.settings_of_now:
+                then.check(progress, self._options.fingerprint)
             if self._pacing is not None and (progress.watermark_ms or NEVER) >= self._asked.span_ms[0]:
                 self._pacing.wait(written_ms)
             self._write(partition, follower.follow(progress))
@@ -287,12 +297,14 @@ class Replay:
     def _count(self, partition: int, records: int) -> None:
         self._read[partition] += records
 
-    def _commits(self, job: _Job) -> Iterator[tuple[int, Progress]]:
-        """When each commit was written, and what led to it."""
+    def _commits(self, job: _Job, then: Then) -> Iterator[tuple[int, Progress]]:
+        """When each commit was written, and what led to it; `then` has seen it."""
         with reader(self._settings) as consumer:
             for record in records_to_end(consumer, TopicPartition("progress", job.partition)):
                 if record.value is not None and record.offset < job.plan.commits:
-                    yield record.timestamp, _decode(record.value)
+                    progress = _decode(record.value)
+                    then.see(progress)
+                    yield record.timestamp, progress
 
 
 class _Records:

@@ -320,6 +320,15 @@ def test_another_rule_differs(settings: Settings) -> None:
     code, said = run("replay", "--into", "other", "--as-it-was", **environment)
     assert code == 1
     assert "start with the rules of then" in said
+    code, said = run("replay", "--into", "capped", "--as-it-was", RECOMPRA_MARKETING_CONTACTS="0")
+    assert code == 1
+    assert "marketing_contacts was '-1' and is '0': set RECOMPRA_MARKETING_CONTACTS=-1;" in said
+    assert count(settings, "capped-scores") == 0
+    assert (
+        run("replay", "--into", "capped", "--as-it-was", "--settings-of-now", RECOMPRA_MARKETING_CONTACTS="0")[0] == 0
+    )
+    cause = run("diff", "capped")[1]["first"]["cause"]
+    assert cause == "other settings (marketing_contacts: -1 live, 0 in the shadow)"
     assert run("replay", "--into", "mended", **environment)[0] == 0
     code, told = run("diff", "mended")
     assert code == 1
