@@ -96,11 +96,11 @@ class Forgetting:
         owned = [self.owner(each) is not None for each in everybody]
         ids = list(dict.fromkeys((*dealt_with, *everybody)))
         elsewhere = tuple(
-            Forget(each, request, at_ms, ids, each in self._links.owner)
+            Forget(each, request, at_ms, ids, self._is_claimed(each, everybody))
             for each in everybody
             if each not in {*home, *dealt_with}
         )
-        sure = [each for each in everybody[1:] if self._home(each) or each not in self._links.owner]
+        sure = [each for each in everybody[1:] if self._home(each) or not self._is_claimed(each, everybody)]
         side = self._sides.find(row) if row >= 0 else None
         left = tuple(self._audiences(row, side, rules, bits)) if row >= 0 else ()
         profile = row >= 0 and bool(self._profiles.rows["first_ms"][row] != NEVER)
@@ -120,6 +120,10 @@ class Forgetting:
     def owner(self, customer: bytes) -> bytes | None:
         """Whose former id it is, or is about to be."""
         return self._links.owner.get(customer) or self._departures.owner(customer)
+
+    def _is_claimed(self, customer: bytes, everybody: Collection[bytes]) -> bool:
+        """Whether an id was only asked for by one of a person: its own partition may know whose it was before."""
+        return self._links.owner.get(customer) in everybody
 
     def _everybody(self, customer: bytes) -> tuple[bytes, ...]:
         """All ids of a person that are known here; whoever asks for one of them is one."""

@@ -138,7 +138,7 @@ class _Check:
         self._aliased = any(log.entries for log in aliases)
         requests = (log for (source, _), log in broker.inputs.items() if source == Source.DELETIONS)
         self._forgetting = any(log.entries for log in requests)
-        self._forgotten = _forgotten(self.requests, self.receipts, {entry.key or b"" for _, entry in records})
+        self._forgotten = _forgotten(self.receipts, {entry.key or b"" for _, entry in records})
         kept = [(source, entry) for source, entry in records if not self._is_before(source, entry)]
         self.plain = replace(plain_count(kept, late), read=everything.read, refused=everything.refused)
         maybe = [(s, e) for s, e in records if self._aliased and not self._is_before(s, e, received=True)]
@@ -339,21 +339,17 @@ def _requests(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
             yield request, entry
 
 
-def _forgotten(
-    asked: Iterable[tuple[str, Entry]], receipts: Iterable[Entry], customers: Iterable[bytes]
-) -> dict[bytes, tuple[int, Sequence[int]]]:
+def _forgotten(receipts: Iterable[Entry], customers: Iterable[bytes]) -> dict[bytes, tuple[int, Sequence[int]]]:
     """By customer: when the last request was received, and the next offset of each input when it was done."""
     names = {_hash(customer): customer for customer in customers}
     found: dict[bytes, tuple[int, Sequence[int]]] = {}
-    for entry in receipts:
-        data = json.loads(entry.value or b"")["data"]
+    for value in {entry.key: entry.value for entry in receipts}.values():  # of two without transactions the last
+        data = json.loads(value or b"")["data"]
         offsets = [data["offsets"][name] for name in INPUTS]
         for whose in () if data["another"] else (data["customer"], *data["others"]):
-            at_ms, before = found.get(names.get(whose, b""), (NEVER, [0] * len(INPUTS)))
-            found[names.get(whose, b"")] = max(at_ms, to_ms(data["received_at"])), list(map(max, offsets, before))
-    for _, entry in asked:
-        at_ms, before = found.get(entry.key or b"", (NEVER, ()))
-        found[entry.key or b""] = max(at_ms, entry.timestamp), before
+            if (customer := names.get(whose)) is not None:
+                at_ms, before = found.get(customer, (NEVER, offsets))
+                found[customer] = max(at_ms, to_ms(data["received_at"])), list(map(max, offsets, before))
     return found
 
 
