@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from strategies.layouts import FULL
 
 from schemas.timestamp import from_ms
 from scoring.engine import EngineSettings
@@ -34,7 +35,7 @@ def state() -> Callable[..., Unit]:
             "quiet_from_hour": 0,
             "quiet_until_hour": 0,
         }
-        settings = EngineSettings(gates=GateSettings(**open_ | gates))
+        settings = EngineSettings(FULL, gates=GateSettings(**open_ | gates))
         unit = Unit(0, UnitOptions(settings, shipped(), 600_000, False, 1000))
         unit.ready({})
         clicks = [event(n, f"c{n}", "Product Viewed", NOW, product_id="p") for n in range(4)]
