@@ -185,7 +185,7 @@ class Engine:
         self._filled = [(c, which) for c, which in fields if which in served]
         self._cheaper_asked = any(which == Field.SEEN_CHEAPER for _, which in self._filled)
         self._told_of = any(which in _TOLD_OF for _, which in self._filled)
-        ranked = any(Carry.TIER_RANK in rule.carries for rule in rules.rules)
+        ranked = any(rule.ranked_by == POINTS for rule in rules.rules)
         self._balance = rules.columns.index(POINTS) if ranked else None
 
     @staticmethod
