@@ -24,6 +24,7 @@ from scoring.tiers import Balances, tier_rank
 
 __all__ = [
     "MOST",
+    "NOTHING_NOTED",
     "Carried",
     "Carrying",
     "Cheaper",
@@ -94,18 +95,20 @@ class Noted(msgspec.Struct, array_like=True, frozen=True, gc=False):
     purchases: tuple[Timed, ...] = ()
 
 
-_NOTHING = Noted()
+NOTHING_NOTED = Noted()
+_OF_VIEWED = frozenset({Carry.SEEN, Carry.CHEAPER, Carry.CATEGORY, Carry.FAVOURITE, Carry.PRODUCTS})
+"""Words for which it is asked what was viewed."""
 _decode = msgspec.msgpack.Decoder(Noted).decode
 
 
 def remembered(noted: Noted) -> bytes:
     """As bytes, none for nothing."""
-    return b"" if noted == _NOTHING else msgspec.msgpack.encode(noted)
+    return b"" if noted == NOTHING_NOTED else msgspec.msgpack.encode(noted)
 
 
 def recalled(stored: bytes) -> Noted:
     """What `remembered` made bytes of."""
-    return _decode(stored) if stored else _NOTHING
+    return _decode(stored) if stored else NOTHING_NOTED
 
 
 @dataclass(slots=True)
@@ -134,7 +137,7 @@ class Carried:
 
     products: Sequence[str] = ()
     category: str | None = None
-    noted: Noted = _NOTHING
+    noted: Noted = NOTHING_NOTED
     figures: Sequence[tuple[str, float | None]] = ()
     seen: Sequence[Seen] = ()
     steps: Sequence[Timed] = ()
@@ -159,11 +162,11 @@ class Carrying:
 
     def __init__(self, rules: RuleSet) -> None:
         self._place = {column: place for place, column in enumerate(rules.columns)}
+        self._words = {rule.name: frozenset(rule.carries) for rule in rules.rules}
 
-    @staticmethod
-    def note(rule: Rule, cart: Sequence[CartItem], standing: Standing, purchases: Purchases) -> Noted:
+    def note(self, rule: Rule, cart: Sequence[CartItem], standing: Standing, purchases: Purchases) -> Noted:
         """What the customer's side record has of it at the moment."""
-        words = rule.carries
+        words = self._words[rule.name]
         return Noted(
             tuple(cart),
             standing.name[1] if Carry.NAME in words and standing.name is not None else None,
@@ -185,9 +188,9 @@ class Carrying:
 
         `names` are those of products and categories by number, `balances` what customers have (`tier_rank`).
         """
-        words, i = rule.carries, crossing.point
-        viewed, kept = points.viewed[i].tolist(), points.viewed_ms.shape[1]
-        found = Carried(_products(rule, crossing, noted, viewed, kept, names), noted=noted)
+        words, i = self._words[rule.name], crossing.point
+        viewed, kept = [] if words.isdisjoint(_OF_VIEWED) else points.viewed[i].tolist(), points.viewed_ms.shape[1]
+        found = Carried(_products(rule, words, crossing, noted, viewed, kept, names), noted=noted)
         if Carry.CATEGORY in words:
             found.category = names.get(viewed[kept + 1])
         if not crossing.entered:
@@ -208,7 +211,7 @@ class Carrying:
 
     def _read(self, rule: Rule, points: Points, i: int, found: Carried, balances: Balances) -> None:
         """Fill in what is read off the columns of the point."""
-        words, columns, place = rule.carries, points.columns[i].tolist(), self._place
+        words, columns, place = self._words[rule.name], points.columns[i].tolist(), self._place
         now_ms = int(points.time_ms[i])
 
         def read(column: Column) -> float:
@@ -251,10 +254,15 @@ def _best_sellers(noted: Noted, shop: ShopSnapshot) -> list[str]:
 
 
 def _products(
-    rule: Rule, crossing: Crossing, noted: Noted, viewed: list[int], kept: int, names: Mapping[int, str]
+    rule: Rule,
+    words: frozenset[str],
+    crossing: Crossing,
+    noted: Noted,
+    viewed: list[int],
+    kept: int,
+    names: Mapping[int, str],
 ) -> list[str]:
     """First the one that it is about; where the rule carries a category, of those looked at only what is in it."""
-    words = rule.carries
     chosen = [item.product for item in noted.cart]
     if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
         chosen.append(crossing.object)
