@@ -136,12 +136,13 @@ def test_worths_are_those_of_recent_examples_of_buyers() -> None:
 
 
 def test_snapshots_of_before_balances_are_read() -> None:
-    """Without them nothing is known of points or worths; the learner goes on, and knows them a hundred examples later."""
+    """Without them nothing is known of points or worths; the learner goes on, and knows those that it learns later."""
     at_ms = EXAMPLES[999].resolved_ms
     start = [e for e in EXAMPLES if e.resolved_ms <= at_ms]
     later = EXAMPLES[len(start) :]
     old = Snapshot.from_bytes(_without_balances(taught(start).snapshot(at_ms, at_ms).to_bytes()))
-    assert not len(old.balances) and not len(old.worths)
+    assert not len(old.balances)
+    assert not len(old.worths)
     resumed = Learner.resume(old, LearnerConfig())
     resumed.learn(later)
     known = [e.points for e in later if not math.isnan(e.points)]
