@@ -136,7 +136,7 @@ class Useful:
         engine, standing = self._engine, self._standing(row)
         side = engine.sides.find(row)
         one = next((each for each in rule.of_marks if f"{each.mark:g}" == data["object"]), rule) if rule.marks else rule
-        state = None if side is None else side.rules.get(one.list_name)
+        state = None if side is None else side.state(one.list_name)
         percentile = data["percentile"]
         return self._gates.judge(
             Asked(
