@@ -6,7 +6,6 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.carried import NOTHING_NOTED, Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
@@ -26,6 +25,7 @@ from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
+from scoring.tiers import Balances
 from scoring.traits import fits
 from scoring.trials import ALL
 from scoring.types import One
@@ -101,7 +101,7 @@ class _Knowing(NamedTuple):
     customers: Sequence[bytes]
     price: float
     shop: ShopSnapshot | None
-    balances: NDArray[np.float64]
+    balances: Balances
     merging: tuple[int, int] | None
 
 
@@ -226,13 +226,13 @@ class Crossings:
         customers: Sequence[bytes],
         price: float,
         shop: ShopSnapshot | None,
-        balances: NDArray[np.float64],
+        balances: Balances,
         merging: tuple[int, int] | None = None,
     ) -> list[Action]:
         """The action of each crossing, with the gates that withhold it; in order.
 
         `place` has by point the element of `scores` that belongs to it. `price` is what a contact must be worth, in
-        score, `balances` what customers have of points. `merging` is source and offset of what made two customers one,
+        score, `balances` what customers have. `merging` is source and offset of what made two customers one,
         if that is the cause.
         """
         knowing = _Knowing(points, scores, sides, products, customers, price, shop, balances, merging)
