@@ -206,6 +206,7 @@ class Stored:
             If a row is of a newer layout, or of other settings.
         """
         values = self._older.brought(keys, values)
+        self._profiles.enlist(key[1:] for key, value in zip(keys, values, strict=True) if key[:1] == SIDE and value)
         meta: Meta | None = None
         rows: dict[bytes, bytes] = {}
         for key, value in zip(keys, values, strict=True):
