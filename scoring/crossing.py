@@ -20,7 +20,6 @@ from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
 from scoring.rules.carry import Carry
-from scoring.rules.program import Program
 from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
@@ -146,8 +145,7 @@ class Crossings:
         self._rule_of = {(r, each.mark): each for r, each in lists}
         self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
-        of_customer = [each for _, each, _ in self._of_customer]
-        self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
+        self._program = rules.program_of([each for _, each, _ in self._of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
         self._carrying = Carrying(rules)

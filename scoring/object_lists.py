@@ -12,7 +12,6 @@ from scoring.kernel import OBJECTS, Points
 from scoring.open_object import About, Asking, OpenObject
 from scoring.rules import Rule, RuleSet
 from scoring.rules.columns import ITS_OPS, Column, Op
-from scoring.rules.program import Program
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import put_in
@@ -83,8 +82,7 @@ class ObjectLists:
         self._rules = [(r, rule) for r, rule in enumerate(rules.rules) if rule.for_each is not ForEach.NONE]
         self._purchases = any(rule.carries_purchases for rule in rules.rules)
         self._kinds = {str(rule.for_each) for _, rule in self._rules}
-        entering = [rule.entering for _, rule in self._rules]
-        self._program = Program([*entering, *(rule.leaving for _, rule in self._rules)])
+        self._program = rules.program_of([rule for _, rule in self._rules])
         columns = list(enumerate(self._program.columns))
         self._its = [column for _, column in columns if column.op in ITS_OPS]
         read = {
