@@ -186,6 +186,14 @@ class Crossings:
             found = sorted([*found, *objects], key=lambda c: (c.point, self._place[c.rule]))
         return crossed, found
 
+    def leaving(self, points: Points, sides: Sides, shop: ShopSnapshot | None) -> set[tuple[str, str | None]]:
+        """By list and object: where the customer of the first point, or what they have, would not stay."""
+        if not self._rules.rules:
+            return set()
+        holds = self._program.run(points.columns[:1, self._read])[len(self._of_customer) :, 0]
+        own = {(each.list_name, None) for (_, each, _), leaves in zip(self._of_customer, holds, strict=True) if leaves}
+        return own | self._objects.leaving(points, sides, shop)
+
     def left(self, inside: int) -> list[Crossing]:
         """The lists that a customer leaves who is another from the first point on."""
         return [

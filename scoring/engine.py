@@ -27,6 +27,7 @@ from scoring.kernel import (
     ERASED,
     HEAP,
     LATE,
+    OBJECTS,
     PASSED_ON,
     SKIPPED,
     SWAP,
@@ -890,6 +891,16 @@ class Engine:
             rows = np.flatnonzero((first_ms != NEVER) & (first_ms <= time_ms))
         _, logit = self._as_of(time_ms, rows)
         return rows, probabilities(logit), percentiles(logit, self.model.quantiles)
+
+    def leaving_at(self, row: int, time_ms: int) -> set[tuple[str, str | None]]:
+        """The lists, each with the object or None, where a customer would not stay at a time after all their events.
+
+        Nothing is told and no list moves on. Objects are asked about once at a time, so keep what this returns.
+        """
+        self._look_again(row, time_ms, time_ms)
+        self._points.cause[0] |= OBJECTS
+        self._served(1)
+        return self.crossings.leaving(self._points, self.sides, self.shop)
 
     def features_at(self, time_ms: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The feature rows (n, F) of customers as of a time that lies after all their events."""

@@ -140,6 +140,19 @@ class ObjectLists:
                     put_in(inside, each.object, False, sides.objects_watched)
         return Found(found, purchases)
 
+    def leaving(self, points: Points, sides: Sides, shop: ShopSnapshot | None) -> set[tuple[str, str]]:
+        """By rule and object: what the customer of the first point has, and the rule would let go of."""
+        asked, columns, _ = self._ask(points, 1, sides, shop, ())
+        if not asked or not self._rules:
+            return set()
+        leaving = self._program.run(columns)[len(self._rules) :]
+        return {
+            (rule.name, each.object)
+            for n, (_, rule) in enumerate(self._rules)
+            for k, each in enumerate(asked)
+            if leaving[n, k] and each.of == str(rule.for_each)
+        }
+
     def _ask(
         self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, buying: Collection[int]
     ) -> tuple[list[_Asked], NDArray[np.float64], dict[int, Purchases]]:
