@@ -1,12 +1,14 @@
 # Every target makes the environment that it needs: nothing but Python 3.11 or later and make is there before.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak kafka warm audit requirements clean
+.PHONY: help demo test ready check bench soak kafka warm audit requirements clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 SAY := @printf '\033[1m==> %s\033[0m\n'
 TESTS ?=
 MINUTES ?= 30
+# Images of Python set it: each process, of tests and of what they start, would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
 	@echo "recompra: scores each customer's likelihood of buying again, live, from Kafka topics"
@@ -20,12 +22,14 @@ demo: $(VENV)/.demo warm ## Watch a real shop's orders being scored (two and a h
 	$(SAY) "the demo: a broker in memory, the topics, a worker, a trainer and a year of real orders"
 	@$(VENV)/bin/recompra demo
 
-test: $(VENV)/.dev ## Run all tests, those on Apache Kafka too where Java and Maven are
+test: ready ## Run all tests, those on Apache Kafka too where Java and Maven are
+	$(SAY) "tests (a part: make test TESTS=tests/unit)"
+	@$(PYTHON) -m pytest $(TESTS)
+
+ready: $(VENV)/.dev
 	@$(PYTHON) -m streams.brokers fetch
 	$(SAY) "the kernel: compiled once for the rows of the tests, in a minute; afterwards taken from the cache"
 	@$(PYTHON) -m tests.warm
-	$(SAY) "tests (a part: make test TESTS=tests/unit)"
-	@$(PYTHON) -m pytest $(TESTS)
 
 check: $(VENV)/.dev ## Check formatting, lint and types
 	$(SAY) "ruff: formatting and lint"

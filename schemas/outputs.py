@@ -289,13 +289,21 @@ class Remains(Struct, forbid_unknown_fields=True):
     what: Text
 
 
+class PassedOn(Struct, forbid_unknown_fields=True):
+    """An id (its keyed hash) that is at home on another partition, which is told to forget it, too."""
+
+    partition: Count
+    customer: Text
+
+
 class ReceiptData(Struct, forbid_unknown_fields=True):
     """What a request to forget a customer led to.
 
     `customer` and `others` (other ids of the same person) are hashes keyed with what `key` names. `offsets` are the
     next to read of each input then: what lies before them, or was received before `received_at`, is skipped wherever it
     is read again. `refused` says that a refusal of marketing is remembered under the hashes; `partitions` are
-    others that have an id of the same person, and write receipts of their own. `another` says that the id had been
+    others that have an id of the same person, and write receipts of their own; `passed_on` are the ids that they were
+    told: each is `customer` or one of `others` in a receipt of its partition. `another` says that the id had been
     claimed by the customer and is somebody else's, of whom nothing was removed.
     """
 
@@ -309,6 +317,7 @@ class ReceiptData(Struct, forbid_unknown_fields=True):
     removed: Removal
     refused: bool
     partitions: list[Count]
+    passed_on: list[PassedOn]
     another: bool
     remains: list[Remains]
 

@@ -7,8 +7,6 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from scoring.gates.standing import Standing
 from scoring.kernel import Points
@@ -16,16 +14,17 @@ from scoring.object_lists import Crossing, Purchases
 from scoring.open_object import About
 from scoring.profile import DAY_MS
 from scoring.rules import Rule, RuleSet
-from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, POINTS, Carry
+from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, POINTS, REVENUE, Carry
 from scoring.rules.columns import STEPS, Column
 from scoring.rules.expression import value
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
-from scoring.tiers import tier_rank
+from scoring.tiers import Balances, tier_rank
 
 __all__ = [
     "MOST",
+    "NOTHING_NOTED",
     "Carried",
     "Carrying",
     "Cheaper",
@@ -96,18 +95,20 @@ class Noted(msgspec.Struct, array_like=True, frozen=True, gc=False):
     purchases: tuple[Timed, ...] = ()
 
 
-_NOTHING = Noted()
+NOTHING_NOTED = Noted()
+_OF_VIEWED = frozenset({Carry.SEEN, Carry.CHEAPER, Carry.CATEGORY, Carry.FAVOURITE, Carry.PRODUCTS})
+"""Words for which it is asked what was viewed."""
 _decode = msgspec.msgpack.Decoder(Noted).decode
 
 
 def remembered(noted: Noted) -> bytes:
     """As bytes, none for nothing."""
-    return b"" if noted == _NOTHING else msgspec.msgpack.encode(noted)
+    return b"" if noted == NOTHING_NOTED else msgspec.msgpack.encode(noted)
 
 
 def recalled(stored: bytes) -> Noted:
     """What `remembered` made bytes of."""
-    return _decode(stored) if stored else _NOTHING
+    return _decode(stored) if stored else NOTHING_NOTED
 
 
 @dataclass(slots=True)
@@ -136,7 +137,7 @@ class Carried:
 
     products: Sequence[str] = ()
     category: str | None = None
-    noted: Noted = _NOTHING
+    noted: Noted = NOTHING_NOTED
     figures: Sequence[tuple[str, float | None]] = ()
     seen: Sequence[Seen] = ()
     steps: Sequence[Timed] = ()
@@ -161,11 +162,11 @@ class Carrying:
 
     def __init__(self, rules: RuleSet) -> None:
         self._place = {column: place for place, column in enumerate(rules.columns)}
+        self._words = {rule.name: frozenset(rule.carries) for rule in rules.rules}
 
-    @staticmethod
-    def note(rule: Rule, cart: Sequence[CartItem], standing: Standing, purchases: Purchases) -> Noted:
+    def note(self, rule: Rule, cart: Sequence[CartItem], standing: Standing, purchases: Purchases) -> Noted:
         """What the customer's side record has of it at the moment."""
-        words = rule.carries
+        words = self._words[rule.name]
         return Noted(
             tuple(cart),
             standing.name[1] if Carry.NAME in words and standing.name is not None else None,
@@ -181,15 +182,15 @@ class Carrying:
         points: Points,
         names: Mapping[int, str],
         shop: ShopSnapshot | None,
-        balances: NDArray[np.float64],
+        balances: Balances,
     ) -> Carried:
         """What the action of a crossing carries, when leaving only what it is about.
 
-        `names` are those of products and categories by number, `balances` what customers have of points (`tier_rank`).
+        `names` are those of products and categories by number, `balances` what customers have (`tier_rank`).
         """
-        words, i = rule.carries, crossing.point
-        viewed, kept = points.viewed[i].tolist(), points.viewed_ms.shape[1]
-        found = Carried(_products(rule, crossing, noted, viewed, kept, names), noted=noted)
+        words, i = self._words[rule.name], crossing.point
+        viewed, kept = [] if words.isdisjoint(_OF_VIEWED) else points.viewed[i].tolist(), points.viewed_ms.shape[1]
+        found = Carried(_products(rule, words, crossing, noted, viewed, kept, names), noted=noted)
         if Carry.CATEGORY in words:
             found.category = names.get(viewed[kept + 1])
         if not crossing.entered:
@@ -208,9 +209,9 @@ class Carrying:
             self._read(rule, points, i, found, balances)
         return found
 
-    def _read(self, rule: Rule, points: Points, i: int, found: Carried, balances: NDArray[np.float64]) -> None:
+    def _read(self, rule: Rule, points: Points, i: int, found: Carried, balances: Balances) -> None:
         """Fill in what is read off the columns of the point."""
-        words, columns, place = rule.carries, points.columns[i].tolist(), self._place
+        words, columns, place = self._words[rule.name], points.columns[i].tolist(), self._place
         now_ms = int(points.time_ms[i])
 
         def read(column: Column) -> float:
@@ -222,11 +223,13 @@ class Carrying:
 
         if rule.figures:
             found.figures = [(text, _known(value(number, read))) for text, number in rule.figures]
-        if Carry.TIER_RANK in words:
-            found.figures = [
-                *found.figures,
-                (Carry.TIER_RANK.value, _known(tier_rank(read(POINTS), rule.marks, balances))),
-            ]
+        if Carry.WORTH_RANK in words:
+            rank = tier_rank(read(REVENUE), (), balances.worths)
+            found.figures = [*found.figures, (Carry.WORTH_RANK.value, _known(rank))]
+        if rule.ranked_by is not None:
+            among = balances.points if rule.ranked_by == POINTS else balances.worths
+            rank = tier_rank(read(rule.ranked_by), rule.marks, among)
+            found.figures = [*found.figures, (Carry.TIER_RANK.value, _known(rank))]
         if Carry.STEPS in words:
             found.steps = _steps(when)
         if Carry.CONTACTS in words:
@@ -251,10 +254,15 @@ def _best_sellers(noted: Noted, shop: ShopSnapshot) -> list[str]:
 
 
 def _products(
-    rule: Rule, crossing: Crossing, noted: Noted, viewed: list[int], kept: int, names: Mapping[int, str]
+    rule: Rule,
+    words: frozenset[str],
+    crossing: Crossing,
+    noted: Noted,
+    viewed: list[int],
+    kept: int,
+    names: Mapping[int, str],
 ) -> list[str]:
     """First the one that it is about; where the rule carries a category, of those looked at only what is in it."""
-    words = rule.carries
     chosen = [item.product for item in noted.cart]
     if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
         chosen.append(crossing.object)

@@ -6,13 +6,12 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scoring.carried import Carrying, Noted, recalled, remembered
+from scoring.carried import NOTHING_NOTED, Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
 from scoring.features import GROUPS
 from scoring.gates import GATES, STORED, Asked, Gates, Verdict
-from scoring.gates.best import Best, Habits
+from scoring.gates.best import NOTHING_KNOWN, Answers, Deeds, Habits
 from scoring.gates.channel import Channel, Purpose
 from scoring.gates.holdout import GLOBAL, RULE
 from scoring.gates.standing import Standing
@@ -21,11 +20,11 @@ from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
 from scoring.rules.carry import Carry
-from scoring.rules.program import Program
 from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
+from scoring.tiers import Balances
 from scoring.traits import fits
 from scoring.trials import ALL
 from scoring.types import One
@@ -83,6 +82,14 @@ class _Moment(NamedTuple):
     who: One
 
 
+class _Reach(NamedTuple):
+    """What is known at points of when and where to reach a customer: the place of each point, by place the rest."""
+
+    points: dict[int, int]
+    answers: list[Answers]
+    deeds: Deeds
+
+
 class _Knowing(NamedTuple):
     """What all actions of a run of points are made of."""
 
@@ -93,7 +100,7 @@ class _Knowing(NamedTuple):
     customers: Sequence[bytes]
     price: float
     shop: ShopSnapshot | None
-    balances: NDArray[np.float64]
+    balances: Balances
     merging: tuple[int, int] | None
 
 
@@ -138,14 +145,12 @@ class Crossings:
         self._rule_of = {(r, each.mark): each for r, each in lists}
         self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
-        of_customer = [each for _, each, _ in self._of_customer]
-        self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
+        self._program = rules.program_of([each for _, each, _ in self._of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
         self._carrying = Carrying(rules)
         self._buying = [rule.carries_purchases for rule in rules.rules]
         self._purchases: dict[int, Purchases] = {}
-        self._best: dict[int, Best] = {}
 
     def find(
         self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, brought: int = 0
@@ -156,7 +161,6 @@ class Crossings:
         that the customer of the first point is in because another was who is the same. At one point the rule of the
         highest priority comes first: the gates ask about it before the others.
         """
-        self._best.clear()  # those at the points before
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
         holds = self._program.run(points.columns[:m, self._read])
@@ -182,9 +186,16 @@ class Crossings:
             found = sorted([*found, *objects], key=lambda c: (c.point, self._place[c.rule]))
         return crossed, found
 
+    def leaving(self, points: Points, sides: Sides, shop: ShopSnapshot | None) -> set[tuple[str, str | None]]:
+        """By list and object: where the customer of the first point, or what they have, would not stay."""
+        if not self._rules.rules:
+            return set()
+        holds = self._program.run(points.columns[:1, self._read])[len(self._of_customer) :, 0]
+        own = {(each.list_name, None) for (_, each, _), leaves in zip(self._of_customer, holds, strict=True) if leaves}
+        return own | self._objects.leaving(points, sides, shop)
+
     def left(self, inside: int) -> list[Crossing]:
         """The lists that a customer leaves who is another from the first point on."""
-        self._best.clear()
         return [
             Crossing(0, r, None, False, mark=each.mark) for r, each, slot in self._of_customer if inside >> slot & 1
         ]
@@ -221,20 +232,25 @@ class Crossings:
         customers: Sequence[bytes],
         price: float,
         shop: ShopSnapshot | None,
-        balances: NDArray[np.float64],
+        balances: Balances,
         merging: tuple[int, int] | None = None,
     ) -> list[Action]:
         """The action of each crossing, with the gates that withhold it; in order.
 
         `place` has by point the element of `scores` that belongs to it. `price` is what a contact must be worth, in
-        score, `balances` what customers have of points. `merging` is source and offset of what made two customers one,
+        score, `balances` what customers have. `merging` is source and offset of what made two customers one,
         if that is the cause.
         """
         knowing = _Knowing(points, scores, sides, products, customers, price, shop, balances, merging)
         moments = _moments(found, points, events, scores, place)
-        return [self._action(*each, knowing) for each in zip(found, moments, strict=True)]
+        reach = _Reach({}, [], Deeds([], [], []))
+        actions = [self._action(*each, knowing, reach) for each in zip(found, moments, strict=True)]
+        bests = self._habits.bests(reach.deeds, reach.answers, points.visited[list(reach.points)])
+        for crossing, action in zip(found, actions, strict=True):
+            action.best = bests[reach.points[crossing.point]]
+        return actions
 
-    def _action(self, crossing: Crossing, moment: "_Moment", knowing: "_Knowing") -> Action:
+    def _action(self, crossing: Crossing, moment: "_Moment", knowing: "_Knowing", reach: "_Reach") -> Action:
         rule, sides, scores = self._rule_of[crossing.rule, crossing.mark], knowing.sides, knowing.scores
         row, time_ms = moment.row, moment.time_ms
         side, standing = sides.touch(row), sides.standing_at(row, moment.at)
@@ -245,9 +261,11 @@ class Crossings:
         if knowing.merging is not None:
             cause = time_ms, _MERGING - knowing.merging[0], knowing.merging[1]
         before = _told_before(state, cause, crossing)
-        best = self._best.get(crossing.point)
-        if best is None:
-            best = self._best[crossing.point] = self._habits.best(standing, knowing.points.visited[crossing.point])
+        at = reach.points.get(crossing.point)
+        if at is None:
+            at = reach.points[crossing.point] = len(reach.answers)
+            reach.answers.append(self._habits.answers(standing))
+            reach.deeds.add(standing)
         asked = Asked(
             rule=rule,
             customer=knowing.customers[row],
@@ -258,7 +276,7 @@ class Crossings:
             warming_up=scores.warming_up,
             score=moment.score,
             percentile=moment.percentile,
-            best=best.channels,
+            best=reach.answers[at].channels,
             price=knowing.price,
             merged=knowing.merging is not None,
         )
@@ -300,7 +318,7 @@ class Crossings:
             expires_ms=None if rule.expires_after_ms is None else time_ms + rule.expires_after_ms,
             audience=rule.audience,
             withheld=verdict.withheld,
-            best=best,
+            best=NOTHING_KNOWN,
             who=moment.who,
             language=None if standing.language is None else (standing.language[2], standing.language[1]),
             channel=None if verdict.channel is None else _CHANNEL_NAMES[verdict.channel],
@@ -312,17 +330,14 @@ class Crossings:
     def _note(self, rule: Rule, crossing: Crossing, sides: Sides, row: int, applied: int, standing: Standing) -> Noted:
         """What the side record has of what an action of entering carries."""
         if not crossing.entered:
-            return Noted()
+            return NOTHING_NOTED
         cart = sides.cart_at(row, applied) if Carry.CART in rule.carries else []
         return self._carrying.note(rule, cart, standing, self._purchases.get(crossing.point, []))
 
     def _verdict(
         self, before: Crossed | None, crossing: Crossing, asked: Asked, side: Side, state: RuleState
     ) -> Verdict:
-        """What the gates say, or said before a crash: since then the customer's record has run ahead of the profile.
-
-        Leaving is told to whoever was told of entering, however old it is: it only says that something ends.
-        """
+        """What the gates say, or said before a crash: since then the customer's record has run ahead of the profile."""
         if before is not None:
             return self._told(before, asked)
         if crossing.entered:
@@ -331,8 +346,7 @@ class Crossings:
             was_sent = state.entry_sent
         else:
             was_sent = side.objects.get(asked.rule.name, {}).get(crossing.object, False)
-        shut = {"replay": self._gates.replay, "entry_withheld": not was_sent}
-        return Verdict(tuple(code for code in GATES if shut.get(code, False)), None, False, None, None)
+        return self._gates.left(was_sent)
 
     def _told(self, before: Crossed, asked: Asked) -> Verdict:
         """The verdict that was remembered."""

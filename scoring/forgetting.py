@@ -153,7 +153,7 @@ class Forgetting:
         if row >= 0:
             owner = profiles.keys[row]
             times_ms, waiting = self._pending.forget(row)
-            self._stored.rows.discard(row)
+            self._stored.discard(row)
             self._sides.forget(row)
             leave(profiles.rows[row], self._choice)
             profiles.blank(row)

@@ -38,8 +38,8 @@ VISIT_DAYS = 28
 """Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
-_FEW = 65_536
-"""Rows up to which room is made for four times as many."""
+_ROOM = (4096, 65_536, 262_144)
+"""Rows that room is made for in turn; after that for half as many more."""
 
 
 def stable_hash(text: bytes) -> int:
@@ -219,8 +219,8 @@ class Profiles:
         # Untouched pages of zeros cost no memory, so the slack is free until used; each copy costs the first touch of
         # its pages, more than all else of a restore.
         known = len(self.rows)
-        longer = np.zeros(max(needed, 4 * known if known < _FEW else known + known // 2), self.dtype)
-        before, self.rows = self._flat(), longer
+        room = next((rows for rows in _ROOM if rows > known), known + known // 2)
+        before, self.rows = self._flat(), np.zeros(max(needed, room), self.dtype)
         self._flat()[: len(before)] = before
 
     def stored(self, numbers: npt.NDArray[np.int64]) -> list[bytes]:

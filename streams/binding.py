@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 _CROWDED = 100_000
 """Outputs and rows that may wait for a commit before applying waits for it."""
 _RETRY_S = 1.0
+_FAR_BEHIND = 3
+"""Intervals between two commits of a partition that has more to read than it applied since the last: a customer who
+did something in each of them is then written once."""
 _PUMP_S = 0.1
 
 
@@ -89,6 +93,8 @@ class Binding:
         self.ready = asyncio.Event()
         self._partitions: frozenset[int] = frozenset()
         self._on_the_way: set[TP] = set()
+        self._left: dict[TP, int] = {}
+        self._put_off: Counter[int] = Counter()
         self._bringing: dict[int, asyncio.Task[None]] = {}
         self._member = ("", -1)
         self._epoch = 0
@@ -234,6 +240,7 @@ class Binding:
         tp, piece = TP(message.topic, message.partition), message.value
         source = self._topics.index(tp.topic)
         offered = self.protocol.offer(tp.partition, source, piece)
+        self._left[tp] = piece.end - piece.next
         self.handed(tp, False)
         if offered is Offered.GAP:
             needed = self.protocol.positions(tp.partition).get(source)
@@ -267,8 +274,17 @@ class Binding:
     # ---- when to write
 
     async def commit(self) -> bool:
-        """Write what was applied since the last commit, all partitions side by side."""
-        return await self.protocol.commit_all() > 0
+        """Write what was applied since the last commit, all partitions side by side, but for those far behind."""
+        return await self.protocol.commit_all(self._can_wait) > 0
+
+    def _can_wait(self, partition: int, unit: UnitState) -> bool:
+        """Whether there is more to read than was applied since the last commit, and that was lately."""
+        left = sum(self._left.get(TP(topic, partition), 0) for topic in self._topics)
+        if left > unit.status().pending and self._put_off[partition] + 1 < _FAR_BEHIND:
+            self._put_off[partition] += 1
+            return True
+        del self._put_off[partition]
+        return False
 
     async def close(self) -> None:
         """Commit what was applied, and give everything up."""

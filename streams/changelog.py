@@ -21,7 +21,8 @@ __all__ = [
     "transfers_topic",
 ]
 
-_FETCH_BYTES = 16 * 1024 * 1024
+_FETCH_BYTES = 2 * 1024 * 1024
+"""What fits the processor's cache: with eight times as much each byte costs a third more to read."""
 _PATIENCE_S = 60.0
 
 

@@ -463,10 +463,10 @@ class CommitProtocol:
         holding = self._holdings.get(partition)
         return holding is not None and await self._commit(holding, wait=False)
 
-    async def commit_all(self) -> int:
-        """Commit every active partition, side by side; the number of them that wrote something."""
-        done = await asyncio.gather(*(self.commit(partition) for partition, _ in self.units()))
-        return sum(done)
+    async def commit_all(self, wait: Callable[[int, UnitState], bool] = lambda _, __: False) -> int:
+        """Commit every active partition that need not `wait`, side by side; the number of them that wrote something."""
+        due = [partition for partition, unit in self.units() if not wait(partition, unit)]
+        return sum(await asyncio.gather(*map(self.commit, due)))
 
     async def _commit(self, holding: _Holding, *, wait: bool) -> bool:
         if holding.lock.locked() and not wait:

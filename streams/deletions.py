@@ -118,10 +118,11 @@ class Deletions:
         partition_of = self._partition_of
         others = [*dealt_with, *(told.to for told in forgotten.elsewhere)]
         partitions = set() if partition_of is None else {partition_of(each) for each in others} - {self._partition}
+        passed_on = [(partition_of(told.to), erased.hash(told.to)) for told in forgotten.elsewhere if partition_of]
         offsets = dict(zip(INPUTS, erasure.offsets, strict=True))
         event = receipt(
             request, forgotten.request.removed, erasure.key, whose, self._partition, erasure.at_ms, offsets,
-            sorted(partitions), refused=forgotten.refused,
+            sorted(partitions), passed_on, refused=forgotten.refused,
         )  # fmt: skip
         outbox.put(RECEIPTS, f"{request}/{whose.hex()}".encode(), event)
         outbox.told["forgotten",] += 1

@@ -1,5 +1,6 @@
 """Erasing: requests to forget a customer as they are read, and the receipt that is written of each."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -52,11 +53,13 @@ def read_request(key: bytes | None, value: bytes | None, limits: Limits) -> Dele
 
 def receipt(
     request: str, removed: Removed, key: str, customer: bytes, partition: int, received_ms: int,
-    offsets: dict[str, int], partitions: list[int], *, refused: bool, another: bool = False,
+    offsets: dict[str, int], partitions: list[int], passed_on: Iterable[tuple[int, bytes]] = (), *, refused: bool,
+    another: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the CloudEvent that says what was removed; `customer` is the keyed hash.
 
-    `another` says that the id is another person's, and nothing was.
+    `passed_on` are partition and keyed hash of each id that others were told. `another` says that the id is another
+    person's, and nothing was.
     """
     stamp, whose = from_ms(received_ms), customer.hex()
     data = {
@@ -77,6 +80,7 @@ def receipt(
         },
         "refused": refused,
         "partitions": partitions,
+        "passed_on": [{"partition": number, "customer": each.hex()} for number, each in sorted(passed_on)],
         "another": another,
         "remains": remains(),
     }

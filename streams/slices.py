@@ -1,8 +1,9 @@
 """Fetching by the slice: a partition's fetched batches as raw records, without an object for each consumer record.
 
 aiokafka builds a `ConsumerRecord` a record, in Python, through two generators: 1.9 µs each. Taking a batch's
-records as they come out of its C parser costs 0.5 µs, of which 0.3 µs is the checksum of 450 bytes. The seam is the
-private `Fetcher._records` of one consumer; a contract test holds it.
+records as they come out of its C parser costs 0.2 µs. It computes checksums from a table, half a nanosecond a byte;
+with the processor's own instruction that is a tenth. The seams are the private `Fetcher._records` of one consumer, and
+the `MemoryRecords` that fetchers make of bytes; a contract test holds them.
 """
 
 from collections import OrderedDict
@@ -10,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, cast
 
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
+from crc32c import crc32c
 
 from streams.commit import Record, Slice
 
@@ -31,6 +34,32 @@ def joined(pieces: Sequence[Slice], end: int | None) -> Slice:
     first, last = pieces[0], pieces[-1]
     records = first.records if len(pieces) == 1 else list(chain.from_iterable(p.records for p in pieces))
     return Slice(first.start, last.next, records, max(last.next, end or 0))
+
+
+_MADE: Any = fetcher.MemoryRecords
+
+_LENGTH, _MAGIC, _CHECKSUM, _CHECKED = slice(8, 12), 16, slice(17, 21), 21
+"""Where a batch says how many bytes follow, in which format it is, and the checksum of all that follows this."""
+
+
+class _Fetched(_MADE):
+    """Fetched batches that can say themselves whether each is whole."""
+
+    def __init__(self, fetched: bytes) -> None:
+        super().__init__(fetched)
+        self._view, self._at = memoryview(fetched), 0
+
+    def is_whole(self, batch: Any) -> bool:
+        """Whether the batch that comes next in the bytes, to be asked of each in turn, is as it was written."""
+        view = self._view[self._at :]
+        end = _LENGTH.stop + int.from_bytes(view[_LENGTH], "big")
+        self._at += end
+        if view[_MAGIC] < 2:
+            return bool(batch.validate_crc())
+        return crc32c(view[_CHECKED:end]) == int.from_bytes(view[_CHECKSUM], "big")
+
+
+fetcher.MemoryRecords = _Fetched
 
 
 class _SliceBuffer(OrderedDict[Any, Any]):
@@ -59,7 +88,7 @@ class _SliceRecords(PartitionRecords):
         """`PartitionRecords._unpack_records`, by the batch; skipped batches are slices without records."""
         while self._records.has_next():
             batch = self._records.next_batch()
-            if self._check_crcs and not batch.validate_crc():
+            if self._check_crcs and not self._records.is_whole(batch):
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             start = self.next_fetch_offset
             records = [] if self._skipped(batch) else self._of_batch(batch, start)

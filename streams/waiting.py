@@ -153,6 +153,12 @@ class Waiting:
                 shares, order = _cut(shares, order, limit)
         return self._taken(shares, order)
 
+    def within(self, span_ms: int) -> int:
+        """How many events wait that lie within so much event time of the first."""
+        until = self._first_ms() + span_ms
+        lasts = ((int(np.searchsorted(p.keys, until, side="right")), p.done) for some in self._pieces for p in some)
+        return sum(max(last - done, 0) for last, done in lasts)
+
     def _first_ms(self) -> int:
         """Event time of what comes next; 0 where no event waits."""
         keys = (piece.keys[piece.done :] for pieces in self._pieces for piece in pieces)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,9 @@ STORED = (*(code for code in GATES if code != "budget"), "budget")
 """The same codes; their places are bits of what is stored (`scoring.side.Crossed`): new ones come last."""
 
 
+_HELD_OUT = ("holdout",)
+
+
 class Asked(NamedTuple):
     """What the gates are asked about: the entry of a customer into a rule's list.
 
@@ -78,6 +82,11 @@ class Verdict(NamedTuple):
     control: str | None
 
 
+def _codes(shut: Sequence[bool]) -> tuple[str, ...]:
+    """Those of the gates that are shut, of all in the order of `GATES`."""
+    return tuple(compress(GATES, shut))
+
+
 class Gates:
     """Asks every gate, in order.
 
@@ -97,44 +106,51 @@ class Gates:
         self._max_age_ms = max_action_age_ms
         terms = settings.channels.items()
         self._permitted = {message: sorted(one for one, its in terms if message in its.permits) for message in Message}
+        self._capped = {one: (its.cap, its.window_ms) for one, its in terms if its.cap is not None}
+        leaving = [{"replay": replay, "entry_withheld": not was_sent} for was_sent in (False, True)]
+        codes = [_codes([shut.get(code, False) for code in GATES]) for shut in leaving]
+        self._left = [Verdict(withheld, None, False, None, None) for withheld in codes]
 
     def judge(self, asked: Asked, standing: Standing) -> Verdict:
         """The verdict on one entry; O(gates x channels)."""
-        settings, rule = self.settings, asked.rule
+        settings, rule, time_ms = self.settings, asked.rule, asked.time_ms
         marketing = rule.action_class is ActionClass.MARKETING
         purpose = Purpose.MARKETING if marketing else Purpose.SERVICE
         guarded = rule.coupon is not Coupon.NEVER and self._guards_discount(asked, standing)
         coupon = rule.coupon is not Coupon.NEVER and not guarded
         message = Message.SERVICE if not marketing else Message.OFFER if coupon else Message.MARKETING
         permitted = self._permitted[message]
-        unknown = settings.consent_unknown or not marketing
-        consented = [channel for channel in permitted if standing.consents(channel, purpose, unknown)]
-        room = [channel for channel in consented if self._has_room(asked.time_ms, standing, purpose, channel)]
+        consented = standing.consented(permitted, purpose, settings.consent_unknown or not marketing)
+        room = [one for one in consented if self._has_room(time_ms, standing, one)] if marketing else consented
         channel = max(room or consented or permitted, key=asked.best.__getitem__, default=None)  # of equals the first
         drawn = self.drawn(asked)
-        not_before_ms = self._not_before(asked.time_ms, standing) if marketing else None
+        not_before_ms = self._not_before(time_ms, standing) if marketing else None
         expires_ms = rule.expires_after_ms
-        shut = {
-            "replay": self.replay,
-            "stale": self._max_age_ms is not None and asked.age_ms > self._max_age_ms,
-            "automated": asked.automated,
-            "rule_paused": rule.paused,
-            "warming_up": asked.warming_up and rule.reads_score,
-            "no_consent": not consented,
-            "negative_experience": marketing and standing.aggrieved(asked.time_ms, settings.negative_ms),
-            "frequency_cap": not self._may_contact(asked.time_ms, standing, purpose) or bool(consented and not room),
-            "budget": marketing and self._keeps(asked, standing),
-            "cooldown": bool(rule.cooldown_ms) and asked.time_ms - asked.sent_ms < rule.cooldown_ms,
-            "discount_guard": guarded and rule.coupon is Coupon.ALWAYS,
-            "holdout": drawn is not None,
-            "quiet_hours": not_before_ms is not None
-            and expires_ms is not None
-            and not_before_ms >= asked.time_ms + expires_ms,
-            "merged": asked.merged,
-        }
-        withheld = tuple([code for code in GATES if shut.get(code)])
-        control = drawn if withheld == ("holdout",) else None
-        return Verdict(withheld, channel, coupon, not_before_ms, control)
+        shut = (  # in the order of `GATES`
+            self.replay,
+            self._max_age_ms is not None and asked.age_ms > self._max_age_ms,
+            asked.automated,
+            rule.paused,
+            asked.warming_up and rule.reads_score,
+            not consented,
+            marketing and standing.aggrieved(time_ms, settings.negative_ms),
+            not self._may_contact(time_ms, standing, purpose) or bool(consented and not room),
+            marketing and self._keeps(asked, standing),
+            bool(rule.cooldown_ms) and time_ms - asked.sent_ms < rule.cooldown_ms,
+            guarded and rule.coupon is Coupon.ALWAYS,
+            drawn is not None,
+            not_before_ms is not None and expires_ms is not None and not_before_ms >= time_ms + expires_ms,
+            False,  # entry_withheld is that of leaving
+            asked.merged,
+        )
+        withheld = _codes(shut)
+        return Verdict(withheld, channel, coupon, not_before_ms, drawn if withheld == _HELD_OUT else None)
+
+    def left(self, was_sent: bool) -> Verdict:
+        """The verdict on leaving: told to whoever was told of entering, however old it is, as it only says that
+        something ends.
+        """
+        return self._left[was_sent]
 
     def drawn(self, asked: Asked) -> str | None:
         """Which control the customer is in; nobody is held out of service."""
@@ -181,11 +197,11 @@ class Gates:
         cap = self.settings.marketing if purpose is Purpose.MARKETING else self.settings.service
         return cap.count is None or standing.contacts_since(time_ms - cap.window_ms, purpose) < cap.count
 
-    def _has_room(self, time_ms: int, standing: Standing, purpose: Purpose, channel: Channel) -> bool:
-        terms = self.settings.channels[channel]
-        if purpose is not Purpose.MARKETING or terms.cap is None:
+    def _has_room(self, time_ms: int, standing: Standing, channel: Channel) -> bool:
+        if channel not in self._capped:
             return True
-        return standing.contacts_since(time_ms - terms.window_ms, purpose, channel) < terms.cap
+        cap, window_ms = self._capped[channel]
+        return standing.contacts_since(time_ms - window_ms, Purpose.MARKETING, channel) < cap
 
     def _keeps(self, asked: Asked, standing: Standing) -> bool:
         """Whether the contact is kept for a better moment: its worth lies under the price, and the window is not over.

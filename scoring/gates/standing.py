@@ -19,7 +19,6 @@ WEEKDAY_CELL, CHANNEL_CELL = 24, 32
 
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _GENERATION_MS = 182 * _DAY_MS
-_CHANNELS = tuple(Channel)
 _CASES = 16
 """Tickets, and orders with a promised delivery, that are kept of one customer, the last ones."""
 
@@ -154,19 +153,27 @@ class Standing(msgspec.Struct, array_like=True):
 
     def contacts_since(self, after_ms: int, purpose: Purpose, channel: Channel | None = None) -> int:
         """How many contacts there were later than `after_ms`, on one channel or on all."""
-        found = 0
         if not self.contacts:
-            return found
-        for one in _CHANNELS if channel is None else (channel,):
-            times = self.contacts.get(8 * purpose + one)
-            if times:
+            return 0
+        if channel is not None:
+            times = self.contacts.get(8 * purpose + channel, ())
+            return len(times) - bisect_right(times, after_ms)
+        found = 0
+        for key, times in self.contacts.items():
+            if key >> 3 == purpose:
                 found += len(times) - bisect_right(times, after_ms)
         return found
 
-    def consents(self, channel: Channel, purpose: Purpose, unknown: bool) -> bool:
-        """Whether they may be contacted so; `unknown` where they never said."""
-        said = self.consent.get(2 * channel + purpose)
-        return unknown if said is None else said[1]
+    def consented(self, channels: list[Channel], purpose: Purpose, unknown: bool) -> list[Channel]:
+        """Those of the channels on which they may be contacted so; `unknown` where they never said."""
+        if not self.consent:
+            return channels if unknown else []
+        said = self.consent
+        return [
+            channel
+            for channel in channels
+            if (unknown if (last := said.get(2 * channel + purpose)) is None else last[1])
+        ]
 
     def open_tickets(self) -> list[tuple[str, int]]:
         """The tickets that are not solved, each with the time of its opening, newest first."""

@@ -1,4 +1,4 @@
-"""`recompra forget`: everything that is held of one customer is removed, and a receipt printed."""
+"""`recompra forget`: everything that is held of one customer is removed, and the receipts printed."""
 
 import secrets
 from dataclasses import asdict
@@ -19,7 +19,7 @@ __all__ = ["forget"]
 @click.argument("customer")
 @click.option("--request-id", help="Of the request, without the customer's id.  [default: made up]")
 @click.option("--reason", help="Why, for the record on `deletions`.")
-@click.option("--timeout", "wait_s", default=60.0, show_default=True, help="Longest wait for the receipt (seconds).")
+@click.option("--timeout", "wait_s", default=60.0, show_default=True, help="Longest wait for the receipts (seconds).")
 @click.option(
     "--purge-inputs", is_flag=True, help="Delete nothing, and say which records on topics Kafka could delete."
 )
@@ -29,15 +29,16 @@ def forget(
     customer: str, request_id: str | None, reason: str | None, wait_s: float, purge_inputs: bool, yes: bool,
     broker: str | None,
 ) -> None:  # fmt: skip
-    """Remove all that is held of CUSTOMER, and print the receipt as JSON.
+    """Remove all that is held of CUSTOMER, and print the receipts as JSON.
 
     Profile, record, other ids, pending examples, scores and content go at once; of consent only stays, under a keyed
-    hash, that marketing was refused. The receipt names the topics that keep records for their own time. Workers do it:
-    one must run, with erasure_key set. Asked again with the same --request-id, it prints the receipt that is there.
+    hash, that marketing was refused. The receipts name the topics that keep records for their own time: one of the
+    customer's partition, and one for each id of the same person on another. Workers do it: one must run, with
+    erasure_key set. Asked again with the same --request-id, it prints the receipts that are there.
 
     \b
     Example:
-      recompra forget c-1042 --request-id gdpr-2024-17 --yes > receipt.json
+      recompra forget c-1042 --request-id gdpr-2024-17 --yes > receipts.json
       recompra forget c-1042 --purge-inputs
     """
     settings = load(broker=broker).settings
@@ -50,8 +51,10 @@ def forget(
         if said != customer:
             raise click.UsageError("that is another id; nothing was done")
     try:
-        receipt = ask(settings, customer, request_id or secrets.token_hex(8), reason, wait_s)
+        receipts = ask(settings, customer, request_id or secrets.token_hex(8), reason, wait_s)
     except (ForgetFailedError, NoReceiptError) as error:
+        if isinstance(error, NoReceiptError) and error.found:
+            print_json(error.found)
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(FAILURE) from None
-    print_json(receipt)
+    print_json(receipts)

@@ -66,10 +66,10 @@ def _source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _show(name: str, page: Path | None, as_json: bool, **source: Any) -> None:
     from streams.report.terminal import render
-    from streams.report.writing import REPORTS, SCORED
+    from streams.report.writing import SCORED, made_of
 
     gathered, settings, bad = _gathered(scored=name in SCORED, **source)
-    made = REPORTS[name](gathered, settings.report_terms(settings.horizon_ms))
+    made = made_of(name, gathered, settings.report_terms(settings.horizon_ms))
     if page is not None:
         _write(page, made)
     if as_json:

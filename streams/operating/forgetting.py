@@ -1,11 +1,11 @@
 """Forgetting: a request to forget a customer is published, and what was removed is waited for."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-import orjson
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
 from schemas.internals import Deletion
 from schemas.refusal import Refusal
@@ -16,6 +16,7 @@ from streams.ends import ends, records_to_end
 from streams.erasing import RECEIPTS, erasure_key, read_request
 from streams.limits import Limits
 from streams.loading import partition_of
+from streams.operating.answers import Answers
 from streams.operating.lag import partitions_of
 from streams.operating.stopped import StillRunningError, check_stopped
 from streams.outbox import DELETIONS
@@ -33,25 +34,38 @@ class ForgetFailedError(RuntimeError):
 
 
 class NoReceiptError(RuntimeError):
-    """The request is published, and its receipt did not come in time; the text says what to do."""
+    """The request is published, and not every receipt came in time; the text says what to do.
+
+    Attributes
+    ----------
+    found
+        Those that came.
+    """
+
+    def __init__(self, text: str, found: Sequence[Any]) -> None:
+        super().__init__(text)
+        self.found = list(found)
 
 
-def forget(settings: Settings, customer: str, request_id: str, reason: str | None, wait_s: float) -> Any:
-    """Ask for the erasure of a customer and return the receipt; one that is there already is returned at once.
+def forget(settings: Settings, customer: str, request_id: str, reason: str | None, wait_s: float) -> list[Any]:
+    """Ask for the erasure of a customer and return its receipts, that of the id's own partition first.
+
+    If they are there already they are returned at once, and nothing is published.
 
     Parameters
     ----------
     request_id
-        Of the request: a receipt is written once for each. It must not contain the customer's id, as it is kept.
+        Of the request: each partition writes a receipt once for it. It must not contain the customer's id, as it is
+        kept.
     wait_s
-        Longest wait for the receipt.
+        Longest wait for the receipts.
 
     Raises
     ------
     ForgetFailedError
         If a worker would refuse the request, or its topics are missing.
     NoReceiptError
-        If no worker runs, or the receipt does not come in time.
+        If no worker runs, or not every receipt comes in time.
     BrokerUnreachableError, kafka.errors.KafkaError
         From the broker.
     """
@@ -62,6 +76,8 @@ def forget(settings: Settings, customer: str, request_id: str, reason: str | Non
     refused = read_request(key, value, Limits.of(settings))
     if isinstance(refused, Refusal):
         raise ForgetFailedError(f"a worker would refuse the request: {refused}")
+    erased = Erased(erasure_key(settings))
+    answers = Answers(request_id, partition, erased.hash(key).hex() if erased.has_key else None)
     with reader(settings) as consumer:
         places = partitions_of(consumer, (RECEIPTS,))
         if not places or not partitions_of(consumer, (DELETIONS,)):
@@ -70,43 +86,17 @@ def forget(settings: Settings, customer: str, request_id: str, reason: str | Non
             )
         consumer.assign(places)
         last = ends(consumer, places)
-        wanted = _Wanted(settings, request_id, key)
-        found = _receipt(consumer, places, wanted)
-        if found is not None:
-            return found
-        for place, end in last.items():
-            consumer.seek(place, end)
-        _publish(settings, partition, key, value)
-        return _waited(settings, consumer, wanted, wait_s)
-
-
-class _Wanted:
-    """Says which record is the receipt of a request; without the key of the hashes, the request's id must do.
-
-    One that was asked for by another id of the same person, of the same partition, is a receipt for this one, too.
-    """
-
-    def __init__(self, settings: Settings, request_id: str, customer: bytes) -> None:
-        erased = Erased(erasure_key(settings))
-        self.request_id = request_id
-        self._whose = erased.hash(customer).hex() if erased.has_key else None
-
-    def __call__(self, record: Any) -> bool:
-        name, _, whose = (record.key or b"").decode().rpartition("/")
-        if record.value is None or name != self.request_id:
-            return False
-        return self._whose in (None, whose) or self._whose in orjson.loads(record.value)["data"]["others"]
-
-
-def _receipt(consumer: KafkaConsumer, places: list[TopicPartition], wanted: _Wanted) -> Any:
-    for place in places:
-        for record in records_to_end(consumer, place):
-            if wanted(record):
-                found = orjson.loads(record.value)
-                consumer.assign(places)
-                return found
-    consumer.assign(places)
-    return None
+        for place in places:
+            for record in records_to_end(consumer, place):
+                answers.take(record.key, record.value)
+        if not answers.complete:
+            consumer.assign(places)
+            for place, end in last.items():
+                consumer.seek(place, end)
+            if not answers.found:
+                _publish(settings, partition, key, value)
+            _wait(settings, consumer, answers, wait_s)
+        return answers.found
 
 
 def _publish(settings: Settings, partition: int, key: bytes, value: bytes) -> None:
@@ -117,23 +107,33 @@ def _publish(settings: Settings, partition: int, key: bytes, value: bytes) -> No
         producer.close(timeout=_SEND_S)
 
 
-def _waited(settings: Settings, consumer: KafkaConsumer, wanted: _Wanted, wait_s: float) -> Any:
-    again = f"ask again with --request-id {wanted.request_id} to see the receipt"
+def _wait(settings: Settings, consumer: KafkaConsumer, answers: Answers, wait_s: float) -> None:
+    again = f"ask again with --request-id {answers.request} to see what has come by then"
     try:
         check_stopped(settings)
     except StillRunningError:
         pass
     else:
         raise NoReceiptError(
-            f"no worker of {settings.app_id} runs: the request is on `{DELETIONS}` and is done when one starts; {again}"
+            f"no worker of {settings.app_id} runs: the request on `{DELETIONS}` is done when one starts; {again}",
+            answers.found,
         )
     give_up = time.monotonic() + wait_s
     while time.monotonic() < give_up:
         for records in consumer.poll(timeout_ms=_POLL_MS).values():
             for record in records:
-                if wanted(record):
-                    return orjson.loads(record.value)
+                answers.take(record.key, record.value)
+        if answers.complete:
+            return
+    if not answers.found:
+        raise NoReceiptError(
+            f"no receipt within {wait_s:g} s: `recompra lag` shows whether the request on `{DELETIONS}` was read (a "
+            f"worker without erasure_key reads none), `recompra dlq list` whether it was refused; {again}",
+            (),
+        )
+    missing = ", ".join(f"{len(ids)} of partition {number}" for number, ids in sorted(answers.missing.items()))
     raise NoReceiptError(
-        f"no receipt within {wait_s:g} s: `recompra lag` shows whether the request on `{DELETIONS}` was read (a worker "
-        f"without erasure_key reads none), `recompra dlq list` whether it was refused; {again}"
+        f"receipts of other ids of the same person did not come within {wait_s:g} s ({missing}): what is held there "
+        f"goes once a worker reads those partitions (`recompra lag`); {again}",
+        answers.found,
     )

@@ -1,7 +1,7 @@
 """Gathered: all that reports are made from, out of topics or out of files."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,12 +16,14 @@ from scoring.rules.rule import ActionClass
 from streams.backtest.history import History
 from streams.backtest.run import Backtest
 from streams.engine_settings import checked_rules, engine_settings
+from streams.erasing import erasure_key
 from streams.learning import learner_config
 from streams.loading import INPUTS, Ready
+from streams.receipts import erased_since, receipts
 from streams.report.crossings import Crossing, Judged
 from streams.report.observed import Observed, Observing, observe
 from streams.settings import Settings
-from streams.tailing import UnknownTopicError, tail
+from streams.tailing import Record, UnknownTopicError, tail
 from streams.topics import found
 
 __all__ = ["Gathered", "Gathering", "judged_of", "of_events", "of_topics"]
@@ -33,13 +35,15 @@ T = TypeVar("T")
 class Gathered(NamedTuple):
     """What happened, what was told of it, and what came of what was told.
 
-    `scores` are each customer's chance to buy as of the end, None while no model has learned enough.
+    `scores` are each customer's chance to buy as of the end, None while no model has learned enough. `left_out` says
+    what of it was not counted, a sentence each.
     """
 
     observed: Observed
     crossings: list[Crossing]
     judged: Judged
     scores: dict[str, float] | None
+    left_out: tuple[str, ...] = ()
 
 
 def judged_of(rows: Iterable[Sequence[Any]]) -> Judged:
@@ -138,22 +142,56 @@ _model = msgspec.json.Decoder(_Record[_Model]).decode
 def of_topics(settings: Settings, *, scored: bool) -> Gathered:
     """Read the inputs, and where `scored` what was told, from the beginning of the topics to their present end.
 
+    What is of somebody who was forgotten since is left out, where `erasure_key` is set.
+
     Raises
     ------
     UnknownTopicError
         If an input topic is not there.
     BrokerUnreachableError
         If no broker answers.
+    scoring.erased.KeyMismatchError
+        If customers were forgotten under another `erasure_key`.
     """
-    gathering = Gathering()
+    gathering, forgotten = Gathering(), _Forgotten(settings)
     topics = list(INPUTS)
     if scored:
         actions = sorted(topic.name for topic in found(settings) if topic.name.startswith("actions-"))
         topics += [*actions, "models", "examples", "scores"]
     for topic in topics:
-        for value in _values(settings, topic):
-            gathering.take(topic, value)
-    return gathering.done()
+        for record in _records(settings, topic):
+            if record.value is not None and not forgotten.has(record):
+                gathering.take(topic, record.value)
+    return gathering.done()._replace(left_out=forgotten.said())
+
+
+class _Forgotten:
+    """Knows records of customers who were forgotten after they were written, and counts them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._is_erased = erased_since(settings)
+        self._unknown = 0 if erasure_key(settings) else len(receipts(settings))
+        self._records = 0
+
+    def has(self, record: Record) -> bool:
+        """Whether a record is one."""
+        found = self._is_erased(record.key, record.timestamp_ms)
+        self._records += found
+        return found
+
+    def said(self) -> tuple[str, ...]:
+        """What a report says of it."""
+        if self._unknown:
+            return (_UNKNOWN.format(self._unknown),)
+        if self._records:
+            return (f"{self._records:,} records of customers who were forgotten since are left out.",)
+        return ()
+
+
+_UNKNOWN: Final = (
+    "Customers were forgotten ({:,} receipts), and what the topics still have of them is counted: without erasure_key "
+    "nobody can say which records are theirs."
+)
 
 
 class Gathering:
@@ -212,11 +250,9 @@ def _crossing(one: _Action) -> Crossing:
     )
 
 
-def _values(settings: Settings, topic: str) -> Iterator[bytes]:
+def _records(settings: Settings, topic: str) -> Iterator[Record]:
     try:
-        for record in tail(settings, topic, "beginning", follow=False):
-            if record.value is not None:
-                yield record.value
+        yield from tail(settings, topic, "beginning", follow=False)
     except UnknownTopicError:
         if topic in INPUTS:
             raise

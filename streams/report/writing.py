@@ -1,6 +1,7 @@
 """Writing: all reports of what was gathered, each a page of its own in one directory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from streams.report.types import types_report
 from streams.report.uplift import uplift_report
 from streams.report.value import value_report
 
-__all__ = ["REPORTS", "SCORED", "write_all"]
+__all__ = ["REPORTS", "SCORED", "made_of", "write_all"]
 
 REPORTS: Final[dict[str, Callable[[Gathered, ReportTerms], Report]]] = {
     "trends": lambda gathered, _: trends_report(gathered.observed),
@@ -33,6 +34,12 @@ SCORED: Final = frozenset({"value", "rules", "uplift", "quality"})
 """Reports that need what was scored, not only what happened."""
 
 
+def made_of(name: str, gathered: Gathered, terms: ReportTerms) -> Report:
+    """Make the report of a name, which begins with what it says and ends that with what was left out."""
+    report = REPORTS[name](gathered, terms)
+    return replace(report, said=[*report.said, *gathered.left_out])
+
+
 def write_all(directory: Path, gathered: Gathered, terms: ReportTerms) -> list[Path]:
     """Write every report's page into `directory`, which is made where it is missing; return their paths. Seconds.
 
@@ -43,7 +50,7 @@ def write_all(directory: Path, gathered: Gathered, terms: ReportTerms) -> list[P
     """
     directory.mkdir(parents=True, exist_ok=True)
     pages = []
-    for name, make in REPORTS.items():
+    for name in REPORTS:
         pages.append(directory / f"{name}.html")
-        write_page(pages[-1], make(gathered, terms))
+        write_page(pages[-1], made_of(name, gathered, terms))
     return pages

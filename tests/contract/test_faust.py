@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
@@ -198,6 +198,35 @@ def assert_nothing_is_left_out_or_read_twice() -> None:
 def test_a_message_goes_on_where_the_last_one_ended() -> None:
     """The next offset needed is taken, what lies below it is not; before a gap is taken, the reader goes back."""
     assert_nothing_is_left_out_or_read_twice()
+
+
+def test_who_is_far_behind_is_written_every_third_time() -> None:
+    """A partition with more to read than was applied since its last commit waits twice; one that is near does not."""
+    taken: list[int] = []
+
+    class Applying(_Unit):
+        def take(self) -> None:
+            taken.append(len(self.offered))
+
+        def status(self) -> Any:
+            return SimpleNamespace(pending=len(self.offered), whole=True)
+
+    async def given(ends: Sequence[int]) -> list[int]:
+        taken.clear()
+        unit: Any = Applying()
+        binding: Any = Binding(lambda _: _Client(), lambda _: unit, lambda: 0, lambda *_: None, lambda _: None)
+        await binding.protocol.acquire(0)
+        binding.protocol.activate(0)
+        consumer: Any = SimpleNamespace(app=SimpleNamespace(consumer_generation_id=1))
+        for n, end in enumerate(ends, 5):
+            piece = Slice(n, n + 1, [SimpleNamespace(offset=n)], end)  # type: ignore[list-item]
+            await binding.take(transport.SliceConsumer._message(consumer, TP(INPUTS[0], 0), piece))
+            await binding.commit()
+        return list(taken)
+
+    assert asyncio.run(given([100] * 7)) == [3, 6]
+    assert asyncio.run(given([6, 7, 8])) == [1, 2, 3]
+    assert asyncio.run(given([100, 8, 9])) == [2, 3]
 
 
 class _AtOrBelowSkipped(CommitProtocol):

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from schemas.adapters import ADAPTERS
 from schemas.adapters.canonical import Canonical
-from schemas.timestamp import to_ms
+from schemas.timestamp import from_ms, to_ms
 from streams.brokers.kafka_local import KafkaLocal
 from streams.cli.main import main
 from streams.demo.clicks import clickstream
@@ -26,6 +26,7 @@ from streams.demo.history import history_of, orders_of
 from streams.demo.messages import click_messages
 from streams.demo.source import DATA
 from streams.files import LineFile
+from streams.loading import partition_of
 from streams.operating.lag import lag
 from streams.settings import Settings
 from streams.settings_sources import load
@@ -51,9 +52,13 @@ GIVEN = {
     "COMMIT_INTERVAL_S": "0.2",
     "SESSION_TIMEOUT_S": "2",
     "WEB_PORT": "0",
+    "ERASURE_KEY": "a key of the privacy desk",
 }
 HALF_WRITTEN = Call("streams.replay.shadow:Shadow.write", 2, after=True)
 """A replay has begun to write what the second commit tells, or the second partition."""
+GOES, VISITOR = "13777", "visitor-2"
+"""Who asks to be forgotten, and who they were before, on another partition."""
+VIEWED: Mapping[str, Any] = {"type": "track", "event": "Product Viewed", "properties": {"product_id": "22423"}}
 SMALL = 60
 """Products of an order beyond which it is refused at first: some dozen real ones have more."""
 
@@ -82,8 +87,11 @@ class Shop:
 
     def load(self, first_ms: int, stop_ms: int) -> int:
         """Load what happened in between, and wait until all of it is read; the number of events."""
-        file = self.directory / f"{first_ms}.ndjson"
-        some = [value for ms, value in self.events if first_ms <= ms < stop_ms]
+        return self.say(*(value for ms, value in self.events if first_ms <= ms < stop_ms))
+
+    def say(self, *some: bytes) -> int:
+        """Load events, and wait until all of them are read; their number."""
+        file = self.directory / "events.ndjson"
         file.write_bytes(b"\n".join(some) + b"\n")
         assert done("load", str(file))["events"] == len(some)
         self.read()
@@ -269,6 +277,12 @@ def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert missed.keys() - live.keys()
     assert all(told["replay"] and told["rule_version"] == 3 for told in missed.values())
 
+    left = {told["customer_id"] for told in missed.values() if told["crossing"] == "left"}
+    buys = min({told["customer_id"] for name, told in missed.items() if name not in live} - left)
+    shop.say(
+        said(buys, THREE + HOUR_MS, type="track", event="Order Completed", properties={"order_id": "late", "total": 9})
+    )
+    live = reminders(shop, "actions-cart-abandoned")
     assert "nothing was published" in run(*publish[0], typed="other\n", code=2).output
     assert reminders(shop, "actions-cart-abandoned") == live
     killed((*publish[0], "--confirm", "recompra"), Call("kafka:KafkaProducer.send", 2))
@@ -278,10 +292,11 @@ def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert published
     assert published <= missed.keys()
     assert all(found[name]["replay"] and found[name]["expires_at"] > "2010-12-16T15" for name in published)
-    left = {told["customer_id"] for told in missed.values() if told["crossing"] == "left"}
-    assert not {found[name]["customer_id"] for name in published if found[name]["crossing"] == "entered"} & left
+    entered = {found[name]["customer_id"] for name in published if found[name]["crossing"] == "entered"}
+    assert not entered & {*left, buys}
     weighed = done(*publish[0])
     assert (weighed["published"], weighed["actions"]["cart-abandoned"]["there"] >= len(published)) == (0, True)
+    assert weighed["actions"]["cart-abandoned"]["cart_emptied_since"] == 1
     follow(after, codes={"diff": 1})
 
 
@@ -335,8 +350,52 @@ def products(value: bytes) -> int:
     return len(json.loads(value).get("properties", {}).get("products", ()))
 
 
+def test_forgotten(shop: Shop) -> None:
+    """Killed when it has asked and has no answer, and run again: each partition has one receipt.
+
+    Of the customer and of the visitor that they were, on another partition, nothing is held but that they were erased
+    and that marketing was refused; what comes later begins with nothing.
+    """
+    assert partition_of(GOES.encode(), 2) != partition_of(VISITOR.encode(), 2)
+    shop.say(
+        said(VISITOR, THREE, **VIEWED),
+        said(GOES, THREE + 1, type="alias", previousId=VISITOR),
+        said(GOES, THREE + 2, type="track", event="Consent Denied", properties={"channel": "email"}),
+    )
+    shop.until(lambda: held(GOES)["former_ids"] == [VISITOR])
+    before = held(GOES)
+    assert len(before["profile"]["orders"]) > 5
+    forget = ("forget", GOES, "--yes", "--request-id", "r-1")
+    killed(forget, Call("streams.operating.forgetting:_wait", 1))
+    receipts = json.loads(run(*forget).output)
+    partitions = [receipt["data"]["partition"] for receipt in receipts]
+    assert partitions == [partition_of(each.encode(), 2) for each in (GOES, VISITOR)]
+    assert json.loads(run(*forget).output) == receipts
+    written = [json.loads(each.value or b"") for each in tail(shop.settings, "receipts", "beginning", follow=False)]
+    assert sorted(each["id"] for each in written) == sorted(each["id"] for each in receipts)
+    nothing = run("whatis", GOES, code=1).output
+    assert nothing.startswith(f"Error: nothing is held of '{GOES}'; it was erased as asked at ")
+    assert nothing.endswith("; that marketing was refused is remembered\n")
+    shop.say(said(GOES, THREE + HOUR_MS, **VIEWED))
+    assert_new()
+
+
+def said(customer: str, ms: int, **more: Any) -> bytes:
+    return json.dumps({"messageId": f"{customer}-{ms}", "timestamp": from_ms(ms), "userId": customer, **more}).encode()
+
+
+def assert_new() -> None:
+    """Of who was forgotten and came again there is one event."""
+    now = held(GOES)
+    assert (now["former_ids"], now["profile"]["orders"], now["profile"]["events"]["any"]["count"]) == ([], [], 1)
+    assert "nothing is held" in run("whatis", VISITOR, code=1).output
+
+
 def test_begun_again(shop: Shop) -> None:
-    """Killed between the old state and the new, no worker begins; run again, all is read anew, to the same orders."""
+    """Killed between the old state and the new, no worker begins; run again, all is read anew, to the same orders.
+
+    Who was forgotten stays so.
+    """
     before = held("17850")
     assert "stop them first" in run("reset", "--to", "beginning", "--yes", code=1).output
     shop.stop("worker")
@@ -352,3 +411,4 @@ def test_begun_again(shop: Shop) -> None:
     after = held("17850")
     assert after["profile"]["orders"] == before["profile"]["orders"]
     assert after["profile"]["events"] == before["profile"]["events"]
+    assert_new()

@@ -167,3 +167,38 @@ def test_who_is_forgotten_is_left_out(fresh_broker: Any) -> None:
     assert (told_live["records"], told_live["erased"]) == (1, 1)
     assert json.loads(run("dlq", "redrive", "--json")[1]) == {"records": {"orders": 1}, "cut": [], "erased": 1}
     assert first_of(settings, "orders")[0] == b"bob"
+
+
+def sold(report: str) -> tuple[int, str]:
+    """First orders that a report tells of, and its last sentence."""
+    told = json.loads(report)
+    return sum(week["first_orders"] for week in told["weeks"]), told["said"][-1]
+
+
+@pytest.mark.broker
+def test_reports_leave_out_who_is_forgotten(fresh_broker: Any) -> None:
+    """What was received before the request is not counted, and the report says so; without the key it says that."""
+    settings = load(broker=fresh_broker.address, partitions=2).settings
+    create(settings, wanted(settings, ()))
+    erased = Erased(KEY.encode())
+
+    def report(key: str | None) -> tuple[int, str]:
+        environment = {"RECOMPRA_BROKER": settings.broker, "RECOMPRA_ERASURE_KEY": key}
+        return sold(CliRunner().invoke(main, ["report", "trends", "--json"], env=environment).stdout)
+
+    with KafkaProducer(bootstrap_servers=settings.broker) as producer:
+        for who in ("anna", "bob", "carl"):
+            order = {"messageId": who, "userId": who, "type": "track", "event": "Order Completed",
+                     "timestamp": "2024-05-01T09:30:00Z", "properties": {"order_id": who, "total": 5.0}}  # fmt: skip
+            producer.send("orders", orjson.dumps(order), key=who.encode(), partition=0)
+        for who, at in (("anna", "2024-05-01T09:30:00.000Z"), ("bob", "2999-05-01T09:30:00.000Z")):
+            whose = erased.hash(who.encode())
+            event = receipt(
+                "r-1", Removed(), erased.key, whose, 0, to_ms(at), dict.fromkeys(INPUTS, 0), [], refused=False
+            )
+            producer.send("receipts", orjson.dumps(event), key=f"r-1/{whose.hex()}".encode())
+    assert report(KEY) == (2, "1 records of customers who were forgotten since are left out.")
+    orders, said = report(None)
+    assert orders == 3
+    assert "2 receipts" in said
+    assert "without erasure_key" in said

@@ -18,15 +18,27 @@ from scoring.erased import Erased, KeyMismatchError
 from scoring.kinds import Kind
 from scoring.rules import shipped
 from streams.deletions import Deletions
+from streams.operating.answers import Answers
 
 RULES = shipped(only=["browse-abandoned", "first-order"])
 VIEW = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
 LATER_MS = START_MS + 1_000 * 3_600_000
 
 
+def written(floor: Floor) -> dict[bytes | None, bytes | None]:
+    return {key: value for some in floor.outputs.values() for topic, key, value in some if topic == "receipts"}
+
+
 def receipts(floor: Floor) -> list[Any]:
-    told = {key: value for some in floor.outputs.values() for topic, key, value in some if topic == "receipts"}
-    return [orjson.loads(value or b"")["data"] for value in told.values()]
+    return [orjson.loads(value or b"")["data"] for value in written(floor).values()]
+
+
+def answers(told: dict[bytes | None, bytes | None], who: str, ms: int) -> Answers:
+    """What whoever asked for somebody at a time is told."""
+    made = Answers(f"request-{ms}", home(who.encode()), hashed(who))
+    for key, value in told.items():
+        made.take(key, value)
+    return made
 
 
 def hashed(customer: str) -> str:
@@ -44,8 +56,8 @@ def assert_gone(floor: Floor, who: str) -> None:
         assert floor.row(each.encode()) is None, each
         assert each.encode() not in stored, each
         assert each.encode() not in floor.units[home(each.encode())].engine.links.owner, each
-    written = {one["partition"] for one in receipts(floor)}
-    assert {home(each.encode()) for each in gone} | {p for one in told for p in one["partitions"]} <= written
+    answered = {one["partition"] for one in receipts(floor)}
+    assert {home(each.encode()) for each in gone} | {p for one in told for p in one["partitions"]} <= answered
 
 
 @settings(max_examples=15)
@@ -59,6 +71,10 @@ def test_nobody_comes_back(steps: list[Said | tuple[str, int, int]], who: str, o
         floor.commit(partition, outputs_only=source == 4)
     floor.settle()
     assert_gone(floor, who)
+    told = written(floor)
+    every = answers(told, who, LATER_MS)
+    assert every.complete
+    assert len(every.found) == len(told), "whoever waits for what is passed on has every receipt"
 
 
 def give_under_way() -> Floor:
@@ -135,11 +151,21 @@ def joined() -> Floor:
 
 @pytest.mark.parametrize("named", ["c0", "c1"])
 def test_each_partition_writes_a_receipt(named: str) -> None:
-    """Asked by either id, both go; who comes later under them begins with nothing, and as two."""
+    """Asked by either id, both go; who comes later under them begins with nothing, and as two.
+
+    Whoever waits for the receipts is told which one is missing, as long as it is.
+    """
     floor = joined()
     floor.ask_to_forget(named, START_MS + 1000)
     floor.settle()
     assert_gone(floor, named)
+    told = written(floor)
+    other = "c1" if named == "c0" else "c0"
+    own = {key: value for key, value in told.items() if hashed(other) not in str(key)}
+    assert (len(own), len(told)) == (1, 2)
+    assert answers(own, named, START_MS + 1000).missing == {home(other.encode()): [hashed(other)]}
+    assert not answers(own, other, START_MS + 1000).found
+    assert answers(told, named, START_MS + 1000).complete
     assert {(one["customer"], one["partition"], *one["partitions"]) for one in receipts(floor)} == {
         (hashed("c0"), home(b"c0"), home(b"c1")),
         (hashed("c1"), home(b"c1"), home(b"c0")),

@@ -18,7 +18,7 @@ __all__ = ["Call", "ended", "killed"]
 
 PATIENCE_S = 300.0
 IMPORTED = ("streams.cli.main", "streams.cli.replay", "streams.cli.state", "streams.cli.dlq", "streams.worker",
-            "streams.operating.moving", "streams.replay.running")  # fmt: skip
+            "streams.cli.forget", "streams.operating.moving", "streams.replay.running")  # fmt: skip
 
 
 class Call(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from strategies.layouts import FULL
 
 from schemas.accepted import refused
 from schemas.timestamp import from_ms
@@ -29,7 +30,7 @@ SECRET = b"a secret of the privacy desk"
 
 
 def started(rows: Iterable[tuple[bytes, bytes]] = (), key: bytes = SECRET) -> Unit:
-    settings = EngineSettings(example_customers=1000)
+    settings = EngineSettings(FULL, example_customers=1000)
     unit = Unit(0, UnitOptions(settings, RULES, 600_000, False, 1000, erasure_key=key))
     pairs = list(rows)
     unit.restore([name for name, _ in pairs], [value for _, value in pairs])
