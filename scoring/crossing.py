@@ -20,7 +20,6 @@ from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
 from scoring.rules.carry import Carry
-from scoring.rules.program import Program
 from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
@@ -146,8 +145,7 @@ class Crossings:
         self._rule_of = {(r, each.mark): each for r, each in lists}
         self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
-        of_customer = [each for _, each, _ in self._of_customer]
-        self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
+        self._program = rules.program_of([each for _, each, _ in self._of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
         self._carrying = Carrying(rules)
@@ -187,6 +185,14 @@ class Crossings:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, self._place[c.rule]))
         return crossed, found
+
+    def leaving(self, points: Points, sides: Sides, shop: ShopSnapshot | None) -> set[tuple[str, str | None]]:
+        """By list and object: where the customer of the first point, or what they have, would not stay."""
+        if not self._rules.rules:
+            return set()
+        holds = self._program.run(points.columns[:1, self._read])[len(self._of_customer) :, 0]
+        own = {(each.list_name, None) for (_, each, _), leaves in zip(self._of_customer, holds, strict=True) if leaves}
+        return own | self._objects.leaving(points, sides, shop)
 
     def left(self, inside: int) -> list[Crossing]:
         """The lists that a customer leaves who is another from the first point on."""
