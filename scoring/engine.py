@@ -940,8 +940,8 @@ class Engine:
             trials=self.sides.trials.stored(),
         )
 
-    def load(self, keys: list[bytes], values: list[bytes | None]) -> None:
-        """Put changelog rows in place, in the order of the changelog; call `restored` after the last.
+    def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Put changelog rows in place, in the order of the changelog, others left out; call `restored` after the last.
 
         Raises
         ------

@@ -183,7 +183,7 @@ def _lists(rule: Rule, side: Side | None, inside: int, bits: Sequence[str]) -> I
     """The rule's lists that the customer is in: the mark, and the number of one more crossing."""
     for each in rule.of_marks:
         if inside >> bits.index(each.list_name) & 1:
-            state = None if side is None else side.rules.get(each.list_name)
+            state = None if side is None else side.state(each.list_name)
             yield None if each.mark is None else f"{each.mark:g}", 1 if state is None else state.crossings + 1
 
 
@@ -192,7 +192,7 @@ def _objects(rule: Rule, side: Side | None) -> Iterator[tuple[str, int]]:
     if side is None:
         return
     for name in side.objects.get(rule.name, {}):
-        thing = side.open.get(rule.for_each, {}).get(name)
+        thing = side.things(rule.for_each).get(name)
         yield name, 2 if thing is None else thing.crossed.get(rule.name, 0) + 1
 
 

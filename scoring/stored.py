@@ -18,7 +18,8 @@ from scoring.sides import Sides
 __all__ = ["META", "Copied", "Meta", "Stored"]
 
 PROFILE, SIDE, EXAMPLE, PRODUCT, LINK, ERASED, META = b"c", b"s", b"e", b"p", b"l", b"x", b"m"
-PIECE = 4096
+PIECE = 512
+"""Rows at a time: what fits the processor's cache takes half as long to write and to load as eight times as many."""
 
 
 class Meta(msgspec.Struct, array_like=True):
@@ -58,7 +59,7 @@ class Copied:
     meta: bytes
 
     def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
-        """Keys and values as they are in the changelog, some thousands at a time, the engine's own row last.
+        """Keys and values as they are in the changelog, some hundreds at a time, the engine's own row last.
 
         Profile rows come first, in the order of the rows, so that they are loaded as one array.
         """
@@ -208,6 +209,7 @@ class Stored:
             If a row is of a newer layout, or of other settings.
         """
         values = self._older.brought(keys, values)
+        self._profiles.enlist(key[1:] for key, value in zip(keys, values, strict=True) if key[:1] == SIDE and value)
         meta: Meta | None = None
         rows: dict[bytes, bytes] = {}
         for key, value in zip(keys, values, strict=True):

@@ -597,15 +597,14 @@ class Unit:
         LayoutMismatchError
             If a row is of a newer layout, or of other settings.
         """
-        rows = [(key, value) for key, value in zip(keys, values, strict=True) if key[:1] != UNIT_KEY]
-        for key, value in zip(keys, values, strict=True):
-            if key == UNIT_KEY and value is not None:
-                meta = _meta_of(value)
-                self._next, self._sequence = meta.next, meta.sequence
-                self._told_ms, self._live = meta.told_ms, meta.live
-                self._counted = meta.counts
+        told = [value for key, value in zip(keys, values, strict=True) if value and key == UNIT_KEY]
+        if told:
+            meta = _meta_of(told[-1])
+            self._next, self._sequence = meta.next, meta.sequence
+            self._told_ms, self._live = meta.told_ms, meta.live
+            self._counted = meta.counts
         try:
-            self.engine.load([key for key, _ in rows], [value for _, value in rows])
+            self.engine.load(keys, values)
         except LayoutMismatchError as error:
             raise LayoutMismatchError(f"partition {self.partition}: {error}") from None
 

@@ -259,7 +259,7 @@ class _Check:
         engine = self._unit.engine
         for row, key in enumerate(engine.profiles.keys):
             side = engine.sides.find(row)
-            for rule, state in ({} if side is None else side.rules).items():
+            for rule, state in ({} if side is None else side.states()).items():
                 since_ms = engine.since_ms.get(row)
                 whose = key.decode() if since_ms is None else f"{key.decode()}@{since_ms}"
                 numbers = told.get((whose, rule, None), [])
