@@ -216,8 +216,14 @@ def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) ->
 
 
 def _action_tuple(action: Action, keys: list[bytes], events: Sequence[Event]) -> tuple[Any, ...]:
-    values = {each.name: getattr(action, each.name) for each in fields(action)}
+    scores, place = action.scores, action.place
+    values = {name: getattr(action, name) for name in action.__struct_fields__ if name not in ("scores", "place")}
     values["row"], values["event"] = keys[action.row], _cause(action.event, events)
+    values["time_ms"] = action.time_ms
+    for column in ("score", "percentile", "band", "previous", "groups"):
+        values[column] = getattr(scores, column)[place].tolist()
+    values["who"] = scores.who.some(np.array([place]))[0]
+    values |= {name: getattr(scores, name) for name in ("model_version", "warming_up", "shop_version")}
     first = ("time_ms", "row", "rule", "object", "entered", "number", *JUDGED)
     rest = [name for name in values if name not in first]
     return tuple(_plain(values[name]) for name in (*first, *rest))
@@ -230,9 +236,7 @@ def _example_tuple(example: Example) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Carried):
-        return tuple(_plain(getattr(value, each.name)) for each in fields(value))
-    if isinstance(value, Noted | CartItem):
+    if isinstance(value, Carried | Noted | CartItem):
         return _plain(msgspec.structs.astuple(value))
     if isinstance(value, float):
         return _bits(value)
