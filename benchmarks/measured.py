@@ -111,7 +111,7 @@ class Worker:
         rows = re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)
         return sum(float(value) for value in rows)
 
-    def catch_up(self, timeout_s: float = 300) -> None:
+    def catch_up(self, timeout_s: float = 900) -> None:
         """Wait until everything that is on the inputs is committed."""
         ends = self._cluster.ends("clickstream", "orders")
         until = time.monotonic() + timeout_s

@@ -15,13 +15,13 @@ from scoring.object_lists import Crossing, Purchases
 from scoring.open_object import About
 from scoring.profile import DAY_MS
 from scoring.rules import Rule, RuleSet
-from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, POINTS, Carry
+from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, POINTS, REVENUE, Carry
 from scoring.rules.columns import STEPS, Column
 from scoring.rules.expression import value
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
-from scoring.tiers import tier_rank
+from scoring.tiers import Balances, tier_rank
 
 __all__ = [
     "MOST",
@@ -188,11 +188,11 @@ class Carrying:
         points: Points,
         names: Mapping[int, str],
         shop: ShopSnapshot | None,
-        balances: NDArray[np.float64],
+        balances: Balances,
     ) -> Carried:
         """What the action of a crossing carries, when leaving only what it is about.
 
-        `names` are those of products and categories by number, `balances` what customers have of points (`tier_rank`).
+        `names` are those of products and categories by number, `balances` what customers have (`tier_rank`).
         """
         words, i = self._words[rule.name], crossing.point
         viewed, kept = [] if words.isdisjoint(_OF_VIEWED) else points.viewed[i].tolist(), points.viewed_ms.shape[1]
@@ -215,7 +215,7 @@ class Carrying:
             self._read(rule, points, i, found, balances)
         return found
 
-    def _read(self, rule: Rule, points: Points, i: int, found: Carried, balances: NDArray[np.float64]) -> None:
+    def _read(self, rule: Rule, points: Points, i: int, found: Carried, balances: Balances) -> None:
         """Fill in what is read off the columns of the point."""
         words, columns, place = self._words[rule.name], points.columns[i], self._place
         now_ms = int(points.time_ms[i])
@@ -229,11 +229,13 @@ class Carrying:
 
         if rule.figures:
             found.figures = [(text, _known(value(number, read))) for text, number in rule.figures]
-        if Carry.TIER_RANK in words:
-            found.figures = [
-                *found.figures,
-                (Carry.TIER_RANK.value, _known(tier_rank(read(POINTS), rule.marks, balances))),
-            ]
+        if Carry.WORTH_RANK in words:
+            rank = tier_rank(read(REVENUE), (), balances.worths)
+            found.figures = [*found.figures, (Carry.WORTH_RANK.value, _known(rank))]
+        if rule.ranked_by is not None:
+            among = balances.points if rule.ranked_by == POINTS else balances.worths
+            rank = tier_rank(read(rule.ranked_by), rule.marks, among)
+            found.figures = [*found.figures, (Carry.TIER_RANK.value, _known(rank))]
         if Carry.STEPS in words:
             found.steps = self._steps_at(columns, now_ms)
         if Carry.CONTACTS in words:

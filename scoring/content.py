@@ -39,16 +39,27 @@ def stages(points: Points, m: int, lapse_ms: int) -> NDArray[np.int64]:
 
 
 @compiled
-def _due(rows: Any, points: Any, m: int, stage: Any, band: Any, coupon: Any, due: Any) -> int:
-    """Note in each row why a decision is due, and in `due` (m,) the points where it is; returns how many."""
+def _due(rows: Any, points: Any, m: int, stage: Any, band: Any, coupon: Any, version: int, looked_at: int, known: Any,
+         due: Any) -> int:  # fmt: skip
+    """Note in each row why a decision is due, and in `due` (m,) the points where it is; returns how many.
+
+    `known` (rows, 2) has what the last decision was made from, and its digest: as long as the row has that, and all is
+    the same, the decision is.
+    """
     n = 0
     for i in range(m):
-        p = rows[points.row[i]]
+        row = points.row[i]
+        p = rows[row]
         cause = points.bought[i] ^ (np.uint64(stage[i] * 64 + band[i] * 2 + coupon[i] + 1) * _SPREAD)
         if cause != p.content[0] or points.cause[i] & ACTIVE != 0:
             p.content[0] = cause
-            due[n] = i
-            n += 1
+            made_from = cause ^ np.uint64(version)
+            for k in range(looked_at):
+                made_from = (made_from * _SPREAD) ^ (made_from >> np.uint64(29)) ^ points.viewed[i, k]
+            if known[row, 0] != made_from or known[row, 1] != p.content[1]:
+                known[row, 0] = made_from
+                due[n] = i
+                n += 1
     return n
 
 
@@ -79,6 +90,7 @@ class Contents:
     def __init__(self, gates: Gates, lapse_ms: int) -> None:
         self._gates = gates
         self._lapse_ms = lapse_ms
+        self._known = np.zeros((0, 2), np.uint64)
 
     def decide(
         self,
@@ -100,9 +112,11 @@ class Contents:
             orders, points.coupons[:m], scored.score, scored.percentile, scored.warming_up
         )
         due = np.empty(m, np.int64)
-        n = _due(rows, points, m, stage, scored.band, coupon, due)
         versions = scored.model_version, 0 if shop is None else shop.version
         looked_at = min(_LOOKED_AT, points.viewed_ms.shape[1])
+        if len(self._known) < len(rows):
+            self._known = np.concatenate([self._known, np.zeros((len(rows) - len(self._known), 2), np.uint64)])
+        n = _due(rows, points, m, stage, scored.band, coupon, versions[1], looked_at, self._known, due)
         told = []
         for i in due[:n].tolist():
             looked = [names[number] for number in points.viewed[i, :looked_at].tolist() if number in names]
@@ -110,6 +124,7 @@ class Contents:
             decision = STAGES[stage[i]], int(scored.band[i]), categories, products, bool(coupon[i])
             digest = np.uint64(stable_hash(_encode(decision)))
             row = int(points.row[i])
+            self._known[row, 1] = digest
             kept = rows["content"][row]
             if kept[1] != digest:
                 kept[1] = digest

@@ -20,11 +20,11 @@ from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
 from scoring.rules import Rule, RuleSet
 from scoring.rules.carry import Carry
-from scoring.rules.program import Program
 from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
+from scoring.tiers import Balances
 from scoring.traits import fits
 from scoring.trials import ALL
 
@@ -106,7 +106,7 @@ class _Knowing(NamedTuple):
     customers: Sequence[bytes]
     price: float
     shop: ShopSnapshot | None
-    balances: NDArray[np.float64]
+    balances: Balances
     merging: tuple[int, int] | None
 
 
@@ -159,8 +159,7 @@ class Crossings:
         self._list_of = {(r, each.mark): _list(each) for r, each in lists}
         self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
-        of_customer = [each for _, each, _ in self._of_customer]
-        self._program = Program([rule.entering for rule in of_customer] + [rule.leaving for rule in of_customer])
+        self._program = rules.program_of([each for _, each, _ in self._of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
         self._carrying = Carrying(rules)
@@ -201,6 +200,14 @@ class Crossings:
             found = sorted([*found, *objects], key=lambda c: (c.point, self._place[c.rule]))
         return crossed, found
 
+    def leaving(self, points: Points, sides: Sides, shop: ShopSnapshot | None) -> set[tuple[str, str | None]]:
+        """By list and object: where the customer of the first point, or what they have, would not stay."""
+        if not self._rules.rules:
+            return set()
+        holds = self._program.run(points.columns[:1, self._read])[len(self._of_customer) :, 0]
+        own = {(each.list_name, None) for (_, each, _), leaves in zip(self._of_customer, holds, strict=True) if leaves}
+        return own | self._objects.leaving(points, sides, shop)
+
     def left(self, inside: int) -> list[Crossing]:
         """The lists that a customer leaves who is another from the first point on."""
         return [
@@ -239,13 +246,13 @@ class Crossings:
         customers: Sequence[bytes],
         price: float,
         shop: ShopSnapshot | None,
-        balances: NDArray[np.float64],
+        balances: Balances,
         merging: tuple[int, int] | None = None,
     ) -> list[Action]:
         """The action of each crossing, with the gates that withhold it; in order.
 
         `place` has by point the element of `scores` that belongs to it. `price` is what a contact must be worth, in
-        score, `balances` what customers have of points. `merging` is source and offset of what made two customers one,
+        score, `balances` what customers have. `merging` is source and offset of what made two customers one,
         if that is the cause.
         """
         knowing = _Knowing(points, scores, sides, products, customers, price, shop, balances, merging)
@@ -265,7 +272,7 @@ class Crossings:
         rule, name, action_class, object_of_list = self._list_of[crossing.rule, crossing.mark]
         sides, row, time_ms = knowing.sides, moment.row, moment.time_ms
         side, standing = sides.touch(row), sides.standing_at(row, moment.at)
-        state = side.rules.get(name)
+        state = side.state(name)
         if state is None:
             state = side.rules[name] = RuleState()
         cause = time_ms, moment.source, moment.offset

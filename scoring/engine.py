@@ -27,6 +27,7 @@ from scoring.kernel import (
     ERASED,
     HEAP,
     LATE,
+    OBJECTS,
     PASSED_ON,
     SKIPPED,
     SWAP,
@@ -185,7 +186,7 @@ class Engine:
         self._filled = [(c, which) for c, which in fields if which in served]
         self._cheaper_asked = any(which == Field.SEEN_CHEAPER for _, which in self._filled)
         self._told_of = any(which in _TOLD_OF for _, which in self._filled)
-        ranked = any(Carry.TIER_RANK in rule.carries for rule in rules.rules)
+        ranked = any(rule.ranked_by == POINTS for rule in rules.rules)
         self._balance = rules.columns.index(POINTS) if ranked else None
 
     @staticmethod
@@ -390,7 +391,7 @@ class Engine:
 
     def _forget(self, row: int) -> None:
         """Keep nothing of a customer who is another by now."""
-        self._stored.rows.discard(row)
+        self._stored.discard(row)
         self._stored.gone.append(self.profiles.keys[row])
         self.sides.forget(row)
         self.profiles.blank(row)
@@ -416,7 +417,7 @@ class Engine:
             return outcome
         row, to, via = self.arrive(transfer)
         if row < 0:
-            outcome.transfers.append(structs.replace(transfer, to=to, via=via))
+            outcome.transfers.append(self.sent_on(transfer, to, via))
         else:
             self._take_in(transfer, row, offset, received_ms, outcome)
             outcome.extend(self._come_up(), 0)
@@ -472,6 +473,11 @@ class Engine:
                 return -1, owner, via
             to = owner
         return self._row(to), to, via
+
+    def sent_on(self, sent: Give | Forward, to: bytes, via: list[bytes]) -> Give | Forward:
+        """What another partition sends, for the one that `arrive` says."""
+        by = self.links.last(sent.to)[0]
+        return structs.replace(sent, to=to, via=via, by=by, by_ms=self.erased.at_ms(by))
 
     def _brings(self, sent: Give | Forward, customer: bytes) -> bool:
         """Whether what is sent holds what a customer gave away."""
@@ -555,7 +561,8 @@ class Engine:
 
     def _pack(self, former: bytes, row: int) -> None:
         profiles, links = self.profiles, self.links
-        packed = Give(links.owner[former], former, b"", b"", [], [], [], [*links.applied[former]], [former])
+        packed = Give(links.owner[former], former, b"", b"", [], [], [], [*links.applied[former]], [former],
+                      former, self.erased.at_ms(former))  # fmt: skip
         if row >= 0:
             theirs = profiles.rows[row]
             inside = int(theirs["inside"])
@@ -633,7 +640,7 @@ class Engine:
             elif (away := self.links.away(name)) is None:
                 events.row[i] = profiles.find(name) if late[i] else self._row(name)
             elif not late[i]:
-                passed_on.append(PassedOn(i, away[1], away[0]))
+                passed_on.append(PassedOn(i, away[1], away[0], self.erased.at_ms(away[0])))
         return passed_on, erased
 
     def _row(self, customer: bytes) -> int:
@@ -701,7 +708,7 @@ class Engine:
         while not done:
             outcome = Outcome()
             done, _ = self._step(NO_EVENTS, 0, watermark_ms, received_ms, outcome, self.settings.tick_piece)
-            self.sides.pack()
+            self._stored.pack()
             yield outcome
 
     def look_at_everybody(self) -> Outcome:
@@ -891,6 +898,16 @@ class Engine:
         _, logit = self._as_of(time_ms, rows)
         return rows, probabilities(logit), percentiles(logit, self.model.quantiles)
 
+    def leaving_at(self, row: int, time_ms: int) -> set[tuple[str, str | None]]:
+        """The lists, each with the object or None, where a customer would not stay at a time after all their events.
+
+        Nothing is told and no list moves on. Objects are asked about once at a time, so keep what this returns.
+        """
+        self._look_again(row, time_ms, time_ms)
+        self._points.cause[0] |= OBJECTS
+        self._served(1)
+        return self.crossings.leaving(self._points, self.sides, self.shop)
+
     def features_at(self, time_ms: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The feature rows (n, F) of customers as of a time that lies after all their events."""
         return self._as_of(time_ms, rows)[0]
@@ -923,8 +940,8 @@ class Engine:
             trials=self.sides.trials.stored(),
         )
 
-    def load(self, keys: list[bytes], values: list[bytes | None]) -> None:
-        """Put changelog rows in place, in the order of the changelog; call `restored` after the last.
+    def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Put changelog rows in place, in the order of the changelog, others left out; call `restored` after the last.
 
         Raises
         ------
@@ -953,6 +970,7 @@ class Engine:
 
     def _schedule(self) -> None:
         """Queue every row anew for when time alone can next change anything under the rules in force."""
+        self._stored.unpack()
         known = len(self.profiles)
         self._heap = grown(new_heap(0), 4 * known + 4096)
         reschedule(self.profiles.rows, known, self._heap, self.clock.watermark_ms, self._reading, self.config)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scoring.features import N_FEATURES, WARM_UP_WEIGHTS
 from scoring.model import LinearScorer, Snapshot, probability
 from scoring.river_model import SlowScorer
+from scoring.tiers import Balances, unknown_balances
 from scoring.types import ShopTable, unknown_shop
 
 __all__ = ["Model", "blank_model", "in_force"]
@@ -17,7 +18,7 @@ __all__ = ["Model", "blank_model", "in_force"]
 class Model(NamedTuple):
     """The model in force, as the kernel wants it; `slow` scores where it is not linear.
 
-    `shop` is what customers' types, stages and values are told by, `balances` by what their rank within a tier is.
+    `shop` is what customers' types, stages and values are told by, `balances` by what their ranks among others are.
     """
 
     version: int
@@ -25,7 +26,7 @@ class Model(NamedTuple):
     scorer: LinearScorer
     quantiles: NDArray[np.float64]
     shop: ShopTable
-    balances: NDArray[np.float64]
+    balances: Balances
     slow: SlowScorer | None = None
 
     def score_at(self, percentile: float) -> float:
@@ -42,7 +43,7 @@ def blank_model() -> Model:
     for number, value in WARM_UP_WEIGHTS:
         weight[number] = value
     scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), weight, 0.0, 1e9)
-    return Model(0, True, scorer, np.zeros(0), unknown_shop(), np.zeros(0))
+    return Model(0, True, scorer, np.zeros(0), unknown_shop(), unknown_balances())
 
 
 def in_force(snapshot: Snapshot) -> Model:
@@ -51,4 +52,5 @@ def in_force(snapshot: Snapshot) -> Model:
     slow = SlowScorer.of(snapshot) if snapshot.scorer is None else None
     quantiles = blank.quantiles if snapshot.warming_up else snapshot.quantiles
     scorer = snapshot.scorer or blank.scorer
-    return Model(snapshot.version, snapshot.warming_up, scorer, quantiles, snapshot.shop, snapshot.balances, slow)
+    balances = Balances(snapshot.balances, snapshot.worths)
+    return Model(snapshot.version, snapshot.warming_up, scorer, quantiles, snapshot.shop, balances, slow)

@@ -227,7 +227,8 @@ class Learner:
             scorer=scorer,
             quantiles=self._quantiles(scorer),
             shop=shop_table(*self._facts.columns),
-            balances=self._balance_table(),
+            balances=self._table(*self._balances.columns),
+            worths=self._worths(),
             learned_ms=self.learned_ms,
             examples_seen=self.seen,
             positives=self.positives,
@@ -252,8 +253,12 @@ class Learner:
         assert isinstance(self._model, RiverModel)
         return quantile_table(self._model.logits(rows) + self._intercept.shift, points)
 
-    def _balance_table(self) -> FloatArray:
-        [balances] = self._balances.columns
+    def _worths(self) -> FloatArray:
+        _, orders, net, _ = self._facts.columns
+        return self._table(net[orders > 0])
+
+    def _table(self, balances: FloatArray) -> FloatArray:
+        """Quantiles of what customers have; none while too few are known."""
         return quantile_table(balances, self.config.percentile_points) if len(balances) >= RANKED else np.empty(0)
 
     def metrics(self) -> dict[str, float]:

@@ -119,6 +119,8 @@ class Snapshot:
         What customers' types, stages and values are told by.
     balances
         (B,) float64, increasing balances of points at the ranks ``linspace(0, 1, B)``; empty while too few are known.
+    worths
+        (W,) float64, likewise what customers who bought have spent, less refunds.
     last_example
         Stable hash of the id of the last example learned: the id itself names a customer.
     state
@@ -142,6 +144,7 @@ class Snapshot:
     quantiles: FloatArray
     shop: ShopTable = field(default_factory=unknown_shop)
     balances: FloatArray = field(default_factory=lambda: np.empty(0))
+    worths: FloatArray = field(default_factory=lambda: np.empty(0))
     learned_ms: int = -(2**62)
     examples_seen: int = 0
     positives: int = 0
@@ -165,6 +168,7 @@ class Snapshot:
             quantiles=self.quantiles.astype("<f8").tobytes(),
             shop=self.shop.to_array().astype("<f8").tobytes(),
             balances=self.balances.astype("<f8").tobytes(),
+            worths=self.worths.astype("<f8").tobytes(),
             learned_ms=self.learned_ms,
             examples_seen=self.examples_seen,
             positives=self.positives,
@@ -214,6 +218,7 @@ class Snapshot:
             quantiles=np.frombuffer(wire.quantiles, "<f8").astype(np.float64),
             shop=ShopTable.of_array(np.frombuffer(wire.shop, "<f8").astype(np.float64)),
             balances=np.frombuffer(wire.balances, "<f8").astype(np.float64),
+            worths=np.frombuffer(wire.worths, "<f8").astype(np.float64),
             learned_ms=wire.learned_ms,
             examples_seen=wire.examples_seen,
             positives=wire.positives,
@@ -253,6 +258,7 @@ class _Wire(msgspec.Struct):
     metrics: dict[str, float]
     shop: bytes = b""
     balances: bytes = b""
+    worths: bytes = b""
 
 
 def _decode(data: bytes) -> _Wire:
@@ -274,6 +280,7 @@ def _decode(data: bytes) -> _Wire:
         odd = (
             len(wire.quantiles) % 8
             or len(wire.balances) % 8
+            or len(wire.worths) % 8
             or len(wire.shop) not in _TABLE_BYTES
             or (wire.scorer is not None and len(wire.scorer.arrays) % 24)
         )

@@ -12,7 +12,6 @@ from scoring.kernel import OBJECTS, Points
 from scoring.open_object import About, Asking, OpenObject
 from scoring.rules import Rule, RuleSet
 from scoring.rules.columns import ITS_OPS, Column, Op
-from scoring.rules.program import Program
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import put_in
@@ -83,8 +82,7 @@ class ObjectLists:
         self._rules = [(r, rule) for r, rule in enumerate(rules.rules) if rule.for_each is not ForEach.NONE]
         self._purchases = any(rule.carries_purchases for rule in rules.rules)
         self._kinds = {str(rule.for_each) for _, rule in self._rules}
-        entering = [rule.entering for _, rule in self._rules]
-        self._program = Program([*entering, *(rule.leaving for _, rule in self._rules)])
+        self._program = rules.program_of([rule for _, rule in self._rules])
         columns = list(enumerate(self._program.columns))
         self._its = [column for _, column in columns if column.op in ITS_OPS]
         read = {
@@ -142,6 +140,19 @@ class ObjectLists:
                     put_in(inside, each.object, False, sides.objects_watched)
         return Found(found, purchases)
 
+    def leaving(self, points: Points, sides: Sides, shop: ShopSnapshot | None) -> set[tuple[str, str]]:
+        """By rule and object: what the customer of the first point has, and the rule would let go of."""
+        asked, columns, _ = self._ask(points, 1, sides, shop, ())
+        if not asked or not self._rules:
+            return set()
+        leaving = self._program.run(columns)[len(self._rules) :]
+        return {
+            (rule.name, each.object)
+            for n, (_, rule) in enumerate(self._rules)
+            for k, each in enumerate(asked)
+            if leaving[n, k] and each.of == str(rule.for_each)
+        }
+
     def _ask(
         self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, buying: Collection[int]
     ) -> tuple[list[_Asked], NDArray[np.float64], dict[int, Purchases]]:
@@ -155,7 +166,7 @@ class ObjectLists:
             where = sides.where_at(row, int(points.at[i]), now) if self._local else Where()
             for of, name, thing in sides.objects_at(row, int(points.event[i]), now, bool(self._lacking)):
                 if of in self._kinds:
-                    there = sides.touch(row).open[of]
+                    there = sides.touch(row).things(of)
                     kept = thing if there.get(name) is thing else None
                     lacks = lacking_companion(name, there, shop) if self._lacking and of == "product" else None
                     about = None if kept is None else kept.about()

@@ -38,6 +38,12 @@ class PendingExamples:
     """Examples that wait, encoded, by row and the time they were made; about 0.5 KB each.
 
     They stay outside the profile rows: only customers chosen by hash give any, and at most five wait for each.
+
+    Attributes
+    ----------
+    kept
+        Whether any are: not where they go to nobody. When they are made and resolved is noted in the rows either way,
+        as customers are scored then.
     """
 
     def __init__(self, horizon_ms: int, feature_version: str, partition: int) -> None:
@@ -47,6 +53,7 @@ class PendingExamples:
         self._waiting: dict[tuple[int, int], bytes] = {}
         self._dirty: dict[tuple[int, int], None] = {}
         self._decoder = msgspec.msgpack.Decoder(_Waiting)
+        self.kept = True
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -66,7 +73,7 @@ class PendingExamples:
 
         `balance` is the column that has what they have of points, None where no rule ranks by it.
         """
-        for i in np.flatnonzero(points.cause[:m] & EXAMPLE).tolist():
+        for i in np.flatnonzero(points.cause[:m] & EXAMPLE).tolist() if self.kept else ():
             key = int(points.row[i]), int(points.time_ms[i])
             tabled: tuple[float, float, float] = tuple(points.facts[i, _TABLED].tolist())
             self._waiting[key] = msgspec.msgpack.encode(
@@ -90,7 +97,7 @@ class PendingExamples:
         One made by other features (an older release, before a restart) is dropped, as no model could learn from it,
         and so is one of a customer who turned out to be a machine.
         """
-        for i in range(count):
+        for i in range(count) if self.kept else ():
             key = int(points.resolved_row[i]), int(points.resolved_made_ms[i])
             value = self._waiting.pop(key, None)
             if value is None:
@@ -153,7 +160,7 @@ class PendingExamples:
 
     def put(self, row: int, ms: int, value: bytes, kept_ms: Collection[int]) -> None:
         """Keep an example, if there is room for it and none of its moment."""
-        if ms in kept_ms and (row, ms) not in self._waiting:
+        if self.kept and ms in kept_ms and (row, ms) not in self._waiting:
             self._waiting[row, ms] = value
             self._dirty[row, ms] = None
 
@@ -176,5 +183,5 @@ class PendingExamples:
         """Put a stored example in place; None removes it."""
         if value is None:
             self._waiting.pop((row, made_ms), None)
-        else:
+        elif self.kept:
             self._waiting[row, made_ms] = value

@@ -1,26 +1,46 @@
-"""Tiers: where a balance of points stands among the customers of the same tier."""
+"""Tiers: where points, or what was spent, stand among the customers of the same tier, or among all."""
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["tier_rank"]
+__all__ = ["Balances", "tier_rank", "unknown_balances"]
 
 FloatArray = NDArray[np.float64]
 
 
-def tier_rank(points: float, marks: Sequence[float], balances: FloatArray) -> float:
-    """The share of customers of the same tier who have so many points or fewer, in [0, 1]; NaN while unknown.
+class Balances(NamedTuple):
+    """What customers have, each increasing at the ranks ``linspace(0, 1, n)``; empty while too few are known.
 
     Parameters
     ----------
     points
-        The customer's balance; NaN for unknown.
+        Balances of points, of those who have been told any.
+    worths
+        Worths of all orders less refunds, of those who bought.
+    """
+
+    points: FloatArray
+    worths: FloatArray
+
+
+def unknown_balances() -> Balances:
+    """What is known before anything is."""
+    return Balances(np.empty(0), np.empty(0))
+
+
+def tier_rank(points: float, marks: Sequence[float], balances: FloatArray) -> float:
+    """The share of customers of the same tier who have so much or less, in [0, 1]; NaN while unknown.
+
+    Parameters
+    ----------
+    points
+        What the customer has, of points or of money; NaN for unknown.
     marks
-        Increasing: a tier begins at each, and those below the first are a tier, too.
+        Increasing: a tier begins at each, and those below the first are a tier, too; without any all are of one.
     balances
         (Q,) increasing balances of customers at the ranks ``linspace(0, 1, Q)``, piecewise linear between; empty while
         too few are known.

@@ -16,9 +16,9 @@ _OTHERS: Final = frozenset(
      "fetch_partition_bytes", "fetch_max_wait_ms", "slice_records", "security_protocol", "sasl_mechanism",
      "sasl_username", "sasl_password", "tls_ca_file", "tls_cert_file", "tls_key_file", "tls_key_password",
      "erasure_key", "web_host", "web_port", "web_token", "data_dir", "state_dir", "snapshot_interval", "log_level",
-     # the trainer's, whose models are known by their versions, and which customers it is given
-     "percentile_points", "model", "allow_pickled_models", "example_customers", "warm_up_positives",
-     "warm_up_negatives", "calibration_examples", "forgetting_half_life", "snapshot_every",
+     # the trainer's, whose models are known by their versions
+     "percentile_points", "model", "allow_pickled_models", "warm_up_positives", "warm_up_negatives",
+     "calibration_examples", "forgetting_half_life", "snapshot_every",
      # the rules', which have a stamp of their own
      "rules", "rules_dir", "rule_parameters",
      # the reports'

@@ -45,9 +45,11 @@ UNIT_KEY: Final = b"u"
 """Key of the unit's own changelog row, beside the engine's (`scoring.stored`)."""
 RUN_EVENTS: Final = 8192
 """Most events applied at once, so that other partitions and the heartbeat get their turn."""
-RUN_SPAN_MS: Final = 86_400_000
-"""Most event time applied at once: everybody is scored once a day, so that a few thousand orders of a year bring
-hundreds of thousands of scores along, too many for one commit."""
+RUN_LOOKS: Final = 16_384
+"""Most daily looks at customers that a run brings along, unless a single day has more: a few thousand orders of a year
+come with hundreds of thousands of scores, too many for one commit."""
+_DAY_MS: Final = 86_400_000
+_MOST_DAYS: Final = 64
 POISONED: Final = Decoded(Events.blank(0), {}, [], 0, [(0, POISON)])
 """What a record that makes the engine fail is decoded to."""
 _TRANSFERS_AT_ONCE: Final = 256
@@ -77,7 +79,7 @@ class UnitOptions:
     limits
         How large what an event says may be.
     shadow
-        Whether what is told is for topics of a replay, and says so.
+        Whether what is told is for topics of a replay, and says so; no examples are then.
     partition_of
         The partition number of a key; None: there is one partition only.
     erasure_key
@@ -198,6 +200,7 @@ class Unit:
         self._options = options
         self.engine = Engine(options.engine, options.rules, partition, self._is_home, options.erasure_key)
         self.engine.erased.take(erased or {})
+        self.engine.pending.kept = not options.shadow
         self._decode = Decoder(
             self.engine.profiles.find,
             self.engine.product,
@@ -248,9 +251,19 @@ class Unit:
             (self._transfers if source == Source.TRANSFERS else self._deletions.waiting).extend(records)
             return
         for piece in self._apart(source, records):
-            poisoned = (source, piece[0].offset) in self._suspects.poison
-            self._waiting.add(source, piece, POISONED if poisoned else self._decode(source, piece))
+            self._waiting.add(source, piece, self._decoded_apart(source, piece))
         self._caught_up[source] = records[-1].offset + 1 >= end_offset
+
+    def _decoded_apart(self, source: int, piece: Sequence[Record]) -> Decoded:
+        """A piece that `_apart` made, decoded."""
+        poisoned = (source, piece[0].offset) in self._suspects.poison
+        return POISONED if poisoned else self._decode(source, piece)
+
+    def _forgot(self) -> None:
+        """Let what waits know that who was one when it was decoded may be so no more."""
+        if self._deletions.outdated:
+            self._waiting.decode_again(self._decoded_apart)
+            self._deletions.outdated = False
 
     def _apart(self, source: int, records: Sequence[Record]) -> list[Sequence[Record]]:
         """The records with each poisoned one apart."""
@@ -300,12 +313,12 @@ class Unit:
             return self._pass_time(now_ms)
         return False
 
-    def pump_by_time(self, span_ms: int = RUN_SPAN_MS, wait: Callable[[int], None] = lambda _: None) -> int:
+    def pump_by_time(self, span_ms: int | None = None, wait: Callable[[int], None] = lambda _: None) -> int:
         """Apply some of what waits in the order of event time alone; how many records that were, 0 if nothing may be.
 
         Time has then come as far as the newest event, as if all inputs had been read to their ends: what a rule says,
         and from when on it holds, does not depend on how much of which input is read at once. At most `span_ms` of
-        event time is applied, after `wait` was told where it begins.
+        event time is applied, if that is given, after `wait` was told where it begins.
         """
         _, run = self._next_run(span_ms)
         if run is None:
@@ -315,10 +328,19 @@ class Unit:
         self.apply(run, ())
         return sum(count for _, count in run.counts)
 
-    def _next_run(self, span_ms: int = RUN_SPAN_MS) -> tuple[list[int], Run | None]:
+    def _next_run(self, span_ms: int | None = None) -> tuple[list[int], Run | None]:
         behind = [source for source in range(N_INPUTS) if not self._caught_up[source]]
         limit = self._suspects.limit or RUN_EVENTS
-        return behind, self._waiting.next_run(behind, limit, span_ms) if len(self._waiting) else None
+        if not len(self._waiting):
+            return behind, None
+        return behind, self._waiting.next_run(behind, limit, self._run_span_ms() if span_ms is None else span_ms)
+
+    def _run_span_ms(self) -> int:
+        """As many days as bring a run's looks along, if each event is of somebody new; a small shop's are few."""
+        days, customers = 1, len(self.engine.profiles)
+        while days < _MOST_DAYS and 2 * days * (customers + self._waiting.within(2 * days * _DAY_MS)) <= RUN_LOOKS:
+            days *= 2
+        return days * _DAY_MS
 
     def apply(self, run: Run, behind: Sequence[int]) -> None:
         """Apply records in their order, while these inputs have more to come.
@@ -379,6 +401,7 @@ class Unit:
         self._notes.run([(int(Source.DELETIONS), len(records))], None)
         self._touched += len(records)
         self._moved.add(Source.DELETIONS)
+        self._forgot()
 
     def take_transfers(self, records: Sequence[Record]) -> None:
         """Take what other partitions tell, in its order.
@@ -406,6 +429,7 @@ class Unit:
         self._notes.run([(int(Source.TRANSFERS), len(records))], None)
         self._touched += len(records)
         self._moved.add(Source.TRANSFERS)
+        self._forgot()
 
     def _take_transfer(self, record: Record) -> None:
         told = _transfer(record.value or b"")
@@ -418,7 +442,7 @@ class Unit:
                 return
             row, to, via = self.engine.arrive(told)
             if row < 0:
-                self.outbox.transfer(msgspec.structs.replace(told, to=to, via=via))
+                self.outbox.transfer(self.engine.sent_on(told, to, via))
                 return
             inner = _Passed(record.offset, told.timestamp, told.key, told.value)
             decoded = self._decode(told.source, [inner])
@@ -573,15 +597,14 @@ class Unit:
         LayoutMismatchError
             If a row is of a newer layout, or of other settings.
         """
-        rows = [(key, value) for key, value in zip(keys, values, strict=True) if key[:1] != UNIT_KEY]
-        for key, value in zip(keys, values, strict=True):
-            if key == UNIT_KEY and value is not None:
-                meta = _meta_of(value)
-                self._next, self._sequence = meta.next, meta.sequence
-                self._told_ms, self._live = meta.told_ms, meta.live
-                self._counted = meta.counts
+        told = [value for key, value in zip(keys, values, strict=True) if value and key == UNIT_KEY]
+        if told:
+            meta = _meta_of(told[-1])
+            self._next, self._sequence = meta.next, meta.sequence
+            self._told_ms, self._live = meta.told_ms, meta.live
+            self._counted = meta.counts
         try:
-            self.engine.load([key for key, _ in rows], [value for _, value in rows])
+            self.engine.load(keys, values)
         except LayoutMismatchError as error:
             raise LayoutMismatchError(f"partition {self.partition}: {error}") from None
 

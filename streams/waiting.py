@@ -6,7 +6,7 @@ earlier than those before it.
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import NamedTuple, overload
 
@@ -131,6 +131,12 @@ class Waiting:
         self._pieces[source].append(piece)
         self.count[source] += len(records)
 
+    def decode_again(self, decode: Callable[[int, Sequence[Record]], Decoded]) -> None:
+        """Decode what waits anew, as who is known to be whom has changed; the same records must be found events."""
+        for source, pieces in enumerate(self._pieces):
+            for piece in pieces:
+                piece.decoded = decode(source, piece.records)
+
     def next_run(self, behind: Sequence[int], limit: int, span_ms: int = FAR) -> Run | None:
         """Take what comes next by event time, at most about `limit` events; None if nothing may be taken.
 
@@ -152,6 +158,12 @@ class Waiting:
             if len(order) > limit:
                 shares, order = _cut(shares, order, limit)
         return self._taken(shares, order)
+
+    def within(self, span_ms: int) -> int:
+        """How many events wait that lie within so much event time of the first."""
+        until = self._first_ms() + span_ms
+        lasts = ((int(np.searchsorted(p.keys, until, side="right")), p.done) for some in self._pieces for p in some)
+        return sum(max(last - done, 0) for last, done in lasts)
 
     def _first_ms(self) -> int:
         """Event time of what comes next; 0 where no event waits."""

@@ -5,10 +5,12 @@ from enum import StrEnum
 from scoring.kinds import Kind
 from scoring.rules.columns import LATELY, STEPS, Column, Field, Op
 
-__all__ = ["CARRIED_COLUMNS", "CARRY_WORDS", "OPINIONS", "POINTS", "Carry"]
+__all__ = ["CARRIED_COLUMNS", "CARRY_WORDS", "OPINIONS", "POINTS", "RANKED_BY", "REVENUE", "Carry"]
 
 POINTS = Column(Op.FIELD, Field.POINTS)
-"""The balance of points, by which customers of one tier are ranked."""
+REVENUE = Column(Op.FIELD, Field.REVENUE)
+RANKED_BY = (POINTS, REVENUE)
+"""What customers of one tier are ranked by: whichever of these the rule with such marks reads, points first."""
 
 
 class Carry(StrEnum):
@@ -32,6 +34,7 @@ class Carry(StrEnum):
     EXPECTED = "expected"
     CHEAPER = "cheaper"
     TIER_RANK = "tier_rank"
+    WORTH_RANK = "worth_rank"
 
 
 CARRY_WORDS: frozenset[str] = frozenset(Carry)
@@ -56,6 +59,6 @@ CARRIED_COLUMNS: dict[Carry, tuple[Column, ...]] = {
         column for kind, field in OPINIONS.values() for column in (Column(Op.SINCE, kind), Column(Op.FIELD, field))
     ),
     Carry.EXPECTED: (Column(Op.SINCE, Kind.ORDER_COMPLETED), Column(Op.FIELD, Field.MEAN_GAP_DAYS)),
-    Carry.TIER_RANK: (POINTS,),
+    Carry.WORTH_RANK: (REVENUE,),
 }
 """What is read of the row for a word, so that it is kept there."""

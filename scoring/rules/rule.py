@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
 
-from scoring.rules.carry import CARRIED_COLUMNS, CARRY_WORDS, POINTS, Carry
+from scoring.rules.carry import CARRIED_COLUMNS, CARRY_WORDS, RANKED_BY, Carry
 from scoring.rules.columns import FIELDS, ITS_KINDS, ITS_OPS, Column, Expected, Field, Op
 from scoring.rules.expression import All, AnyOf, Constant, Not, Number, Truth, columns_of, columns_of_value
 from scoring.rules.hysteresis import conflict
@@ -153,6 +153,8 @@ class Rule:
     """Whether a score decides, so that the rule must wait until the model has learned enough."""
     figures: tuple[tuple[str, Number], ...] = field(init=False, repr=False)
     """The values that an action carries, each with its text."""
+    ranked_by: Column | None = field(init=False, repr=False)
+    """What customers of one tier are ranked by, where an action carries such a rank and the rule has tiers."""
     carried_columns: frozenset[Column] = field(init=False, repr=False)
     """What is read of a row for what an action carries."""
 
@@ -170,7 +172,9 @@ class Rule:
         object.__setattr__(self, "sentence", _PLACE.sub(self._place, self.sentence))
         object.__setattr__(self, "figures", of_marks[0].figures if whole else self._figures())
         words = (CARRIED_COLUMNS.get(word, ()) for word in Carry if word in self.carries)
-        read = frozenset().union(*words, *(columns_of_value(number) for _, number in self.figures))
+        ranked = [column for column in RANKED_BY if column in self.columns and Carry.TIER_RANK in self.carries]
+        object.__setattr__(self, "ranked_by", ranked[0] if ranked and self.marks else None)
+        read = frozenset(ranked[:1]).union(*words, *(columns_of_value(number) for _, number in self.figures))
         object.__setattr__(self, "carried_columns", read)
         self._check_lines()
         self._check_objects()
@@ -331,8 +335,11 @@ class Rule:
             if word in self.carries and self.for_each is not of:
                 remedy = f"write for_each: {of}, or leave it away"
                 raise RuleError(self.name, "carries", word, f"is known only where a list is one of {of}", remedy)
-        if Carry.TIER_RANK in self.carries and not (self.marks and POINTS in self.columns):
-            reason, remedy = f"is known only between {MARKS} of points", "give the rule such, or leave it away"
+        if Carry.TIER_RANK in self.carries and self.ranked_by is None:
+            reason, remedy = (
+                f"is known only between {MARKS} of points or revenue",
+                "give the rule such, or leave it away",
+            )
             raise RuleError(self.name, "carries", Carry.TIER_RANK, reason, remedy)
 
     def _check_parameters_used(self) -> None:

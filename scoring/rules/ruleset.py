@@ -1,6 +1,6 @@
 """Rule set: the rules in force together, evaluated over the same columns in one pass."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -57,7 +57,8 @@ class RuleSet:
         self.rules: tuple[Rule, ...] = tuple(rules)
         _check_names(self.rules)
         _check_day_kinds(self.rules)
-        self.program = Program([rule.entering for rule in self.rules] + [rule.leaving for rule in self.rules])
+        self._programs: dict[tuple[str, ...], Program] = {}
+        self.program = self.program_of(self.rules)
         carried = frozenset().union(*(rule.carried_columns for rule in self.rules))
         self.columns: tuple[Column, ...] = (*self.program.columns, *sorted(carried - {*self.program.columns}))
         self.clocks: tuple[tuple[int, int], ...] = tuple(
@@ -90,6 +91,13 @@ class RuleSet:
     def list_names(self) -> tuple[str, ...]:
         """The names of the lists, in the order of the rules: one each, or one for each of its marks."""
         return tuple(each.list_name for rule in self.rules for each in rule.of_marks)
+
+    def program_of(self, lists: Sequence[Rule]) -> Program:
+        """The predicates of some of its lists, first those for entering; made once, however many engines ask."""
+        names = tuple(each.list_name for each in lists)
+        if names not in self._programs:
+            self._programs[names] = Program([each.entering for each in lists] + [each.leaving for each in lists])
+        return self._programs[names]
 
     @cached_property
     def day_kinds(self) -> frozenset[int]:

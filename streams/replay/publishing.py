@@ -10,11 +10,13 @@ import orjson
 from kafka import KafkaConsumer, TopicPartition
 
 from schemas.timestamp import to_ms
+from scoring.rules.book import RuleBook
 from streams.changelog import changelog_topic, read_changelog
 from streams.clock import now_ms
 from streams.connection import ordered_producer, reader
 from streams.ends import records_to_end
 from streams.operating.lag import partitions_of
+from streams.receipts import IsErased, erased_since
 from streams.replay.useful import Published, Useful, Weighed, counted
 from streams.ruling.known import Known, read_known
 from streams.ruling.snapshots import Used, partitions_to_read, read_used
@@ -67,6 +69,7 @@ def preview(settings: Settings, options: UnitOptions, shadow: str, partitions: I
         From the broker.
     """
     partitions_to_read(settings, [changelog_topic(settings)])
+    is_erased = erased_since(settings)
     known, used = read_known(settings, broker=True), asyncio.run(read_used(settings))
     live = [topic.name for topic in found(settings) if topic.name.startswith(_ACTIONS) and topic.name != _WITHHELD]
     told = Preview()
@@ -77,20 +80,23 @@ def preview(settings: Settings, options: UnitOptions, shadow: str, partitions: I
             for topic in live:
                 for value, written_ms in _records(consumer, topic, partition):
                     published.note(value, written_ms)
-        unit = _live_unit(settings, options, used, partition)
-        told.add(partition, _useful(settings, unit, known, published).weigh(actions))
+        unit = _live_unit(settings, options, used, known, partition)
+        told.add(partition, _useful(settings, unit, known, published, is_erased).weigh(actions))
     return told
 
 
-def _useful(settings: Settings, unit: Unit, known: Known, published: Published) -> Useful:
+def _useful(settings: Settings, unit: Unit, known: Known, published: Published, is_erased: IsErased) -> Useful:
     watermark_ms = unit.engine.clock.watermark_ms
     at_ms = watermark_ms if settings.clock == "events" else now_ms()
     in_force = {version.rule.name: version.rule for version in known.in_force(watermark_ms)}
-    return Useful(unit.engine, in_force, published, at_ms, unit.engine.settings.max_action_age_ms)
+    return Useful(unit.engine, in_force, published, at_ms, unit.engine.settings.max_action_age_ms, is_erased)
 
 
-def _live_unit(settings: Settings, options: UnitOptions, used: Used, partition: int) -> Unit:
-    unit = Unit(partition, options, used.models, shop=used.shop)
+def _live_unit(settings: Settings, options: UnitOptions, used: Used, known: Known, partition: int) -> Unit:
+    book = RuleBook(options.rules.rules)
+    for version in known.versions:
+        book.add(version.rule, version.effective_ms)
+    unit = Unit(partition, options, used.models, book.timeline(), shop=used.shop)
     asyncio.run(read_changelog(settings, partition, unit.restore, committed=uses_transactions(settings)))
     unit.ready({})
     return unit

@@ -13,12 +13,16 @@ from scoring.gates.best import Habits
 from scoring.gates.channel import CHANNELS, Purpose
 from scoring.profile import NEVER
 from scoring.rules import Rule
+from scoring.rules.carry import Carry
 from scoring.rules.rule import ActionClass
+from scoring.side import Side, cart_items
+from streams.receipts import IsErased
 
 __all__ = ["Published", "Useful", "Weighed", "counted"]
 
-EXPIRED, THERE, OVER = "expired", "there", "over"
+EXPIRED, THERE, OVER, FORGOTTEN = "expired", "there", "over", "forgotten"
 GONE, UNKNOWN, ENTRY_WITHHELD = "rule_gone", "unknown_customer", "entry_withheld"
+CART_EMPTIED, LEFT_SINCE = "cart_emptied_since", "left_since"
 
 _Thing = tuple[str, str, str | None]
 """Rule, customer and object."""
@@ -68,6 +72,8 @@ class Useful:
         As of when.
     max_action_age_ms
         Older moments are stale; None: none are.
+    is_erased
+        Says of a customer and a time whether they were forgotten since.
     """
 
     def __init__(
@@ -77,11 +83,14 @@ class Useful:
         published: Published,
         now_ms: int,
         max_action_age_ms: int | None,
+        is_erased: IsErased = lambda _, __: False,
     ) -> None:
+        self._is_erased = is_erased
         self._engine, self._rules, self._published, self._now_ms = engine, rules, published, now_ms
         self._gates = Gates(engine.settings.gates, max_action_age_ms, replay=False)
         self._habits = Habits(engine.settings.gates)
         self._standings: dict[int, Standing] = {}
+        self._leaving: dict[int, set[tuple[str, str | None]]] = {}
         for customer, channel, action_class, ms in published.replayed:
             row = engine.profiles.find(customer.encode())
             if row >= 0:
@@ -97,6 +106,8 @@ class Useful:
         data = dict(value["data"])
         now = {**value, "data": data}
         thing, expires = _thing(data), data["expires_at"]
+        if self._is_erased(data["customer_id"].encode(), to_ms(data["event_time"])):
+            return Weighed(topic, now, (FORGOTTEN,))
         if value["id"] in self._published.ids:
             return Weighed(topic, now, (THERE,))
         if expires is not None and to_ms(expires) <= self._now_ms:
@@ -112,13 +123,17 @@ class Useful:
         return Weighed(topic, now, self._judged(data))
 
     def _judged(self, data: dict[str, Any]) -> tuple[str, ...]:
-        """Ask the gates about an entry; what they say of channel, coupon and time is put into it."""
+        """Ask live state and gates about an entry; what these say of channel, coupon and time is put into it."""
         rule = self._rules.get(data["rule"])
         row = self._engine.profiles.find(data["customer_id"].encode())
         if rule is None:
             return (GONE,)
         if row < 0 or self._engine.profiles.rows["first_ms"][row] == NEVER:
             return (UNKNOWN,)
+        if self._cart_is_empty(rule, row, data):
+            return (CART_EMPTIED,)
+        if self._leaves(rule, row, data):
+            return (LEFT_SINCE,)
         verdict = self._verdict(rule, row, data)
         not_before_ms, expires = verdict.not_before_ms, data["expires_at"]
         if not verdict.withheld and not_before_ms is not None and expires and not_before_ms >= to_ms(expires):
@@ -132,11 +147,28 @@ class Useful:
             self._contact(row, data["channel"], data["action_class"], self._now_ms)
         return ()
 
+    def _cart_is_empty(self, rule: Rule, row: int, data: Mapping[str, Any]) -> bool:
+        """Whether an action tells of a cart of which nothing is left, as it was bought, or taken out again."""
+        if Carry.CART not in rule.carries:
+            return False
+        side, told = self._engine.sides.find(row), set(data["products"])
+        held = set() if side is None else {item.product for item in cart_items(side.cart)}
+        return not held or (bool(told) and not held & told)
+
+    def _leaves(self, rule: Rule, row: int, data: Mapping[str, Any]) -> bool:
+        """Whether the customer, or the object, has left the list live since, or is no more what it is of, by now."""
+        name, object_ = _of_mark(rule, data).list_name, None if rule.marks else data["object"]
+        if _left_live(self._engine.sides.find(row), name, object_, to_ms(data["event_time"])):
+            return True
+        if row not in self._leaving:
+            at_ms = max(self._now_ms, int(self._engine.profiles.rows["now_ms"][row]))
+            self._leaving[row] = self._engine.leaving_at(row, at_ms)
+        return (name, object_) in self._leaving[row]
+
     def _verdict(self, rule: Rule, row: int, data: Mapping[str, Any]) -> Verdict:
         engine, standing = self._engine, self._standing(row)
         side = engine.sides.find(row)
-        one = next((each for each in rule.of_marks if f"{each.mark:g}" == data["object"]), rule) if rule.marks else rule
-        state = None if side is None else side.rules.get(one.list_name)
+        state = None if side is None else side.state(_of_mark(rule, data).list_name)
         percentile = data["percentile"]
         return self._gates.judge(
             Asked(
@@ -172,6 +204,25 @@ def counted(weighed: Collection[Weighed]) -> dict[str, Counter[str]]:
     for each in weighed:
         counts.setdefault(each.value["data"]["rule"], Counter())[each.why[0] if each.why else "publish"] += 1
     return counts
+
+
+def _left_live(side: Side | None, name: str, object_: str | None, since_ms: int) -> bool:
+    """Whether live left a list after a time, an object at all; crossings count from 1, so that each second is one."""
+    if side is None:
+        return False
+    if object_ is not None:
+        crossed = max(
+            (there[object_].crossed.get(name, 0) for there in map(side.things, side.open) if object_ in there),
+            default=0,
+        )
+        return crossed > 0 and crossed % 2 == 0
+    state = side.state(name)
+    return state is not None and state.crossings % 2 == 0 and any(each.ms > since_ms for each in state.lately[-1:])
+
+
+def _of_mark(rule: Rule, data: Mapping[str, Any]) -> Rule:
+    """The rule of the mark that an action is about, where it has several."""
+    return next((each for each in rule.of_marks if f"{each.mark:g}" == data["object"]), rule) if rule.marks else rule
 
 
 def _thing(data: Mapping[str, Any]) -> _Thing:

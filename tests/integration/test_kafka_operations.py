@@ -277,6 +277,12 @@ def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert missed.keys() - live.keys()
     assert all(told["replay"] and told["rule_version"] == 3 for told in missed.values())
 
+    left = {told["customer_id"] for told in missed.values() if told["crossing"] == "left"}
+    buys = min({told["customer_id"] for name, told in missed.items() if name not in live} - left)
+    shop.say(
+        said(buys, THREE + HOUR_MS, type="track", event="Order Completed", properties={"order_id": "late", "total": 9})
+    )
+    live = reminders(shop, "actions-cart-abandoned")
     assert "nothing was published" in run(*publish[0], typed="other\n", code=2).output
     assert reminders(shop, "actions-cart-abandoned") == live
     killed((*publish[0], "--confirm", "recompra"), Call("kafka:KafkaProducer.send", 2))
@@ -286,10 +292,11 @@ def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert published
     assert published <= missed.keys()
     assert all(found[name]["replay"] and found[name]["expires_at"] > "2010-12-16T15" for name in published)
-    left = {told["customer_id"] for told in missed.values() if told["crossing"] == "left"}
-    assert not {found[name]["customer_id"] for name in published if found[name]["crossing"] == "entered"} & left
+    entered = {found[name]["customer_id"] for name in published if found[name]["crossing"] == "entered"}
+    assert not entered & {*left, buys}
     weighed = done(*publish[0])
     assert (weighed["published"], weighed["actions"]["cart-abandoned"]["there"] >= len(published)) == (0, True)
+    assert weighed["actions"]["cart-abandoned"]["cart_emptied_since"] == 1
     follow(after, codes={"diff": 1})
 
 

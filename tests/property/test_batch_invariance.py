@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,20 @@ def test_cuts_change_nothing_where_customers_are_forgotten(
     """Whoever is forgotten between two events is forgotten alike in any cut; no key of theirs is left at once."""
     whole = forgotten_in_runs(events, [], gone)
     assert forgotten_in_runs(events, cuts, gone) == whole
+
+
+def test_a_row_copied_after_a_piece_of_a_tick_is_written_as_it_is_at_last() -> None:
+    """What changes it before the commit is in it, and of whoever is forgotten before it nothing is."""
+    customer, other = CUSTOMERS[:2]
+    viewed = Event(customer, START_MS, Kind.PRODUCT_VIEWED, source=0, offset=0, message=1, product=1)
+    engine, told = new_engine(), Told()
+    feed(engine, [viewed, viewed._replace(customer=other, offset=1, message=2)], told)
+    let_pass(engine, START_MS + 2 * DAY_MS, told, piece=1)
+    feed(engine, [viewed._replace(time_ms=START_MS + 2 * DAY_MS, offset=2, message=3)], told)
+    engine.forget(other, "r", (int(Source.DELETIONS), 0), START_MS + 2 * DAY_MS, [3] * 3)
+    rows = held(engine)
+    assert rows[b"c" + customer] == engine.profiles.stored(np.array([engine.profiles.find(customer)]))[0]
+    assert {id_of(key) for key in rows} & {customer, other} == {customer}
 
 
 def forgotten_in_runs(

@@ -73,6 +73,8 @@ SNAPSHOT = Snapshot(
     ),
     # A quarter of the balances of points in each 500; nobody has more than 2000.
     balances=np.linspace(0.0, 2000.0, 5),
+    # So with what those who bought have spent.
+    worths=np.linspace(0.0, 2000.0, 5),
 )
 
 _NO_STORIES = {"once", "never sooner"}

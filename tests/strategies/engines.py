@@ -63,6 +63,7 @@ SNAPSHOT = Snapshot(
         RfmCuts(np.array([1.0, 3.0, 6.0, 9.0]), np.array([1.0, 1.0, 2.0, 3.0]), np.linspace(10.0, 300.0, 4)), 4.0, 50.0
     ),
     balances=np.linspace(0.0, 150.0, 11),
+    worths=np.linspace(0.0, 90.0, 11),
 )
 """A model that takes effect two days after the start and gives every percentile."""
 

@@ -1,5 +1,7 @@
 """Which tests share a process: those of one `xdist_group`, as they share a broker, or go on from one another.
 
+So do those of a file that sets something up for all of them: else up to each process would set it up for itself.
+
 pytest-xdist 3.8 writes the mark into the ids of tests (`_nodeid`, in its remote.py), where pytest 9.2 looks no more,
 and so splits each group over all processes without a word. Here files say it.
 """
@@ -13,14 +15,18 @@ from xdist.scheduler import LoadScopeScheduling
 __all__ = ["GroupScheduling", "group_of"]
 
 _MARK = re.compile(r'^pytestmark = .*\bxdist_group\("(\w+)"\)', re.MULTILINE)
+_SET_UP_ONCE = re.compile(r'^@pytest\.fixture\(.*\bscope="module"', re.MULTILINE)
 
 
 @cache
 def group_of(file: Path) -> str | None:
-    """Return the group that a file of tests names for all of them."""
-    names = set(_MARK.findall(file.read_text()))
+    """Return the group that a file of tests names for all of them, or that it is where it sets up something once."""
+    text = file.read_text()
+    names = set(_MARK.findall(text))
     assert len(names) < 2, f"{file} names more than one group: {sorted(names)}"
-    return names.pop() if names else None
+    if names:
+        return names.pop()
+    return str(file) if _SET_UP_ONCE.search(text) else None
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]

@@ -19,6 +19,20 @@ def test_the_tests_of_a_group_have_one_scope() -> None:
     assert [scheduling._split_scope(name) for name in shared + alone] == ["embedded", "embedded", *alone]
 
 
+def test_what_is_set_up_once_is_set_up_by_one_process(tmp_path: Path) -> None:
+    """A file with a fixture for all its tests is a group by itself; one whose fixtures are made anew is none."""
+    once, anew = tmp_path / "test_once.py", tmp_path / "test_anew.py"
+    once.write_text('@pytest.fixture(scope="module")\ndef made() -> None: ...\n')
+    anew.write_text("@pytest.fixture\ndef made() -> None: ...\n")
+    assert (group_of(once), group_of(anew)) == (str(once), None)
+
+
+def test_the_tests_of_one_world_share_it() -> None:
+    """A broker, a worker and a trainer are started for many faults, and twice so that no process has them all."""
+    using = [file for file in (ROOT / "tests" / "integration").rglob("test_*.py") if "world: World" in file.read_text()]
+    assert {group_of(file) for file in using if "live_world" not in file.read_text()} == {"faults", "disks"}
+
+
 def test_this_run_keeps_groups_together(request: pytest.FixtureRequest) -> None:
     """The scheduler that pytest-xdist is given is the one that reads the files."""
     plugins = request.config.pluginmanager

@@ -7,7 +7,7 @@ import pytest
 from tests.integration.faults.world import World
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(kafka_available: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world on the events' own time, in which a model learns; faults leave it whole for the next test."""
     with World(tmp_path_factory.mktemp("faults") / "kafka") as made:
@@ -15,7 +15,7 @@ def world(kafka_available: None, tmp_path_factory: pytest.TempPathFactory) -> It
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live_world(kafka_available: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world in which events are of now, and time goes on by itself."""
     with World(tmp_path_factory.mktemp("live") / "kafka", live=True, partitions=2) as made:

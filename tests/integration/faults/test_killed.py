@@ -8,7 +8,7 @@ import pytest
 from streams.trainer.newest import inputs_filled
 from tests.integration.faults.world import World
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
 def test_a_killed_worker_is_followed_by_the_next(world: World) -> None:

@@ -10,7 +10,7 @@ from scoring.stored import PROFILE
 from tests.integration.faults.ledger import Ledger
 from tests.integration.faults.world import World
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
 def _told_twice(ledger: Ledger) -> None:

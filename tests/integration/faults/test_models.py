@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.faults.world import World
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
 def test_a_second_trainer_waits_for_the_first(world: World) -> None:

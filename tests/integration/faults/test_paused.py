@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.faults.world import World
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
 def test_a_broker_that_stalls(world: World) -> None:

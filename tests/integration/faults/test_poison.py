@@ -8,7 +8,7 @@ from streams.tailing import tail
 from tests.integration.faults.shop import Made
 from tests.integration.faults.world import World
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
 def test_a_record_that_the_kernel_fails_on(world: World) -> None:

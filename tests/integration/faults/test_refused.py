@@ -7,7 +7,7 @@ import pytest
 from tests.integration.faults.shop import Made
 from tests.integration.faults.world import World
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("disks")]
 
 
 def test_an_output_that_the_broker_refuses_for_its_size(world: World) -> None:

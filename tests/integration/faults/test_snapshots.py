@@ -13,7 +13,7 @@ from streams.topics import create, wanted
 from tests.integration.faults.programs import Program
 from tests.integration.faults.world import World
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.xdist_group("disks")]
 
 OFTEN = "300ms"
 SELDOM = "1h"

@@ -121,6 +121,28 @@ def test_it_survives_a_restart() -> None:
     assert [content.number for content in told(again)] == [2]
 
 
+def test_what_is_not_decided_anew_would_be_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether or not it is remembered what a decision was made from, the same is told, there and back again."""
+
+    def lived() -> list[Content]:
+        shop = shop_of()
+        for day, item in enumerate(("coat", "hat", "coat", "coat", "scarf", "coat")):
+            for customer in ("ann", "bob"):
+                shop.does(24 * day, Kind.PRODUCT_VIEWED, customer, item=item)
+        shop.does(150, Kind.ORDER_COMPLETED, order="a", item="hat").until(180)
+        return told(shop)
+
+    def forgetful(self: Contents, *given: object) -> list[Content]:
+        self._known[:] = 0
+        return decide(self, *given)  # type: ignore[arg-type]
+
+    remembered = lived()
+    assert len({content.row for content in remembered}) == 2
+    decide = Contents.decide
+    monkeypatch.setattr(Contents, "decide", forgetful)
+    assert lived() == remembered
+
+
 def test_it_is_told_only_where_it_is_wanted() -> None:
     """Without the setting nothing is decided."""
     shop = shop_of(replace(SETTINGS, content=False)).does(0, Kind.PRODUCT_VIEWED, item="coat")

@@ -1,4 +1,4 @@
-"""Tiers: the rank of a balance of points within its tier, and how the balances get into a snapshot."""
+"""Tiers: the rank of a balance within its tier or among all, and how balances of points get into a snapshot."""
 
 import math
 from dataclasses import replace
@@ -41,6 +41,10 @@ BALANCES = st.lists(st.integers(-50, 3000).map(float), min_size=2, max_size=30).
         (6000.0, (500, 1000, 5000), EVEN, NAN),  # nobody is known in that tier
         (NAN, (500,), EVEN, NAN),
         (700.0, (500,), np.empty(0), NAN),
+        (500.0, (), EVEN, 0.25),  # among all
+        (2000.0, (), EVEN, 1.0),
+        (-20.0, (), EVEN, 0.0),
+        (500.0, (), TIED, 0.75),
     ],
 )
 def test_ranks(points: float, marks: tuple[float, ...], balances: Any, rank: float) -> None:

@@ -124,13 +124,25 @@ def test_balances_are_those_of_recent_examples_that_have_points() -> None:
     assert not len(few.snapshot(END, END).balances)
 
 
+def test_worths_are_those_of_recent_examples_of_buyers() -> None:
+    """The table has the quantiles of what they had spent, and none before a hundred of them are known."""
+    rows = [replace(e, orders=i % 3, net=float(i % 3 and i)) for i, e in enumerate(EXAMPLES)]
+    spent = [e.net for e in rows[-1000:] if e.orders]
+    assert 100 < len(spent) < 1000
+    table = taught(rows).snapshot(END, END).worths
+    np.testing.assert_array_equal(table, np.quantile(spent, np.linspace(0.0, 1.0, 101)))
+    few = [replace(e, orders=int(i < 99)) for i, e in enumerate(EXAMPLES[:500])]
+    assert not len(taught(few).snapshot(END, END).worths)
+
+
 def test_snapshots_of_before_balances_are_read() -> None:
-    """Without them nothing is known of points; the learner goes on, and knows them a hundred examples later."""
+    """Without them nothing is known of points or worths; the learner goes on, and knows those that it learns later."""
     at_ms = EXAMPLES[999].resolved_ms
     start = [e for e in EXAMPLES if e.resolved_ms <= at_ms]
     later = EXAMPLES[len(start) :]
     old = Snapshot.from_bytes(_without_balances(taught(start).snapshot(at_ms, at_ms).to_bytes()))
     assert not len(old.balances)
+    assert not len(old.worths)
     resumed = Learner.resume(old, LearnerConfig())
     resumed.learn(later)
     known = [e.points for e in later if not math.isnan(e.points)]
@@ -144,7 +156,7 @@ def _without_balances(data: bytes) -> bytes:
     state = msgspec.msgpack.decode(zlib.decompress(wire["state"]))
     for name in ("balances", "balances_seen"):
         del state[name]
-    del wire["balances"]
+    del wire["balances"], wire["worths"]
     body = msgspec.msgpack.encode({**wire, "state": zlib.compress(msgspec.msgpack.encode(state))})
     return magic + zlib.crc32(body).to_bytes(4, "big") + body
 

@@ -1,6 +1,6 @@
 """What of a replay is still useful: not there, not expired, not over, and passed by the gates of now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from scoring.engine import EngineSettings
 from scoring.gates import Cap, GateSettings
 from scoring.profile import DAY_MS, FAR
 from scoring.rules import shipped
+from scoring.side import Crossed, RuleState
 from streams.living import live_through
 from streams.replay.useful import Published, Useful, Weighed, counted
 from streams.unit import Unit, UnitOptions
@@ -27,7 +28,12 @@ RULES = {rule.name: rule for rule in shipped().rules}
 def state() -> Callable[..., Unit]:
     """A live state of a few customers, under some gates."""
 
-    def made(customers: list[Fetched] | None = None, **gates: Any) -> Unit:
+    def made(
+        customers: list[Fetched] | None = None,
+        orders: list[Fetched] | None = None,
+        later: Sequence[tuple[str, str, str]] = (),
+        **gates: Any,
+    ) -> Unit:
         open_ = {
             "holdout_global": 0,
             "holdout_rule": 0,
@@ -38,8 +44,9 @@ def state() -> Callable[..., Unit]:
         settings = EngineSettings(FULL, gates=GateSettings(**open_ | gates))
         unit = Unit(0, UnitOptions(settings, shipped(), 600_000, False, 1000))
         unit.ready({})
-        clicks = [event(n, f"c{n}", "Product Viewed", NOW, product_id="p") for n in range(4)]
-        live_through(unit, Past([clicks, [], customers or []], (0, 0, 0), 100), FAR)
+        clicks = [event(n, f"c{n}", "Product Added", NOW, product_id="p", quantity=1, price=2.0) for n in range(4)]
+        clicks += [event(4 + n, *told, NOW + HOUR, product_id=p, quantity=1) for n, (p, *told) in enumerate(later)]
+        live_through(unit, Past([clicks, orders or [], customers or []], (0, 0, 0), 100), FAR)
         return unit
 
     return made
@@ -64,6 +71,7 @@ def action(number: int, customer: str = "c0", **data: Any) -> tuple[str, dict[st
         "coupon": False,
         "not_before": None,
         "replay": True,
+        "products": ["p"],
     } | data
     return "actions-cart-abandoned", {"id": f"action/{number}/{customer}/{told['crossing']}", "time": at, "data": told}
 
@@ -106,10 +114,47 @@ def test_the_gates_of_now_hold(state: Callable[..., Unit]) -> None:
     assert one.value["data"]["channel"] == "email"
 
 
+def test_what_does_not_hold_any_more_is_left(state: Callable[..., Unit]) -> None:
+    """A cart that was bought, emptied or filled with something else since; a list, or an order, that is over by now."""
+    asked = [action(1)]
+    order = event(0, "c0", "Order Completed", NOW + HOUR, order_id="o", total=2.0)
+    out, other = ("p", "c0", "Product Removed"), ("q", "c0", "Product Added")
+    assert why(*weigh(state(later=[other]), *asked)) == [()]
+    for changed in (state(orders=[order]), state(later=[out]), state(later=[out, other])):
+        assert why(*weigh(changed, *asked, action(2, "c1"))) == [("cart_emptied_since",), ()]
+    looking = action(1, rule="browse-abandoned", products=["p"])
+    assert why(*weigh(state(), looking)) == [("left_since",)]
+    ordered = [
+        action(n, rule="order-confirmed", object=name, action_class="service") for n, name in ((1, "o"), (2, "x"))
+    ]
+    placed = [event(n, "c0", "Order Completed", NOW, order_id=name, total=2.0) for n, name in enumerate("ox")]
+    cancelled = event(2, "c0", "Order Cancelled", NOW + HOUR, order_id="o", total=2.0)
+    assert why(*weigh(state(orders=placed), *ordered)) == [(), ()]
+    assert why(*weigh(state(orders=[*placed, cancelled]), *ordered)) == [("left_since",), ()]
+
+
+@pytest.mark.parametrize(("crossings", "left"), [(1, False), (2, True)])
+def test_who_left_live_since_has_left(state: Callable[..., Unit], crossings: int, left: bool) -> None:
+    """Though they may be in the list again by the rule of now; not who left before."""
+    engine = state().engine
+    row = engine.profiles.find(b"c0")
+    last = Crossed(NOW + HOUR, -1, -1, crossings, False)
+    engine.sides.touch(row).rules["cart-abandoned"] = RuleState(crossings=crossings, lately=(last,))
+    told = Useful(engine, RULES, Published(), LATER, DAY_MS).weigh([action(1), action(2, ms=NOW + 2 * HOUR)])
+    assert why(*told) == [("left_since",) if left else (), ()]
+
+
+def test_nobody_is_told_who_was_forgotten_since(state: Callable[..., Unit]) -> None:
+    """Though they came again, and something is held of them."""
+    engine, (told, after) = state().engine, (action(1), action(1, ms=NOW + HOUR))
+    useful = Useful(engine, RULES, Published(), LATER, DAY_MS, lambda who, ms: who == b"c0" and ms <= NOW + 1)
+    assert why(*useful.weigh([told, after])) == [("forgotten",), ()]
+
+
 def test_a_cap_counts_what_replays_published(state: Callable[..., Unit]) -> None:
     """What is published in this run, and in runs before, which live states do not know."""
     capped = state(marketing=Cap(1))
-    two = [action(1), action(2, rule="browse-abandoned")]
+    two = [action(1), action(2, rule="high-propensity", warming_up=False)]
     assert why(*weigh(capped, *two)) == [(), ("frequency_cap",)]
     before = Published()
     told = action(9, rule="welcome", crossing_number=9)[1]

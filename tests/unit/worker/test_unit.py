@@ -80,6 +80,25 @@ def test_a_year_of_orders_before_a_year_of_clicks_makes_nothing_late() -> None:
     assert most < 150
 
 
+def test_the_looks_of_a_run_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small shop's quiet weeks are applied at once, a large one's a day at a time; what is told is the same."""
+
+    def lived(looks: int) -> tuple[int, list[Any]]:
+        monkeypatch.setattr("streams.unit.RUN_LOOKS", looks)
+        unit, runs = started(), 0
+        unit.offer(CLICKS, [view(n, f"c{n % 3}", NOW + n * DAY_MS) for n in range(20)], 20)
+        caught_up(unit, ORDERS, CUSTOMERS)
+        while unit.pump_by_time():
+            runs += 1
+        return runs, told(unit.take(), "scores")
+
+    few, scores = lived(16_384)
+    many, same = lived(100)
+    days, each = lived(0)
+    assert (few, many, days) == (1, 3, 10)  # the end of a span belongs to it
+    assert scores == same == each
+
+
 def test_an_input_that_is_not_heard_of_yet_holds_the_others() -> None:
     """Until all three inputs are heard of, nothing is applied: something earlier might still come."""
     unit = started()

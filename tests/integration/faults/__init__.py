@@ -1,0 +1,1 @@
+"""Faults, each of them upon a world of its own; what they share ends with the last of them."""
