@@ -283,13 +283,12 @@ class Crossings:
             reach.answers.append(self._habits.answers(standing))
             reach.deeds.add(standing)
         told = _told_before(state, cause, crossing)
+        verdict = self._verdict(told, rule, crossing, moment, knowing, reach, side, state)
         if told is None:
-            verdict = self._verdict(rule, crossing, moment, knowing, reach, side, state)
             noted = self._note(rule, crossing, sides, row, moment.at, standing)
             number = _number(rule, crossing, cause, state, verdict, noted)
         else:
-            verdict, number = self._told(told, rule, knowing.customers[row]), told.number
-            noted = recalled(told.noted)
+            number, noted = told.number, recalled(told.noted)
         before.append(state.contributions)
         state.contributions = moment.contributions
         _remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
@@ -327,6 +326,7 @@ class Crossings:
 
     def _verdict(
         self,
+        before: Crossed | None,
         rule: Rule,
         crossing: Crossing,
         moment: _Moment,
@@ -335,7 +335,9 @@ class Crossings:
         side: Side,
         state: RuleState,
     ) -> Verdict:
-        """What the gates say of a crossing that is new."""
+        """What the gates say, or said before a crash: since then the customer's record has run ahead of the profile."""
+        if before is not None:
+            return self._told(before, rule, knowing.customers[moment.row])
         if not crossing.entered:
             if crossing.object is None:
                 return self._gates.left(state.entry_sent)
@@ -357,7 +359,7 @@ class Crossings:
         return self._gates.judge(asked, side.standing)
 
     def _told(self, before: Crossed, rule: Rule, customer: bytes) -> Verdict:
-        """What the gates said before a crash: since then the customer's record has run ahead of the profile."""
+        """The verdict that was remembered."""
         withheld = tuple(code for code in GATES if before.shut & _BITS[code])
         channel = None if before.channel < 0 else Channel(before.channel)
         control = self._gates.drawn(rule, customer) if withheld == ("holdout",) else None
