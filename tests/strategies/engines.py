@@ -216,12 +216,18 @@ def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) ->
     ]  # fmt: skip
 
 
+_FIRST = ("time_ms", "row", "rule", "object", "entered", "number", *JUDGED)
+_FIELDS = (*_FIRST, "score", "percentile", "warming_up", *(n for n in Action.__struct_fields__ if n not in _FIRST))
+
+
 def _action_tuple(action: Action, keys: list[bytes], events: Sequence[Event]) -> tuple[Any, ...]:
-    values = {each.name: getattr(action, each.name) for each in fields(action)}
+    scores, place = action.scores, action.place
+    values = {name: getattr(action, name) for name in _FIELDS if name not in ("scores", "place")}
+    values |= {name: getattr(scores, name)[place].tolist() for name in ("band", "previous", "groups")}
+    values |= {name: getattr(scores, name) for name in ("model_version", "shop_version")}
     values["row"], values["event"] = keys[action.row], _cause(action.event, events)
-    first = ("time_ms", "row", "rule", "object", "entered", "number", *JUDGED)
-    rest = [name for name in values if name not in first]
-    return tuple(_plain(values[name]) for name in (*first, *rest))
+    values["who"] = scores.who.some(np.array([place]))[0]
+    return tuple(map(_plain, values.values()))
 
 
 def _example_tuple(example: Example) -> tuple[Any, ...]:
@@ -231,9 +237,9 @@ def _example_tuple(example: Example) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Carried):
-        return tuple(_plain(getattr(value, each.name)) for each in fields(value))
-    if isinstance(value, Noted | CartItem):
+    if value is None or isinstance(value, (str, int)):  # nearly all of them
+        return value
+    if isinstance(value, Carried | Noted | CartItem):
         return _plain(msgspec.structs.astuple(value))
     if isinstance(value, float):
         return _bits(value)
