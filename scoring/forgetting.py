@@ -162,8 +162,8 @@ class Forgetting:
             self._since_ms.pop(row, None)
             self._returned.discard(row)
         for each in everybody:
-            profiles.index.pop(each, None)
             self._links.drop(each)
+            profiles.index.pop(each, None)
         self._stored.erase(filter(self._home, everybody), owner, times_ms)
         return waiting
 

@@ -133,7 +133,10 @@ class Links:
         return [each for each in dict.fromkeys((*same, owner)) if each != customer]
 
     def drop(self, former: bytes) -> None:
-        """Let an id be nobody's."""
+        """Let an id be nobody's; to be called before the index lets go of it."""
+        row = self._profiles.index.get(former)
+        if row is not None and former in self._formers.get(row, ()):
+            self._formers[row].remove(former)
         if self.owner.pop(former, None) is not None or former in self.applied:
             self.applied.pop(former, None)
             self.fresh[former] = None

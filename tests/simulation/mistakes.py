@@ -435,6 +435,21 @@ class _AnyOfTheName(RecordingUnit):
             super().take_transfers(records)
 
 
+class _StillOneOfThem(RecordingUnit):
+    """Whoever claimed an id that is forgotten with somebody else still has it, until it is read anew."""
+
+    def take_deletions(self, records: Sequence[Record]) -> None:
+        formers, true = self.engine.links._formers, Links.drop
+
+        def drop(links: Links, former: bytes) -> None:
+            before = {row: list(ids) for row, ids in formers.items()}
+            true(links, former)
+            formers.update(before)
+
+        with patch.object(Links, "drop", drop):
+            super().take_deletions(records)
+
+
 class _BackAsBefore(RecordingUnit):
     """Whoever gets themselves back from another partition is told of as if they had never been forgotten."""
 
@@ -489,6 +504,7 @@ MISTAKES: dict[str, Parts] = {
     "examples are removed after their customer": Parts(unit=_ExamplesLast),
     "an owner is taken for somebody who was claimed": Parts(unit=_OwnerTakenForClaim),
     "a request is taken for an earlier one of its id": Parts(unit=_AnyOfTheName),
+    "whoever claimed somebody forgotten still has them": Parts(unit=_StillOneOfThem),
     "whoever gets themselves back was never forgotten": Parts(unit=_BackAsBefore),
     "a fenced owner goes on": Parts(protocol=_FencedGoesOn),
 }

@@ -26,6 +26,7 @@ REGRESSIONS: tuple[tuple[int, bool, str], ...] = (
     (8946, False, "A request that was passed on was taken for an earlier one of the same id, and not done."),
     (10086, True, "The simulation's own replay did not hear of models that were told after a commit's last record."),
     (12682, False, "Whoever was forgotten and got themselves back was told of by the ids of before."),
+    (17871, True, "Who claimed an id that was forgotten with somebody else was still known by it, until a restart."),
     (3299, True, "The simulation's own replay did not hear of rules that were told after a commit's last record."),
 )
 """Seed, whether with transactions, what was found."""
