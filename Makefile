@@ -97,8 +97,9 @@ warm: | $(VENV)/.made
 # A list of packages in the environment: made again only when what it is made from has changed.
 $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.made
 	$(SAY) "installing the packages of requirements/$*.txt into $(VENV) (some minutes the first time)"
-	@$(PYTHON) -m pip install --require-hashes --requirement requirements/build.txt
-	@$(PYTHON) -m pip install --require-hashes --requirement requirements/$*.txt
+	@$(PYTHON) -m pip install --require-hashes --no-compile --requirement requirements/build.txt
+	@$(PYTHON) -m pip install --require-hashes --no-compile --requirement requirements/$*.txt
+	@$(PYTHON) -m compileall -q -j 0 $(VENV)/lib >/dev/null || true # on all cores, where pip takes one; some are no code
 	@$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

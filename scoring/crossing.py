@@ -254,7 +254,7 @@ class Crossings:
         rule, sides, scores = self._rule_of[crossing.rule, crossing.mark], knowing.sides, knowing.scores
         row, time_ms = moment.row, moment.time_ms
         side, standing = sides.touch(row), sides.standing_at(row, moment.at)
-        state = side.rules.get(rule.list_name)
+        state = side.state(rule.list_name)
         if state is None:
             state = side.rules[rule.list_name] = RuleState()
         cause = time_ms, moment.source, moment.offset
@@ -360,7 +360,7 @@ class Crossings:
         rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict, noted: Noted
     ) -> int:
         """Number a crossing that is new, and remember it with its verdict and what it carries."""
-        state = side.rules[rule.list_name]
+        state = side.state(rule.list_name) or RuleState()
         if crossing.object is None:
             number = state.crossings = state.crossings + 1
         else:

@@ -417,7 +417,7 @@ class Engine:
             return outcome
         row, to, via = self.arrive(transfer)
         if row < 0:
-            outcome.transfers.append(structs.replace(transfer, to=to, via=via))
+            outcome.transfers.append(self.sent_on(transfer, to, via))
         else:
             self._take_in(transfer, row, offset, received_ms, outcome)
             outcome.extend(self._come_up(), 0)
@@ -473,6 +473,11 @@ class Engine:
                 return -1, owner, via
             to = owner
         return self._row(to), to, via
+
+    def sent_on(self, sent: Give | Forward, to: bytes, via: list[bytes]) -> Give | Forward:
+        """What another partition sends, for the one that `arrive` says."""
+        by = self.links.last(sent.to)[0]
+        return structs.replace(sent, to=to, via=via, by=by, by_ms=self.erased.at_ms(by))
 
     def _brings(self, sent: Give | Forward, customer: bytes) -> bool:
         """Whether what is sent holds what a customer gave away."""
@@ -556,7 +561,8 @@ class Engine:
 
     def _pack(self, former: bytes, row: int) -> None:
         profiles, links = self.profiles, self.links
-        packed = Give(links.owner[former], former, b"", b"", [], [], [], [*links.applied[former]], [former])
+        packed = Give(links.owner[former], former, b"", b"", [], [], [], [*links.applied[former]], [former],
+                      former, self.erased.at_ms(former))  # fmt: skip
         if row >= 0:
             theirs = profiles.rows[row]
             inside = int(theirs["inside"])
@@ -634,7 +640,7 @@ class Engine:
             elif (away := self.links.away(name)) is None:
                 events.row[i] = profiles.find(name) if late[i] else self._row(name)
             elif not late[i]:
-                passed_on.append(PassedOn(i, away[1], away[0]))
+                passed_on.append(PassedOn(i, away[1], away[0], self.erased.at_ms(away[0])))
         return passed_on, erased
 
     def _row(self, customer: bytes) -> int:
@@ -934,8 +940,8 @@ class Engine:
             trials=self.sides.trials.stored(),
         )
 
-    def load(self, keys: list[bytes], values: list[bytes | None]) -> None:
-        """Put changelog rows in place, in the order of the changelog; call `restored` after the last.
+    def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Put changelog rows in place, in the order of the changelog, others left out; call `restored` after the last.
 
         Raises
         ------

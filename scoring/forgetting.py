@@ -96,11 +96,11 @@ class Forgetting:
         owned = [self.owner(each) is not None for each in everybody]
         ids = list(dict.fromkeys((*dealt_with, *everybody)))
         elsewhere = tuple(
-            Forget(each, request, at_ms, ids, each in self._links.owner)
+            Forget(each, request, at_ms, ids, self._is_claimed(each, everybody))
             for each in everybody
             if each not in {*home, *dealt_with}
         )
-        sure = [each for each in everybody[1:] if self._home(each) or each not in self._links.owner]
+        sure = [each for each in everybody[1:] if self._home(each) or not self._is_claimed(each, everybody)]
         side = self._sides.find(row) if row >= 0 else None
         left = tuple(self._audiences(row, side, rules, bits)) if row >= 0 else ()
         profile = row >= 0 and bool(self._profiles.rows["first_ms"][row] != NEVER)
@@ -121,6 +121,10 @@ class Forgetting:
         """Whose former id it is, or is about to be."""
         return self._links.owner.get(customer) or self._departures.owner(customer)
 
+    def _is_claimed(self, customer: bytes, everybody: Collection[bytes]) -> bool:
+        """Whether an id was only asked for by one of a person: its own partition may know whose it was before."""
+        return self._links.owner.get(customer) in everybody
+
     def _everybody(self, customer: bytes) -> tuple[bytes, ...]:
         """All ids of a person that are known here; whoever asks for one of them is one."""
         known = (customer, *self._links.of(customer))
@@ -130,13 +134,9 @@ class Forgetting:
     def voids(self, sent: Give | Forward) -> bool:
         """Whether what another partition sends is of somebody who was forgotten while it was under way.
 
-        That is an event which was received before the request, or a history that nobody here asks for any more.
+        That is what it sent by the link of an id before it had done the request that was done here.
         """
-        ids = (sent.origin, sent.to, *sent.via) if len(self._erased) else ()
-        known = [erasure for each in dict.fromkeys(ids) if (erasure := self._erased.find(each)) is not None]
-        if isinstance(sent, Forward):
-            return any(sent.timestamp <= erasure.at_ms for erasure in known)
-        return bool(known) and not any(each in self._links.owner for each in (sent.origin, *sent.via))
+        return self._erased.at_ms(sent.by or sent.origin) > sent.by_ms
 
     def finish(self, hashes: Collection[bytes]) -> list[bytes]:
         """Remove whatever a crash left of those with these hashes, and name them; O(customers)."""
@@ -183,7 +183,7 @@ def _lists(rule: Rule, side: Side | None, inside: int, bits: Sequence[str]) -> I
     """The rule's lists that the customer is in: the mark, and the number of one more crossing."""
     for each in rule.of_marks:
         if inside >> bits.index(each.list_name) & 1:
-            state = None if side is None else side.rules.get(each.list_name)
+            state = None if side is None else side.state(each.list_name)
             yield None if each.mark is None else f"{each.mark:g}", 1 if state is None else state.crossings + 1
 
 
@@ -192,7 +192,7 @@ def _objects(rule: Rule, side: Side | None) -> Iterator[tuple[str, int]]:
     if side is None:
         return
     for name in side.objects.get(rule.name, {}):
-        thing = side.open.get(rule.for_each, {}).get(name)
+        thing = side.things(rule.for_each).get(name)
         yield name, 2 if thing is None else thing.crossed.get(rule.name, 0) + 1
 
 

@@ -205,7 +205,7 @@ def _elsewhere(erasure: Erasure) -> Erasure:
 def _side(side: Side) -> bytes:
     side.applied = [-1] * len(side.applied)
     side.orders = dict.fromkeys(side.orders, (_ELSEWHERE, _ELSEWHERE))
-    for state in side.rules.values():
+    for state in side.states().values():
         state.lately = tuple(
             msgspec.structs.replace(told, source=_ELSEWHERE, offset=_ELSEWHERE) for told in state.lately
         )

@@ -166,7 +166,7 @@ class ObjectLists:
             where = sides.where_at(row, int(points.at[i]), now) if self._local else Where()
             for of, name, thing in sides.objects_at(row, int(points.event[i]), now, bool(self._lacking)):
                 if of in self._kinds:
-                    there = sides.touch(row).open[of]
+                    there = sides.touch(row).things(of)
                     kept = thing if there.get(name) is thing else None
                     lacks = lacking_companion(name, there, shop) if self._lacking and of == "product" else None
                     about = None if kept is None else kept.about()

@@ -110,7 +110,7 @@ class Older:
                 for thing in things.values():
                     if len(thing) > _USUAL:
                         thing[_USUAL] = thing[_USUAL][1]
-        return packed(msgspec.convert(record, Side, strict=False))
+        return packed(_read(msgspec.msgpack.encode(record)))
 
     @staticmethod
     def _link(value: bytes) -> bytes:
@@ -129,6 +129,7 @@ class Older:
         return msgspec.msgpack.encode([self._stamp, meta[1] + seen_ms, meta[2] + behind, *meta[3:]])
 
 
+_read = msgspec.msgpack.Decoder(Side, strict=False).decode
 _LETTERS = (PROFILE, SIDE, LINK, META)
 _PAIR: Final = b"\x92"
 

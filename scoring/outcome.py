@@ -78,11 +78,15 @@ class Action:
 
 
 class PassedOn(NamedTuple):
-    """Event `event` of the run is one of `origin`, whose profile went to the partition of `to`."""
+    """Event `event` of the run is one of `origin`, whose profile went to the partition of `to`.
+
+    `origin_ms` is when that id was forgotten last; 0 for never.
+    """
 
     event: int
     to: bytes
     origin: bytes
+    origin_ms: int
 
 
 class Content(NamedTuple):

@@ -1,6 +1,6 @@
 """Profile: one row of a structured array per customer, everything that the kernel touches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -157,6 +157,7 @@ class Profiles:
         self.dtype = layout.dtype()
         self.fingerprint = layout.fingerprint()
         self.stored_bytes = layout.stored_bytes()
+        self._stamp = self.fingerprint.to_bytes(8, "little")
         self.index: dict[bytes, int] = _Index()
         self.find: Callable[[bytes], int] = self.index.__getitem__
         self.keys: list[bytes] = []
@@ -197,6 +198,19 @@ class Profiles:
         self.blank(number)
         self.rows["hash"][number] = stable_hash(customer)
         return number
+
+    def enlist(self, customers: Iterable[bytes]) -> None:
+        """Blank rows for those who have none; one by one it takes five times as long."""
+        known = len(self.keys)
+        self.keys += [customer for customer in dict.fromkeys(customers) if customer not in self.index]
+        new = self.keys[known:]
+        if not new:
+            return
+        self.index.update(zip(new, range(known, len(self.keys)), strict=True))
+        if len(self.keys) > len(self.rows):
+            self._grow(len(self.keys))
+        self._flat()[known : len(self.keys)] = self._blank
+        self.rows["hash"][known : len(self.keys)] = [stable_hash(customer) for customer in new]
 
     def row_of(self, stored: bytes) -> npt.NDArray[np.void]:
         """An array of one row, from its stored bytes; what is derived is blank."""
@@ -249,8 +263,9 @@ class Profiles:
             If a row is not of this layout.
         """
         width = self.stored_bytes
-        for key, value in zip(keys, values, strict=True):
-            self._check(key, value)
+        if {*map(len, values)} - {width} or {value[:8] for value in values} - {self._stamp}:
+            for key, value in zip(keys, values, strict=True):
+                self._check(key, value)
         index, known = self.index, len(self.keys)
         numbers = np.empty(len(keys), np.int64)
         for i, key in enumerate(keys):

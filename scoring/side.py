@@ -1,7 +1,11 @@
-"""Side record: what of a customer is variable in size, kept beside the row and stored only when it changed."""
+"""Side record: what of a customer is variable in size, kept beside the row and stored only when it changed.
+
+What is most of it, the states of rules and the objects, stays as the bytes that it was stored as until it is asked for:
+few of its parts are, each time.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -73,6 +77,16 @@ class RuleState(msgspec.Struct, array_like=True, gc=False):
     lately: tuple[Crossed, ...] = ()
 
 
+if TYPE_CHECKING:
+    KeptState = RuleState | msgspec.Raw
+    KeptObjects = dict[str, OpenObject] | msgspec.Raw
+else:
+    KeptState = KeptObjects = msgspec.Raw  # as what it is read; msgspec writes whatever is there
+
+_state = msgspec.msgpack.Decoder(RuleState).decode
+_objects = msgspec.msgpack.Decoder(dict[str, OpenObject]).decode
+
+
 class Limits(NamedTuple):
     """How much a side record keeps: order ids, steps of the cart, contacts, objects of each sort, objects in a list."""
 
@@ -99,13 +113,13 @@ class Side(msgspec.Struct, array_like=True):
     emptied_ms
         When an order last emptied the cart; earlier steps are void.
     rules
-        By rule name.
+        By rule name; read with `state` and `states`.
     objects
         By rule name: the orders (or other objects) that are in the list, each with whether entering was sent.
     standing
         How the customer may be contacted.
     open
-        By what they are (order, product …), then by id: the objects that something is known of.
+        By what they are (order, product …), then by id: the objects that something is known of; read with `things`.
     looked_ms
         When rules were last asked about objects: what is read again after a crash is not asked again.
     moved
@@ -121,14 +135,32 @@ class Side(msgspec.Struct, array_like=True):
     orders: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
     cart: tuple[CartStep, ...] = ()
     emptied_ms: int = NEVER
-    rules: dict[str, RuleState] = msgspec.field(default_factory=dict)
+    rules: dict[str, KeptState] = msgspec.field(default_factory=dict)
     objects: dict[str, dict[str, bool]] = msgspec.field(default_factory=dict)
     standing: Standing = msgspec.field(default_factory=Standing)
-    open: dict[str, dict[str, OpenObject]] = msgspec.field(default_factory=dict)
+    open: dict[str, KeptObjects] = msgspec.field(default_factory=dict)
     looked_ms: int = NEVER
     moved: Moved = ()
     traits: Traits = msgspec.field(default_factory=dict)
     absorbed: dict[bytes, list[int]] = msgspec.field(default_factory=dict)
+
+    def state(self, rule: str) -> RuleState | None:
+        """What a rule did with the customer, to be changed; None if nothing."""
+        kept = self.rules.get(rule)
+        if isinstance(kept, msgspec.Raw):
+            kept = self.rules[rule] = _state(kept)
+        return kept
+
+    def states(self) -> dict[str, RuleState]:
+        """What each rule did with the customer, to be changed."""
+        return {rule: state for rule in self.rules if (state := self.state(rule)) is not None}
+
+    def things(self, of: str) -> dict[str, OpenObject]:
+        """The objects of one sort by id, to be changed; none where `open` has none of it."""
+        kept = self.open.get(of)
+        if isinstance(kept, msgspec.Raw):
+            kept = self.open[of] = _objects(kept)
+        return {} if kept is None else kept
 
     def add_cart_step(self, step: CartStep, limit: int) -> None:
         """Put a step in its place by time; one from before the last emptying is void; keep the last `limit`."""
@@ -170,7 +202,7 @@ class Side(msgspec.Struct, array_like=True):
         """
         told = []
         for of, name in about:
-            there = self.open.setdefault(of, {})
+            there = self.open[of] = self.things(of)
             thing = there.setdefault(name, OpenObject())
             if of == "order":
                 thing.learn(kind, ms, promised_ms, products, worth, reason)
@@ -194,17 +226,17 @@ class Side(msgspec.Struct, array_like=True):
         self.emptied_ms = max(self.emptied_ms, other.emptied_ms)
         steps = (step for step in (*self.cart, *other.cart) if step.ms > self.emptied_ms)
         self.cart = tuple(sorted(steps))[-limits.cart_steps :]
-        for rule, state in other.rules.items():
-            mine = self.rules.setdefault(rule, RuleState())
+        for rule, state in other.states().items():
+            mine = self.rules[rule] = self.state(rule) or RuleState()
             mine.sent_ms = max(mine.sent_ms, state.sent_ms)
         for rule, inside in other.objects.items():
             listed = self.objects.setdefault(rule, {})
             for name, sent in inside.items():
                 put_in(listed, name, sent or listed.get(name, False), limits.watched)
         self.standing.absorb(other.standing, limits.contacts)
-        for of, things in other.open.items():
-            there = self.open.setdefault(of, {})
-            for name, thing in things.items():
+        for of in other.open:
+            there = self.open[of] = self.things(of)
+            for name, thing in other.things(of).items():
                 there.setdefault(name, OpenObject()).absorb(thing)
             while len(there) > limits.objects:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
@@ -224,7 +256,7 @@ class Side(msgspec.Struct, array_like=True):
 
     def purchases(self, limit: int) -> list[tuple[str, int]]:
         """The products bought last, each with its time, newest first."""
-        bought = ((-thing.bought[-1], name) for name, thing in self.open.get("product", {}).items() if thing.bought)
+        bought = ((-thing.bought[-1], name) for name, thing in self.things("product").items() if thing.bought)
         return [(name, -ms) for ms, name in sorted(bought)[:limit]]
 
     def enter(self, rule: str, object_id: str, sent: bool, limit: int) -> None:

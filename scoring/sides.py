@@ -247,7 +247,7 @@ class Sides:
         for product in {item.product for item in items}:
             times = self._bought.get((row, product))
             if times is None:
-                thing = self.touch(row).open.get("product", {}).get(product)
+                thing = self.touch(row).things("product").get(product)
                 times = () if thing is None else thing.bought
             if newest is None:
                 times = self._bought[row, product] = bought_with(times, ms)
@@ -270,7 +270,7 @@ class Sides:
         side = self.touch(row)
         side.looked_ms = max(side.looked_ms, now_ms)
         if told is None:
-            return [(of, name, thing) for of, there in side.open.items() for name, thing in there.items()]
+            return [(of, name, thing) for of in side.open for name, thing in side.things(of).items()]
         kind, ms, worth, detail, gaps = told
         products = [item.product for item in detail.items]
         about = objects_of(kind, detail.object_id, products)
@@ -278,9 +278,9 @@ class Sides:
             about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, self._objects_kept
         )
         if kind == _COMPLETED:  # an order may be what a code was waiting for
-            found += [("code", code, thing) for code, thing in side.open.get("code", {}).items()]
+            found += [("code", code, thing) for code, thing in side.things("code").items()]
             if whole:
-                others = side.open.get("product", {}).items()
+                others = side.things("product").items()
                 found += [("product", name, thing) for name, thing in others if ("product", name) not in about]
         return found
 

@@ -18,7 +18,8 @@ from scoring.sides import Sides
 __all__ = ["META", "Copied", "Meta", "Stored"]
 
 PROFILE, SIDE, EXAMPLE, PRODUCT, LINK, ERASED, META = b"c", b"s", b"e", b"p", b"l", b"x", b"m"
-PIECE = 4096
+PIECE = 512
+"""Rows at a time: what fits the processor's cache takes half as long to write and to load as eight times as many."""
 
 
 class Meta(msgspec.Struct, array_like=True):
@@ -58,7 +59,7 @@ class Copied:
     meta: bytes
 
     def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
-        """Keys and values as they are in the changelog, some thousands at a time, the engine's own row last.
+        """Keys and values as they are in the changelog, some hundreds at a time, the engine's own row last.
 
         Profile rows come first, in the order of the rows, so that they are loaded as one array.
         """
@@ -162,15 +163,17 @@ class Stored:
         Side records, examples and products come before the profile rows, whose applied offsets say that an event
         was applied: if only a part is written before a crash, what is read again finds its way. Who became another goes
         once that other is written. Who was erased is first, then the rows that are removed with it: the same customer
-        may have new ones. The meta row is last.
+        may have new ones. Examples that are let go of come before a profile that is removed, by which they are found.
+        The meta row is last.
         """
         self.pack()
         keys = self._profiles.keys
         out: list[tuple[bytes, bytes | None]] = [(ERASED + name, value) for name, value in self._erased.changes()]
+        examples = [(_example_key(made_ms, keys[row]), value) for row, made_ms, value in self._pending.changes()]
+        out += [(key, None) for key, value in examples if value is None]
         out += [(key, None) for key in self._removed]
         out += [(SIDE + keys[row], value) for row, value in self._sides.changes()]
-        for row, made_ms, value in self._pending.changes():
-            out.append((_example_key(made_ms, keys[row]), value))
+        out += [(key, value) for key, value in examples if value is not None]
         out += [(_product_key(number), _product(self._names[number])) for number in self.products]
         out += [self._packed[row] for row in sorted(self._packed)]
         for customer in self.gone:
@@ -206,6 +209,7 @@ class Stored:
             If a row is of a newer layout, or of other settings.
         """
         values = self._older.brought(keys, values)
+        self._profiles.enlist(key[1:] for key, value in zip(keys, values, strict=True) if key[:1] == SIDE and value)
         meta: Meta | None = None
         rows: dict[bytes, bytes] = {}
         for key, value in zip(keys, values, strict=True):

@@ -41,6 +41,9 @@ class Give(msgspec.Struct, tag="give", array_like=True, frozen=True):
         Offsets applied to the profile, by source of the partition of `origin`.
     via
         The ids by which it was passed on.
+    by, by_ms
+        The id at home where it was sent from, whose link it follows, and when that was forgotten last, as far as was
+        known there; 0 for never.
     """
 
     to: bytes
@@ -52,10 +55,15 @@ class Give(msgspec.Struct, tag="give", array_like=True, frozen=True):
     lists: list[str]
     applied: list[int]
     via: list[bytes] = []
+    by: bytes = b""
+    by_ms: int = 0
 
 
 class Forward(msgspec.Struct, tag="event", array_like=True, frozen=True):
-    """An event of `origin` as it was read (source and offset of its own partition), for whoever that is by now."""
+    """An event of `origin` as it was read (source and offset of its own partition), for whoever that is by now.
+
+    `via`, `by` and `by_ms` are those of `Give`.
+    """
 
     to: bytes
     origin: bytes
@@ -65,6 +73,8 @@ class Forward(msgspec.Struct, tag="event", array_like=True, frozen=True):
     key: bytes
     value: bytes
     via: list[bytes] = []
+    by: bytes = b""
+    by_ms: int = 0
 
 
 class Forget(msgspec.Struct, tag="forget", array_like=True, frozen=True):

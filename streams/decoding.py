@@ -7,7 +7,7 @@ with the reason, and the rest goes on.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -62,6 +62,9 @@ _IS_NAMING, _IS_CARRYING, _IS_EXAMINED, _IS_NUMBERED, _IS_LOOKING = (
     np.array([kind in kinds for kind in range(N_KINDS)])
     for kinds in (_NAMING, _CARRYING | TELLING, _EXAMINED, _NUMBERED, _LOOKING)
 )
+_NAMES_PRODUCT: Final[list[bool]] = _IS_NAMING.tolist()
+_KINDS: Final = {int(kind): kind for kind in Kind}
+"""By number: to make one of a number takes a third of a microsecond."""
 _STARS = {"negative": 1.0, "neutral": 3.0, "positive": 5.0}
 """Stars of feedback that comes with a word instead."""
 _NOTHING = Detail()
@@ -132,25 +135,28 @@ class Decoder:
         self._examine = Examiner(allowed_skew_ms, limits)
         self._skew_ms = allowed_skew_ms
         self._own_clock = own_clock
-        self._looking = _IS_LOOKING & categories
+        self._looks: list[bool] = (_IS_LOOKING & categories).tolist()
+        self._categories = categories
         self._decode = msgspec.json.Decoder(Event).decode
 
     def __call__(self, source: int, records: Sequence[Record]) -> Decoded:
         """Decode records of one input, in order; about 2 µs each, never raises for what they hold."""
-        blocks = [self._sound(source, records[i : i + _BLOCK]) for i in range(0, len(records), _BLOCK)]
-        return _joined(blocks) if len(blocks) != 1 else blocks[0]
+        blocks: list[_Block] = []
+        for i in range(0, len(records), _BLOCK):
+            blocks += self._sound(records[i : i + _BLOCK])
+        return _joined(source, blocks, own_clock=self._own_clock)
 
-    def _sound(self, source: int, records: Sequence[Record]) -> Decoded:
+    def _sound(self, records: Sequence[Record]) -> "list[_Block]":
         """Decode a block; where that itself fails, by halves, until the record is found that it fails on."""
         try:
-            return self._block(source, records)
+            return [self._block(records)]
         except Exception:  # noqa: BLE001 - one record must not stop the partition, whatever is wrong with us
             if len(records) == 1:
-                return Decoded(Events.blank(0), {}, [], 0, [(0, POISON)])
+                return [_POISONED]
             middle = len(records) // 2
-            return _joined([self._sound(source, records[:middle]), self._sound(source, records[middle:])])
+            return self._sound(records[:middle]) + self._sound(records[middle:])
 
-    def _block(self, source: int, records: Sequence[Record]) -> Decoded:
+    def _block(self, records: Sequence[Record]) -> "_Block":
         places, values, refused = self._parsed(records)
         kinds = self._kinds
         kind = [kinds[event.event] if event.type == "track" else _CALLS.get(event.type, _IGNORED) for event in values]
@@ -168,9 +174,7 @@ class Decoder:
             refused = sorted([*refused, *((places[i], why) for i, why in bad.items())])
             places = [place for i, place in enumerate(places) if i not in bad]
             columns = columns.without(bad)
-        events, details = self._built(source, columns)
-        self._numbers.tell(events.product, events.category)
-        return Decoded(events, details, places, ignored, refused)
+        return self._built(columns, places, ignored, refused)
 
     def _parsed(self, records: Sequence[Record]) -> tuple[Sequence[int], list[Event], list[tuple[int, Refusal]]]:
         """Decode all at once; where one is bad, one by one."""
@@ -195,107 +199,162 @@ class Decoder:
 
     def _bad(self, columns: "_Columns") -> dict[int, Refusal]:
         """Examine those that look as if something were wrong; most slices have none."""
-        found = {}
-        for i in columns.suspects(self._skew_ms):
-            why = self._examine(
-                columns.values[i],
-                Kind(columns.kind[i]),
-                columns.records[i].key,
-                int(columns.time_ms[i]),
-                int(columns.receipt_ms[i]),
-            )
+        found: dict[int, Refusal] = {}
+        suspects = columns.suspects(self._skew_ms)
+        if not suspects:
+            return found
+        time_ms, receipt_ms = columns.time_ms.tolist(), columns.receipt_ms.tolist()
+        for i in suspects:
+            kind = _KINDS[columns.kinds[i]]
+            why = self._examine(columns.values[i], kind, columns.records[i].key, time_ms[i], receipt_ms[i])
             if why is not None:
                 found[i] = why
         return found
 
-    def _built(self, source: int, c: "_Columns") -> tuple[Events, dict[int, Detail]]:
-        n = len(c.values)
-        events = Events.blank(n)
-        events.row[:] = list(map(self._row, c.names))
-        events.time_ms[:] = c.time_ms
-        kinds = _with_deliveries(c)
-        events.kind[:] = kinds
-        events.source[:] = source
-        events.offset[:] = _offsets(c.records)
-        events.message[:] = hashes(c.messages)
-        events.product[:] = c.product
-        unknown = c.receipt_ms == UNKNOWN_RECEIPT
-        events.received_ms[:] = np.where(unknown | self._own_clock, c.time_ms, c.receipt_ms)
-        events.cart_items[:] = -1
-        for i in np.flatnonzero(self._looking[c.kind]).tolist():
-            if (said := c.values[i].properties) is not None and said.category:
-                events.category[i] = self._numbers[said.category]
-        if self._looking.any():
-            for i in np.flatnonzero(c.kind == _COMPLETED).tolist():
-                if (only := _only_category(c.values[i].properties)) is not None:
-                    events.category[i] = self._numbers[only]
-        for i in np.flatnonzero(_IS_NUMBERED[c.kind]).tolist():
-            events.value[i] = _told(int(c.kind[i]), c.values[i].properties)
+    def _built(
+        self, c: "_Columns", places: Sequence[int], ignored: int, refused: list[tuple[int, Refusal]]
+    ) -> "_Block":
+        numbers = self._numbers
+        rows = np.fromiter(map(self._row, c.names), np.int64, len(c.names))
+        kind = _with_deliveries(c)
+        category = self._categories_of(c)
+        amounts = [
+            _Amounts(i, _told(c.kinds[i], c.values[i].properties))
+            for i in np.flatnonzero(_IS_NUMBERED[c.kind]).tolist()
+        ]
         details = {}
         for i in np.flatnonzero(_IS_CARRYING[c.kind]).tolist():
-            kind, said = int(kinds[i]), c.values[i].properties
-            news = news_of(kind, c.values[i]) if kind in TELLING else ()
-            where = where_of(c.values[i]) if kind in SAYING_WHERE else None
-            if kind not in _CARRYING or said is None or (kind == Kind.CART_VIEWED and said.products is None):
-                traits = traits_of(c.values[i]) if kind == Kind.IDENTIFY else {}
+            event, told = c.values[i], int(kind[i])
+            news = news_of(told, event) if told in TELLING else ()
+            where = where_of(event) if told in SAYING_WHERE else None
+            said = event.properties
+            if told not in _CARRYING or said is None or (told == Kind.CART_VIEWED and said.products is None):
+                traits = traits_of(event) if told == Kind.IDENTIFY else {}
                 if news or traits or where is not None:
                     details[i] = Detail(news=news, where=where, traits=traits)
                 continue
-            details[i] = detail = _detail(kind, said, news, where)
-            events.promised_ms[i] = detail.promised_ms
-            if kind in _ORDERS:
-                events.value[i], events.lines[i], events.quantity[i] = _order_columns(kind, said)
-                events.discounted[i] = is_discounted(said)
-            if kind == Kind.ORDER_COMPLETED and said.products:
+            details[i] = detail = _detail(told, said, news, where)
+            if told in _ORDERS:
+                amounts.append(_Amounts(i, *_order_columns(told, said), is_discounted(said), detail.promised_ms))
+            elif detail.promised_ms:
+                amounts.append(_Amounts(i, promised_ms=detail.promised_ms))
+            if told == Kind.ORDER_COMPLETED and said.products:
                 first = said.products[0]
-                events.product[i] = self._numbers[first.product_id or first.sku or first.name]
+                c.product[i] = numbers[first.product_id or first.sku or first.name]
         for i, former in self._formers(c):
             details[i] = details.get(i, _NOTHING)._replace(former=former)
-        return events, details
+        numbers.tell(c.product, category)
+        columns = (rows, kind, c.time_ms, c.receipt_ms, _offsets(c.records), hashes(c.messages), c.product, category)
+        return _Block(columns, amounts, details, places, ignored, refused)
+
+    def _categories_of(self, c: "_Columns") -> npt.NDArray[np.uint64]:
+        """(n,) the category of each view, and of each order all of whose products are in one; 0 for none."""
+        numbers, looks = self._numbers, self._looks
+        found = [
+            numbers[said.category] if looks[k] and (said := event.properties) is not None and said.category else 0
+            for event, k in zip(c.values, c.kinds, strict=True)
+        ]
+        for i in np.flatnonzero(c.kind == _COMPLETED).tolist() if self._categories else ():
+            if (only := _only_category(c.values[i].properties)) is not None:
+                found[i] = numbers[only]
+        return np.array(found, np.uint64)
 
     def _formers(self, c: "_Columns") -> Iterator[tuple[int, bytes]]:
         """By index, the former id that an event tells of: what an alias names, or the visitor who is signed in now.
 
         One that is known to mean the same customer is left out: most events of a customer who is signed in tell it.
         """
-        aliases = (c.kind == _ALIAS).tolist()  # numpy's numbers compared one by one with a kind take microseconds
-        for i, (event, alias) in enumerate(zip(c.values, aliases, strict=True)):
-            if alias or (event.anonymousId and event.userId):
-                said = event.previousId if alias else event.anonymousId
-                former = id_bytes(said)
-                row = self._row(former)
-                if (
-                    0 < len(former) <= self._limits.max_id_bytes
-                    and former != c.names[i]
-                    and (row < 0 or row != self._row(c.names[i]))
-                ):
-                    yield i, former
+        signed_in = [i for i, event in enumerate(c.values) if event.anonymousId and event.userId]
+        aliases = np.flatnonzero(c.kind == _ALIAS).tolist()
+        for i in sorted({*signed_in, *aliases}) if aliases else signed_in:
+            event = c.values[i]
+            former = id_bytes(event.previousId if c.kinds[i] == _ALIAS else event.anonymousId)
+            row = self._row(former)
+            if (
+                0 < len(former) <= self._limits.max_id_bytes
+                and former != c.names[i]
+                and (row < 0 or row != self._row(c.names[i]))
+            ):
+                yield i, former
 
 
-def _joined(blocks: Sequence[Decoded]) -> Decoded:
+class _Amounts(NamedTuple):
+    """What few events have, by index."""
+
+    i: int
+    value: float = 0.0
+    lines: float = 0.0
+    quantity: float = 0.0
+    discounted: bool = False
+    promised_ms: int = 0
+
+
+class _Block(NamedTuple):
+    """What some consecutive records came to.
+
+    Attributes
+    ----------
+    columns
+        Of the events that can be applied: row, kind, time, receipt, offset, hash of the message, product, category.
+    amounts
+        Of the events that have any.
+    details, places, ignored, refused
+        As those of `Decoded`, counted from the first record of these.
+    """
+
+    columns: tuple[npt.NDArray[Any], ...]
+    amounts: list[_Amounts]
+    details: dict[int, Detail]
+    places: Sequence[int]
+    ignored: int
+    refused: list[tuple[int, Refusal]]
+
+
+_POISONED: Final = _Block(tuple(np.zeros(0, kind) for kind in "qqqqqQQQ"), [], {}, [], 0, [(0, POISON)])
+"""A record that decoding itself failed on."""
+
+
+def _joined(source: int, blocks: Sequence[_Block], *, own_clock: bool) -> Decoded:
     """Consecutive blocks as one: `places` and `refused` count on, over what each block read."""
     details: dict[int, Detail] = {}
     refused: list[tuple[int, Refusal]] = []
     places: list[int] = []
-    events = read = ignored = 0
+    amounts: list[_Amounts] = []
+    n = read = ignored = 0
     for block in blocks:
-        details |= {events + i: detail for i, detail in block.details.items()}
+        details |= {n + i: detail for i, detail in block.details.items()}
+        amounts += [each._replace(i=n + each.i) for each in block.amounts]
         refused += [(read + i, why) for i, why in block.refused]
         places += [read + place for place in block.places]
-        events += len(block.places)
+        n += len(block.places)
         read += len(block.places) + block.ignored + len(block.refused)
         ignored += block.ignored
-    columns = zip(*(block.events for block in blocks), strict=True)
-    joined = Events._make(map(np.concatenate, columns)) if blocks else Events.blank(0)
-    return Decoded(joined, details, range(read) if events == read else places, ignored, refused)
+    events = _events(source, n, blocks, own_clock=own_clock)
+    if amounts:
+        at, events.value[at], events.lines[at], events.quantity[at], events.discounted[at], events.promised_ms[at] = (
+            map(np.array, zip(*amounts, strict=True))
+        )
+    return Decoded(events, details, range(read) if n == read else places, ignored, refused)
 
 
-def _offsets(records: Sequence[Record]) -> Sequence[int]:
+def _events(source: int, n: int, blocks: Sequence[_Block], *, own_clock: bool) -> Events:
+    """The columns of all blocks, but for the amounts."""
+    events, receipt_ms = Events.blank(n), np.empty(n, np.int64)
+    events.source[:] = source
+    told: tuple[npt.NDArray[Any], ...] = (events.row, events.kind, events.time_ms, receipt_ms, events.offset)
+    told += (events.message, events.product, events.category)
+    for column, *parts in zip(told, *(block.columns for block in blocks), strict=True) if blocks else ():
+        np.concatenate(parts, out=column)
+    events.received_ms[:] = np.where(own_clock | (receipt_ms == UNKNOWN_RECEIPT), events.time_ms, receipt_ms)
+    return events
+
+
+def _offsets(records: Sequence[Record]) -> npt.NDArray[np.int64]:
     """They increase, so between a first and a last that lie n - 1 apart there is no choice."""
     n = len(records)
     if n and records[-1].offset - records[0].offset == n - 1:
-        return range(records[0].offset, records[0].offset + n)
-    return [record.offset for record in records]
+        return np.arange(records[0].offset, records[0].offset + n)
+    return np.array([record.offset for record in records], np.int64)
 
 
 class _Columns(NamedTuple):
@@ -306,6 +365,7 @@ class _Columns(NamedTuple):
 
     values: list[Event]
     messages: list[str]
+    kinds: list[int]
     kind: npt.NDArray[np.int64]
     records: Sequence[Record]
     keys: list[bytes | None]
@@ -324,13 +384,14 @@ class _Columns(NamedTuple):
         receipt_ms = np.array([record.timestamp for record in records], np.int64)
         product = [
             numbers[said.product_id or said.sku or said.name]
-            if k in _NAMING and (said := event.properties) is not None
+            if _NAMES_PRODUCT[k] and (said := event.properties) is not None
             else 0
             for event, k in zip(values, kind, strict=True)
         ]
         return cls(
             values,
             [event.messageId for event in values],
+            kind,
             np.array(kind, np.int64),
             records,
             keys,
@@ -359,6 +420,7 @@ class _Columns(NamedTuple):
         return _Columns(
             [self.values[i] for i in keep],
             [self.messages[i] for i in keep],
+            [self.kinds[i] for i in keep],
             self.kind[keep],
             [self.records[i] for i in keep],
             [self.keys[i] for i in keep],

@@ -37,6 +37,8 @@ class Deletions:
     ----------
     waiting
         Records that were read and are not done yet.
+    outdated
+        Whether somebody was forgotten since the records of inputs that wait were decoded.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Deletions:
         self._engine, self._outbox, self._limits = engine, outbox, limits
         self._partition, self._partition_of = partition, partition_of
         self.waiting: deque[Record] = deque()
+        self.outdated = False
         self._done = False
 
     def done(self) -> bool:
@@ -80,7 +83,7 @@ class Deletions:
         forgotten = engine.forget(customer, request.request_id, place, max(record.timestamp, 0), list(offsets))
         self._tell(customer, request.request_id, forgotten, ())
         counts.applied += 1
-        self._done = True
+        self._done = self.outdated = True
 
     def do_elsewhere(self, asked: Forget, offset: int, offsets: Sequence[int]) -> None:
         """Do what another partition was asked for, whose customer came under an id of ours too; once.
@@ -103,7 +106,7 @@ class Deletions:
             return
         forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
         self._tell(asked.to, asked.request, forgotten, asked.ids)
-        self._done = True
+        self._done = self.outdated = True
 
     def _tell(self, customer: bytes, request: str, forgotten: Forgotten, dealt_with: Sequence[bytes]) -> None:
         outbox, erased = self._outbox, self._engine.erased

@@ -175,7 +175,7 @@ def worth_of(said: Properties) -> float:
 
 def _storable(name: str, max_id_bytes: int) -> bool:
     try:
-        return len(name) <= max_id_bytes and len(name.encode()) <= max_id_bytes
+        return len(name) <= max_id_bytes and (name.isascii() or len(name.encode()) <= max_id_bytes)
     except UnicodeEncodeError:  # a lone surrogate
         return False
 
@@ -186,15 +186,18 @@ def product_of(said: Properties | Product) -> str:
 
 
 def _amounts(said: Properties, kind: Kind) -> Iterator[tuple[str, float | None, float]]:
-    """The amounts that are read of an event of this kind, each with the least it may be."""
+    """The amounts that are read of an event of this kind, each with the least it may be; of lines what is beyond it."""
     if kind in _CART_STEPS:
         yield "price", said.price, 0
         yield "quantity", said.quantity, 0
     elif kind in _ORDERS:
         least = 0 if kind in _SOLD else -AMOUNT_LIMIT
-        for field in ("revenue", "total", "value", "subtotal"):
-            yield field, getattr(said, field), least
+        yield "revenue", said.revenue, least
+        yield "total", said.total, least
+        yield "value", said.value, least
+        yield "subtotal", said.subtotal, least
     if kind in _LISTING:
         for i, line in enumerate(said.products or ()):
-            yield f"products[{i}].price", line.price, -AMOUNT_LIMIT  # discounts are lines below zero
-            yield f"products[{i}].quantity", line.quantity, -AMOUNT_LIMIT
+            for field, amount in (("price", line.price), ("quantity", line.quantity)):  # discounts are below zero
+                if amount is not None and not -AMOUNT_LIMIT <= amount <= AMOUNT_LIMIT:
+                    yield f"products[{i}].{field}", amount, -AMOUNT_LIMIT

@@ -232,10 +232,10 @@ class Outbox:
         """Add what one run has for other partitions: what it asks for, and the events of those who are there."""
         for transfer in outcome.transfers:
             self.transfer(transfer)
-        for event, to, origin in outcome.passed_on:
+        for event, to, origin, origin_ms in outcome.passed_on:
             source, record = causes[event]
-            key, value = record.key or b"", record.value or b""
-            self.transfer(Forward(to, origin, source, record.offset, record.timestamp, key, value, [origin]))
+            key, value, ms = record.key or b"", record.value or b"", record.timestamp
+            self.transfer(Forward(to, origin, source, record.offset, ms, key, value, [origin], origin, origin_ms))
 
     def give(self, gives: Sequence[Give]) -> None:
         """Put what was known of customers before their later events, which are there already."""

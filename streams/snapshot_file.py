@@ -1,7 +1,7 @@
 """Snapshot file: a unit's rows, and the changelog's offset from which to read on; whole, or refused.
 
 It begins with eight letters that name the format, and 32 bytes of BLAKE2b over all the rest: blocks, each of four bytes
-of length and MessagePack. The first block is the header, each other some thousand keys and their values.
+of length and MessagePack. The first block is the header, each other some hundred keys and their values.
 """
 
 import os

@@ -251,9 +251,19 @@ class Unit:
             (self._transfers if source == Source.TRANSFERS else self._deletions.waiting).extend(records)
             return
         for piece in self._apart(source, records):
-            poisoned = (source, piece[0].offset) in self._suspects.poison
-            self._waiting.add(source, piece, POISONED if poisoned else self._decode(source, piece))
+            self._waiting.add(source, piece, self._decoded_apart(source, piece))
         self._caught_up[source] = records[-1].offset + 1 >= end_offset
+
+    def _decoded_apart(self, source: int, piece: Sequence[Record]) -> Decoded:
+        """A piece that `_apart` made, decoded."""
+        poisoned = (source, piece[0].offset) in self._suspects.poison
+        return POISONED if poisoned else self._decode(source, piece)
+
+    def _forgot(self) -> None:
+        """Let what waits know that who was one when it was decoded may be so no more."""
+        if self._deletions.outdated:
+            self._waiting.decode_again(self._decoded_apart)
+            self._deletions.outdated = False
 
     def _apart(self, source: int, records: Sequence[Record]) -> list[Sequence[Record]]:
         """The records with each poisoned one apart."""
@@ -391,6 +401,7 @@ class Unit:
         self._notes.run([(int(Source.DELETIONS), len(records))], None)
         self._touched += len(records)
         self._moved.add(Source.DELETIONS)
+        self._forgot()
 
     def take_transfers(self, records: Sequence[Record]) -> None:
         """Take what other partitions tell, in its order.
@@ -418,6 +429,7 @@ class Unit:
         self._notes.run([(int(Source.TRANSFERS), len(records))], None)
         self._touched += len(records)
         self._moved.add(Source.TRANSFERS)
+        self._forgot()
 
     def _take_transfer(self, record: Record) -> None:
         told = _transfer(record.value or b"")
@@ -430,7 +442,7 @@ class Unit:
                 return
             row, to, via = self.engine.arrive(told)
             if row < 0:
-                self.outbox.transfer(msgspec.structs.replace(told, to=to, via=via))
+                self.outbox.transfer(self.engine.sent_on(told, to, via))
                 return
             inner = _Passed(record.offset, told.timestamp, told.key, told.value)
             decoded = self._decode(told.source, [inner])
@@ -585,15 +597,14 @@ class Unit:
         LayoutMismatchError
             If a row is of a newer layout, or of other settings.
         """
-        rows = [(key, value) for key, value in zip(keys, values, strict=True) if key[:1] != UNIT_KEY]
-        for key, value in zip(keys, values, strict=True):
-            if key == UNIT_KEY and value is not None:
-                meta = _meta_of(value)
-                self._next, self._sequence = meta.next, meta.sequence
-                self._told_ms, self._live = meta.told_ms, meta.live
-                self._counted = meta.counts
+        told = [value for key, value in zip(keys, values, strict=True) if value and key == UNIT_KEY]
+        if told:
+            meta = _meta_of(told[-1])
+            self._next, self._sequence = meta.next, meta.sequence
+            self._told_ms, self._live = meta.told_ms, meta.live
+            self._counted = meta.counts
         try:
-            self.engine.load([key for key, _ in rows], [value for _, value in rows])
+            self.engine.load(keys, values)
         except LayoutMismatchError as error:
             raise LayoutMismatchError(f"partition {self.partition}: {error}") from None
 

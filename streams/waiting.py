@@ -6,7 +6,7 @@ earlier than those before it.
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import NamedTuple, overload
 
@@ -130,6 +130,12 @@ class Waiting:
             self.front_ms[source] = int(piece.keys[-1])
         self._pieces[source].append(piece)
         self.count[source] += len(records)
+
+    def decode_again(self, decode: Callable[[int, Sequence[Record]], Decoded]) -> None:
+        """Decode what waits anew, as who is known to be whom has changed; the same records must be found events."""
+        for source, pieces in enumerate(self._pieces):
+            for piece in pieces:
+                piece.decoded = decode(source, piece.records)
 
     def next_run(self, behind: Sequence[int], limit: int, span_ms: int = FAR) -> Run | None:
         """Take what comes next by event time, at most about `limit` events; None if nothing may be taken.

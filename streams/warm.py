@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from schemas.timestamp import from_ms
 from scoring.engine import Engine, EngineSettings
 from scoring.features import N_FEATURES
 from scoring.gates import GateSettings, Standing
@@ -21,7 +22,9 @@ from scoring.quantiles import percentiles
 from scoring.rules import RuleSet
 from scoring.sides import Detail
 from streams.engine_settings import checked_rules, engine_settings
+from streams.hashing import hashes
 from streams.settings_sources import load
+from streams.stamps import stamps_ms
 
 __all__ = ["main", "warm", "warm_rows"]
 
@@ -35,6 +38,9 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     """
     settings = load().settings
     rules = checked_rules(settings)
+    said("what reads records")
+    hashes(["warm-up"])
+    stamps_ms([from_ms(_NOON)])
     warm_rows(engine_settings(settings, rules), rules, said)
     said("the learner")
     learner = OnlineNewton(half_life=5.0).start(N_FEATURES)
@@ -73,7 +79,7 @@ def main() -> None:
     """Warm up with a progress bar on standard error."""
     columns = (TextColumn("compiling {task.description}, once"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("…", total=4)
+        task = progress.add_task("…", total=5)
         first = True
 
         def said(what: str) -> None:

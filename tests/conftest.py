@@ -25,6 +25,9 @@ from streams.brokers.kafka_local import KafkaLocal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Brokers of tests live for a minute: Java does not make them fast first, which takes as long as all that they do.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 # The machine that runs the tests may be busy: how long an example takes says nothing about the code.
 # The same tree gives the same examples, so that a red run can be run again; `--hypothesis-profile=search` draws others.
 hypothesis.settings.register_profile("recompra", deadline=None, derandomize=True)
@@ -44,12 +47,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupSchedul
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Let no search for garbage look at the tests and what they import: they stay to the end, and are many."""
+    """Search for garbage seldom, and never among the tests and what they import: they stay to the end, and are many."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
 

@@ -168,7 +168,7 @@ class Useful:
     def _verdict(self, rule: Rule, row: int, data: Mapping[str, Any]) -> Verdict:
         engine, standing = self._engine, self._standing(row)
         side = engine.sides.find(row)
-        state = None if side is None else side.rules.get(_of_mark(rule, data).list_name)
+        state = None if side is None else side.state(_of_mark(rule, data).list_name)
         percentile = data["percentile"]
         return self._gates.judge(
             Asked(
@@ -212,10 +212,11 @@ def _left_live(side: Side | None, name: str, object_: str | None, since_ms: int)
         return False
     if object_ is not None:
         crossed = max(
-            (there[object_].crossed.get(name, 0) for there in side.open.values() if object_ in there), default=0
+            (there[object_].crossed.get(name, 0) for there in map(side.things, side.open) if object_ in there),
+            default=0,
         )
         return crossed > 0 and crossed % 2 == 0
-    state = side.rules.get(name)
+    state = side.state(name)
     return state is not None and state.crossings % 2 == 0 and any(each.ms > since_ms for each in state.lately[-1:])
 
 

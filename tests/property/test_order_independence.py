@@ -56,11 +56,10 @@ def told_alike(standing: Standing) -> Standing:
 def objects(engine: Engine) -> dict[tuple[str, str], object]:
     """What is known of the orders and products."""
     side = engine.sides.find(0)
-    there = {} if side is None else side.open
     return {
         (of, name): (thing.events, thing.promised, thing.bought)
-        for of, things in there.items()
-        for name, thing in things.items()
+        for of in (() if side is None else side.open)
+        for name, thing in side.things(of).items()
     }
 
 

@@ -19,6 +19,8 @@ from scoring.in_force import in_force
 from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules.book import ALWAYS
+from scoring.stored import EXAMPLE
+from scoring.transfer import Forward, Give
 from streams.commit import (
     CommitFailedError,
     CommitProtocol,
@@ -376,6 +378,47 @@ class _ForgottenAgain(RecordingUnit):
             super().take_deletions(records)
 
 
+class _UnderWayByTime(RecordingUnit):
+    """What is under way is judged by when it was received: what the other partition sends later, too."""
+
+    def take_transfers(self, records: Sequence[Record]) -> None:
+        with patch.object(Forgetting, "voids", _is_older):
+            super().take_transfers(records)
+
+
+def _is_older(forgetting: Forgetting, sent: Give | Forward) -> bool:
+    known = [each for name in (sent.origin, sent.to, *sent.via) if (each := forgetting._erased.find(name)) is not None]
+    if isinstance(sent, Forward):
+        return any(sent.timestamp <= erasure.at_ms for erasure in known)
+    return bool(known) and not any(each in forgetting._links.owner for each in (sent.origin, *sent.via))
+
+
+class _DecodedBefore(RecordingUnit):
+    """Who was one when a record was decoded is taken to be so when it is applied."""
+
+    def _forgot(self) -> None:
+        """Leave what waits as it is."""
+
+
+class _ExamplesLast(RecordingUnit):
+    """Examples are removed when nobody can be found any more whose they were."""
+
+    def take(self) -> Taken | None:
+        taken = super().take()
+        if taken is not None:
+            gone = [row for row in taken.rows if row[0][:1] == EXAMPLE and row[1] is None]
+            taken.rows[:] = [*(row for row in taken.rows[:-1] if row not in gone), *gone, taken.rows[-1]]
+        return taken
+
+
+class _OwnerTakenForClaim(RecordingUnit):
+    """To whom somebody belongs is not forgotten with them, where somebody else says that they are the same."""
+
+    def take_deletions(self, records: Sequence[Record]) -> None:
+        with patch.object(Forgetting, "_is_claimed", lambda forgetting, each, _: each in forgetting._links.owner):
+            super().take_deletions(records)
+
+
 MISTAKES: dict[str, Parts] = {
     "commit before flush": Parts(protocol=_CommitBeforeFlush),
     "rows flushed before the outbox": Parts(protocol=_RowsBeforeOutputs),
@@ -411,6 +454,10 @@ MISTAKES: dict[str, Parts] = {
     "what came before somebody was forgotten counts afterwards": Parts(unit=_BeforeCounts),
     "half of somebody is left by a crash": Parts(unit=_HalfForgotten),
     "a repeated request is done again": Parts(unit=_ForgottenAgain),
+    "what is under way to somebody forgotten is judged by its time": Parts(unit=_UnderWayByTime),
+    "what waits is not decoded again once somebody is forgotten": Parts(unit=_DecodedBefore),
+    "examples are removed after their customer": Parts(unit=_ExamplesLast),
+    "an owner is taken for somebody who was claimed": Parts(unit=_OwnerTakenForClaim),
     "a fenced owner goes on": Parts(protocol=_FencedGoesOn),
 }
 """By what is wrong; each was made in earnest somewhere, or could be."""

@@ -11,6 +11,18 @@ REGRESSIONS: tuple[tuple[int, bool, str], ...] = (
     (202, False, "Rows were written, their offsets not: nobody committed these until something else was read."),
     (171, False, "A customer's leaving, told before a crash, stood on the ledger as withheld after it."),
     (3184, True, "Who is signed in was marked as applied where a slice began before it was known, and not elsewhere."),
+    (1120, True, "Somebody was forgotten between decoding and applying: who said anew who they are was not linked."),
+    (1140, False, "What came for somebody forgotten was left by its time alone, though of another who joined since."),
+    (
+        1303,
+        True,
+        "Examples outlived a customer who was about to leave: their rows went after the one they are found by.",
+    ),
+    (
+        1572,
+        False,
+        "Somebody whose owner was claimed by another was forgotten alone, and the owner's history then left.",
+    ),
     (3299, True, "The simulation's own replay did not hear of rules that were told after a commit's last record."),
 )
 """Seed, whether with transactions, what was found."""

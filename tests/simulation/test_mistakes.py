@@ -22,7 +22,12 @@ RARE = {
     "later events overtake the history": 143,
     "what comes from another partition again counts again": 194,
     "a fenced owner goes on": 47,
+    "a lag left by a crash": 37,
     "half of somebody is left by a crash": 516,
+    "what is under way to somebody forgotten is judged by its time": 1140,
+    "what waits is not decoded again once somebody is forgotten": 1120,
+    "examples are removed after their customer": 1303,
+    "an owner is taken for somebody who was claimed": 1572,
 }
 """By mistake, a schedule that found it, where the first to do so came late: it is played first, then all in turn.
 

@@ -59,7 +59,7 @@ class Workload:
     aliases
         Whether some say that two customers are one.
     deletions
-        Whether some ask for a customer to be forgotten; never beside aliases.
+        Whether some ask for a customer to be forgotten.
     """
 
     def __init__(self, chance: Random, partitions: int, until_s: float, *, late: bool) -> None:
@@ -77,7 +77,7 @@ class Workload:
         self.batches = self._drawn(partitions)
         if self.aliases:
             self.batches += [self._alias(own) for _ in range(own.randint(1, 5))]
-        self.deletions = not self.aliases and own.random() < 0.4
+        self.deletions = own.random() < 0.4
         if self.deletions:
             self.batches += [self._deletion(own) for _ in range(own.randint(1, 4))]
         self.batches.sort(key=lambda sent: sent.at_s)

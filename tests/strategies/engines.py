@@ -216,12 +216,13 @@ def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) ->
     ]  # fmt: skip
 
 
+_FIRST = ("time_ms", "row", "rule", "object", "entered", "number", *JUDGED)
+_FIELDS = (*_FIRST, *(each.name for each in fields(Action) if each.name not in _FIRST))
+
+
 def _action_tuple(action: Action, keys: list[bytes], events: Sequence[Event]) -> tuple[Any, ...]:
-    values = {each.name: getattr(action, each.name) for each in fields(action)}
-    values["row"], values["event"] = keys[action.row], _cause(action.event, events)
-    first = ("time_ms", "row", "rule", "object", "entered", "number", *JUDGED)
-    rest = [name for name in values if name not in first]
-    return tuple(_plain(values[name]) for name in (*first, *rest))
+    own = {"row": keys[action.row], "event": _cause(action.event, events)}
+    return tuple(_plain(own[name] if name in own else getattr(action, name)) for name in _FIELDS)
 
 
 def _example_tuple(example: Example) -> tuple[Any, ...]:
@@ -231,6 +232,8 @@ def _example_tuple(example: Example) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int)):  # nearly all of them
+        return value
     if isinstance(value, Carried):
         return tuple(_plain(getattr(value, each.name)) for each in fields(value))
     if isinstance(value, Noted | CartItem):

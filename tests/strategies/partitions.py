@@ -104,4 +104,4 @@ def assert_bounded(unit: Unit) -> None:
             assert len(side.orders) <= settings.orders_remembered
             assert len(side.rules) <= len(RULES.rules)
             assert all(len(objects) <= engine.sides.objects_watched for objects in side.objects.values())
-            assert all(len(state.lately) <= 64 for state in side.rules.values())
+            assert all(len(state.lately) <= 64 for state in side.states().values())

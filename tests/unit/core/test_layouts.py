@@ -9,23 +9,24 @@ import pytest
 
 from scoring.layout_number import LAYOUT, LayoutMismatchError, number_of
 from scoring.older import Older, stamps
+from scoring.open_object import OpenObject
 from scoring.packed import DICTIONARY, packed, plain, unpacked
 from scoring.pending import _Waiting
 from scoring.profile import Layout, Profiles
-from scoring.side import Side
+from scoring.side import RuleState, Side
 from scoring.stored import Meta
 from streams.commit import Taken
 from streams.unit import Unit, _Meta
 from tests.layouts.life import HERE, begun, lived, options, sent, stored
 
 RELEASED = sorted(int(path.name.split(".")[0]) for path in HERE.glob("*.rows.gz"))
-SHAPES = {2: "6b1d89a326ebdea3"}
+SHAPES = {2: "10b3b64c32d998e2"}
 """By layout: what `shape` was of it."""
 
 
 def shape() -> str:
     """A digest of all that decides how state is stored: fields of rows, of records, and what compresses them."""
-    records = [msgspec.json.schema(kind) for kind in (Side, Meta, _Waiting, _Meta)]
+    records = [msgspec.json.schema(kind) for kind in (Side, RuleState, OpenObject, Meta, _Waiting, _Meta)]
     told = repr((Layout()._stored(), records)).encode() + DICTIONARY
     return blake2b(told, digest_size=8).hexdigest()
 

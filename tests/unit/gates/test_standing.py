@@ -70,4 +70,4 @@ def test_a_record_of_before_is_read() -> None:
     stored = msgspec.msgpack.encode([[-1, -1, -1], {}, [], 0, {"r": [3, True, 5, b"", [[1, 0, 2, 3, True]]]}, {}])
     side = msgspec.msgpack.decode(stored, type=Side)
     assert side.standing == Standing()
-    assert side.rules["r"].lately[0].shut == 0
+    assert side.states()["r"].lately[0].shut == 0

@@ -73,10 +73,10 @@ def test_what_the_decoder_fails_on_is_set_aside(monkeypatch: pytest.MonkeyPatch)
     """A record that the decoder itself fails on is refused alone."""
     true_block = Decoder._block
 
-    def block(self: Decoder, source: int, records: Any) -> Any:
+    def block(self: Decoder, records: Any) -> Any:
         if any(b'"bad"' in record.value for record in records):
             raise ZeroDivisionError("the decoder failed")
-        return true_block(self, source, records)
+        return true_block(self, records)
 
     monkeypatch.setattr(Decoder, "_block", block)
     unit = Unit(0, options())
