@@ -47,10 +47,14 @@ def from_ms(time_ms: int) -> str:
         If the year would not lie between 1 and 9999.
     """
     minutes, ms = divmod(time_ms, 60_000)
-    return f"{_minute(minutes)}{ms // 1000:02d}.{ms % 1000:03d}Z"
+    day, minute = divmod(minutes, 1440)
+    return f"{_day(day)}{_MINUTES[minute]}{ms // 1000:02d}.{ms % 1000:03d}Z"
 
 
 @lru_cache(maxsize=4096)
-def _minute(minutes: int) -> str:
-    """The text up to the seconds: many times in a row lie in few minutes."""
-    return (_NAIVE_EPOCH + timedelta(minutes=minutes)).isoformat()[:17]
+def _day(day: int) -> str:
+    """The text up to the hour: many times lie in few days."""
+    return (_NAIVE_EPOCH + timedelta(days=day)).isoformat()[:11]
+
+
+_MINUTES: Final = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
