@@ -9,6 +9,7 @@ Settings hold as for every command; all rules are in force unless `RECOMPRA_RULE
 """
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -25,6 +26,7 @@ from scoring.kinds import Kind
 from scoring.profile import DAY_MS, NEVER, stable_hash
 from scoring.sides import Detail
 from streams.engine_settings import checked_rules, engine_settings
+from streams.garbage import keep
 from streams.outbox import Outbox
 from streams.settings import Settings
 
@@ -163,6 +165,8 @@ def main() -> None:
     print(f"{options.customers:,} customers are made", file=sys.stderr, flush=True)
     engine = filled(options.customers, settings)
     print("a day passes", file=sys.stderr, flush=True)
+    keep()
+    gc.disable()  # a worker looks for garbage by the clock
     ticks = day_of_ticks(engine)
     found = figures(ticks)
     layout = engine.profiles

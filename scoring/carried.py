@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from scoring.gates.standing import Standing
 from scoring.kernel import Points
@@ -111,8 +112,7 @@ def recalled(stored: bytes) -> Noted:
     return _decode(stored) if stored else NOTHING_NOTED
 
 
-@dataclass(slots=True)
-class Carried:
+class Carried(msgspec.Struct, gc=False):
     """What one action carries; what its rule does not ask for, or nobody knows, is empty.
 
     Attributes
@@ -163,6 +163,12 @@ class Carrying:
     def __init__(self, rules: RuleSet) -> None:
         self._place = {column: place for place, column in enumerate(rules.columns)}
         self._words = {rule.name: frozenset(rule.carries) for rule in rules.rules}
+        steps = zip(STEPS, CARRIED_COLUMNS[Carry.STEPS], strict=True)
+        known = [(self._place[column], kind) for kind, column in steps if column in self._place]
+        contacts = CARRIED_COLUMNS[Carry.CONTACTS]
+        self._contact_places = np.array([self._place[column] for column in contacts if column in self._place], np.intp)
+        self._step_places = np.array([place for place, _ in known], np.intp)
+        self._steps = [(-kind, kind.name.lower()) for _, kind in known]
 
     def note(self, rule: Rule, cart: Sequence[CartItem], standing: Standing, purchases: Purchases) -> Noted:
         """What the customer's side record has of it at the moment."""
@@ -211,7 +217,7 @@ class Carrying:
 
     def _read(self, rule: Rule, points: Points, i: int, found: Carried, balances: Balances) -> None:
         """Fill in what is read off the columns of the point."""
-        words, columns, place = self._words[rule.name], points.columns[i].tolist(), self._place
+        words, columns, place = self._words[rule.name], points.columns[i], self._place
         now_ms = int(points.time_ms[i])
 
         def read(column: Column) -> float:
@@ -231,13 +237,25 @@ class Carrying:
             rank = tier_rank(read(rule.ranked_by), rule.marks, among)
             found.figures = [*found.figures, (Carry.TIER_RANK.value, _known(rank))]
         if Carry.STEPS in words:
-            found.steps = _steps(when)
+            found.steps = self._steps_at(columns, now_ms)
         if Carry.CONTACTS in words:
-            found.contacts = _contacts(when)
+            found.contacts = self._contacts_at(columns, now_ms)
         if Carry.OPINIONS in words:
             found.opinions = _opinions(read, when)
         if Carry.EXPECTED in words:
             found.expected_ms, found.usual_gap_days = _expected(read, when)
+
+    def _steps_at(self, columns: NDArray[np.float64], now_ms: int) -> list[Timed]:
+        """The last steps on the site, of two at one time the one whose kind has the higher number first."""
+        ago = columns[self._step_places].tolist()
+        done = sorted((int(ms), *step) for ms, step in zip(ago, self._steps, strict=True) if ms == ms)
+        return [Timed(name, now_ms - ms) for ms, _, name in done[:MOST]]
+
+    def _contacts_at(self, columns: NDArray[np.float64], now_ms: int) -> Contacts:
+        *delivered, opened, clicked = [
+            None if ago != ago else now_ms - int(ago) for ago in columns[self._contact_places].tolist()
+        ]
+        return Contacts(tuple([ms for ms in delivered if ms is not None]), opened, clicked)
 
 
 def _expected(read: Read, when: When) -> tuple[int | None, float | None]:
@@ -288,17 +306,6 @@ def _cheaper(viewed: list[int], names: Mapping[int, str], shop: ShopSnapshot) ->
 def _seen(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: ShopSnapshot | None) -> list[Seen]:
     found = [(names[number], at) for number, at in zip(viewed, ms, strict=False) if number in names]
     return [Seen(product, at, None if shop is None else shop.category(product)) for product, at in found]
-
-
-def _steps(when: When) -> list[Timed]:
-    times = ((kind, when(column)) for kind, column in zip(STEPS, CARRIED_COLUMNS[Carry.STEPS], strict=True))
-    done = sorted(((ms, kind) for kind, ms in times if ms is not None), reverse=True)
-    return [Timed(kind.name.lower(), ms) for ms, kind in done[:MOST]]
-
-
-def _contacts(when: When) -> Contacts:
-    *delivered, opened, clicked = map(when, CARRIED_COLUMNS[Carry.CONTACTS])
-    return Contacts(tuple(ms for ms in delivered if ms is not None), opened, clicked)
 
 
 def _opinions(read: Read, when: When) -> list[Opinion]:

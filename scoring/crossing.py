@@ -1,17 +1,17 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Mapping, Sequence
-from operator import sub
 from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.carried import NOTHING_NOTED, Carrying, Noted, recalled, remembered
 from scoring.compiled import compiled
 from scoring.features import GROUPS
 from scoring.gates import GATES, STORED, Asked, Gates, Verdict
-from scoring.gates.best import NOTHING_KNOWN, Answers, Deeds, Habits
+from scoring.gates.best import Answers, Deeds, Habits
 from scoring.gates.channel import Channel, Purpose
 from scoring.gates.holdout import GLOBAL, RULE
 from scoring.gates.standing import Standing
@@ -27,7 +27,6 @@ from scoring.sides import Sides
 from scoring.tiers import Balances
 from scoring.traits import fits
 from scoring.trials import ALL
-from scoring.types import One
 
 __all__ = ["Crossing", "Crossings"]
 
@@ -63,23 +62,30 @@ def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, 
 class _Moment(NamedTuple):
     """What a crossing's point has, as numbers of Python's: numpy's, one by one, take many times as long.
 
-    `source` and `offset` are those of the causing event, -1 for a tick.
+    `source` and `offset` are those of the causing event, -1 for a tick; `place` is that of its score, `contributions`
+    are those of the groups of features as they are stored.
     """
 
     row: int
     time_ms: int
-    event: int
     at: int
     age_ms: int
-    cause: int
+    automated: bool
     source: int
     offset: int
+    place: int
     score: float
     percentile: float
-    band: int
-    previous: float
-    groups: tuple[float, ...]
-    who: One
+    contributions: bytes
+
+
+class _List(NamedTuple):
+    """A list that customers or their objects can be in, and what all its actions have in common."""
+
+    rule: Rule
+    name: str
+    action_class: str
+    object: str | None
 
 
 class _Reach(NamedTuple):
@@ -113,14 +119,22 @@ def _moments(
     source, offset = np.full(len(at), -1), np.full(len(at), -1)
     caused = event >= 0
     source[caused], offset[caused] = events.source[event[caused]], events.offset[event[caused]]
-    age_ms = points.received_ms[at] - points.time_ms[at]
     columns = (
-        points.row[at], points.time_ms[at], event, points.at[at], age_ms, points.cause[at], source, offset,
-        scores.score[of], scores.percentile[of], scores.band[of], scores.previous[of],
+        points.row[at], points.time_ms[at], points.at[at], points.received_ms[at] - points.time_ms[at],
+        (points.cause[at] & AUTOMATED) > 0, source, offset, of, scores.score[of], scores.percentile[of],
     )  # fmt: skip
-    groups = map(tuple, scores.groups[of].tolist())
-    told = zip(*(column.tolist() for column in columns), groups, scores.who.some(of), strict=True)
-    return list(map(_Moment._make, told))
+    contributions = map(_CONTRIBUTIONS.pack, *scores.groups[of].T.tolist())
+    return list(map(_Moment._make, zip(*(column.tolist() for column in columns), contributions, strict=True)))
+
+
+def _changes(groups: NDArray[np.float64], before: Sequence[bytes]) -> list[tuple[float, ...] | None]:
+    """By how much each of (n, G) contributions changed since the crossing before, None where it is not known of."""
+    known = [i for i, stored in enumerate(before) if len(stored) == _CONTRIBUTIONS.size]
+    then = np.frombuffer(b"".join([before[i] for i in known]), "<f4").reshape(len(known), len(GROUPS))
+    changes: list[tuple[float, ...] | None] = [None] * len(before)
+    for i, told in zip(known, (groups[known] - then).tolist(), strict=True):
+        changes[i] = tuple(told)
+    return changes
 
 
 class Crossings:
@@ -142,7 +156,7 @@ class Crossings:
         self._habits = Habits(gates.settings)
         lists = [(r, each) for r, rule in enumerate(rules.rules) for each in rule.of_marks]
         numbered = sorted(zip(lists, slots, strict=True), key=lambda one: -one[0][1].priority)
-        self._rule_of = {(r, each.mark): each for r, each in lists}
+        self._list_of = {(r, each.mark): _list(each) for r, each in lists}
         self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
         self._program = rules.program_of([each for _, each, _ in self._of_customer])
@@ -243,84 +257,60 @@ class Crossings:
         """
         knowing = _Knowing(points, scores, sides, products, customers, price, shop, balances, merging)
         moments = _moments(found, points, events, scores, place)
-        reach = _Reach({}, [], Deeds([], [], []))
-        actions = [self._action(*each, knowing, reach) for each in zip(found, moments, strict=True)]
+        reach, before = _Reach({}, [], Deeds([], [], [])), list[bytes]()
+        actions = [self._action(*each, knowing, reach, before) for each in zip(found, moments, strict=True)]
         bests = self._habits.bests(reach.deeds, reach.answers, points.visited[list(reach.points)])
-        for crossing, action in zip(found, actions, strict=True):
-            action.best = bests[reach.points[crossing.point]]
+        changes = _changes(scores.groups[[moment.place for moment in moments]], before)
+        for crossing, action, change in zip(found, actions, changes, strict=True):
+            action.best, action.changes = bests[reach.points[crossing.point]], change
         return actions
 
-    def _action(self, crossing: Crossing, moment: "_Moment", knowing: "_Knowing", reach: "_Reach") -> Action:
-        rule, sides, scores = self._rule_of[crossing.rule, crossing.mark], knowing.sides, knowing.scores
-        row, time_ms = moment.row, moment.time_ms
+    def _action(
+        self, crossing: Crossing, moment: _Moment, knowing: _Knowing, reach: _Reach, before: list[bytes]
+    ) -> Action:
+        """One action, but for what `actions` works out for all at once, which `reach` and `before` are for."""
+        rule, name, action_class, object_of_list = self._list_of[crossing.rule, crossing.mark]
+        sides, row, time_ms = knowing.sides, moment.row, moment.time_ms
         side, standing = sides.touch(row), sides.standing_at(row, moment.at)
-        state = side.state(rule.list_name)
+        state = side.state(name)
         if state is None:
-            state = side.rules[rule.list_name] = RuleState()
+            state = side.rules[name] = RuleState()
         cause = time_ms, moment.source, moment.offset
         if knowing.merging is not None:
             cause = time_ms, _MERGING - knowing.merging[0], knowing.merging[1]
-        before = _told_before(state, cause, crossing)
-        at = reach.points.get(crossing.point)
-        if at is None:
-            at = reach.points[crossing.point] = len(reach.answers)
+        if crossing.point not in reach.points:
+            reach.points[crossing.point] = len(reach.answers)
             reach.answers.append(self._habits.answers(standing))
             reach.deeds.add(standing)
-        asked = Asked(
-            rule=rule,
-            customer=knowing.customers[row],
-            time_ms=time_ms,
-            age_ms=moment.age_ms,
-            sent_ms=state.sent_ms,
-            automated=bool(moment.cause & AUTOMATED),
-            warming_up=scores.warming_up,
-            score=moment.score,
-            percentile=moment.percentile,
-            best=reach.answers[at].channels,
-            price=knowing.price,
-            merged=knowing.merging is not None,
-        )
-        verdict = self._verdict(before, crossing, asked, side, state)
-        if before is None:
+        told = _told_before(state, cause, crossing)
+        verdict = self._verdict(told, rule, crossing, moment, knowing, reach, side, state)
+        if told is None:
             noted = self._note(rule, crossing, sides, row, moment.at, standing)
-            number = self._number(rule, crossing, cause, side, verdict, noted)
+            number = _number(rule, crossing, cause, state, verdict, noted)
         else:
-            number, noted = before.number, recalled(before.noted)
-        groups, changes = moment.groups, None
-        if len(state.contributions) == _CONTRIBUTIONS.size:
-            changes = tuple(map(sub, groups, _CONTRIBUTIONS.unpack(state.contributions)))
-        state.contributions = _CONTRIBUTIONS.pack(*groups)
-        self._remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
-        if before is None and crossing.entered:
+            number, noted = told.number, recalled(told.noted)
+        before.append(state.contributions)
+        state.contributions = moment.contributions
+        _remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
+        if told is None and crossing.entered:
             _use(rule, verdict, time_ms, standing, sides)
+        language, expires_ms = standing.language, rule.expires_after_ms
         return Action(
+            scores=knowing.scores,
+            place=moment.place,
             rule=rule.name,
             rule_version=rule.version,
-            action_class=rule.action_class.value,
-            row=row,
-            time_ms=time_ms,
-            event=moment.event,
+            action_class=action_class,
+            audience=rule.audience,
             entered=crossing.entered,
             number=number,
-            object=crossing.object if rule.mark is None else f"{rule.mark:g}",
-            score=moment.score,
-            percentile=moment.percentile,
-            band=moment.band,
-            previous=moment.previous,
-            groups=groups,
-            changes=changes,
+            object=object_of_list or crossing.object,
             carried=self._carrying.carried(
                 rule, crossing, noted, knowing.points, knowing.products, knowing.shop, knowing.balances
             ),
-            model_version=scores.model_version,
-            shop_version=scores.shop_version,
-            warming_up=scores.warming_up,
-            expires_ms=None if rule.expires_after_ms is None else time_ms + rule.expires_after_ms,
-            audience=rule.audience,
+            expires_ms=None if expires_ms is None else time_ms + expires_ms,
             withheld=verdict.withheld,
-            best=NOTHING_KNOWN,
-            who=moment.who,
-            language=None if standing.language is None else (standing.language[2], standing.language[1]),
+            language=None if language is None else (language[2], language[1]),
             channel=None if verdict.channel is None else _CHANNEL_NAMES[verdict.channel],
             coupon=verdict.coupon,
             not_before_ms=verdict.not_before_ms,
@@ -335,71 +325,88 @@ class Crossings:
         return self._carrying.note(rule, cart, standing, self._purchases.get(crossing.point, []))
 
     def _verdict(
-        self, before: Crossed | None, crossing: Crossing, asked: Asked, side: Side, state: RuleState
+        self,
+        before: Crossed | None,
+        rule: Rule,
+        crossing: Crossing,
+        moment: _Moment,
+        knowing: _Knowing,
+        reach: _Reach,
+        side: Side,
+        state: RuleState,
     ) -> Verdict:
         """What the gates say, or said before a crash: since then the customer's record has run ahead of the profile."""
         if before is not None:
-            return self._told(before, asked)
-        if crossing.entered:
-            return self._gates.judge(asked, side.standing)
-        if crossing.object is None:
-            was_sent = state.entry_sent
-        else:
-            was_sent = side.objects.get(asked.rule.name, {}).get(crossing.object, False)
-        return self._gates.left(was_sent)
+            return self._told(before, rule, knowing.customers[moment.row])
+        if not crossing.entered:
+            if crossing.object is None:
+                return self._gates.left(state.entry_sent)
+            return self._gates.left(side.objects.get(rule.name, {}).get(crossing.object, False))
+        asked = Asked(
+            rule,
+            knowing.customers[moment.row],
+            moment.time_ms,
+            moment.age_ms,
+            state.sent_ms,
+            moment.automated,
+            knowing.scores.warming_up,
+            moment.score,
+            moment.percentile,
+            reach.answers[reach.points[crossing.point]].channels,
+            knowing.price,
+            knowing.merging is not None,
+        )
+        return self._gates.judge(asked, side.standing)
 
-    def _told(self, before: Crossed, asked: Asked) -> Verdict:
+    def _told(self, before: Crossed, rule: Rule, customer: bytes) -> Verdict:
         """The verdict that was remembered."""
         withheld = tuple(code for code in GATES if before.shut & _BITS[code])
         channel = None if before.channel < 0 else Channel(before.channel)
-        control = self._gates.drawn(asked) if withheld == ("holdout",) else None
+        control = self._gates.drawn(rule, customer) if withheld == ("holdout",) else None
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
 
-    @staticmethod
-    def _number(
-        rule: Rule, crossing: Crossing, cause: tuple[int, int, int], side: Side, verdict: Verdict, noted: Noted
-    ) -> int:
-        """Number a crossing that is new, and remember it with its verdict and what it carries."""
-        state = side.state(rule.list_name) or RuleState()
-        if crossing.object is None:
-            number = state.crossings = state.crossings + 1
-        else:
-            number = _number_of_object(rule.name, crossing)
-        told = Crossed(
-            *cause,
-            number,
-            not verdict.withheld,
-            sum(map(_BITS.__getitem__, verdict.withheld)),
-            -1 if verdict.channel is None else int(verdict.channel),
-            verdict.coupon,
-            verdict.not_before_ms or 0,
-            crossing.object or "",
-            # Of an object nothing is asked again after a crash.
-            remembered(noted) if crossing.object is None else b"",
-        )
-        state.lately = (*state.lately, told)[-_REMEMBERED:]
-        return number
 
-    @staticmethod
-    def _remember(
-        rule: Rule,
-        crossing: Crossing,
-        side: Side,
-        state: RuleState,
-        time_ms: int,
-        verdict: Verdict,
-        watched: int,
-    ) -> None:
-        sent = not verdict.withheld
-        if crossing.object is not None:
-            if crossing.entered:
-                side.enter(rule.name, crossing.object, sent, watched)
-            else:
-                side.leave(rule.name, crossing.object)
+def _list(rule: Rule) -> _List:
+    return _List(rule, rule.list_name, rule.action_class.value, None if rule.mark is None else f"{rule.mark:g}")
+
+
+def _number(
+    rule: Rule, crossing: Crossing, cause: tuple[int, int, int], state: RuleState, verdict: Verdict, noted: Noted
+) -> int:
+    """Number a crossing that is new, and remember it with its verdict and what it carries."""
+    if crossing.object is None:
+        number = state.crossings = state.crossings + 1
+    else:
+        number = _number_of_object(rule.name, crossing)
+    told = Crossed(
+        *cause,
+        number,
+        not verdict.withheld,
+        sum(map(_BITS.__getitem__, verdict.withheld)),
+        -1 if verdict.channel is None else int(verdict.channel),
+        verdict.coupon,
+        verdict.not_before_ms or 0,
+        crossing.object or "",
+        # Of an object nothing is asked again after a crash.
+        remembered(noted) if crossing.object is None else b"",
+    )
+    state.lately = (*state.lately, told)[-_REMEMBERED:]
+    return number
+
+
+def _remember(
+    rule: Rule, crossing: Crossing, side: Side, state: RuleState, time_ms: int, verdict: Verdict, watched: int
+) -> None:
+    sent = not verdict.withheld
+    if crossing.object is not None:
+        if crossing.entered:
+            side.enter(rule.name, crossing.object, sent, watched)
         else:
-            state.entry_sent = crossing.entered and sent
-        if crossing.entered and _as_if_sent(verdict):
-            state.sent_ms = max(state.sent_ms, time_ms)  # what is told again may be older than what was brought
+            side.leave(rule.name, crossing.object)
+    else:
+        state.entry_sent = crossing.entered and sent
+    if crossing.entered and _as_if_sent(verdict):
+        state.sent_ms = max(state.sent_ms, time_ms)  # what is told again may be older than what was brought
 
 
 def _number_of_object(rule: str, crossing: Crossing) -> int:

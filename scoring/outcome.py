@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from scoring.carried import Carried
-from scoring.gates.best import Best
+from scoring.gates.best import NOTHING_KNOWN, Best
 from scoring.model import Example
 from scoring.transfer import Transfer
-from scoring.types import One, Who
+from scoring.types import Who
 
 __all__ = ["Action", "Content", "Outcome", "PassedOn", "Scores"]
 
@@ -38,43 +39,63 @@ class Scores:
     shop_version: int
 
 
-@dataclass(slots=True)
-class Action:
+class Action(Struct, gc=False):
     """One crossing of a rule, and the codes of the gates that withheld it (none: it is published).
 
-    `who` is of this one customer. `language` comes with how sure it is; `control` is that of the holdout which alone
-    withheld it.
+    Its score is element `place` of `scores`, with which it moves on. `language` comes with how sure it is; `control` is
+    that of the holdout which alone withheld it; `changes` has by group of features how much its part of the log-odds
+    changed since the last crossing, None before the second.
     """
 
+    scores: Scores
+    place: int
     rule: str
     rule_version: int
     action_class: str
-    row: int
-    time_ms: int
-    event: int
+    audience: bool
     entered: bool
     number: int
     object: str | None
-    score: float
-    percentile: float
-    band: int
-    previous: float
-    groups: tuple[float, ...]
-    changes: tuple[float, ...] | None
     carried: Carried
-    model_version: int
-    warming_up: bool
-    shop_version: int
     expires_ms: int | None
-    audience: bool
-    best: Best
-    who: One
     withheld: tuple[str, ...] = ()
     language: tuple[str, float] | None = None
     channel: str | None = None
     coupon: bool = False
     not_before_ms: int | None = None
     control: str | None = None
+    changes: tuple[float, ...] | None = None
+    best: Best = NOTHING_KNOWN
+
+    @property
+    def row(self) -> int:
+        """Row of the customer."""
+        return int(self.scores.row[self.place])
+
+    @property
+    def time_ms(self) -> int:
+        """When it was."""
+        return int(self.scores.time_ms[self.place])
+
+    @property
+    def event(self) -> int:
+        """Index of the causing event in the run, -1 for a tick."""
+        return int(self.scores.event[self.place])
+
+    @property
+    def score(self) -> float:
+        """The score at that moment."""
+        return float(self.scores.score[self.place])
+
+    @property
+    def percentile(self) -> float:
+        """Its percentile, NaN while unknown."""
+        return float(self.scores.percentile[self.place])
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether the model was."""
+        return self.scores.warming_up
 
 
 class PassedOn(NamedTuple):
@@ -122,8 +143,6 @@ class Outcome:
         """Add what a later part of the run led to, which begins at event `shift`."""
         for scores in later.scores:
             scores.event[scores.event >= 0] += shift
-        for action in later.actions:
-            action.event += shift if action.event >= 0 else 0
         self.scores += later.scores
         self.actions += later.actions
         self.examples += later.examples

@@ -129,21 +129,6 @@ def bought(p: Any, category: Any, ms: int) -> None:
 
 
 @compiled
-def _counts_in(p: Any, k: int, category: Any, now: int) -> bool:
-    """Whether entry `k` is a view in a category within a day that no order of it, or of no category, came after."""
-    if p.seen_category[k] != category or p.seen_product[k] == _BOUGHT or p.seen_ms[k] <= now - DAY_MS:
-        return False
-    for i in range(p.seen_n):
-        if (
-            p.seen_product[i] == _BOUGHT
-            and p.seen_ms[i] >= p.seen_ms[k]
-            and (p.seen_category[i] == category or p.seen_category[i] == 0)
-        ):
-            return False
-    return True
-
-
-@compiled
 def favourite_product(p: Any) -> tuple[int, int]:
     """The most views of one product since the last order, and its place; -1 for none, of several the newest."""
     last_order = p.last_kind[_COMPLETED]
@@ -177,13 +162,17 @@ def favourite_category(p: Any, now: int) -> tuple[int, int, int]:
     longest = 0
     place = -1
     for i in range(p.seen_n):
+        if p.seen_ms[i] <= now - DAY_MS or _ends(p, i, 0):
+            break
         category = p.seen_category[i]
-        if category == 0 or not _counts_in(p, i, category, now):
+        if category == 0 or _is_newer(p, i, category):
             continue
         views = 0
         spent = 0
         for k in range(i, p.seen_n):
-            if _counts_in(p, k, category, now):
+            if p.seen_ms[k] <= now - DAY_MS or _ends(p, k, category):
+                break
+            if p.seen_category[k] == category:
                 views += 1
                 lasted = p.seen_ms[k - 1] - p.seen_ms[k] if k > 0 else 0
                 spent += lasted if lasted <= _VISIT_MS else 0
@@ -195,12 +184,29 @@ def favourite_category(p: Any, now: int) -> tuple[int, int, int]:
 
 
 @compiled
+def _ends(p: Any, k: int, category: Any) -> bool:
+    """Whether entry `k` is an order that ends the interest in a category; of one moment orders come first."""
+    return bool(p.seen_product[k] == _BOUGHT and (p.seen_category[k] == category or p.seen_category[k] == 0))
+
+
+@compiled
+def _is_newer(p: Any, i: int, category: Any) -> bool:
+    """Whether there is a view or an order of a category that is newer than entry `i`."""
+    newer = False
+    for k in range(i):
+        newer = newer or p.seen_category[k] == category
+    return bool(newer)
+
+
+@compiled
 def within(p: Any, now: int, category: Any, found: Any) -> None:
     """Write the products last seen in a category within a day and since an order ended it, newest first, 0 for none."""
     n = 0
     for i in range(p.seen_n):
+        if category == 0 or n == found.shape[0] or p.seen_ms[i] <= now - DAY_MS or _ends(p, i, category):
+            break
         product = p.seen_product[i]
-        if category == 0 or n == found.shape[0] or product == 0 or not _counts_in(p, i, category, now):
+        if p.seen_category[i] != category or product == 0:
             continue
         new = True
         for k in range(n):

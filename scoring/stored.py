@@ -127,6 +127,7 @@ class Stored:
         self._removed: list[bytes] = []
         self._older = Older(profiles.layout)
         self._packed: dict[int, tuple[bytes, bytes]] = {}
+        self._packed_sides: dict[int, tuple[bytes, bytes]] = {}
         self.rows: set[int] = set()
         self.products: list[int] = []
         self.gone: list[bytes] = []
@@ -135,11 +136,12 @@ class Stored:
         """Let a profile row not be written."""
         self.rows.discard(row)
         self._packed.pop(row, None)
+        self._packed_sides.pop(row, None)
 
     def pack(self) -> None:
         """Copy the rows that changed, and the side records, so that `changes` has less to do at once."""
-        self._sides.pack()
         keys, rows = self._profiles.keys, list(self.rows)
+        self._packed_sides.update((row, (SIDE + keys[row], value)) for row, value in self._sides.changes())
         pairs = zip([PROFILE + keys[row] for row in rows], self._profiles.stored(np.array(rows, np.int64)), strict=True)
         self._packed.update(zip(rows, pairs, strict=True))
         self.rows.clear()
@@ -172,10 +174,12 @@ class Stored:
         examples = [(_example_key(made_ms, keys[row]), value) for row, made_ms, value in self._pending.changes()]
         out += [(key, None) for key, value in examples if value is None]
         out += [(key, None) for key in self._removed]
-        out += [(SIDE + keys[row], value) for row, value in self._sides.changes()]
+        out += self._packed_sides.values()
         out += [(key, value) for key, value in examples if value is not None]
         out += [(_product_key(number), _product(self._names[number])) for number in self.products]
-        out += [self._packed[row] for row in sorted(self._packed)]
+        numbers = np.fromiter(self._packed, np.int64, len(self._packed))
+        numbers.sort()
+        out += [self._packed[row] for row in numbers.tolist()]
         for customer in self.gone:
             out += [(SIDE + customer, None), (PROFILE + customer, None)]
         out += [(LINK + former, value) for former, value in self._links.changes()]
@@ -184,6 +188,7 @@ class Stored:
         self.gone.clear()
         self._removed.clear()
         self._packed.clear()
+        self._packed_sides.clear()
         return out
 
     def copy(self, meta: Meta) -> Copied | None:
@@ -191,7 +196,7 @@ class Stored:
 
         One copy of the rows' array, and of dicts whose values cannot change: about 0.6 µs a customer.
         """
-        if self.rows or self._packed or self.products or self.gone or self._removed:
+        if self.rows or self._packed or self._packed_sides or self.products or self.gone or self._removed:
             return None
         if self._links.fresh or self._sides.waiting or self._pending.waiting or self._erased.fresh:
             return None

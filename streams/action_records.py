@@ -4,26 +4,26 @@ A dict an action, encoded by itself, takes three times as long.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 from urllib.parse import quote
 
-import numpy as np
 import orjson
 
 from schemas.timestamp import from_ms
-from scoring.gates.channel import Channel
-from scoring.outcome import Action
-from scoring.types import Who
+from scoring.gates.channel import CHANNELS, Channel
+from scoring.outcome import Action, Scores
 from streams.cloud_event import DIGITS, cloud_event, name_of
-from streams.customer_data import customers_of
 from streams.details import details_of
 from streams.reasons import reasons_of
+from streams.score_texts import ScoreTexts
 
 __all__ = ["ActionRecord", "ActionRecords"]
 
 _HELD = orjson.Fragment(b"%b")
-_NUMBERS = 14
-_CHANNELS = {channel: b'"%b"' % channel.name.lower().encode() for channel in Channel}
+_CHANNELS = {channel: orjson.dumps(channel.name.lower()) for channel in Channel}
+_CHANNEL_NAMES = {None: b"null"} | {name: orjson.dumps(name) for name in CHANNELS}
+_TRUTH = b"false", b"true"
 
 
 class ActionRecord(NamedTuple):
@@ -36,14 +36,19 @@ class ActionRecord(NamedTuple):
     stamp: str
 
 
-class _Kind(NamedTuple):
-    """What actions have in common that are written into one template."""
+class _Point(NamedTuple):
+    """What the actions at one point have in common: the customer as part of an id, and texts in JSON."""
 
-    rule: str
-    version: int
-    action_class: str
-    entered: bool
-    withheld: tuple[str, ...]
+    name: str
+    stamp: bytes
+    band: bytes
+    trigger: bytes
+
+
+_Kind = tuple[str, int, str, bool, tuple[str, ...]]
+"""What actions have in common that are written into one template: rule, its version and class, whether it was entered,
+and what withheld them.
+"""
 
 
 class ActionRecords:
@@ -55,8 +60,6 @@ class ActionRecords:
         The horizon of the scores.
     bands
         Names of the bands, lowest first.
-    customers
-        Ids by row.
     replay
         Whether the input was lived through before.
     since_ms
@@ -68,75 +71,90 @@ class ActionRecords:
         self,
         horizon_days: float,
         bands: Sequence[str],
-        customers: Sequence[bytes],
         replay: bool,
         since_ms: Mapping[int, int],
     ) -> None:
         self._bands = [orjson.dumps(band) for band in bands]
-        self._customers = customers
         self._since_ms = since_ms
         self._templates = _Templates(horizon_days, replay)
 
-    def __call__(self, actions: Sequence[Action], message: Callable[[int], str | None]) -> list[ActionRecord]:
-        """The record of each action, in order; `message` gives the message id of an event. About 10 µs each."""
-        if not actions:
-            return []
-        numbers = orjson.dumps([number for action in actions for number in _numbers(action)])[1:-1].split(b",")
-        told = zip(actions, reasons_of(actions), _customers(actions), strict=True)
-        return [
-            self._written(action, message, reasons, who, numbers[_NUMBERS * i : _NUMBERS * (i + 1)])
-            for i, (action, reasons, who) in enumerate(told)
-        ]
+    def __call__(
+        self,
+        actions: Sequence[Action],
+        texts_of: Callable[[Scores], ScoreTexts],
+        message: Callable[[int], str | None],
+    ) -> list[ActionRecord]:
+        """The record of each action, in order; `message` gives the message id of an event. About 10 µs each.
+
+        `texts_of` gives what is told of the scores that the actions are of.
+        """
+        records: list[ActionRecord] = []
+        for _, some in groupby(actions, lambda action: id(action.scores)):
+            together = list(some)
+            records += self._of(together, texts_of(together[0].scores), message)
+        return records
+
+    def _of(self, actions: list[Action], texts: ScoreTexts, message: Callable[[int], str | None]) -> list[ActionRecord]:
+        """The records of actions whose scores came together."""
+        places = [action.place for action in actions]
+        reasons = reasons_of(
+            texts.groups[places], [texts.intercepts[k] for k in places], [action.changes for action in actions]
+        )
+        sure = orjson.dumps([number for action in actions for number in _confidences(action)])[1:-1].split(b",")
+        shop = orjson.dumps(actions[0].scores.shop_version)
+        points: dict[int, _Point] = {}
+        told = []
+        for i, (action, reason) in enumerate(zip(actions, reasons, strict=True)):
+            point = points.get(action.place)
+            if point is None:
+                point = points[action.place] = self._point(action, texts, message)
+            told.append(self._written(action, point, texts, reason, sure[4 * i : 4 * i + 4], shop))
+        return told
+
+    def _point(self, action: Action, texts: ScoreTexts, message: Callable[[int], str | None]) -> _Point:
+        key, event = texts.keys[action.place], action.event
+        return _Point(
+            name_of(key, self._since_ms.get(action.row)),
+            b'"%b"' % texts.stamps[action.place],
+            self._bands[int(action.scores.band[action.place])],
+            _text(message(event) if event >= 0 else None),
+        )
 
     def _written(
-        self, action: Action, message: Callable[[int], str | None], reasons: bytes, who: bytes, numbers: list[bytes]
+        self, action: Action, point: _Point, texts: ScoreTexts, reasons: bytes, sure: list[bytes], shop: bytes
     ) -> ActionRecord:
-        key, stamp = self._customers[action.row], from_ms(action.time_ms)
-        customer, at = orjson.dumps(key.decode()), b'"%b"' % stamp.encode()
-        name = f"{action.rule}/{action.number}/{name_of(key, self._since_ms.get(action.row))}"
+        place, best, language, carried = action.place, action.best, action.language, action.carried
+        name = f"{action.rule}/{action.number}/{point.name}"
         if action.object is not None:
             name += f"/{quote(action.object, safe='')}"
-        (score, percentile, previous, model, warming_up, number, language_sure, hour, hour_sure, weekday, weekday_sure,
-         channel_sure, coupon, shop) = numbers  # fmt: skip
-        kind = _Kind(action.rule, action.rule_version, action.action_class, action.entered, action.withheld)
-        carried = action.carried
+        language_sure, hour_sure, weekday_sure, channel_sure = sure
+        customer, stamp = texts.customers[place], point.stamp
+        kind = (action.rule, action.rule_version, action.action_class, action.entered, action.withheld)
         value = self._templates[kind] % (
-            name.encode(), customer, at, customer, score, percentile, self._bands[action.band], previous, model, at,
-            warming_up, reasons, number, _text(action.object),
-            _text(message(action.event) if action.event >= 0 else None),
-            orjson.dumps(carried.products), _text(carried.category), orjson.dumps(details_of(action)),
-            _text(action.language and action.language[0]), language_sure, hour, hour_sure, weekday, weekday_sure,
-            _CHANNELS[action.best.channel], channel_sure, _text(action.channel), coupon, _text(action.control),
-            _time(action.not_before_ms), _time(action.expires_ms), shop, who,
+            name.encode(), customer, stamp, customer, texts.score[place], texts.percentile[place], point.band,
+            texts.previous[place], texts.model_version, stamp, texts.warming_up, reasons, b"%d" % action.number,
+            _text(action.object), point.trigger, orjson.dumps(carried.products), _text(carried.category),
+            orjson.dumps(details_of(action)), _text(language and language[0]), language_sure, _count(best.hour),
+            hour_sure, _count(best.weekday), weekday_sure, _CHANNELS[best.channel], channel_sure,
+            _CHANNEL_NAMES[action.channel], _TRUTH[action.coupon], _text(action.control), _time(action.not_before_ms),
+            _time(action.expires_ms), shop, texts.known[place],
         )  # fmt: skip
         topic = "actions-withheld" if action.withheld else f"actions-{action.rule}"
-        return ActionRecord(topic, key, value, name, stamp)
+        return ActionRecord(topic, texts.keys[place], value, name, texts.stamps[place].decode())
 
 
-def _customers(actions: Sequence[Action]) -> list[bytes]:
-    kind, stage, group, *rest = np.array([action.who for action in actions], np.float64).T  # None becomes NaN
-    who = Who(kind.astype(np.int64), stage.astype(np.int64), group.astype(np.int64), *rest)
-    return customers_of(who, np.array([action.time_ms for action in actions], np.int64))
-
-
-def _numbers(action: Action) -> tuple[float | bool | None, ...]:
-    best = action.best
+def _confidences(action: Action) -> tuple[float, float, float, float]:
+    best, language = action.best, action.language
     return (
-        action.score,
-        action.percentile,
-        action.previous,
-        action.model_version,
-        action.warming_up,
-        action.number,
-        action.language[1] if action.language else 0.0,
-        best.hour,
+        language[1] if language else 0.0,
         round(best.hour_confidence, DIGITS),
-        best.weekday,
         round(best.weekday_confidence, DIGITS),
         round(best.channel_confidence, DIGITS),
-        action.coupon,
-        action.shop_version,
     )
+
+
+def _count(number: int | None) -> bytes:
+    return b"null" if number is None else b"%d" % number
 
 
 def _text(said: str | None) -> bytes:
@@ -156,6 +174,7 @@ class _Templates(dict[_Kind, bytes]):
         self._replay = replay
 
     def __missing__(self, kind: _Kind) -> bytes:
+        rule, version, action_class, entered, withheld = kind
         data = {
             "customer_id": _HELD,
             "score": _HELD,
@@ -167,9 +186,9 @@ class _Templates(dict[_Kind, bytes]):
             "event_time": _HELD,
             "warming_up": _HELD,
             "reasons": _HELD,
-            "rule": kind.rule,
-            "rule_version": kind.version,
-            "crossing": "entered" if kind.entered else "left",
+            "rule": rule,
+            "rule_version": version,
+            "crossing": "entered" if entered else "left",
             "crossing_number": _HELD,
             "object": _HELD,
             "trigger": _HELD,
@@ -189,14 +208,14 @@ class _Templates(dict[_Kind, bytes]):
             "holdout": _HELD,
             "not_before": _HELD,
             "expires_at": _HELD,
-            "action_class": kind.action_class,
+            "action_class": action_class,
             "replay": self._replay,
             "shop_version": _HELD,
             "customer": _HELD,
         }
         type_of, schema = "recompra.action", "action.v1"
-        if kind.withheld:
-            data["withheld"] = kind.withheld
+        if withheld:
+            data["withheld"] = withheld
             type_of, schema = "recompra.action.withheld", "action-withheld.v1"
         name = orjson.Fragment(b'"action/%b"')
         template = self[kind] = orjson.dumps(cloud_event(name, type_of, schema, _HELD, _HELD, data))

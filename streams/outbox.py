@@ -23,6 +23,7 @@ from streams.action_records import ActionRecord, ActionRecords
 from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
 from streams.score_records import ScoreRecords
+from streams.score_texts import ScoreTexts, score_texts
 
 __all__ = [
     "DELETIONS",
@@ -97,9 +98,9 @@ class Outbox:
         horizon_days = horizon_ms / 86_400_000
         self._bands = tuple(bands)
         self._customers = customers
-        self._score_records = ScoreRecords(horizon_days, self._bands, customers)
+        self._score_records = ScoreRecords(horizon_days, self._bands)
         self._since_ms = {} if since_ms is None else since_ms
-        self._action_records = ActionRecords(horizon_days, self._bands, customers, replay, self._since_ms)
+        self._action_records = ActionRecords(horizon_days, self._bands, replay, self._since_ms)
         self._out: list[Output] = []
         self.told: Counter[tuple[str, ...]] = Counter()
 
@@ -128,21 +129,28 @@ class Outbox:
             The watermark that stands on `examples`: what is resolved later in the broker's order must not
             say that it was resolved before.
         """
+        texts: dict[int, ScoreTexts] = {}
         for scores in outcome.scores:
-            self._scores(scores, causes)
-        self._actions(outcome.actions, causes)
+            texts[id(scores)] = score_texts(scores, self._customers)
+            self._scores(scores, texts[id(scores)], causes)
+        self._actions(outcome.actions, texts, causes)
         for example in outcome.examples:
             self._example(example, told_ms)
         for content in outcome.content:
             self._content(content)
 
-    def _scores(self, scores: Scores, causes: Sequence[tuple[int, Record]]) -> None:
-        records = self._score_records(scores, lambda event: self._place(*causes[event]).encode())
+    def _scores(self, scores: Scores, texts: ScoreTexts, causes: Sequence[tuple[int, Record]]) -> None:
+        records = self._score_records(scores, texts, lambda event: self._place(*causes[event]).encode())
         self._out += [("scores", key, value) for key, value in records]
         self.told["scores",] += len(records)
 
-    def _actions(self, actions: Sequence[Action], causes: Sequence[tuple[int, Record]]) -> None:
-        records = self._action_records(actions, lambda event: _message_id(causes[event][1]))
+    def _actions(
+        self, actions: Sequence[Action], texts: Mapping[int, ScoreTexts], causes: Sequence[tuple[int, Record]]
+    ) -> None:
+        def texts_of(scores: Scores) -> ScoreTexts:
+            return texts.get(id(scores)) or score_texts(scores, self._customers)  # not all are published themselves
+
+        records = self._action_records(actions, texts_of, lambda event: _message_id(causes[event][1]))
         for action, record in zip(actions, records, strict=True):
             crossing = "entered" if action.entered else "left"
             self._out.append((record.topic, record.key, record.value))

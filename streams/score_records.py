@@ -10,10 +10,9 @@ import orjson
 
 from scoring.features import GROUPS
 from scoring.outcome import Scores
-from streams.cloud_event import DIGITS, cloud_event, log_odds, reason
-from streams.customer_data import customers_of
+from streams.cloud_event import cloud_event, reason
 from streams.json_numbers import numbers
-from streams.stamps import stamps_of
+from streams.score_texts import ScoreTexts
 
 __all__ = ["ScoreRecords"]
 
@@ -30,53 +29,45 @@ class ScoreRecords:
         The horizon of the scores.
     bands
         Names of the bands, lowest first.
-    customers
-        Ids by row.
     """
 
-    def __init__(self, horizon_days: float, bands: Sequence[str], customers: Sequence[bytes]) -> None:
+    def __init__(self, horizon_days: float, bands: Sequence[str]) -> None:
         self._horizon = orjson.dumps(horizon_days)
         self._bands = [orjson.dumps(band) for band in bands]
-        self._customers = customers
         self._templates = _Templates()
 
-    def __call__(self, scores: Scores, place: Callable[[int], bytes]) -> list[tuple[bytes, bytes]]:
-        """Key and value of each score, in order; `place` names the record of an event. About 3 µs each."""
-        told = stamps_of(scores.time_ms)
-        groups = np.round(scores.groups, DIGITS)
-        named = groups != 0.0
-        intercepts = np.round(log_odds(scores.score) - scores.groups.sum(axis=1), DIGITS)
+    def __call__(self, scores: Scores, texts: ScoreTexts, place: Callable[[int], bytes]) -> list[tuple[bytes, bytes]]:
+        """Key and value of each score, in order; `place` names the record of an event. About 1 µs each."""
+        named = texts.groups != 0.0
         # One run of texts for all: each record takes as many as it names groups.
-        contributions = numbers(groups[named])
+        contributions = numbers(texts.groups[named])
         stops = np.cumsum(named.sum(axis=1)).tolist()
         templates, masks = self._templates, named.tobytes()
         width = named.shape[1]
-        model = orjson.dumps(scores.model_version), orjson.dumps(scores.warming_up)
-        known = customers_of(scores.who, scores.time_ms)
-        customers, bands, horizon = self._customers, self._bands, self._horizon
+        model, warming_up = texts.model_version, texts.warming_up
+        bands, horizon = self._bands, self._horizon
         out = []
         start = at = 0
         columns = zip(
-            scores.row.tolist(),
+            texts.keys,
+            texts.customers,
             scores.time_ms.tolist(),
             scores.event.tolist(),
             scores.band.tolist(),
-            numbers(scores.score),
-            numbers(scores.percentile),
-            numbers(scores.previous),
-            numbers(intercepts),
-            told,
-            known,
+            texts.score,
+            texts.percentile,
+            texts.previous,
+            texts.intercepts,
+            texts.stamps,
+            texts.known,
             stops,
             strict=True,
         )
-        for row, ms, event, band, score, percentile, previous, intercept, stamp, who, stop in columns:
-            key = customers[row]
-            customer = orjson.dumps(key.decode())
+        for key, customer, ms, event, band, score, percentile, previous, intercept, stamp, known, stop in columns:
             name = b"%b/%d" % (customer[1:-1], ms) if event < 0 else place(event)
             value = templates[masks[at : at + width]] % (
-                name, customer, stamp, customer, score, percentile, bands[band], previous, horizon, model[0], stamp,
-                model[1], who, *contributions[start:stop], intercept,
+                name, customer, stamp, customer, score, percentile, bands[band], previous, horizon, model, stamp,
+                warming_up, known, *contributions[start:stop], intercept,
             )  # fmt: skip
             out.append((key, value))
             start, at = stop, at + width

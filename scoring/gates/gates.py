@@ -121,9 +121,9 @@ class Gates:
         message = Message.SERVICE if not marketing else Message.OFFER if coupon else Message.MARKETING
         permitted = self._permitted[message]
         consented = standing.consented(permitted, purpose, settings.consent_unknown or not marketing)
-        room = [one for one in consented if self._has_room(time_ms, standing, one)] if marketing else consented
+        room = self._with_room(time_ms, standing, consented) if marketing else consented
         channel = max(room or consented or permitted, key=asked.best.__getitem__, default=None)  # of equals the first
-        drawn = self.drawn(asked)
+        drawn = self.drawn(rule, asked.customer)
         not_before_ms = self._not_before(time_ms, standing) if marketing else None
         expires_ms = rule.expires_after_ms
         shut = (  # in the order of `GATES`
@@ -152,13 +152,12 @@ class Gates:
         """
         return self._left[was_sent]
 
-    def drawn(self, asked: Asked) -> str | None:
+    def drawn(self, rule: Rule, customer: bytes) -> str | None:
         """Which control the customer is in; nobody is held out of service."""
-        if asked.rule.action_class is not ActionClass.MARKETING:
+        if rule.action_class is not ActionClass.MARKETING:
             return None
         settings = self.settings
-        return held_out(asked.customer, asked.rule.name, settings.holdout_global, settings.holdout_rule,
-                        settings.holdout_salt)  # fmt: skip
+        return held_out(customer, rule.name, settings.holdout_global, settings.holdout_rule, settings.holdout_salt)
 
     def coupon_allowed(self, standing: Standing, score: float, percentile: float, warming_up: bool) -> bool:
         """Whether a coupon makes sense: they would not buy anyway, and have not learned to wait for one."""
@@ -197,11 +196,14 @@ class Gates:
         cap = self.settings.marketing if purpose is Purpose.MARKETING else self.settings.service
         return cap.count is None or standing.contacts_since(time_ms - cap.window_ms, purpose) < cap.count
 
-    def _has_room(self, time_ms: int, standing: Standing, channel: Channel) -> bool:
-        if channel not in self._capped:
-            return True
-        cap, window_ms = self._capped[channel]
-        return standing.contacts_since(time_ms - window_ms, Purpose.MARKETING, channel) < cap
+    def _with_room(self, time_ms: int, standing: Standing, channels: list[Channel]) -> list[Channel]:
+        """Those of the channels whose own cap on marketing is not used up."""
+        full = [
+            channel
+            for channel, (cap, window_ms) in self._capped.items()
+            if standing.contacts_since(time_ms - window_ms, Purpose.MARKETING, channel) >= cap
+        ]
+        return [channel for channel in channels if channel not in full] if full else channels
 
     def _keeps(self, asked: Asked, standing: Standing) -> bool:
         """Whether the contact is kept for a better moment: its worth lies under the price, and the window is not over.

@@ -217,12 +217,17 @@ def _score_tuples(scores: Scores, keys: list[bytes], events: Sequence[Event]) ->
 
 
 _FIRST = ("time_ms", "row", "rule", "object", "entered", "number", *JUDGED)
-_FIELDS = (*_FIRST, *(each.name for each in fields(Action) if each.name not in _FIRST))
+_FIELDS = (*_FIRST, "score", "percentile", "warming_up", *(n for n in Action.__struct_fields__ if n not in _FIRST))
 
 
 def _action_tuple(action: Action, keys: list[bytes], events: Sequence[Event]) -> tuple[Any, ...]:
-    own = {"row": keys[action.row], "event": _cause(action.event, events)}
-    return tuple(_plain(own[name] if name in own else getattr(action, name)) for name in _FIELDS)
+    scores, place = action.scores, action.place
+    values = {name: getattr(action, name) for name in _FIELDS if name not in ("scores", "place")}
+    values |= {name: getattr(scores, name)[place].tolist() for name in ("band", "previous", "groups")}
+    values |= {name: getattr(scores, name) for name in ("model_version", "shop_version")}
+    values["row"], values["event"] = keys[action.row], _cause(action.event, events)
+    values["who"] = scores.who.some(np.array([place]))[0]
+    return tuple(map(_plain, values.values()))
 
 
 def _example_tuple(example: Example) -> tuple[Any, ...]:
@@ -234,9 +239,7 @@ def _example_tuple(example: Example) -> tuple[Any, ...]:
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int)):  # nearly all of them
         return value
-    if isinstance(value, Carried):
-        return tuple(_plain(getattr(value, each.name)) for each in fields(value))
-    if isinstance(value, Noted | CartItem):
+    if isinstance(value, Carried | Noted | CartItem):
         return _plain(msgspec.structs.astuple(value))
     if isinstance(value, float):
         return _bits(value)

@@ -10,11 +10,11 @@ from scoring.carried import Carried, Noted
 from scoring.features import GROUPS
 from scoring.gates.best import Best
 from scoring.gates.channel import Channel
-from scoring.outcome import Action
-from scoring.types import One
+from scoring.outcome import Action, Scores
 from streams.action_records import ActionRecords
 from streams.cloud_event import cloud_event
-from tests.unit.worker.test_score_records import plain_customer
+from streams.score_texts import score_texts
+from tests.unit.worker.test_score_records import people, plain_customer
 
 NAMES = [("c1", "c1"), ('quote " and \\ and %b', "quote%20%22%20and%20%5C%20and%20%25b"), ("ä/é", "%C3%A4%2F%C3%A9")]
 BANDS = ("low", 'a "band" %s')
@@ -24,27 +24,35 @@ SINCE = {1: NOW - 5}
 
 
 def drawn(n: int) -> list[Action]:
+    """Two actions at every second point, of scores that came in two parts."""
     rng = np.random.default_rng(3)
+    parts = [scores_of(n, rng), scores_of(n, rng)]
     return [
         Action(
-            rule=("cart-abandoned", "wishlist")[i % 2], rule_version=1 + i % 3, action_class="marketing",
-            row=i % len(NAMES), time_ms=NOW + i, event=i if i % 4 else -1, entered=i % 3 > 0, number=i,
-            object=None if i % 5 else 'sku "%b"/1', score=float(rng.random()), band=i % 2,
-            percentile=float("nan") if i % 3 else 0.5, previous=float("nan") if i % 7 else 0.25,
-            groups=tuple(rng.normal(size=len(GROUPS)).tolist()), changes=None,
+            scores=parts[2 * i // n], place=i - i % 2, rule=("cart-abandoned", "wishlist")[i % 2],
+            rule_version=1 + i % 3, action_class="marketing", audience=False, entered=i % 3 > 0, number=i,
+            object=None if i % 5 else 'sku "%b"/1',
             carried=Carried(["p \"1\""] * (i % 2), "cat/ä" if i % 3 else None, Noted(name="Zoë" if i % 2 else None)),
-            model_version=7, warming_up=i % 2 == 0, shop_version=i, expires_ms=None if i % 2 else NOW + 1,
-            audience=False, best=Best(None if i % 2 else 23, 1 / 3, None if i % 3 else 6, 0.1, Channel.SMS, 2 / 3, ()),
-            who=One(i % 3, i % 3, -1 if i % 2 else 0, float(i % 2), -0.001, None if i % 2 else 9.87654, None, 12.345),
-            withheld=() if i % 2 else ("no_consent", "holdout"), language=("de", 0.75) if i % 2 else None,
-            channel=None if i % 3 else "sms", coupon=i % 2 > 0, not_before_ms=NOW + 9 if i % 5 else None,
-            control="rule" if i % 7 else None,
+            expires_ms=None if i % 2 else NOW + 1, withheld=() if i % 2 else ("no_consent", "holdout"),
+            language=("de", 0.75) if i % 2 else None, channel=None if i % 3 else "sms", coupon=i % 2 > 0,
+            not_before_ms=NOW + 9 if i % 5 else None, control="rule" if i % 7 else None,
+            best=Best(None if i % 2 else 23, 1 / 3, None if i % 3 else 6, 0.1, Channel.SMS, 2 / 3, ()),
         )
         for i in range(n)
     ]  # fmt: skip
 
 
+def scores_of(n: int, rng: np.random.Generator) -> Scores:
+    i = np.arange(n)
+    return Scores(
+        row=i % len(NAMES), time_ms=NOW + i, event=np.where(i % 4, i, -1), score=rng.random(n),
+        percentile=np.where(i % 3, np.nan, 0.5), band=i % 2, previous=np.where(i % 7, np.nan, 0.25),
+        groups=rng.normal(size=(n, len(GROUPS))), who=people(n), model_version=7, warming_up=n % 2 == 0, shop_version=9,
+    )  # fmt: skip
+
+
 def plain(action: Action, reasons: Any) -> bytes:
+    scores, place = action.scores, action.place
     customer, quoted = NAMES[action.row]
     if action.row in SINCE:
         quoted += f"@{SINCE[action.row]}"
@@ -53,10 +61,10 @@ def plain(action: Action, reasons: Any) -> bytes:
         "customer_id": customer,
         "score": action.score,
         "percentile": action.percentile,
-        "band": BANDS[action.band],
-        "previous": action.previous,
+        "band": BANDS[int(scores.band[place])],
+        "previous": float(scores.previous[place]),
         "horizon_days": 0.25,
-        "model_version": action.model_version,
+        "model_version": scores.model_version,
         "event_time": stamp,
         "warming_up": action.warming_up,
         "reasons": reasons,
@@ -84,8 +92,8 @@ def plain(action: Action, reasons: Any) -> bytes:
         "expires_at": None if action.expires_ms is None else from_ms(action.expires_ms),
         "action_class": "marketing",
         "replay": True,
-        "shop_version": action.shop_version,
-        "customer": plain_customer(action.who, action.time_ms),
+        "shop_version": scores.shop_version,
+        "customer": plain_customer(scores.who.some(np.array([place]))[0], action.time_ms),
     }
     kind, schema = "recompra.action", "action.v1"
     if action.withheld:
@@ -97,9 +105,10 @@ def plain(action: Action, reasons: Any) -> bytes:
 
 def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
     """Byte for byte: odd ids, what is not known, ticks, and what is withheld, which lies on another topic."""
-    write = ActionRecords(0.25, BANDS, [customer.encode() for customer, _ in NAMES], replay=True, since_ms=SINCE)
+    write = ActionRecords(0.25, BANDS, replay=True, since_ms=SINCE)
     actions = drawn(60)
-    records = write(actions, lambda event: f"message-{event}")
+    customers = [customer.encode() for customer, _ in NAMES]
+    records = write(actions, lambda scores: score_texts(scores, customers), lambda event: f"message-{event}")
     reasons = [orjson.loads(record.value)["data"]["reasons"] for record in records]  # have a test of their own
     assert [record.value for record in records] == [plain(*told) for told in zip(actions, reasons, strict=True)]
     assert {record.topic for record in records} == {"actions-withheld", "actions-wishlist"}
@@ -108,4 +117,4 @@ def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
 
 def test_no_action_is_no_record() -> None:
     """Most runs cross no line."""
-    assert ActionRecords(0.25, BANDS, [], replay=False, since_ms={})([], str) == []
+    assert ActionRecords(0.25, BANDS, replay=False, since_ms={})([], lambda scores: score_texts(scores, []), str) == []

@@ -11,6 +11,7 @@ from scoring.outcome import Scores
 from scoring.types import RFM_GROUPS, STAGES, TYPES, One, Who
 from streams.cloud_event import cloud_event, log_odds, reason
 from streams.score_records import ScoreRecords
+from streams.score_texts import score_texts
 
 CUSTOMERS = ["c1", 'quote " and \\ and %b', "ä/é", "c1/x"]
 BANDS = ("low", 'a "band" %s')
@@ -86,9 +87,10 @@ def plain(scores: Scores, i: int) -> bytes:
 
 def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
     """Byte for byte: odd ids, ranks that are not known, groups that add nothing, causes that are ticks."""
-    write = ScoreRecords(0.25, BANDS, [customer.encode() for customer in CUSTOMERS])
+    write = ScoreRecords(0.25, BANDS)
+    customers = [customer.encode() for customer in CUSTOMERS]
     for n in (3, 40, 41):
         scores = drawn(n)
-        records = write(scores, lambda event: b"orders-1-%d" % event)
+        records = write(scores, score_texts(scores, customers), lambda event: b"orders-1-%d" % event)
         assert [value for _, value in records] == [plain(scores, i) for i in range(len(scores.row))]
         assert [key.decode() for key, _ in records] == [CUSTOMERS[row] for row in scores.row]
