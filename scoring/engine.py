@@ -468,7 +468,7 @@ class Engine:
                     via = [*via, to]
                 elif to == min(via[via.index(to) :]) and self._brings(sent, to):
                     links.unlink(to)
-                    links.regain(to, self.profiles.row(to))
+                    links.regain(to, self._row(to))
                     break
                 return -1, owner, via
             to = owner

@@ -99,8 +99,8 @@ class Deletions:
                 "another worker was asked to forget somebody, and this one has no key: set RECOMPRA_ERASURE_KEY, or "
                 "RECOMPRA_ERASURE_KEY_FILE, on all alike"
             )
-        if engine.erased.done(asked.to, asked.request) is not None:
-            return
+        if engine.erased.done(asked.to, asked.request) is not None and engine.erased.at_ms(asked.to) >= asked.at_ms:
+            return  # an earlier request may have had the same id
         if not engine.is_same(asked):
             self._tell_other(asked)
             return

@@ -16,11 +16,12 @@ from scoring.crossing import Crossings
 from scoring.erased import Erased
 from scoring.forgetting import Forgetting
 from scoring.in_force import in_force
+from scoring.links import Links
 from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules.book import ALWAYS
 from scoring.stored import EXAMPLE
-from scoring.transfer import Forward, Give
+from scoring.transfer import Forget, Forward, Give
 from streams.commit import (
     CommitFailedError,
     CommitProtocol,
@@ -32,6 +33,7 @@ from streams.commit import (
     Stage,
     Taken,
 )
+from streams.deletions import Deletions
 from streams.live_rules import Timeline
 from streams.suspects import PoisonError, Suspects
 from streams.waiting import Run
@@ -419,6 +421,34 @@ class _OwnerTakenForClaim(RecordingUnit):
             super().take_deletions(records)
 
 
+class _AnyOfTheName(RecordingUnit):
+    """A request that is passed on is taken for an earlier one that had the same id."""
+
+    def take_transfers(self, records: Sequence[Record]) -> None:
+        true, erased = Deletions.do_elsewhere, self.engine.erased
+
+        def unless_named(deletions: Deletions, asked: Forget, *place: Any) -> None:
+            if erased.done(asked.to, asked.request) is None:
+                true(deletions, asked, *place)
+
+        with patch.object(Deletions, "do_elsewhere", unless_named):
+            super().take_transfers(records)
+
+
+class _BackAsBefore(RecordingUnit):
+    """Whoever gets themselves back from another partition is told of as if they had never been forgotten."""
+
+    def take_transfers(self, records: Sequence[Record]) -> None:
+        true, engine = Links.regain, self.engine
+
+        def regain(links: Links, customer: bytes, row: int) -> None:
+            true(links, customer, row)
+            engine.since_ms.pop(row, None)
+
+        with patch.object(Links, "regain", regain):
+            super().take_transfers(records)
+
+
 MISTAKES: dict[str, Parts] = {
     "commit before flush": Parts(protocol=_CommitBeforeFlush),
     "rows flushed before the outbox": Parts(protocol=_RowsBeforeOutputs),
@@ -458,6 +488,8 @@ MISTAKES: dict[str, Parts] = {
     "what waits is not decoded again once somebody is forgotten": Parts(unit=_DecodedBefore),
     "examples are removed after their customer": Parts(unit=_ExamplesLast),
     "an owner is taken for somebody who was claimed": Parts(unit=_OwnerTakenForClaim),
+    "a request is taken for an earlier one of its id": Parts(unit=_AnyOfTheName),
+    "whoever gets themselves back was never forgotten": Parts(unit=_BackAsBefore),
     "a fenced owner goes on": Parts(protocol=_FencedGoesOn),
 }
 """By what is wrong; each was made in earnest somewhere, or could be."""

@@ -164,8 +164,8 @@ class _Check:
     def _forgets(self) -> Iterator[str]:
         """Each request has a receipt, one where there are transactions; nobody is left of whom nothing came since."""
         asked = {f"{request}/{_hash(entry.key or b'')}" for request, entry in self.requests}
-        told = [(entry.key or b"").decode() for entry in self.receipts]
-        if (not self._aliased and set(told) != asked) or (self._exact and len(told) != len(set(told))):
+        told = [((entry.key or b"").decode(), json.loads(entry.value or b"")["time"]) for entry in self.receipts]
+        if (not self._aliased and {key for key, _ in told} != asked) or (self._exact and len(told) != len(set(told))):
             yield f"forgettable: {sorted(asked)} were asked for, and {sorted(told)} have a receipt"
         profiles = self._unit.engine.profiles
         for customer in () if self._aliased else self._forgotten:

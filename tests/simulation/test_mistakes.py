@@ -27,6 +27,8 @@ RARE = {
     "what is under way to somebody forgotten is judged by its time": 1140,
     "what waits is not decoded again once somebody is forgotten": 1120,
     "examples are removed after their customer": 1303,
+    "a request is taken for an earlier one of its id": 8946,
+    "whoever gets themselves back was never forgotten": 12682,
     "an owner is taken for somebody who was claimed": 1572,
 }
 """By mistake, a schedule that found it, where the first to do so came late: it is played first, then all in turn.

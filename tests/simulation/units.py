@@ -160,6 +160,11 @@ class RecordingUnit(Unit):
         super().tick(until_ms, now_ms, whole=whole)
         self._steps.append(Step(models, known, until_ms=until_ms, now_ms=now_ms))
 
+    def _take_model(self, snapshot: Snapshot) -> None:
+        """What the production unit does, and note it: whoever leaves with the next commit is scored by it."""
+        super()._take_model(snapshot)
+        self._steps.append(Step(known_models(self.engine), list(self._told_rules), told=True))
+
     def _take_rules(self, timeline: Timeline) -> None:
         """What the production unit does, and note it: the next commit says which rules are in force."""
         super()._take_rules(timeline)
@@ -196,7 +201,7 @@ _POISON = stable_hash(POISON.encode())
 
 
 class Step(msgspec.Struct):
-    """A run of records, a tick of quiet time, a restore (`born`) or news of rules (`told`), and what was known at it.
+    """A run of records, a tick, a restore (`born`) or news of rules and models (`told`), and what was known at it.
 
     `models` are that in force and those to come; `rules` the versions that the worker had been told.
     """

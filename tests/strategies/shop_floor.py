@@ -89,8 +89,8 @@ class Floor:
         while any(unit.status().waiting) and unit.pump(0):
             pass
 
-    def commit(self, partition: int, *, outputs_only: bool = False) -> None:
-        """Write what a partition did; or its outputs alone, as where a crash comes after those."""
+    def commit(self, partition: int, *, outputs_only: bool = False, written: int | None = None) -> None:
+        """Write what a partition did; or its outputs and so many rows alone, as where a crash comes after those."""
         taken = self.units[partition].take()
         if taken is None:
             return
@@ -99,14 +99,14 @@ class Floor:
             if topic == "transfers":
                 assert key is not None
                 self._append(3, home(key), key, value, 0)
-        if outputs_only:
-            self.crash(partition)
-            return
+        until = 0 if outputs_only else written
         rows = self.rows[partition]
-        for key, value in taken.rows:
+        for key, value in taken.rows[:until]:
             rows.pop(key, None)
             if value is not None:
                 rows[key] = value
+        if until is not None:
+            self.crash(partition)
 
     def crash(self, partition: int) -> None:
         """Begin again with what was written."""

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from schemas.timestamp import from_ms, to_ms
 from streams.backtest import run as running
 from streams.cli.backtest import monthly
 from streams.cli.main import main
+
+pytestmark = pytest.mark.xdist_group("backtest")
 
 START = to_ms("2024-01-01T00:00:00.000Z")
 HOUR = 3_600_000
@@ -54,19 +58,30 @@ def shop(customers: int = 150, days: int = 120, seed: int = 8) -> list[Call]:
 CALLS = shop()
 
 
-@pytest.fixture
-def backtest(tmp_path: Path) -> Callable[..., tuple[Result, list[list[str]]]]:
+Ran = tuple[Result, list[list[str]]]
+
+
+def ran(directory: Path, lines: Sequence[Call | str], *options: str, name: str = "events.ndjson") -> Ran:
     """Run the command on calls; its result, and the rows of the scores."""
+    file, scores = directory / name, directory / "scores.csv"
+    file.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    arguments = ["backtest", str(file), "--horizon", "10d", "--scores", str(scores), *options]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    rows = list(csv.reader(io.StringIO(scores.read_text()))) if scores.exists() else []
+    return result, rows
 
-    def run(lines: Sequence[Call | str], *options: str, name: str = "events.ndjson") -> tuple[Result, list[list[str]]]:
-        file, scores = tmp_path / name, tmp_path / "scores.csv"
-        file.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
-        arguments = ["backtest", str(file), "--horizon", "10d", "--scores", str(scores), *options]
-        result = CliRunner().invoke(main, arguments, catch_exceptions=False)
-        rows = list(csv.reader(io.StringIO(scores.read_text()))) if scores.exists() else []
-        return result, rows
 
-    return run
+@pytest.fixture
+def backtest(tmp_path: Path) -> Callable[..., Ran]:
+    """Run the command in a directory of the test's own."""
+    return partial(ran, tmp_path)
+
+
+@cache
+def usual() -> Ran:
+    """All calls, with the scores as of the cutoff: what a run that was altered is held against."""
+    with TemporaryDirectory() as directory:
+        return ran(Path(directory), CALLS, "--cutoff", CUTOFF)
 
 
 def test_scores_have_everybody_seen_before_each_cutoff(backtest: Any) -> None:
@@ -82,7 +97,7 @@ def test_scores_have_everybody_seen_before_each_cutoff(backtest: Any) -> None:
 
 def test_what_comes_after_a_cutoff_does_not_reach_it(backtest: Any) -> None:
     """Events from the cutoff on may be altered or taken away: the scores as of it are the same bytes."""
-    _, whole = backtest(CALLS, "--cutoff", CUTOFF)
+    _, whole = usual()
     cutoff = from_ms(CUTOFF_MS)
     past = [c for c in CALLS if c["timestamp"] < cutoff]
     altered = [c if c["timestamp"] < cutoff else {**c, "userId": "c001"} for c in CALLS]
@@ -97,14 +112,14 @@ def test_what_comes_after_a_cutoff_does_not_reach_it(backtest: Any) -> None:
 
 def test_other_cutoffs_change_nothing(backtest: Any) -> None:
     """The scores as of a cutoff are the same whatever other cutoffs are asked for."""
-    _, alone = backtest(CALLS, "--cutoff", CUTOFF)
+    _, alone = usual()
     _, among = backtest(CALLS, "--cutoff", "2024-03-03T03:03:03Z", "--cutoff", CUTOFF, "--cutoff", "2024-04-02")
     assert [row for row in among if row[1] == alone[1][1]] == alone[1:]
 
 
 def test_neither_the_order_of_lines_nor_cuts_matter(backtest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines in any order, decoded in runs of any length, give the same scores of the same customers."""
-    _, whole = backtest(CALLS, "--cutoff", CUTOFF)
+    _, whole = usual()
     order = np.random.default_rng(2).permutation(len(CALLS))
     monkeypatch.setattr(running, "_RUN", 37)
     _, rows = backtest([CALLS[i] for i in order], "--cutoff", CUTOFF)
@@ -138,7 +153,7 @@ def test_json_adds_up(backtest: Any) -> None:
 
 def test_what_is_withheld_is_told_with_the_reason(backtest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody agreed to anything: no marketing, and the way to say that they did; with it, the other gates decide."""
-    strict, _ = backtest(CALLS, "--cutoff", CUTOFF)
+    strict, _ = usual()
     assert "RECOMPRA_CONSENT_UNKNOWN=yes" in " ".join(strict.stdout.split())
     found = json.loads(backtest(CALLS, "--cutoff", CUTOFF, "--json")[0].stdout)["rules"]["second-order"]
     assert (found["entered"], list(found["reasons"])) == (0, ["no_consent"])
@@ -154,7 +169,7 @@ def test_bad_lines_are_told_and_the_rest_goes_on(backtest: Any) -> None:
     result, rows = backtest([*CALLS[:5], "{nonsense", *CALLS[5:]], "--cutoff", CUTOFF)
     assert result.exit_code == 3
     assert "events.ndjson:6: " in result.stderr
-    _, whole = backtest(CALLS, "--cutoff", CUTOFF)
+    _, whole = usual()
     assert rows == whole
 
 
