@@ -73,9 +73,9 @@ def _year(made: Sequence[Made], model: Snapshot, rules: str, costs: dict[str, li
     with Cluster(PARTITIONS, (APP,), rules=rules) as cluster:
         cluster.publish_model(model)
         said(f"the year, {len(made):,} events: a worker")
+        cluster.produce(made)  # before: an input that was read to its end is not waited for, and its past would be late
         with Worker(cluster, APP, exactly_once=True, rules=rules) as worker:
-            worker.catch_up()
-            costs["year"].append(worker.measure(len(made), lambda: cluster.produce(made)))
+            costs["year"].append(worker.measure(len(made), lambda: None))
         said(_line("year", costs["year"][-1]))
         for kind in reversed(KINDS) if backwards else KINDS:
             costs[kind].append(_replay(cluster, kind, rules, len(made)))

@@ -19,6 +19,7 @@ _NAIVE_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - only its text is of
 _MS: Final = timedelta(milliseconds=1)
 _FIRST_MS: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MS
 _LAST_MS: Final = 253_402_300_799_999
+_MINUTES: Final = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
 _SECONDS: Final = [f"{second:02d}." for second in range(60)]
 _THOUSANDTHS: Final = [f"{ms:03d}Z" for ms in range(1000)]
 """Looked up: to format a number costs as much as all the rest."""
@@ -50,10 +51,11 @@ def from_ms(time_ms: int) -> str:
         If the year would not lie between 1 and 9999.
     """
     minutes, ms = divmod(time_ms, 60_000)
-    return _minute(minutes) + _SECONDS[ms // 1000] + _THOUSANDTHS[ms % 1000]
+    day, minute = divmod(minutes, 1440)
+    return _day(day) + _MINUTES[minute] + _SECONDS[ms // 1000] + _THOUSANDTHS[ms % 1000]
 
 
 @lru_cache(maxsize=4096)
-def _minute(minutes: int) -> str:
-    """The text up to the seconds: many times in a row lie in few minutes."""
-    return (_NAIVE_EPOCH + timedelta(minutes=minutes)).isoformat()[:17]
+def _day(day: int) -> str:
+    """The text up to the hour: many times lie in few days."""
+    return (_NAIVE_EPOCH + timedelta(days=day)).isoformat()[:11]

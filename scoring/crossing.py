@@ -59,6 +59,16 @@ def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, 
     return n
 
 
+@compiled
+def _masks(holds: Any, slots: Any) -> Any:
+    """(R, m) bool of the lists of customers as (m,) bit masks, bit `slots[r]` for the list in row r."""
+    masks = np.zeros(holds.shape[1], np.uint64)
+    for r in range(holds.shape[0]):
+        for i in range(holds.shape[1]):
+            masks[i] |= np.uint64(holds[r, i]) << slots[r]
+    return masks
+
+
 class _Moment(NamedTuple):
     """What a crossing's point has, as numbers of Python's: numpy's, one by one, take many times as long.
 
@@ -159,6 +169,7 @@ class Crossings:
         self._list_of = {(r, each.mark): _list(each) for r, each in lists}
         self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
+        self._slots = np.array([slot for _, _, slot in self._of_customer], np.uint64)
         self._program = rules.program_of([each for _, each, _ in self._of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
@@ -182,9 +193,9 @@ class Crossings:
         self._keep_local(entering, leaving, rows, points, m, sides)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
-        enter = self._masks(entering)
+        enter = _masks(entering, self._slots)
         enter[0] |= np.uint64(brought)
-        if _scan(rows, points, m, enter, self._masks(leaving), changed, after):
+        if _scan(rows, points, m, enter, _masks(leaving, self._slots), changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])
                 found += [
@@ -226,13 +237,6 @@ class Crossings:
                 where = sides.where_at(int(row[i]), int(points.at[i]), int(points.time_ms[i]))
                 traits = sides.traits_at(int(row[i]), int(points.at[i]), int(points.time_ms[i])) if rule.traits else {}
                 entering[n, i] = rule.covers(where) and fits(traits, rule.traits)
-
-    def _masks(self, holds: Any) -> Any:
-        """(R, m) bool of the rules for customers as (m,) bit masks."""
-        mask = np.zeros(holds.shape[1], np.uint64)
-        for n, (_, _, slot) in enumerate(self._of_customer):
-            mask |= holds[n].astype(np.uint64) << np.uint64(slot)
-        return mask
 
     def actions(
         self,

@@ -425,7 +425,11 @@ def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, rec
     features(p, now, horizon, x)
     points.logit[m] = _logit(x, scorer)
     read_facts(p, now, horizon, points.facts[m])
-    read_columns(p, now, reading, horizon, value, rank, points.columns[m])
+    most, product, often, spent, category = 0, -1, 0, 0, -1
+    if p.seen_ms.shape[0] > 0:
+        most, product = favourite_product(p)
+        often, spent, category = favourite_category(p, now)
+    read_columns(p, now, reading, horizon, value, rank, (most, often, spent), points.columns[m])
     kept = p.view_product.shape[0]
     # A plain 0 would make both of them floats, which lose the last digits of an id.
     for k in range(kept):
@@ -437,8 +441,6 @@ def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, rec
     for k in range(points.visited.shape[1]):
         points.visited[m, k] = p.visited[0, k]
     if reading.favourites:
-        _, product = favourite_product(p)
-        _, _, category = favourite_category(p, now)
         points.viewed[m, kept] = p.seen_product[product] if product >= 0 else np.uint64(0)
         seen_in = p.seen_category[category] if category >= 0 else np.uint64(0)
         points.viewed[m, kept + 1] = seen_in

@@ -28,8 +28,8 @@ class Crossing(NamedTuple):
     """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`.
 
     `thing` is what is kept of the object, None where it had to give way; it moves on with the run, so `about` is what
-    was to be told of it at the point. `companion` is what usually goes with a product and was not bought. `mark` says
-    of which of the rule's marks the list is.
+    was to be told of an order at the point. `companion` is what usually goes with a product and was not bought. `mark`
+    says of which of the rule's marks the list is.
     """
 
     point: int
@@ -161,15 +161,17 @@ class ObjectLists:
         its: list[list[float]] = []
         purchases: dict[int, Purchases] = {}
         concerned = _concerned(points, m, sides)
-        for i in sorted({*concerned, *buying}) if buying else concerned:
-            row, now = int(points.row[i]), int(points.time_ms[i])
-            where = sides.where_at(row, int(points.at[i]), now) if self._local else Where()
-            for of, name, thing in sides.objects_at(row, int(points.event[i]), now, bool(self._lacking)):
+        whole, nowhere = bool(self._lacking), Where()
+        at = sorted({*concerned, *buying}) if buying else concerned
+        told_of = (column[at].tolist() for column in (points.row, points.event, points.time_ms, points.at))
+        for i, row, event, now, applied in zip(at, *told_of, strict=True):
+            where = sides.where_at(row, applied, now) if self._local else nowhere
+            for of, name, thing in sides.objects_at(row, event, now, whole):
                 if of in self._kinds:
                     there = sides.touch(row).things(of)
                     kept = thing if there.get(name) is thing else None
-                    lacks = lacking_companion(name, there, shop) if self._lacking and of == "product" else None
-                    about = None if kept is None else kept.about()
+                    lacks = lacking_companion(name, there, shop) if whole and of == "product" else None
+                    about = kept.about() if kept is not None and of == "order" else None
                     asked.append(_Asked(i, row, of, name, kept, about, lacks, where))
                     told = self._unasked.copy()
                     thing.read(self._its_of[of], now, told)

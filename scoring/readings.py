@@ -15,8 +15,6 @@ from scoring.recent import (
     POINTS_TOLD,
     REVIEW_TOLD,
     SURVEY_TOLD,
-    favourite_category,
-    favourite_product,
 )
 from scoring.rules.columns import ANY, LATELY_KINDS, VISITED, Field, Op
 from scoring.types.facts import Facts
@@ -54,7 +52,9 @@ _ANY, _VISITED = ANY, VISITED
 
 
 @compiled
-def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: float, number: float) -> float:
+def _field(
+    p: Any, field: int, now: int, horizon: float, day_slot: Any, value: float, number: float, favourites: Any
+) -> float:
     orders = p.derived[A_ORDERS]
     result = math.nan
     if field == _ORDERS:
@@ -87,11 +87,11 @@ def _field(p: Any, field: int, now: int, horizon: float, day_slot: Any, value: f
     elif field == _ORDER_NUMBER:
         result = number
     elif field == _PRODUCT_VIEWS:
-        result = float(favourite_product(p)[0])
+        result = float(favourites[0])
     elif field == _CATEGORY_VIEWS:
-        result = float(favourite_category(p, now)[0])
+        result = float(favourites[1])
     elif field == _CATEGORY_MINUTES:
-        result = favourite_category(p, now)[1] / 60_000.0
+        result = favourites[2] / 60_000.0
     elif field == _MONTHS_RUNNING:
         result = float(months_running(p, now))
     elif field == _GUEST_ORDERS:
@@ -117,11 +117,14 @@ def read_facts(p: Any, now: int, horizon: float, out: Any) -> None:
 
 
 @compiled
-def read_columns(p: Any, now: int, reading: Any, horizon: float, value: float, number: float, out: Any) -> None:
+def read_columns(
+    p: Any, now: int, reading: Any, horizon: float, value: float, number: float, favourites: Any, out: Any
+) -> None:
     """Write one value a column of `reading.columns` (C, 3) into `out` (C,); NaN for what never happened.
 
     `value` and `number` are the worth and the rank of the order that the point is about, NaN for none. Columns
-    of scores and of objects are left NaN here. O(C), and O(days) for a column that reads a ring.
+    of scores and of objects are left NaN here. `favourites` are the views of the product and of the category that were
+    looked at most, and the ms spent in that. O(C), and O(days) for a column that reads a ring.
     """
     for c in range(reading.columns.shape[0]):
         op = reading.columns[c, 0]
@@ -140,5 +143,5 @@ def read_columns(p: Any, now: int, reading: Any, horizon: float, value: float, n
         elif op == _COUNT_HOURS:
             result = float(count_hours(p.hours, reading.hour_slot[a], p.hour_epoch, now, b))
         elif op == _FIELD:
-            result = _field(p, a, now, horizon, reading.day_slot, value, number)
+            result = _field(p, a, now, horizon, reading.day_slot, value, number, favourites)
         out[c] = result

@@ -318,14 +318,14 @@ def _joined(source: int, blocks: Sequence[_Block], *, own_clock: bool) -> Decode
     """Consecutive blocks as one: `places` and `refused` count on, over what each block read."""
     details: dict[int, Detail] = {}
     refused: list[tuple[int, Refusal]] = []
-    places: list[int] = []
     amounts: list[_Amounts] = []
+    starts: list[int] = []
     n = read = ignored = 0
     for block in blocks:
         details |= {n + i: detail for i, detail in block.details.items()}
         amounts += [each._replace(i=n + each.i) for each in block.amounts]
         refused += [(read + i, why) for i, why in block.refused]
-        places += [read + place for place in block.places]
+        starts.append(read)
         n += len(block.places)
         read += len(block.places) + block.ignored + len(block.refused)
         ignored += block.ignored
@@ -334,7 +334,10 @@ def _joined(source: int, blocks: Sequence[_Block], *, own_clock: bool) -> Decode
         at, events.value[at], events.lines[at], events.quantity[at], events.discounted[at], events.promised_ms[at] = (
             map(np.array, zip(*amounts, strict=True))
         )
-    return Decoded(events, details, range(read) if n == read else places, ignored, refused)
+    places: Sequence[int] = range(read)
+    if n < read:
+        places = [start + place for start, block in zip(starts, blocks, strict=True) for place in block.places]
+    return Decoded(events, details, places, ignored, refused)
 
 
 def _events(source: int, n: int, blocks: Sequence[_Block], *, own_clock: bool) -> Events:

@@ -62,7 +62,15 @@ class Inputs:
             last = ends(consumer, parts) if None in wanted else {}
         self.first = [int(first[part]) for part in parts]
         self.end = [last[part] if known is None else known for part, known in zip(parts, wanted, strict=True)]
-        self._reader = SliceReader(settings, dict(zip(self._places, begin or self.first, strict=True)))
+        self._settings, self._begin = settings, dict(zip(self._places, begin or self.first, strict=True))
+        self._started: SliceReader | None = None
+
+    @property
+    def _reader(self) -> SliceReader:
+        """Connected once something is read: whoever only asks what there is needs none."""
+        if self._started is None:
+            self._started = SliceReader(self._settings, self._begin)
+        return self._started
 
     def position(self, source: int) -> int:
         """The next offset to read."""
@@ -79,7 +87,8 @@ class Inputs:
 
     def close(self) -> None:
         """Leave the broker."""
-        self._reader.close()
+        if self._started is not None:
+            self._started.close()
 
 
 @contextmanager

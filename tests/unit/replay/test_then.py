@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from schemas.internals import Progress
-from scoring.rules import shipped
+from scoring.rules import RuleSet
 from streams.fingerprint import Fingerprint, differing, fingerprint
 from streams.replay.plan import settings_stamp
 from streams.replay.then import OtherSettingsError, Then
@@ -51,7 +51,7 @@ def other(name: str, value: Any) -> Any:
 
 def test_what_decides_is_in_it_and_nothing_else() -> None:
     """A setting of the units is in the fingerprint, whatever its name; one of others is not."""
-    was, rules = Settings(), shipped()
+    was, rules = Settings(), RuleSet(())
     stamp, print_ = settings_stamp(unit_options(was, rules)), fingerprint(was)
     for name in Settings.model_fields:
         changed = was.model_copy(update={name: other(name, getattr(was, name))})

@@ -1,0 +1,12 @@
+"""Members of enumerations, found as fast as any other attribute of a class, as Python 3.12 finds them.
+
+In 3.11 their metaclass still has a `__getattr__`. Nothing needs it, as members stand in the class itself, but for its
+sake each access takes 0.2 µs instead of 0.02, and with all rules in force an event comes to two or three of them.
+"""
+
+from enum import EnumType
+
+__all__: list[str] = []
+
+if "__getattr__" in vars(EnumType):
+    delattr(EnumType, "__getattr__")
