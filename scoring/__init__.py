@@ -2,5 +2,3 @@
 
 No Kafka, no wall clock, no files, no logging.
 """
-
-from scoring import members  # noqa: F401 - it is there for what it does

@@ -10,6 +10,7 @@ import click
 
 from streams import __version__
 from streams.cli.exits import EXIT_CODES, told
+from streams.members import find_members_directly
 
 __all__ = ["main"]
 
@@ -113,3 +114,4 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    find_members_directly()

@@ -6,7 +6,10 @@ sake each access takes 0.2 µs instead of 0.02, and with all rules in force an e
 
 from enum import EnumType
 
-__all__: list[str] = []
+__all__ = ["find_members_directly"]
 
-if "__getattr__" in vars(EnumType):
-    delattr(EnumType, "__getattr__")
+
+def find_members_directly() -> None:
+    """Do without it in this process from now on; for programs of ours alone, as it concerns all code in a process."""
+    if "__getattr__" in vars(EnumType):
+        delattr(EnumType, "__getattr__")
