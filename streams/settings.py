@@ -98,7 +98,9 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
         "auto",
         description="one transaction a partition and commit: auto (where the broker has them), on, off",
     )
-    commit_interval_s: float = Field(1.0, gt=0, le=60, description="longest time between commits (seconds)")
+    commit_interval_s: float = Field(
+        1.0, gt=0, le=60, description="longest time between commits (seconds); thrice that of a partition far behind"
+    )
     session_timeout_s: float = Field(
         6.0, ge=1, le=300, description="a silent worker loses its partitions after this (seconds)"
     )
