@@ -68,7 +68,7 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
         "former_of": owners[who].decode() if who in owners else None,
         "former_ids": sorted(former.decode() for former, owner in owners.items() if owner == who),
         "profile": None if profile is None else _profile(layout, who, profile, slots, names),
-        "record": None if side is None else _plain(unpacked(side)),
+        "record": None if side is None else _record(side),
         "examples_waiting": sum(key[:1] not in (PROFILE, SIDE) for key in own),
         "published": published,
         "erased": erased,
@@ -139,6 +139,14 @@ def _profile(layout: Layout, who: bytes, value: bytes, slots: Sequence[str], nam
 
 def _moment(ms: Any) -> str | None:
     return from_ms(int(ms)) if NEVER < int(ms) < FAR else None
+
+
+def _record(value: bytes) -> Any:
+    side = unpacked(value)
+    for of in side.open:
+        side.things(of)
+    side.states()
+    return _plain(side)
 
 
 def _plain(value: Any) -> Any:
