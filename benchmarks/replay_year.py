@@ -6,6 +6,8 @@ changelog, offsets, exactly once), then it is replayed into a shadow by event ti
 it. With the basic rules and with all; the same model everywhere. CPU of all threads of each process, start-up and
 compilation left out; medians of the rounds, and only ratios of one run mean anything.
 
+Once more by event time, as one types it: by the clock, with its start-up and all processes that it starts, one a core.
+
 In a year a customer does something now and then, and is scored once a day; in a busy hour many come at once. What the
 year costs the worker beyond the busy hour is of that; what it costs the replay beyond the worker is the replay's own.
 """
@@ -13,8 +15,10 @@ year costs the worker beyond the busy hour is of that; what it costs the replay 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +31,7 @@ from benchmarks.measured import Cost, Worker
 from benchmarks.shop import Made, Shop
 from benchmarks.throughput import ALL_RULES, EXACTLY, OUT, PARTITIONS, RULES, Run, said
 from scoring.model import Snapshot
+from streams.children import part
 
 __all__: list[str] = []
 
@@ -35,7 +40,10 @@ APP: Final = "bench-replay"
 BUSY: Final = {EXACTLY: "exactly", ALL_RULES: "all rules"}
 """The workers that have the busy hours: what their costs are called."""
 KINDS: Final = {"merged": "replay of the year, by event time", "as-it-was": "replay of the year, as it was"}
-NAMES: Final = {"live": "worker, a busy hour", "year": "worker, the year", **KINDS}
+APART: Final = "apart"
+CORES: Final = os.cpu_count() or 1
+NAMES: Final = {"live": "worker, a busy hour", "year": "worker, the year", **KINDS,
+                APART: "replay of the year, by event time, all cores"}  # fmt: skip
 
 _Costs = dict[str, dict[str, list[Cost]]]
 """By rules and by what was measured."""
@@ -69,7 +77,7 @@ def run(customers: int, days: int, rounds: int, events: int, seed: int) -> dict[
 
 
 def _year(made: Sequence[Made], model: Snapshot, rules: str, costs: dict[str, list[Cost]], *, backwards: bool) -> None:
-    """Have the year read by a worker, and told again in both ways."""
+    """Have the year read by a worker, and told again in both ways and by all cores."""
     with Cluster(PARTITIONS, (APP,), rules=rules) as cluster:
         cluster.publish_model(model)
         said(f"the year, {len(made):,} events: a worker")
@@ -80,9 +88,27 @@ def _year(made: Sequence[Made], model: Snapshot, rules: str, costs: dict[str, li
         for kind in reversed(KINDS) if backwards else KINDS:
             costs[kind].append(_replay(cluster, kind, rules, len(made)))
             said(_line(kind, costs[kind][-1]))
+        costs[APART].append(_apart(cluster, rules, len(made)))
+        said(_line(APART, costs[APART][-1]))
 
 
 def _replay(cluster: Cluster, kind: str, rules: str, events: int) -> Cost:
+    told = _told(cluster, rules, [sys.executable, "-m", "benchmarks.replay_year", "--child", kind])
+    assert told["read"] == events, (told, events)
+    return Cost(events, told["cpu_s"], told["wall_s"], told["written"], 0, 0, 0.0)
+
+
+def _apart(cluster: Cluster, rules: str, events: int) -> Cost:
+    before, start_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    told = _told(cluster, rules, part("replay", "--into", f"bench-{APART}", "--processes", str(CORES), "--json"))
+    wall_s, after = time.perf_counter() - start_s, resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert told["read"] == events, (told, events)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(events, cpu_s, wall_s, told["written"], 0, 0, 0.0)
+
+
+def _told(cluster: Cluster, rules: str, command: Sequence[str]) -> dict[str, Any]:
+    """What a command says in JSON."""
     environment = {
         **os.environ,
         "RECOMPRA_BROKER": cluster.address,
@@ -91,17 +117,13 @@ def _replay(cluster: Cluster, kind: str, rules: str, events: int) -> Cost:
         "RECOMPRA_CONSENT_UNKNOWN": "yes",
         "RECOMPRA_RULES": rules,
     }
-    done = subprocess.run([sys.executable, "-m", "benchmarks.replay_year", "--child", kind], env=environment,
-                          stdout=subprocess.PIPE, check=True, text=True, timeout=1800)  # fmt: skip
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    assert told["read"] == events, (told, events)
-    return Cost(events, told["cpu_s"], told["wall_s"], told["written"], 0, 0, 0.0)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True, timeout=1800)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _child(kind: str) -> None:
     """Replay what is there, in a process of its own, and print what it cost."""
-    import time
-
     from streams.cli.replay_progress import shown
     from streams.engine_settings import checked_rules
     from streams.replay.running import Asked, Replay
@@ -114,8 +136,10 @@ def _child(kind: str) -> None:
     warm()
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     asked = Asked(f"bench-{kind}", as_it_was=kind == "as-it-was")
-    with shown(asked.name) as show:
-        told = Replay(settings, unit_options(settings, rules), rules, asked, show).run(range(settings.partitions))
+    options = unit_options(settings, rules)
+    with shown(asked.name) as show, Replay(settings, options, rules, asked, show) as replay:
+        replay.plan(range(settings.partitions))
+        told = replay.run()
     cost = {"cpu_s": time.process_time() - cpu_s, "wall_s": time.perf_counter() - wall_s}
     print(json.dumps({**cost, "read": told.read, "written": told.written}), flush=True)
 
@@ -126,6 +150,7 @@ def _figures(costs: dict[str, list[Cost]]) -> dict[str, dict[str, float]]:
             "cpu_us_per_event": round(median(cost.cpu_us for cost in each), 2),
             "events_per_s": round(median(cost.events / cost.wall_s for cost in each)),
             "published_per_event": round(median(cost.published / cost.events for cost in each), 3),
+            "clock_ratio_to_live": _clock_ratio(costs["live"], each),
             "ratio_to_live": _ratio(costs["live"], each),
             "ratio_to_year": _ratio(costs["year"], each),
         }
@@ -138,6 +163,12 @@ def _ratio(others: Sequence[Cost], ours: Sequence[Cost]) -> float:
     return round(median(other.cpu_us / cost.cpu_us for other, cost in zip(others, ours, strict=True)), 2)
 
 
+def _clock_ratio(others: Sequence[Cost], ours: Sequence[Cost]) -> float:
+    """The same of events per second by the clock."""
+    pairs = zip(others, ours, strict=True)
+    return round(median(cost.events / cost.wall_s / (other.events / other.wall_s) for other, cost in pairs), 2)
+
+
 def _line(name: str, cost: Cost) -> str:
     return (
         f"  {name}: {cost.cpu_us:.2f} µs of CPU an event, {cost.events / cost.wall_s:,.0f} events/s, "
@@ -148,11 +179,12 @@ def _line(name: str, cost: Cost) -> str:
 def table(result: dict[str, Any]) -> str:
     """The figures as a Markdown table."""
     lines = [
-        "| one process | rules | CPU µs an event | events/s | told an event | of live | of the worker on the year |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        "| one process or all cores | rules | CPU µs an event | events/s | of live | told an event | of live | year |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [
         f"| {NAMES[name]} | {rules} | {each['cpu_us_per_event']:.2f} | {each['events_per_s']:,} "
+        f"| {each['clock_ratio_to_live']:.2f} "
         f"| {each['published_per_event']:.2f} | {each['ratio_to_live']:.2f} | {each['ratio_to_year']:.2f} |"
         for rules in map(RULES.__getitem__, BUSY)
         for name, each in result[rules].items()
@@ -177,8 +209,9 @@ def main() -> None:
     result = run(options.customers, options.days, options.rounds, options.events, options.seed)
     print(
         f"{result['events']:,} events of {result['days']} days, {result['customers']:,} customers; busy hours of "
-        f"{result['busy_events']:,} events; {PARTITIONS} partitions, medians of {result['rounds']} rounds; the last "
-        "two columns: events per CPU second, in units of the worker's on busy hours, and on the year\n"
+        f"{result['busy_events']:,} events; {PARTITIONS} partitions, medians of {result['rounds']} rounds; events per "
+        "second by the clock, in units of the worker's on busy hours; the last two columns: events per CPU second, in "
+        "units of the worker's on busy hours, and on the year\n"
     )
     print(table(result))
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from typing import IO, Self
 
 from streams.interrupts import Interrupts
 
-__all__ = ["Child", "ChildError", "Children", "part"]
+__all__ = ["Child", "ChildError", "Children", "how_it_ended", "part"]
 
 _SHOWN_LINES = 20
 _LONGEST_LINE = 2_000
@@ -32,6 +32,11 @@ def part(name: str, *options: str) -> list[str]:
     return [sys.executable, "-m", "streams.cli", name, *options]
 
 
+def how_it_ended(code: int) -> str:
+    """Say an exit code, or a signal, in words that follow a name."""
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
 class Child:
     """One process in a session of its own, whose output is read as it comes.
 
@@ -43,6 +48,8 @@ class Child:
         The command line, and the variables added to our own.
     told
         Called with the name and each line that it writes on standard error; None: only the last are kept.
+    heard
+        Called with the name and each line that it writes on standard output, none of which is kept then.
     """
 
     def __init__(
@@ -51,11 +58,12 @@ class Child:
         command: Sequence[str],
         environment: Mapping[str, str],
         told: Callable[[str, str], None] | None = None,
+        heard: Callable[[str, str], None] | None = None,
     ) -> None:
         self.name = name
         self.ready_line: str | None = None
         self._said: deque[str] = deque(maxlen=_SHOWN_LINES)
-        self._told = told
+        self._told, self._heard = told, heard
         self._ready = Event()
         self._process = subprocess.Popen(
             list(command),
@@ -96,9 +104,13 @@ class Child:
     def last_lines(self) -> str:
         """Return the end of what it wrote, indented."""
         if self.returncode is not None:
-            for reader in self._readers:  # what it wrote just before its end may still be in the pipe
-                reader.join(1)
+            self.read_out(1)
         return "\n".join(f"  {line[:200]}" for line in self._said) or "  (it wrote nothing)"
+
+    def read_out(self, timeout_s: float) -> None:
+        """Wait, once it has ended, for what may still be in each of its pipes."""
+        for reader in self._readers:
+            reader.join(timeout_s)
 
     def ask_to_end(self) -> None:
         """Send SIGTERM; a paused process is woken, as it could not act on it."""
@@ -109,8 +121,7 @@ class Child:
         """End it and whatever it started at once."""
         self._signal(signal.SIGKILL)
         self._process.wait()
-        for reader in self._readers:
-            reader.join(1)
+        self.read_out(1)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -125,7 +136,9 @@ class Child:
                 take(line.decode("utf-8", "replace").rstrip("\r\n"))
 
     def _out(self, line: str) -> None:
-        if not self.ready and line.split(" ", 1)[0] == "ready":
+        if self._heard is not None:
+            self._heard(self.name, line)
+        elif not self.ready and line.split(" ", 1)[0] == "ready":
             self.ready_line = line
             self._ready.set()
         else:
@@ -146,17 +159,24 @@ class Children:
         Says when the stop is to be hurried; none: it takes as long as it takes.
     told
         Where the lines go that children write on standard error.
+    heard
+        Where those go that they write on standard output, as these do not say that they are ready.
     """
 
-    def __init__(self, interrupts: Interrupts | None = None, told: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        interrupts: Interrupts | None = None,
+        told: Callable[[str, str], None] | None = None,
+        heard: Callable[[str, str], None] | None = None,
+    ) -> None:
         self._interrupts = interrupts
-        self._told = told
+        self._told, self._heard = told, heard
         self.all: list[Child] = []
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         """Start a child; an interruption in between is kept until it is known, so that it is stopped too."""
         with self._held():
-            child = Child(name, command, environment, self._told)
+            child = Child(name, command, environment, self._told, self._heard)
             self.all.append(child)
         return child
 
@@ -188,8 +208,7 @@ class Children:
         for child in self.all:
             code = child.returncode
             if code is not None:
-                how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-                raise ChildError(f"the {child.name} {how}; it said last:\n{child.last_lines()}")
+                raise ChildError(f"the {child.name} {how_it_ended(code)}; it said last:\n{child.last_lines()}")
 
     def stop(self, timeout_s: float = 20) -> list[str]:
         """Ask all to end, wait, and end hard those that do not; return the names of these."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Literal
 
@@ -14,6 +14,8 @@ from streams.settings import Settings
 from streams.topics import nearest
 
 __all__ = ["Place", "Record", "UnknownTopicError", "parse_place", "tail"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Place = Literal["beginning", "latest"] | int
 """Where to begin: at an end, or at a time in milliseconds since the epoch UTC, earlier records left out."""
@@ -53,7 +55,7 @@ def parse_place(text: str) -> Place:
         raise ValueError(
             f"{text[:80]!r} is neither beginning, latest nor a time such as 2011-12-01 or 2011-12-01T09:30:00Z"
         ) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def tail(

@@ -12,10 +12,10 @@ from scoring.profile import FAR, NEVER
 from streams.cli.exits import FAILURE
 from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.cli.publish_live import publish_useful
-from streams.cli.replay_progress import shown
+from streams.cli.replay_progress import said, shown
 from streams.engine_settings import checked_rules
 from streams.outbox import INPUTS
-from streams.settings_sources import load
+from streams.settings_sources import environment_of, load
 from streams.tailing import Place, parse_place
 
 __all__ = ["diff", "digest", "replay"]
@@ -102,6 +102,15 @@ def _speed(ctx: click.Context, parameter: click.Parameter, value: str) -> float 
 )
 @click.option("--partition", "partitions", multiple=True, type=click.IntRange(0), help="Only this; may be given again.")
 @click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Share the partitions out over N processes, each with the state of one partition in memory. With --speed it "
+    "is one, as all partitions then go by one clock.  "
+    "[default: one a core; fewer for few records or partitions, as another takes seconds to start]",
+)
+@click.option("--as-part", is_flag=True, hidden=True)
+@click.option(
     "--publish-live",
     is_flag=True,
     help="Afterwards, show which actions are still useful to the customer, ask, and publish these on the live topics.",
@@ -119,6 +128,8 @@ def replay(
     speed: float | None,
     settings_of_now: bool,
     partitions: tuple[int, ...],
+    processes: int | None,
+    as_part: bool,
     publish_live: bool,
     confirm: str | None,
     broker: str | None,
@@ -141,6 +152,7 @@ def replay(
 
     from streams.replay.knowledge import UnfollowableError
     from streams.replay.plan import OtherReplayError
+    from streams.replay.processes import PartError, commands, run_apart, say
     from streams.replay.running import Asked, Replay
     from streams.replay.shadow import NotAShadowError
     from streams.replay.starting import NoStartError
@@ -149,20 +161,33 @@ def replay(
 
     if as_it_was and set(topics) & set(INPUTS):
         raise click.UsageError("--as-it-was reads all inputs: give --topics of what is told")
-    settings = load(broker=broker).settings
+    loaded = load(broker=broker)
+    settings = loaded.settings
     if confirm is not None and (not publish_live or confirm != settings.app_id):
         raise click.UsageError(f"--confirm goes with --publish-live, and is the application's name, {settings.app_id}")
     rules = checked_rules(settings)
     options = unit_options(settings, rules)
     asked = Asked(name, _span(first, stop), as_it_was, frozenset(topics), snapshot, speed, settings_of_now)
     chosen = partitions or range(settings.partitions)
-    with shown(name) as show:
+    with said() if as_part else shown(name) as show:
         try:
-            told = Replay(settings, options, rules, asked, show).run(chosen)
+            with Replay(settings, options, rules, asked, show) as planned:
+                apart = commands(asked, planned.plan(chosen), 1 if as_part else processes)
+                if len(apart) > 1:
+                    told = run_apart(apart, environment_of(settings, loaded.origins), planned.told(), show)
+                else:
+                    told = planned.run()
+        except PartError as error:
+            failed = click.ClickException(str(error))
+            failed.exit_code = error.exit_code
+            raise failed from None
         except (NotAShadowError, NoStartError, OtherReplayError, OtherSettingsError, UnfollowableError) as error:
             raise click.ClickException(str(error)) from None
         except KafkaError as error:
             raise click.ClickException(f"the broker refused: {error}; the same command goes on") from None
+    if as_part:
+        say(told)
+        return
     data = {"shadow": name, "read": told.read, "written": told.written, "there_before": told.skipped}
     if not as_json:
         before = f", {told.skipped:,} were there before" if told.skipped else ""

@@ -9,12 +9,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from streams.replay.processes import say
 from streams.replay.running import Replayed
 
-__all__ = ["Pace", "shown"]
+__all__ = ["Pace", "said", "shown"]
 
 _LINE_S: Final = 10.0
 """Time between two lines."""
+_PART_S: Final = 0.2
+"""The same, of a process that does some of the partitions."""
 
 
 class Pace:
@@ -62,3 +65,17 @@ def shown(name: str) -> Iterator[Callable[[Replayed], None]]:
                 click.echo(f"{name}: {now.read:,} of {now.of:,} records, {text}", err=True)
 
         yield show
+
+
+@contextmanager
+def said() -> Iterator[Callable[[Replayed], None]]:
+    """Give the same to a process that does some of the partitions; it says so to the one that started it."""
+    last_s = float("-inf")
+
+    def show(now: Replayed) -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= _PART_S:
+            last_s = time.monotonic()
+            say(now)
+
+    yield show

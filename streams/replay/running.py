@@ -3,12 +3,12 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from kafka import TopicPartition
@@ -95,7 +95,7 @@ class _Job(NamedTuple):
 
 
 class Replay:
-    """Replays the inputs into shadow topics; nothing else is written.
+    """Replays the inputs into shadow topics; nothing else is written. A context, at whose end all is written.
 
     Parameters
     ----------
@@ -133,13 +133,20 @@ class Replay:
         self._pacing = None if asked.speed is None else Paced(asked.speed, first_ms)
         self._read: Counter[int] = Counter()
         self._of = 0
+        self._jobs: list[_Job] = []
         self._lock = threading.Lock()
 
-    def run(self, partitions: Sequence[int]) -> Replayed:
-        """Replay some partitions; each holds its own state in memory.
+    def __enter__(self) -> Self:
+        return self
 
-        One after the other; at a pace, all at once. What was asked for the first time under this name is done: what
-        came to the topics since then is left out, and a partition that is done is not done again.
+    def __exit__(self, *_error: object) -> None:
+        self._shadow.close()
+
+    def plan(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Agree on what is to be done for some partitions, and say how many records are to be read of each.
+
+        What was asked for the first time under this name is done: what came to the topics since then is left out, and
+        a partition that is done is not done again, and not among these.
 
         Raises
         ------
@@ -149,23 +156,34 @@ class Replay:
             If it cannot begin with the saved state.
         UnfollowableError
             If what was read or known then is not there any more.
+        BrokerUnreachableError, kafka.errors.KafkaError
+            From the broker.
+        """
+        for counter in (self._read, self._shadow.written, self._shadow.skipped):
+            counter.update(dict.fromkeys(partitions, 0))  # so that threads may count while another adds up
+        self._jobs = [job for job in map(self._planned, partitions) if job is not None]
+        return {job.partition: sum(job.plan.end) - sum(job.begin) for job in self._jobs}
+
+    def run(self) -> Replayed:
+        """Replay what was planned, one partition after the other; at a pace, all at once.
+
+        Each holds its own state in memory.
+
+        Raises
+        ------
+        UnfollowableError
+            If what was read or known then is not there any more.
         OtherSettingsError
             If live had other settings than these, and that was not allowed for.
         BrokerUnreachableError, kafka.errors.KafkaError
             From the broker.
         """
-        try:
-            for counter in (self._read, self._shadow.written, self._shadow.skipped):
-                counter.update(dict.fromkeys(partitions, 0))  # so that threads may count while another adds up
-            jobs = [job for job in map(self._planned, partitions) if job is not None]
-            if self._pacing is None:
-                for job in jobs:
-                    self._do(job)
-            elif jobs:
-                self._do_at_once(jobs, self._pacing)
-        finally:
-            self._shadow.close()
-        return self._told()
+        if self._pacing is None:
+            for job in self._jobs:
+                self._do(job)
+        elif self._jobs:
+            self._do_at_once(self._jobs, self._pacing)
+        return self.told()
 
     def _do_at_once(self, jobs: Sequence[_Job], pacing: Paced) -> None:
         with ThreadPoolExecutor(len(jobs)) as threads:
@@ -238,7 +256,8 @@ class Replay:
         told = shadow.written[partition] + shadow.skipped[partition]
         shadow.plans.done(partition, job.plan, self._read[partition], told)
 
-    def _told(self) -> Replayed:
+    def told(self) -> Replayed:
+        """How far it is."""
         read, shadow = self._read.total(), self._shadow
         return Replayed(read, max(self._of, read), shadow.written.total(), shadow.skipped.total())
 
@@ -263,7 +282,7 @@ class Replay:
         if taken is not None:
             self._shadow.write(partition, taken.outputs)
         with self._lock:
-            self._show(self._told())
+            self._show(self.told())
 
     def _follow(self, job: _Job, inputs: Inputs) -> None:
         partition = job.partition

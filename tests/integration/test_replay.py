@@ -156,6 +156,26 @@ def test_the_past_is_told_again(settings: Settings) -> None:
     assert 0 < told["written"] < len(list(tail(settings, "one-scores", "beginning", follow=False))) * 2
 
 
+def test_processes_share_the_partitions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tell, count and say the same as one, and an error of one of them is its own words."""
+    live(settings)
+    asked = ("--from", "2023-11-16T01:02:03.123Z", "--topics", "clickstream", "--topics", "orders")
+    code, told = run("replay", "--into", "one", *asked, "--processes", "1")
+    assert code == 0, told
+    code, shared = run("replay", "--into", "two", *asked, "--processes", "2")
+    assert code == 0, shared
+    assert shared == {**told, "shadow": "two"}
+    assert told["written"] > 0
+    assert run("digest", "one", "--scores") == run("digest", "two", "--scores")
+    again = run("replay", "--into", "two", *asked, "--processes", "2")[1]
+    assert again == {**shared, "written": 0, "there_before": shared["written"]}
+
+    monkeypatch.setattr("streams.cli.replay.environment_of", lambda *_: {"RECOMPRA_MARKETING_CONTACTS": "0"})
+    code, said = run("replay", "--into", "three", "--as-it-was", "--processes", "2")
+    assert code == 1
+    assert "Error: three holds a replay that was asked for otherwise (settings differ)" in said
+
+
 def mended_version() -> bytes:
     """A second version of a rule, in force from the third day on."""
     definition = {"sentence": "Left a cart.", "enter": "cart_items > 0 and hours_since(visited) >= 7"}
