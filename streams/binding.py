@@ -233,6 +233,7 @@ class Binding:
     def idle(self, tp: TP, position: int, end: int) -> None:
         """Learn that nothing was fetched of an input that was asked for."""
         if tp not in self._on_the_way:
+            self._left[tp] = end - position
             self.protocol.idle(tp.partition, self._topics.index(tp.topic), position, end)
 
     async def take(self, message: Any) -> None:

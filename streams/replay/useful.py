@@ -14,6 +14,7 @@ from scoring.gates.channel import CHANNELS, Purpose
 from scoring.profile import NEVER
 from scoring.rules import Rule
 from scoring.rules.carry import Carry
+from scoring.rules.columns import Column, Field, Op
 from scoring.rules.rule import ActionClass
 from scoring.side import Side, cart_items
 from streams.receipts import IsErased
@@ -23,6 +24,8 @@ __all__ = ["Published", "Useful", "Weighed", "counted"]
 EXPIRED, THERE, OVER, FORGOTTEN = "expired", "there", "over", "forgotten"
 GONE, UNKNOWN, ENTRY_WITHHELD = "rule_gone", "unknown_customer", "entry_withheld"
 CART_EMPTIED, LEFT_SINCE = "cart_emptied_since", "left_since"
+
+_CART_ITEMS = Column(Op.FIELD, Field.CART_ITEMS)
 
 _Thing = tuple[str, str, str | None]
 """Rule, customer and object."""
@@ -148,8 +151,8 @@ class Useful:
         return ()
 
     def _cart_is_empty(self, rule: Rule, row: int, data: Mapping[str, Any]) -> bool:
-        """Whether an action tells of a cart of which nothing is left, as it was bought, or taken out again."""
-        if Carry.CART not in rule.carries:
+        """Whether a list of filled carts tells of one of which nothing is left, as it was bought or taken out again."""
+        if Carry.CART not in rule.carries or _CART_ITEMS not in rule.columns:
             return False
         side, told = self._engine.sides.find(row), set(data["products"])
         held = set() if side is None else {item.product for item in cart_items(side.cart)}

@@ -211,7 +211,7 @@ def test_who_is_far_behind_is_written_every_third_time() -> None:
         def status(self) -> Any:
             return SimpleNamespace(pending=len(self.offered), whole=True)
 
-    async def given(ends: Sequence[int]) -> list[int]:
+    async def given(ends: Sequence[int], idle: bool = False) -> list[int]:
         taken.clear()
         unit: Any = Applying()
         binding: Any = Binding(lambda _: _Client(), lambda _: unit, lambda: 0, lambda *_: None, lambda _: None)
@@ -221,12 +221,15 @@ def test_who_is_far_behind_is_written_every_third_time() -> None:
         for n, end in enumerate(ends, 5):
             piece = Slice(n, n + 1, [SimpleNamespace(offset=n)], end)  # type: ignore[list-item]
             await binding.take(transport.SliceConsumer._message(consumer, TP(INPUTS[0], 0), piece))
+            if idle:
+                binding.idle(TP(INPUTS[0], 0), n + 1, n + 1)
             await binding.commit()
         return list(taken)
 
     assert asyncio.run(given([100] * 7)) == [3, 6]
     assert asyncio.run(given([6, 7, 8])) == [1, 2, 3]
     assert asyncio.run(given([100, 8, 9])) == [2, 3]
+    assert asyncio.run(given([100, 100], idle=True)) == [1, 2]
 
 
 class _AtOrBelowSkipped(CommitProtocol):

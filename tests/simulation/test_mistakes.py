@@ -28,7 +28,7 @@ RARE = {
     "what waits is not decoded again once somebody is forgotten": 1120,
     "examples are removed after their customer": 1303,
     "a request is taken for an earlier one of its id": 8946,
-    "whoever claimed somebody forgotten still has them": 17871,
+    "whoever claimed somebody forgotten still has them": 16738,
     "whoever gets themselves back was never forgotten": 12682,
     "an owner is taken for somebody who was claimed": 1572,
 }

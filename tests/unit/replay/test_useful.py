@@ -122,6 +122,10 @@ def test_what_does_not_hold_any_more_is_left(state: Callable[..., Unit]) -> None
     assert why(*weigh(state(later=[other]), *asked)) == [()]
     for changed in (state(orders=[order]), state(later=[out]), state(later=[out, other])):
         assert why(*weigh(changed, *asked, action(2, "c1"))) == [("cart_emptied_since",), ()]
+    stalled = {"rule": "checkout-stalled", "action_class": "service"}  # begun, though nothing was told of a cart
+    begins = state(later=[("", "c5", "Checkout Started")])
+    begun = action(1, "c5", ms=NOW + HOUR, products=["q"], **stalled)
+    assert why(*Useful(begins.engine, RULES, Published(), NOW + HOUR + 60_000, DAY_MS).weigh([begun])) == [()]
     looking = action(1, rule="browse-abandoned", products=["p"])
     assert why(*weigh(state(), looking)) == [("left_since",)]
     ordered = [
