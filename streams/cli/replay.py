@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from scoring.profile import FAR, NEVER
 from streams.cli.exits import FAILURE
 from streams.cli.options import broker_option, json_option, print_json, print_table
 from streams.cli.publish_live import publish_useful
-from streams.cli.replay_progress import said, shown
+from streams.cli.replay_progress import said, say, shown
 from streams.engine_settings import checked_rules
 from streams.outbox import INPUTS
 from streams.settings_sources import environment_of, load
@@ -152,7 +153,7 @@ def replay(
 
     from streams.replay.knowledge import UnfollowableError
     from streams.replay.plan import OtherReplayError
-    from streams.replay.processes import PartError, commands, run_apart, say
+    from streams.replay.processes import PartError, commands, run_apart
     from streams.replay.running import Asked, Replay
     from streams.replay.shadow import NotAShadowError
     from streams.replay.starting import NoStartError
@@ -174,7 +175,8 @@ def replay(
             with Replay(settings, options, rules, asked, show) as planned:
                 apart = commands(asked, planned.plan(chosen), 1 if as_part else processes)
                 if len(apart) > 1:
-                    told = run_apart(apart, environment_of(settings, loaded.origins), planned.told(), show)
+                    environment = environment_of(settings, loaded.origins)
+                    told = run_apart(apart, environment, planned.told(), show, partial(click.echo, err=True))
                 else:
                     told = planned.run()
         except PartError as error:

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from typing import Final
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from streams.replay.processes import say
 from streams.replay.running import Replayed
 
-__all__ = ["Pace", "said", "shown"]
+__all__ = ["Pace", "said", "say", "shown"]
 
 _LINE_S: Final = 10.0
 """Time between two lines."""
@@ -67,9 +67,14 @@ def shown(name: str) -> Iterator[Callable[[Replayed], None]]:
         yield show
 
 
+def say(now: Replayed) -> None:
+    """Say on standard output how far a process is that does some of the partitions, for the one that started it."""
+    click.echo(msgspec.json.encode(now))
+
+
 @contextmanager
 def said() -> Iterator[Callable[[Replayed], None]]:
-    """Give the same to a process that does some of the partitions; it says so to the one that started it."""
+    """Give what is to be told how far such a process is; it says so some times a second."""
     last_s = float("-inf")
 
     def show(now: Replayed) -> None:

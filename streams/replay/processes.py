@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-import click
 import msgspec
 
 from schemas.timestamp import from_ms
@@ -16,7 +15,7 @@ from streams.interrupts import Interrupts
 from streams.orphans import ended_with_us
 from streams.replay.running import Asked, Replayed
 
-__all__ = ["PartError", "commands", "run_apart", "say", "shares"]
+__all__ = ["PartError", "commands", "run_apart", "shares"]
 
 _RECORDS: Final = 50_000
 """For fewer, another process is not started unasked: that takes some seconds, in which one reads as many."""
@@ -37,11 +36,6 @@ class PartError(RuntimeError):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-
-def say(now: Replayed) -> None:
-    """Say on standard output how far this process is, as `run_apart` reads it."""
-    click.echo(msgspec.json.encode(now))
 
 
 def commands(asked: Asked, records: Mapping[int, int], processes: int | None) -> dict[str, list[str]]:
@@ -97,6 +91,7 @@ def run_apart(
     environment: Mapping[str, str],
     before: Replayed,
     show: Callable[[Replayed], None],
+    say: Callable[[str], None],
 ) -> Replayed:
     """Run all commands at once, to their ends; none outlives us.
 
@@ -111,13 +106,15 @@ def run_apart(
         What there is to do in all, and what was done before.
     show
         Told how far all are together.
+    say
+        Told what else they write, such as warnings, line by line.
 
     Raises
     ------
     PartError
         Once one of them fails, with what it says.
     """
-    heard = _Heard(before)
+    heard = _Heard(before, say)
     with Interrupts() as interrupts, Children(interrupts, heard.error, heard.line) as children:
         for name, command in parts.items():
             children.start(name, command, environment)
@@ -134,8 +131,8 @@ def run_apart(
 class _Heard:
     """What the processes say: how far they are, and what went wrong; other lines are handed on."""
 
-    def __init__(self, before: Replayed) -> None:
-        self._before = before
+    def __init__(self, before: Replayed, say: Callable[[str], None]) -> None:
+        self._before, self._say = before, say
         self.parts: dict[str, Replayed] = {}
         self.errors: defaultdict[str, list[str]] = defaultdict(list)
 
@@ -143,13 +140,13 @@ class _Heard:
         try:
             self.parts = {**self.parts, name: msgspec.json.decode(line, type=Replayed)}
         except msgspec.DecodeError:
-            click.echo(line, err=True)
+            self._say(line)
 
     def error(self, name: str, line: str) -> None:
         if line.startswith("Error: ") or name in self.errors:
             self.errors[name].append(line.removeprefix("Error: "))
         else:
-            click.echo(line, err=True)
+            self._say(line)
 
     def all(self) -> Replayed:
         before, parts = self._before, self.parts.values()

@@ -27,6 +27,10 @@ def telling(*far: Replayed) -> str:
     return f"print({lines!r}, flush=True)\n"
 
 
+def ignore(_: Replayed) -> None:
+    """What is not looked at."""
+
+
 def eventually(holds: Callable[[], bool]) -> None:
     for _ in range(1200):
         if holds():
@@ -87,7 +91,7 @@ def test_what_all_say_is_one_sum() -> None:
         "one": python(telling(Replayed(1, 40, 1, 0), Replayed(40, 40, 50, 3))),
         "two": python(telling(Replayed(50, 50, 60, 2))),
     }
-    assert run_apart(parts, {}, BEFORE, shown.append) == Replayed(100, 100, 110, 12)
+    assert run_apart(parts, {}, BEFORE, shown.append, print) == Replayed(100, 100, 110, 12)
     assert shown[-1] == Replayed(100, 100, 110, 12)
 
 
@@ -103,9 +107,9 @@ print("a warning", "Error: begin with", "another state", sep="\\n", file=sys.std
 sys.exit(2)
 """
     with pytest.raises(PartError, match=r"^begin with\nanother state$") as error:
-        run_apart({"waits": python(waits), "fails": python(fails)}, {}, BEFORE, print)
+        run_apart({"waits": python(waits), "fails": python(fails)}, {}, BEFORE, ignore, print)
     assert error.value.exit_code == 2
-    assert capsys.readouterr().err == "a warning\n"
+    assert capsys.readouterr().out == "a warning\n"
     assert not alive(int(pid.read_text()))
 
 
@@ -120,7 +124,7 @@ sys.exit(2)
 def test_one_that_says_nothing_of_its_end_is_named(source: str, said: str) -> None:
     """Whether it was killed, failed, or ended without having told what it did."""
     with pytest.raises(PartError, match=f"^the process for partition 3 {said}; the same command goes on$") as error:
-        run_apart({"process for partition 3": python(source)}, {}, BEFORE, print)
+        run_apart({"process for partition 3": python(source)}, {}, BEFORE, ignore, print)
     assert error.value.exit_code == 1
 
 
@@ -132,7 +136,7 @@ import sys
 from streams.replay.processes import run_apart
 from streams.replay.running import Replayed
 show = lambda now: print("shown", flush=True)
-run_apart({"part": [sys.executable, "-c", sys.argv[1]]}, {}, Replayed(0, 1, 0, 0), show)
+run_apart({"part": [sys.executable, "-c", sys.argv[1]]}, {}, Replayed(0, 1, 0, 0), show, print)
 """
     pid = tmp_path / "pid"
     waits = f"import os, pathlib\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\n"
