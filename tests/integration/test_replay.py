@@ -23,6 +23,7 @@ from streams.commit import Taken
 from streams.connection import kafka_python_options
 from streams.engine_settings import checked_rules
 from streams.outbox import INPUTS
+from streams.replay.processes import PartError
 from streams.settings import Settings
 from streams.settings_sources import load
 from streams.snapshot_file import Header, write_snapshot
@@ -170,10 +171,12 @@ def test_processes_share_the_partitions(settings: Settings, monkeypatch: pytest.
     again = run("replay", "--into", "two", *asked, "--processes", "2")[1]
     assert again == {**shared, "written": 0, "there_before": shared["written"]}
 
-    monkeypatch.setattr("streams.cli.replay.environment_of", lambda *_: {"RECOMPRA_MARKETING_CONTACTS": "0"})
-    code, said = run("replay", "--into", "three", "--as-it-was", "--processes", "2")
-    assert code == 1
-    assert "Error: three holds a replay that was asked for otherwise (settings differ)" in said
+    def refused(*_: object) -> None:
+        raise PartError("begin with another state", 2)
+
+    monkeypatch.setattr("streams.replay.processes.run_apart", refused)
+    code, said = run("replay", "--into", "three", "--processes", "2")
+    assert (code, said) == (2, "Error: begin with another state\n")
 
 
 def mended_version() -> bytes:
