@@ -43,7 +43,9 @@ class Answers:
     @property
     def missing(self) -> dict[int, list[str]]:
         """By partition the hashes of ids that were passed on, and whose receipts are not there yet."""
-        passed_on = [(told["partition"], told["customer"]) for one in self.found for told in one["data"].get("passed_on", ())]
+        passed_on = [
+            (told["partition"], told["customer"]) for one in self.found for told in one["data"].get("passed_on", ())
+        ]
         missing = defaultdict[int, list[str]](list)
         for partition, whose in sorted(set(passed_on)):
             if self._of(partition, whose) is None:
