@@ -1,7 +1,8 @@
 """Members of enumerations, found as fast as any other attribute of a class, as Python 3.12 finds them.
 
 In 3.11 their metaclass still has a `__getattr__`. Nothing needs it, as members stand in the class itself, but for its
-sake each access takes 0.2 µs instead of 0.02, and with all rules in force an event comes to two or three of them.
+sake each access takes four times as long (0.07 µs and not 0.02); with all rules in force an event comes to two or three
+of them, and costs 1 to 3 % less without it.
 """
 
 from enum import EnumType
