@@ -423,14 +423,15 @@ class Engine:
             outcome.extend(self._come_up(), 0)
         return outcome
 
-    @staticmethod
-    def _too_late(ask: Ask, erasure: Erasure) -> list[Forget]:
+    def _too_late(self, ask: Ask, erasure: Erasure) -> list[Forget]:
         """What is told to whoever asks for somebody forgotten meanwhile, by what was received before: it is the same.
 
-        Not if it was somebody else's former id.
+        What they have sent here by then, to one who came again and asks for them, is of somebody forgotten, too. Not if
+        it was somebody else's former id.
         """
         if erasure.owned or not erasure.requests:
             return []
+        self.erased.add(ask.owner, erasure.at_ms, [0] * N_INPUTS, refused=None)
         return [Forget(ask.owner, erasure.requests[-1].name, erasure.at_ms, [ask.former], claimed=False)]
 
     def _come_up(self) -> Outcome:
