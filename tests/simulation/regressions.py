@@ -27,7 +27,7 @@ REGRESSIONS: tuple[tuple[int, bool, str], ...] = (
     (10086, True, "The simulation's own replay did not hear of models that were told after a commit's last record."),
     (12682, False, "Whoever was forgotten and got themselves back was told of by the ids of before."),
     (17871, True, "Who claimed an id that was forgotten with somebody else was still known by it, until a restart."),
-    (47265, True, "What was given away before its owner was forgotten elsewhere came to who had come again, and stayed."),
+    (47265, True, "What was given away before its owner was forgotten came to who had come again, and stayed."),
     (3299, True, "The simulation's own replay did not hear of rules that were told after a commit's last record."),
 )
 """Seed, whether with transactions, what was found."""
