@@ -1,12 +1,13 @@
 """Absorb: the row of one customer added to that of another, who turned out to be the same person."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from scoring.compiled import compiled
-from scoring.kernel import MERGED, buy, decay, enrol, remember_view, write_point
+from scoring.kernel import MERGED, buy, decay, enrol, remember_view, show, write_point
 from scoring.kinds import Kind
 from scoring.moments import keep_moment
 from scoring.orders import A_ORDERS, add_order, derive, join_folds
@@ -16,7 +17,7 @@ from scoring.rules.columns import ANY
 from scoring.timers import grid_after, next_due, schedule
 from scoring.windows import roll
 
-__all__ = ["absorb", "leave", "look_again"]
+__all__ = ["absorb", "categories_in_lists", "keep_lists", "leave", "look_again"]
 
 _COMPLETED = int(Kind.ORDER_COMPLETED)
 _ANY = ANY
@@ -80,6 +81,28 @@ def absorb(rows: Any, into: int, others: Any, which: int, now: int, repeated: in
     schedule(p, into, heap)
 
 
+def categories_in_lists(p: Any, q: Any) -> dict[int, int]:
+    """The categories that are in a list of one of two rows, with their lists as bits."""
+    found: dict[int, int] = {}
+    for row in (p, q):
+        for category, lists in zip(row["seen_category"].tolist(), row["seen_lists"].tolist(), strict=False):
+            if lists:
+                found[category] = found.get(category, 0) | lists
+    return found
+
+
+def keep_lists(p: Any, lists: Mapping[int, int]) -> dict[int, int]:
+    """Let categories be in these lists, each as bits; those that are no longer among the last views."""
+    gone = {}
+    for category, inside in lists.items():
+        of = p["seen_category"] == category
+        if of.any():
+            p["seen_lists"][of] = inside
+        else:
+            gone[category] = inside
+    return gone
+
+
 @compiled
 def leave(q: Any, choice: Any) -> None:
     """Count a customer no longer among those that may give examples."""
@@ -96,6 +119,7 @@ def look_again(rows: Any, row: int, now: int, received: int, event: int, points:
     horizon = float(config.horizon_ms)
     cause = _MERGED if event < 0 else 0
     write_point(rows[row], row, now, event, cause, 0, received, math.nan, math.nan, 0, points, scorer, reading, horizon)
+    show(rows[row], now, now, True, reading.categories, points.seen[0])
 
 
 @compiled

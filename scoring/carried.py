@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from scoring.gates.standing import Standing
 from scoring.kernel import Points
-from scoring.object_lists import Crossing, Purchases
+from scoring.object_lists import Crossing, Looks, Purchases
 from scoring.open_object import About
 from scoring.profile import DAY_MS
+from scoring.recent import WITHIN, within
 from scoring.rules import Rule, RuleSet
 from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, POINTS, REVENUE, Carry
-from scoring.rules.columns import STEPS, Column
+from scoring.rules.columns import OF_A_CATEGORY, STEPS, Column
 from scoring.rules.expression import value
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
@@ -196,6 +197,8 @@ class Carrying:
         """
         words, i = self._words[rule.name], crossing.point
         viewed, kept = [] if words.isdisjoint(_OF_VIEWED) else points.viewed[i].tolist(), points.viewed_ms.shape[1]
+        if crossing.looks is not None and viewed:
+            viewed[kept + 1 :] = _seen_in(crossing.looks.category, points, i)
         found = Carried(_products(rule, words, crossing, noted, viewed, kept, names), noted=noted)
         if Carry.CATEGORY in words:
             found.category = names.get(viewed[kept + 1])
@@ -212,15 +215,19 @@ class Carrying:
         if shop is not None and Carry.BEST_SELLERS in words:
             found.best_sellers = _best_sellers(noted, shop)
         if rule.carried_columns or rule.figures:
-            self._read(rule, points, i, found, balances)
+            self._read(rule, crossing.looks, points, i, found, balances)
         return found
 
-    def _read(self, rule: Rule, points: Points, i: int, found: Carried, balances: Balances) -> None:
+    def _read(
+        self, rule: Rule, looks: Looks | None, points: Points, i: int, found: Carried, balances: Balances
+    ) -> None:
         """Fill in what is read off the columns of the point."""
         words, columns, place = self._words[rule.name], points.columns[i], self._place
         now_ms = int(points.time_ms[i])
 
         def read(column: Column) -> float:
+            if looks is not None and column in OF_A_CATEGORY:
+                return float(looks.views) if column == OF_A_CATEGORY[0] else looks.spent_ms / 60_000.0
             return float(columns[place[column]])
 
         def when(column: Column) -> int | None:
@@ -256,6 +263,13 @@ class Carrying:
             None if ago != ago else now_ms - int(ago) for ago in columns[self._contact_places].tolist()
         ]
         return Contacts(tuple([ms for ms in delivered if ms is not None]), opened, clicked)
+
+
+def _seen_in(category: int, points: Points, i: int) -> list[int]:
+    """A category, and the products last seen in it at a point."""
+    found = np.zeros(WITHIN, np.uint64)
+    within(points.seen[i], int(points.time_ms[i]), np.uint64(category), found)
+    return [category, *found.tolist()]
 
 
 def _expected(read: Read, when: When) -> tuple[int | None, float | None]:

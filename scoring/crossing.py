@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from struct import Struct
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.carried import NOTHING_NOTED, Carrying, Noted, recalled, remembered
+from scoring.category_lists import CategoryLists
 from scoring.compiled import compiled
 from scoring.features import GROUPS
 from scoring.gates import GATES, STORED, Asked, Gates, Verdict
@@ -37,6 +39,7 @@ _REMEMBERED = 8
 _CHANNEL_NAMES = {channel: channel.name.lower() for channel in Channel}
 _BITS = {code: 1 << place for place, code in enumerate(STORED)}
 
+_NOTHING: Mapping[int, int] = MappingProxyType({})
 _MERGING = -2
 """Sources of crossings that came of two customers being one count down from here."""
 
@@ -158,9 +161,11 @@ class Crossings:
         The bit of each list (`RuleSet.list_names`).
     gates
         What is asked before anything is published.
+    category_bits
+        The bit of each rule for each category (`RuleSet.categories`).
     """
 
-    def __init__(self, rules: RuleSet, slots: Sequence[int], gates: Gates) -> None:
+    def __init__(self, rules: RuleSet, slots: Sequence[int], gates: Gates, category_bits: Sequence[int] = ()) -> None:
         self._rules = rules
         self._gates = gates
         self._habits = Habits(gates.settings)
@@ -170,21 +175,34 @@ class Crossings:
         self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
         self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
         self._slots = np.array([slot for _, _, slot in self._of_customer], np.uint64)
+        self._no_more = [(r, each, slot) for (r, each), slot in numbered if each.for_each is not ForEach.NONE]
+        """Lists that customers may be in from when they were lists of customers."""
+        self._left_in_any_case = np.uint64(sum(1 << slot for _, _, slot in self._no_more))
         self._program = rules.program_of([each for _, each, _ in self._of_customer])
         self._read = [rules.columns.index(column) for column in self._program.columns]
         self._objects = ObjectLists(rules)
+        self._categories = CategoryLists(rules, category_bits)
         self._carrying = Carrying(rules)
         self._buying = [rule.carries_purchases for rule in rules.rules]
         self._purchases: dict[int, Purchases] = {}
 
     def find(
-        self, rows: Any, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, brought: int = 0
+        self,
+        rows: Any,
+        points: Points,
+        m: int,
+        sides: Sides,
+        shop: ShopSnapshot | None,
+        names: Mapping[int, str],
+        brought: int = 0,
+        gone: Mapping[int, int] = _NOTHING,
     ) -> tuple[Any, list[Crossing]]:
         """Move the lists on through the first `m` points; (m,) bool where anything crossed, and what, in order.
 
-        `shop` is the version of the shop's knowledge that is in force at these points. `brought` has the bits of lists
-        that the customer of the first point is in because another was who is the same. At one point the rule of the
-        highest priority comes first: the gates ask about it before the others.
+        `shop` is the version of the shop's knowledge that is in force at these points, `names` are those of categories.
+        `brought` has the bits of lists that the customer of the first point is in because another was who is the same,
+        and `gone` the categories in lists that had to give way to that one's. At one point the rule of the highest
+        priority comes first: the gates ask about it before the others.
         """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
@@ -195,29 +213,33 @@ class Crossings:
         found: list[Crossing] = []
         enter = _masks(entering, self._slots)
         enter[0] |= np.uint64(brought)
-        if _scan(rows, points, m, enter, _masks(leaving, self._slots), changed, after):
+        leave = _masks(leaving, self._slots) | self._left_in_any_case
+        if _scan(rows, points, m, enter, leave, changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])
                 found += [
                     Crossing(i, r, None, bool(inside >> slot & 1), mark=each.mark)
-                    for r, each, slot in self._of_customer
+                    for r, each, slot in (*self._of_customer, *self._no_more)
                     if bits >> slot & 1
                 ]
         crossed = changed != 0
         buying = {each.point for each in found if each.entered and self._buying[each.rule]}
         objects, self._purchases = self._objects.find(points, m, sides, shop, buying)
+        objects += self._categories.find(rows, points, m, sides, names, gone)
         if objects:
             crossed[[crossing.point for crossing in objects]] = True
             found = sorted([*found, *objects], key=lambda c: (c.point, self._place[c.rule]))
         return crossed, found
 
-    def leaving(self, points: Points, sides: Sides, shop: ShopSnapshot | None) -> set[tuple[str, str | None]]:
+    def leaving(
+        self, points: Points, sides: Sides, shop: ShopSnapshot | None, names: Mapping[int, str]
+    ) -> set[tuple[str, str | None]]:
         """By list and object: where the customer of the first point, or what they have, would not stay."""
         if not self._rules.rules:
             return set()
         holds = self._program.run(points.columns[:1, self._read])[len(self._of_customer) :, 0]
         own = {(each.list_name, None) for (_, each, _), leaves in zip(self._of_customer, holds, strict=True) if leaves}
-        return own | self._objects.leaving(points, sides, shop)
+        return own | self._objects.leaving(points, sides, shop) | self._categories.leaving(points, sides, names)
 
     def left(self, inside: int) -> list[Crossing]:
         """The lists that a customer leaves who is another from the first point on."""
@@ -286,11 +308,11 @@ class Crossings:
             reach.points[crossing.point] = len(reach.answers)
             reach.answers.append(self._habits.answers(standing))
             reach.deeds.add(standing)
-        told = _told_before(state, cause, crossing)
+        told = _told_before(rule, side, state, cause, crossing)
         verdict = self._verdict(told, rule, crossing, moment, knowing, reach, side, state)
         if told is None:
             noted = self._note(rule, crossing, sides, row, moment.at, standing)
-            number = _number(rule, crossing, cause, state, verdict, noted)
+            number = _number(rule, crossing, cause, side, state, verdict, noted, sides.objects_kept)
         else:
             number, noted = told.number, recalled(told.noted)
         before.append(state.contributions)
@@ -351,7 +373,7 @@ class Crossings:
             knowing.customers[moment.row],
             moment.time_ms,
             moment.age_ms,
-            state.sent_ms,
+            side.sent_ms(rule.list_name, crossing.category),
             moment.automated,
             knowing.scores.warming_up,
             moment.score,
@@ -375,11 +397,20 @@ def _list(rule: Rule) -> _List:
 
 
 def _number(
-    rule: Rule, crossing: Crossing, cause: tuple[int, int, int], state: RuleState, verdict: Verdict, noted: Noted
+    rule: Rule,
+    crossing: Crossing,
+    cause: tuple[int, int, int],
+    side: Side,
+    state: RuleState,
+    verdict: Verdict,
+    noted: Noted,
+    kept: int,
 ) -> int:
     """Number a crossing that is new, and remember it with its verdict and what it carries."""
     if crossing.object is None:
         number = state.crossings = state.crossings + 1
+    elif crossing.category is not None:
+        number = side.crossed(rule.name, crossing.category, kept)
     else:
         number = _number_of_object(rule.name, crossing)
     told = Crossed(
@@ -391,8 +422,8 @@ def _number(
         verdict.coupon,
         verdict.not_before_ms or 0,
         crossing.object or "",
-        # Of an object nothing is asked again after a crash.
-        remembered(noted) if crossing.object is None else b"",
+        # Of an object nothing is asked again after a crash, but of a category.
+        remembered(noted) if crossing.object is None or crossing.category is not None else b"",
     )
     state.lately = (*state.lately, told)[-_REMEMBERED:]
     return number
@@ -411,6 +442,8 @@ def _remember(
         state.entry_sent = crossing.entered and sent
     if crossing.entered and _as_if_sent(verdict):
         state.sent_ms = max(state.sent_ms, time_ms)  # what is told again may be older than what was brought
+        if crossing.category is not None:
+            side.sent(rule.name, crossing.category, time_ms)
 
 
 def _number_of_object(rule: str, crossing: Crossing) -> int:
@@ -445,7 +478,9 @@ def _use(rule: Rule, verdict: Verdict, time_ms: int, standing: Standing, sides: 
         standing.kept_ms = time_ms
 
 
-def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossing) -> Crossed | None:
+def _told_before(
+    rule: Rule, side: Side, state: RuleState, cause: tuple[int, int, int], crossing: Crossing
+) -> Crossed | None:
     """The crossing as it was told before a crash, if it was."""
     thing, (ms, source, offset) = crossing.object or "", cause
     for told in state.lately:
@@ -454,4 +489,8 @@ def _told_before(state: RuleState, cause: tuple[int, int, int], crossing: Crossi
     if crossing.object is None and crossing.entered == (state.crossings % 2 == 1) and state.lately:
         # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
         return state.lately[-1]
+    if crossing.category is not None:
+        number, _ = side.categories.get(rule.name, {}).get(thing, (0, 0))
+        if crossing.entered == (number % 2 == 1):
+            return next((told for told in reversed(state.lately) if told.object == thing), None)
     return None

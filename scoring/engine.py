@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from scoring.absorb import absorb, leave, look_again
+from scoring.absorb import absorb, categories_in_lists, keep_lists, leave, look_again
 from scoring.clock import Clock
 from scoring.content import Contents, Scored
 from scoring.crossing import Crossing, Crossings
@@ -54,10 +54,11 @@ from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.queue import grown, new_heap
 from scoring.readings import FACTS
-from scoring.recent import WITHIN
+from scoring.recent import WITHIN, seen_dtype
 from scoring.rules import RuleSet
 from scoring.rules.carry import POINTS, Carry
 from scoring.rules.columns import Column, Expected, Field, Op
+from scoring.rules.ruleset import MAX_CATEGORY_RULES
 from scoring.rules.slots import Slots
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Side
@@ -160,7 +161,7 @@ class Engine:
         self._acc = np.zeros(24)
         self._horizon_days = settings.layout.horizon_ms / DAY_MS
         self._limits = np.array([limit for _, limit in settings.bands[1:]])
-        self._slots = Slots()
+        self._slots, self._category_slots = Slots(), Slots(most=MAX_CATEGORY_RULES)
         self._use(rules)
 
     def _use(self, rules: RuleSet) -> None:
@@ -172,15 +173,20 @@ class Engine:
             inside = self.profiles.rows["inside"]
             self._stored.rows.update(np.flatnonzero(inside & np.uint64(cleared)).tolist())
             inside &= ~np.uint64(cleared)
+        bits, out_of_use = self._category_slots.assign(rules.categories)
+        if out_of_use:
+            lists = self.profiles.rows["seen_lists"]
+            self._stored.rows.update(np.flatnonzero((lists & np.uint8(out_of_use)).any(axis=1)).tolist())
+            lists &= ~np.uint8(out_of_use)
         self.rules = rules
         gates = Gates(self.settings.gates, self.settings.max_action_age_ms, self.settings.replay)
-        self.crossings = Crossings(rules, slots, gates)
+        self.crossings = Crossings(rules, slots, gates, bits)
         self.contents = Contents(gates, self.config.active_ms) if self.settings.content else None
         self._gaps_asked = Column(Op.ITS_LATE, Expected.REPLENISHMENT) in rules.columns
         self.sides.places_kept = any(rule.is_local for rule in rules.rules)
         self.sides.traits_kept = frozenset(name for rule in rules.rules for name in rule.traits)
         self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
-        self._points = self._room_for(len(rules.columns), layout.views)
+        self._points = self._room_for(len(rules.columns), layout)
         served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK, Field.SEEN_CHEAPER, *_TOLD_OF)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
         self._filled = [(c, which) for c, which in fields if which in served]
@@ -207,10 +213,11 @@ class Engine:
             raise ValueError(f"parts: a rule reads what a row does not keep: {'; '.join(missing)}")
         hourly = any(column.op == Op.COUNT_HOURS for column in rules.columns)
         object_clocks = np.array([tuple(c) for c in rules.object_clocks], np.int64).reshape(-1, 2)
-        return Reading(columns, clocks, slots[0], slots[1], hourly, object_clocks, rules.favourites)
+        return Reading(columns, clocks, slots[0], slots[1], hourly, object_clocks, rules.favourites,
+                       rules.most_category, rules.asks_categories)  # fmt: skip
 
     @staticmethod
-    def _room_for(columns: int, views: int) -> Points:
+    def _room_for(columns: int, layout: Layout) -> Points:
         def ints(n: int) -> NDArray[np.int64]:
             return np.zeros(n, np.int64)
 
@@ -226,12 +233,15 @@ class Engine:
             logit=np.zeros(ROOM),
             columns=np.zeros((ROOM, columns)),
             facts=np.zeros((ROOM, FACTS)),
-            viewed=np.zeros((ROOM, views + 2 + WITHIN), np.uint64),
-            viewed_ms=np.zeros((ROOM, views), np.int64),
+            viewed=np.zeros((ROOM, layout.views + 2 + WITHIN), np.uint64),
+            viewed_ms=np.zeros((ROOM, layout.views), np.int64),
             bought=np.zeros(ROOM, np.uint64),
             bought_ms=ints(ROOM),
             coupons=ints(ROOM),
             visited=np.zeros((ROOM, VISIT_DAYS), np.uint32),
+            seen=np.zeros(ROOM, seen_dtype(layout.parts.listed)),
+            gone=np.zeros(ROOM, np.uint64),
+            gone_lists=ints(ROOM),
             resolved_row=ints(spare),
             resolved_made_ms=ints(spare),
             resolved_label=ints(spare),
@@ -374,12 +384,14 @@ class Engine:
             return
         guest = 0 if mine["derived"][A_ORDERS] else int(theirs["fold_orders"] + theirs["ring_n"])
         self._make_room()
+        lists = categories_in_lists(mine, theirs)
         absorb(rows, row, others, which, now_ms, repeated, len(self.profiles), self._heap, self.choice, self._reading,
                self.config, self._acc)  # fmt: skip
+        gone = keep_lists(mine, lists)
         mine["cart_items"], mine["cart_value"] = sides.cart_worth(row, int(mine["last_ms"]))
         if mine["first_ms"] != NEVER:
             self._look_again(row, now_ms, received_ms)
-            _, found = self.crossings.find(rows, self._points, 1, sides, self.shop, brought)
+            _, found = self.crossings.find(rows, self._points, 1, sides, self.shop, self.products, brought, gone)
             self._tell_merged(found, cause, outcome)
             mine["guest_orders"] += guest
 
@@ -514,6 +526,7 @@ class Engine:
         mine, theirs = self.profiles.rows[row], others[0]
         now_ms = max(int(mine["now_ms"]), int(theirs["now_ms"]))
         brought = sum(1 << bit for bit, name in enumerate(self._slots.names) if name in give.lists)
+        theirs["seen_lists"] = _moved(theirs["seen_lists"], give.category_lists, self._category_slots.names)
         behind = bool(mine["applied"][cause[0]] < offset)
         if give.origin == self.profiles.keys[row] and not held:
             sides.touch(row).rules.update(other.rules)  # it is back: what was told of it goes on
@@ -577,6 +590,7 @@ class Engine:
                 examples=self.pending.take(row, theirs["pending_ms"][: theirs["pending_n"]].tolist()),
                 products=[(number, self.products[number]) for number in sorted(numbers & self.products.keys())],
                 lists=[name for bit, name in enumerate(self._slots.names) if inside >> bit & 1],
+                category_lists=self._category_slots.names if theirs["seen_lists"].any() else [],
             )
             leave(theirs, self.choice)
             self._forget(row)
@@ -780,7 +794,7 @@ class Engine:
         """Scores, crossings and examples of `m` evaluation points."""
         points, model = self._points, self.model
         score, percentile, band = self._served(m)
-        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, self.shop)
+        crossed, found = self.crossings.find(self.profiles.rows, points, m, self.sides, self.shop, self.products)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self.profiles.rows, points, m, score, band, crossed, self.settings.publish_delta,
                    chosen, previous)  # fmt: skip
@@ -907,7 +921,7 @@ class Engine:
         self._look_again(row, time_ms, time_ms)
         self._points.cause[0] |= OBJECTS
         self._served(1)
-        return self.crossings.leaving(self._points, self.sides, self.shop)
+        return self.crossings.leaving(self._points, self.sides, self.shop, self.products)
 
     def features_at(self, time_ms: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The feature rows (n, F) of customers as of a time that lies after all their events."""
@@ -939,6 +953,7 @@ class Engine:
             counts=[counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered],
             slots=self._slots.names,
             trials=self.sides.trials.stored(),
+            category_slots=self._category_slots.names,
         )
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
@@ -957,6 +972,7 @@ class Engine:
             self.choice[:] = np.array(meta.choice, np.uint64)
             self.counts = Counts(*meta.counts)
             self._slots = Slots(meta.slots)
+            self._category_slots = Slots(meta.category_slots, MAX_CATEGORY_RULES)
             self.sides.trials.arms = meta.trials
 
     def restored(self) -> None:
@@ -980,6 +996,15 @@ class Engine:
 def _later(customer: Callable[[int], bytes | None], start: int, i: int) -> bytes | None:
     """Whom event `i` of the part of a run that begins at `start` is about."""
     return customer(start + i)
+
+
+def _moved(lists: NDArray[np.uint8], theirs: Sequence[str], ours: Sequence[str]) -> NDArray[np.uint8]:
+    """Lists of categories as bits of another partition, as bits of this one."""
+    found = np.zeros_like(lists)
+    for bit, name in enumerate(theirs):
+        if name in ours:
+            found |= (lists >> np.uint8(bit) & np.uint8(1)) << np.uint8(ours.index(name))
+    return found
 
 
 Planned = TypeVar("Planned", Snapshot, ShopSnapshot)

@@ -51,6 +51,7 @@ __all__ = [
     "run",
     "score_rows",
     "settle",
+    "show",
     "watermarks",
     "write_point",
 ]
@@ -138,7 +139,9 @@ class Reading(NamedTuple):
     """What the rules ask for: columns (C, 3), clocks (k, 2), and the ring slot of each kind, -1 for none.
 
     `object_clocks` (k, 2) are those of orders, products and the like (`scoring.moments`); `favourites` says whether a
-    point shows the product and the category that were looked at most.
+    point shows the product and the category that were looked at most, `most_category` whether any rule asks for that
+    category, `categories` where a point shows all last views, for rules for each category: nowhere (0), where they are
+    not what they were at the customer's point before (1), or always (2), as rules read something else, too.
     """
 
     columns: Int
@@ -148,6 +151,8 @@ class Reading(NamedTuple):
     hourly: bool
     object_clocks: Int = np.zeros((0, 2), np.int64)
     favourites: bool = False
+    most_category: bool = True
+    categories: int = 0
 
 
 class Config(NamedTuple):
@@ -170,6 +175,8 @@ class Points(NamedTuple):
     `viewed` (m, V + 2 + WITHIN) are the last products, then the one product and the one category looked at most, then
     the products last seen in that category, 0 for none; `viewed_ms` (m, V) is when the last products were viewed.
     `bought` is the first product of the last order, at `bought_ms`; `coupons` how many orders came with one.
+    `seen` has the last views and orders, in the fields of a row, `seen_n` -1 where they are not shown; `gone` is the
+    category that is no longer among them where it was in lists, those of `gone_lists` as bits.
     `event` is the causing event, -1 for a tick; `at` how many events of the run were applied by then;
     `received_ms` when the record was received that caused the point or moved the watermark to it.
     """
@@ -190,6 +197,9 @@ class Points(NamedTuple):
     bought_ms: Int
     coupons: Int
     visited: npt.NDArray[np.uint32]
+    seen: npt.NDArray[np.void]
+    gone: Unsigned
+    gone_lists: Int
     resolved_row: Int
     resolved_made_ms: Int
     resolved_label: Int
@@ -352,8 +362,12 @@ def buy(p: Any, product: Any, ms: int) -> None:
 
 
 @compiled
-def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) -> float:
-    """Apply event `i` to its row; return the order's rank, NaN where it is no order."""
+def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) -> tuple[float, bool, Any, int]:
+    """Apply event `i` to its row; return the order's rank, NaN where it is no order, and what came of the last views.
+
+    That is whether there is one more of them or an order, and what `look` returns.
+    """
+    looked, gone, lists = False, np.uint64(0), 0
     ms = events.time_ms[i]
     kind = events.kind[i]
     age = decay(p, ms, horizon)
@@ -368,7 +382,8 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
     if kind == _VIEWED and events.product[i] != 0:
         remember_view(p, events.product[i], ms)
     if (kind == _VIEWED and events.product[i] != 0) or (kind == _LIST_VIEWED and events.category[i] != 0):
-        look(p, events.product[i], events.category[i], ms)
+        looked = True
+        gone, lists = look(p, events.product[i], events.category[i], ms)
     if events.cart_items[i] >= 0:
         p.cart_items = events.cart_items[i]
         p.cart_value = events.cart_value[i]
@@ -382,14 +397,15 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
         p.discounted += events.discounted[i]
         rank = float(add_order(p, ms, events.value[i], events.lines[i], events.quantity[i], horizon))
         derive(p, acc, horizon)
-        bought(p, events.category[i], ms)
+        looked = True
+        gone, lists = bought(p, events.category[i], ms)
     elif kind in (_CANCELLED, _REFUNDED):
         p.refunded += events.value[i]
         p.cancels[0] += math.exp2(-age)
         p.cancels[1] += math.exp2(-age / 3.0)
         if kind == _CANCELLED:
             rank = 0.0
-    return rank
+    return rank, looked, gone, lists
 
 
 @compiled
@@ -428,7 +444,8 @@ def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, rec
     most, product, often, spent, category = 0, -1, 0, 0, -1
     if p.seen_ms.shape[0] > 0:
         most, product = favourite_product(p)
-        often, spent, category = favourite_category(p, now)
+        if reading.most_category:
+            often, spent, category = favourite_category(p, now)
     read_columns(p, now, reading, horizon, value, rank, (most, often, spent), points.columns[m])
     kept = p.view_product.shape[0]
     # A plain 0 would make both of them floats, which lose the last digits of an id.
@@ -440,11 +457,26 @@ def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, rec
     points.coupons[m] = p.coupons
     for k in range(points.visited.shape[1]):
         points.visited[m, k] = p.visited[0, k]
+    points.gone_lists[m] = 0
     if reading.favourites:
         points.viewed[m, kept] = p.seen_product[product] if product >= 0 else np.uint64(0)
         seen_in = p.seen_category[category] if category >= 0 else np.uint64(0)
         points.viewed[m, kept + 1] = seen_in
         within(p, now, seen_in, points.viewed[m, kept + 2 :])
+
+
+@compiled
+def show(p: Any, before: int, now: int, looked: bool, categories: int, seen: Any) -> None:
+    """Copy the last views and orders where they are to be asked about, as they are not what they were `before`."""
+    shown = categories > 1 or looked
+    for k in range(p.seen_n if categories == 1 and not looked else 0):
+        shown = shown or before - DAY_MS < p.seen_ms[k] <= now - DAY_MS
+    seen.seen_n = p.seen_n if categories > 0 and shown else -1
+    for k in range(seen.seen_n):
+        seen.seen_product[k] = p.seen_product[k]
+        seen.seen_category[k] = p.seen_category[k]
+        seen.seen_ms[k] = p.seen_ms[k]
+        seen.seen_lists[k] = p.seen_lists[k]
 
 
 @compiled
@@ -485,7 +517,8 @@ def _tick(rows: Any, row: int, at: int, received: int, heap: Any, choice: Any, p
     p = rows[row]
     horizon = float(config.horizon_ms)
     due = p.due_ms
-    now = max(due, p.now_ms)
+    before = p.now_ms
+    now = max(due, before)
     p.now_ms = now
     automated = _automated(p, now, config.automated_per_hour)
     while p.pending_n > 0 and p.pending_ms[0] + config.horizon_ms <= due:
@@ -522,6 +555,7 @@ def _tick(rows: Any, row: int, at: int, received: int, heap: Any, choice: Any, p
             cause |= ACTIVE
         p.rescore_ms = grid_after(due, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
     write_point(p, row, now, -1, cause, at, received, math.nan, math.nan, m, points, scorer, reading, horizon)
+    show(p, before, now, cause & RESCORE > 0, reading.categories, points.seen[m])
     p.score = points.logit[m]
     p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)
     schedule(p, row, heap)
@@ -613,8 +647,9 @@ def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: An
             p.now_ms = ms
             p.rescore_ms = grid_after(ms, DAY_MS, int(p.hash % np.uint64(DAY_MS)), config.tick_ms)
             enrol(rows, p, choice, known, config.example_customers)
-        rank = _apply(p, events, i, reading, horizon, acc)
-        now = max(p.now_ms, p.last_ms)
+        rank, looked, gone, gone_lists = _apply(p, events, i, reading, horizon, acc)
+        before = p.now_ms
+        now = max(before, p.last_ms)
         p.now_ms = now
         if p.example_ms == FAR:
             phase = int(p.hash % np.uint64(config.example_every_ms))
@@ -625,6 +660,9 @@ def run(rows: Any, known: int, events: Any, start: int, heap: Any, watermark: An
         write_point(
             p, row, now, i, cause, i + 1, events.received_ms[i], value, rank, m, points, scorer, reading, horizon
         )
+        show(p, before, now, looked, reading.categories, points.seen[m])
+        points.gone[m] = gone
+        points.gone_lists[m] = gone_lists
         p.score = points.logit[m]
         m += 1
         p.due_ms = next_due(p, now, reading.clocks, reading.hourly, config.horizon_ms, config.tick_ms)

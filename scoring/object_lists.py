@@ -1,4 +1,7 @@
-"""Object lists: which orders, products and the like enter and leave the rules that are for each of those."""
+"""Object lists: which orders, products and the like enter and leave the rules that are for each of those.
+
+Categories have lists of their own (`scoring.category_lists`).
+"""
 
 import math
 from collections.abc import Collection
@@ -18,10 +21,18 @@ from scoring.side import put_in
 from scoring.sides import Sides
 from scoring.where import Where
 
-__all__ = ["PURCHASES", "Crossing", "Found", "ObjectLists", "Purchases"]
+__all__ = ["PURCHASES", "Crossing", "Found", "Looks", "ObjectLists", "Purchases"]
 
 PURCHASES = 5
 """Last purchases of a customer that an action carries at most."""
+
+
+class Looks(NamedTuple):
+    """What was looked at of a category at a point: its number, the views that count, and the ms spent with them."""
+
+    category: int
+    views: int
+    spent_ms: int
 
 
 class Crossing(NamedTuple):
@@ -29,7 +40,7 @@ class Crossing(NamedTuple):
 
     `thing` is what is kept of the object, None where it had to give way; it moves on with the run, so `about` is what
     was to be told of an order at the point. `companion` is what usually goes with a product and was not bought. `mark`
-    says of which of the rule's marks the list is.
+    says of which of the rule's marks the list is, `looks` what was looked at of a category.
     """
 
     point: int
@@ -40,6 +51,12 @@ class Crossing(NamedTuple):
     about: About | None = None
     companion: str | None = None
     mark: float | None = None
+    looks: Looks | None = None
+
+    @property
+    def category(self) -> str | None:
+        """The object where it is a category."""
+        return None if self.looks is None else self.object
 
     def of(self, rules: RuleSet) -> Rule:
         """The rule whose list was crossed, as it is for the mark."""
@@ -79,7 +96,8 @@ class ObjectLists:
     """
 
     def __init__(self, rules: RuleSet) -> None:
-        self._rules = [(r, rule) for r, rule in enumerate(rules.rules) if rule.for_each is not ForEach.NONE]
+        others = (ForEach.NONE, ForEach.CATEGORY)
+        self._rules = [(r, rule) for r, rule in enumerate(rules.rules) if rule.for_each not in others]
         self._purchases = any(rule.carries_purchases for rule in rules.rules)
         self._kinds = {str(rule.for_each) for _, rule in self._rules}
         self._program = rules.program_of([rule for _, rule in self._rules])

@@ -11,11 +11,13 @@ from scoring.profile import DAY_MS
 from scoring.rules.columns import LATELY_KINDS
 
 __all__ = [
+    "BOUGHT",
     "FEEDBACK_TOLD",
     "PEAK_TOLD",
     "POINTS_TOLD",
     "REVIEW_TOLD",
     "SURVEY_TOLD",
+    "VISIT_MS",
     "WITHIN",
     "bought",
     "favourite_category",
@@ -23,7 +25,10 @@ __all__ = [
     "hear",
     "join_lately",
     "join_told",
+    "lists_of",
     "look",
+    "put_in_lists",
+    "seen_dtype",
     "within",
 ]
 
@@ -41,10 +46,16 @@ _TOLD_BY = {
 _TOLD_SLOT = np.array([_TOLD_BY.get(kind, -1) for kind in range(N_KINDS)])  # type: ignore[call-overload]
 _LATELY_SLOT = np.array([LATELY_KINDS.index(kind) if kind in LATELY_KINDS else -1 for kind in range(N_KINDS)])
 _COMPLETED = int(Kind.ORDER_COMPLETED)
-_BOUGHT = np.uint64(2**64 - 1)
+BOUGHT = np.uint64(2**64 - 1)
 """In place of a product among the last views: an order."""
-_VISIT_MS = 1_800_000
+VISIT_MS = 1_800_000
 """What comes later than this after a view belongs to another visit."""
+
+
+def seen_dtype(span: int) -> np.dtype[np.void]:
+    """What a point has of a row's last views and orders, under the row's names."""
+    fields = ("seen_n", "i8"), ("seen_product", "u8", span), ("seen_category", "u8", span), ("seen_ms", "i8", span)
+    return np.dtype([*fields, ("seen_lists", "u1", span)], align=True)
 
 
 @compiled
@@ -97,10 +108,14 @@ def join_lately(p: Any, q: Any) -> None:
 
 
 @compiled
-def look(p: Any, product: Any, category: Any, ms: int) -> None:
-    """Keep a view among the last views and orders, newest first."""
+def look(p: Any, product: Any, category: Any, ms: int) -> tuple[Any, int]:
+    """Keep a view among the last views and orders, newest first.
+
+    Returns the category that is no longer among them where it is in lists of categories, and those lists as bits.
+    """
     n = p.seen_n
     span = p.seen_ms.shape[0]
+    nothing = np.uint64(0), 0
     place = n
     while place > 0:
         k = place - 1
@@ -111,21 +126,59 @@ def look(p: Any, product: Any, category: Any, ms: int) -> None:
             break
         place = k
     if place == span:
-        return
+        return nothing
+    kept = p.seen_lists.shape[0] > 0
+    gone, lists = nothing
+    if kept and n == span and p.seen_category[span - 1] != category:
+        gone, lists = _last_of_its_category(p, span - 1)
+    inside = lists_of(p, category) if kept else 0
     for k in range(min(n, span - 1), place, -1):
         p.seen_ms[k] = p.seen_ms[k - 1]
         p.seen_product[k] = p.seen_product[k - 1]
         p.seen_category[k] = p.seen_category[k - 1]
+        if kept:
+            p.seen_lists[k] = p.seen_lists[k - 1]
     p.seen_ms[place] = ms
     p.seen_product[place] = product
     p.seen_category[place] = category
+    if kept:
+        p.seen_lists[place] = inside
     p.seen_n = min(n + 1, span)
+    return gone, lists
 
 
 @compiled
-def bought(p: Any, category: Any, ms: int) -> None:
+def lists_of(p: Any, category: Any) -> int:
+    """The lists that a category is in, as bits."""
+    for k in range(p.seen_n):
+        if p.seen_category[k] == category:
+            return int(p.seen_lists[k])
+    return 0
+
+
+@compiled
+def put_in_lists(p: Any, category: Any, lists: int) -> None:
+    """Let a category be in these lists, and in no other."""
+    for k in range(p.seen_n):
+        if p.seen_category[k] == category:
+            p.seen_lists[k] = lists
+
+
+@compiled
+def _last_of_its_category(p: Any, place: int) -> tuple[Any, int]:
+    """The category of an entry and its lists, where the entry is the only one of it."""
+    category = p.seen_category[place]
+    lists = int(p.seen_lists[place])
+    for k in range(p.seen_n):
+        if k != place and p.seen_category[k] == category:
+            lists = 0
+    return category, lists
+
+
+@compiled
+def bought(p: Any, category: Any, ms: int) -> tuple[Any, int]:
     """Keep an order among the last views: it ends the interest in its category, in all where that is 0."""
-    look(p, _BOUGHT, category, ms)
+    return look(p, BOUGHT, category, ms)
 
 
 @compiled
@@ -137,7 +190,7 @@ def favourite_product(p: Any) -> tuple[int, int]:
     for i in range(p.seen_n):
         if p.seen_ms[i] <= last_order:
             break
-        if p.seen_product[i] == 0 or p.seen_product[i] == _BOUGHT:
+        if p.seen_product[i] == 0 or p.seen_product[i] == BOUGHT:
             continue
         views = 0
         for k in range(i, p.seen_n):
@@ -175,7 +228,7 @@ def favourite_category(p: Any, now: int) -> tuple[int, int, int]:
             if p.seen_category[k] == category:
                 views += 1
                 lasted = p.seen_ms[k - 1] - p.seen_ms[k] if k > 0 else 0
-                spent += lasted if lasted <= _VISIT_MS else 0
+                spent += lasted if lasted <= VISIT_MS else 0
         if views > most or (views == most and spent > longest):
             most = views
             longest = spent
@@ -186,7 +239,7 @@ def favourite_category(p: Any, now: int) -> tuple[int, int, int]:
 @compiled
 def _ends(p: Any, k: int, category: Any) -> bool:
     """Whether entry `k` is an order that ends the interest in a category; of one moment orders come first."""
-    return bool(p.seen_product[k] == _BOUGHT and (p.seen_category[k] == category or p.seen_category[k] == 0))
+    return bool(p.seen_product[k] == BOUGHT and (p.seen_category[k] == category or p.seen_category[k] == 0))
 
 
 @compiled

@@ -129,6 +129,9 @@ class Side(msgspec.Struct, array_like=True):
     absorbed
         By former id that is at home on another partition: whether its profile has come (1), then the offsets there that
         are dealt with, by source.
+    categories
+        By rule for each category, then by category, the one that crossed last at the end: crossings so far, and when
+        entering was last sent (0 for never).
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -143,6 +146,7 @@ class Side(msgspec.Struct, array_like=True):
     moved: Moved = ()
     traits: Traits = msgspec.field(default_factory=dict)
     absorbed: dict[bytes, list[int]] = msgspec.field(default_factory=dict)
+    categories: dict[str, dict[str, tuple[int, int]]] = msgspec.field(default_factory=dict)
 
     def state(self, rule: str) -> RuleState | None:
         """What a rule did with the customer, to be changed; None if nothing."""
@@ -233,6 +237,7 @@ class Side(msgspec.Struct, array_like=True):
             listed = self.objects.setdefault(rule, {})
             for name, sent in inside.items():
                 put_in(listed, name, sent or listed.get(name, False), limits.watched)
+        self._absorb_categories(other, limits.objects)
         self.standing.absorb(other.standing, limits.contacts)
         for of in other.open:
             there = self.open[of] = self.things(of)
@@ -247,6 +252,19 @@ class Side(msgspec.Struct, array_like=True):
             self.deal_with(former, told)
         return repeated
 
+    def _absorb_categories(self, other: "Side", limit: int) -> None:
+        """Go on from the higher number of each category, an odd one of those that are in the list."""
+        for rule, theirs in other.categories.items():
+            mine, inside = self.categories.setdefault(rule, {}), self.objects.get(rule, {})
+            state, more = self.state(rule), other.state(rule)
+            if state is not None and more is not None:
+                state.crossings = max(state.crossings, more.crossings)
+            for category, told in theirs.items():
+                number, sent_ms = map(max, mine.pop(category, (0, 0)), told)
+                mine[category] = number + (number % 2 != (category in inside)), sent_ms
+            while len(mine) > limit and any(number % 2 == 0 for number, _ in mine.values()):
+                self._forget_category(mine, state)
+
     def deal_with(self, former: bytes, told: Sequence[int]) -> None:
         """Note how far a former id of another partition is dealt with; the oldest of too many is forgotten."""
         before = self.absorbed.get(former, (0, *[-1] * N_SOURCES))
@@ -259,16 +277,50 @@ class Side(msgspec.Struct, array_like=True):
         bought = ((-thing.bought[-1], name) for name, thing in self.things("product").items() if thing.bought)
         return [(name, -ms) for ms, name in sorted(bought)[:limit]]
 
+    def crossed(self, rule: str, category: str, limit: int) -> int:
+        """The number of one more crossing of a category; of too many the one that is out longest is forgotten.
+
+        No category's number comes again: the state of the rule keeps the highest of those that are forgotten, and one
+        that is not known goes on from there.
+        """
+        known, state = self.categories.setdefault(rule, {}), self.state(rule)
+        floor = 0 if state is None else state.crossings + state.crossings % 2  # so that it enters at odd numbers
+        before, sent_ms = known.pop(category, (floor, 0))
+        known[category] = before + 1, sent_ms
+        if len(known) > limit:
+            self._forget_category(known, state)
+        return before + 1
+
+    @staticmethod
+    def _forget_category(known: dict[str, tuple[int, int]], state: "RuleState | None") -> None:
+        out = next((name for name, (number, _) in known.items() if number % 2 == 0), None)
+        if out is not None and state is not None:
+            state.crossings = max(state.crossings, known.pop(out)[0])
+
+    def sent_ms(self, rule: str, category: str | None) -> int:
+        """When entering a list was last sent, which a cooldown counts from; of a category by itself."""
+        if category is not None:
+            return self.categories.get(rule, {}).get(category, (0, 0))[1] or NEVER
+        state = self.state(rule)
+        return NEVER if state is None else state.sent_ms
+
+    def sent(self, rule: str, category: str, ms: int) -> None:
+        """Note that entering was sent of a category."""
+        known = self.categories.get(rule, {})
+        if category in known:
+            number, sent_ms = known[category]
+            known[category] = number, max(sent_ms, ms)
+
     def enter(self, rule: str, object_id: str, sent: bool, limit: int) -> None:
         """Put an object in a rule's list; the oldest beyond `limit` is no longer watched."""
         put_in(self.objects.setdefault(rule, {}), object_id, sent, limit)
 
     def leave(self, rule: str, object_id: str) -> None:
-        """Take an object out of a rule's list."""
-        inside = self.objects[rule]
-        del inside[object_id]
+        """Take an object out of a rule's list, if it is there."""
+        inside = self.objects.get(rule, {})
+        inside.pop(object_id, None)
         if not inside:
-            del self.objects[rule]
+            self.objects.pop(rule, None)
 
 
 def put_in(inside: dict[str, bool], object_id: str, sent: bool, limit: int) -> None:

@@ -85,7 +85,7 @@ class Sides:
         self._limits = Limits(orders_remembered, cart_steps, contacts_kept, objects_kept, objects_watched)
         self.objects_watched = objects_watched
         self.contacts_kept = contacts_kept
-        self._objects_kept = objects_kept
+        self.objects_kept = objects_kept
         self._by_row: dict[int, bytes] = {}
         self._open: dict[int, Side] = {}
         self._changed: dict[int, None] = {}
@@ -274,9 +274,7 @@ class Sides:
         kind, ms, worth, detail, gaps = told
         products = [item.product for item in detail.items]
         about = objects_of(kind, detail.object_id, products)
-        found = side.learn(
-            about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, self._objects_kept
-        )
+        found = side.learn(about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, self.objects_kept)
         if kind == _COMPLETED:  # an order may be what a code was waiting for
             found += [("code", code, thing) for code, thing in side.things("code").items()]
             if whole:

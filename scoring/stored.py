@@ -33,6 +33,7 @@ class Meta(msgspec.Struct, array_like=True):
     counts: list[int]
     slots: list[str]
     trials: dict[str, list[int]] = msgspec.field(default_factory=dict)
+    category_slots: list[str] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

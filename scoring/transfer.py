@@ -37,6 +37,8 @@ class Give(msgspec.Struct, tag="give", array_like=True, frozen=True):
         The ids behind the numbers of products and categories in the row.
     lists
         The rules in whose lists it was.
+    category_lists
+        The rules for each category by their bits in the row, where one is in a list.
     applied
         Offsets applied to the profile, by source of the partition of `origin`.
     via
@@ -57,6 +59,7 @@ class Give(msgspec.Struct, tag="give", array_like=True, frozen=True):
     via: list[bytes] = []
     by: bytes = b""
     by_ms: int = 0
+    category_lists: list[str] = []
 
 
 class Forward(msgspec.Struct, tag="event", array_like=True, frozen=True):

@@ -27,6 +27,7 @@ __all__ = [
     "MAX_DAYS",
     "MAX_DAY_KINDS",
     "MAX_HOURS",
+    "OF_A_CATEGORY",
     "STEPS",
     "VISITED",
     "VISIT_KINDS",
@@ -211,6 +212,10 @@ class Column(NamedTuple):
     b: int = 0
 
 
+OF_A_CATEGORY = (Column(Op.FIELD, Field.CATEGORY_VIEWS), Column(Op.FIELD, Field.CATEGORY_MINUTES))
+"""What is read of the category looked at most; where the list is one of categories, of that one."""
+
+
 class Unit(IntEnum):
     """What a value is measured in; values of different units are neither added nor compared."""
 
@@ -290,7 +295,8 @@ FIELDS: dict[Field, FieldFacts] = {
         Unit.COUNT,
         0,
         12,
-        "most views in one category within 24 hours and since an order ended it, of the last 12 views and orders",
+        "most views in one category within 24 hours and since an order ended it, of the last 12 views and orders; with "
+        "for_each: category those in that one",
     ),
     Field.CATEGORY_MINUTES: FieldFacts(
         "category_minutes",

@@ -18,6 +18,7 @@ _TOLD_BY = {
     Field.POINTS: Kind.POINTS,
     Field.PEAK_POINTS: Kind.POINTS,
 }
+_LOOKED = {Field.PRODUCT_VIEWS, Field.CATEGORY_VIEWS, Field.CATEGORY_MINUTES}
 _LEAST_KIND = Kind.WISHLIST_ADDED
 """The last kind that features read; those before it are kept for whoever asks."""
 _PSEUDO_KINDS = 2
@@ -34,6 +35,8 @@ class Parts:
         Kinds of which the last time and the total are kept, from the first on; the last two are `visited` and `any`.
     seen
         Views and orders that are remembered, of whatever product or category.
+    listed
+        As many, where it is kept in which lists of categories each is.
     lately
         Last times of each of the kinds that `nth=` asks for.
     told
@@ -48,6 +51,7 @@ class Parts:
 
     kinds: int = N_KINDS
     seen: int = _SEEN
+    listed: int = _SEEN
     lately: int = LATELY
     told: int = _TOLD
     moments: int = _MOMENTS
@@ -64,6 +68,7 @@ class Parts:
 _WORDS = {
     "kinds": "last time and total of a further kind of event",
     "seen": "what was looked at most (product_views, category_views, favourite, category)",
+    "listed": "which categories are in a list (for_each: category)",
     "lately": "the last few times of a kind (nth=)",
     "told": "answers, stars and points",
     "moments": "times ahead of an order or a product",
@@ -77,6 +82,7 @@ def parts_for(
     clocks: Iterable[tuple[int, int]] = (),
     object_clocks: Collection[tuple[int, int]] = (),
     favourites: bool = False,
+    categories: bool = False,
 ) -> Parts:
     """The least parts with which all of this can be read.
 
@@ -87,9 +93,11 @@ def parts_for(
     read = [column.a for column in columns if column.op in (Op.SINCE, Op.TOTAL)]
     heard = _TOLD_BY.values() if told else ()
     last = max([_LEAST_KIND, *heard, *read, *(kind for kind, _ in clocks)])
+    looked = favourites or categories or asked & _LOOKED
     return Parts(
         kinds=min(-(-(last + 1 + _PSEUDO_KINDS) // _STEP) * _STEP, N_KINDS),
-        seen=_SEEN if favourites or asked & {Field.PRODUCT_VIEWS, Field.CATEGORY_VIEWS, Field.CATEGORY_MINUTES} else 0,
+        seen=_SEEN if looked else 0,
+        listed=_SEEN if categories else 0,
         lately=LATELY if any(column.op is Op.SINCE and column.b > 1 for column in columns) else 0,
         told=_TOLD if told else 0,
         moments=_MOMENTS if object_clocks else 0,

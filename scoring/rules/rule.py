@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from scoring.rules.carry import CARRIED_COLUMNS, CARRY_WORDS, RANKED_BY, Carry
 from scoring.rules.columns import FIELDS, ITS_KINDS, ITS_OPS, Column, Expected, Field, Op
-from scoring.rules.expression import All, AnyOf, Constant, Not, Number, Truth, columns_of, columns_of_value
+from scoring.rules.expression import All, Always, AnyOf, Constant, Not, Number, Truth, columns_of, columns_of_value
 from scoring.rules.hysteresis import conflict
 from scoring.rules.predicate import PredicateError, parse, parse_value
 from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED, nearest
@@ -62,11 +62,12 @@ class RuleError(ValueError):
 
 
 class ForEach(StrEnum):
-    """What the list is one of: of customers (`none`), or of the orders, products, tickets, codes or places of each."""
+    """What the list is one of: of customers (`none`), or of the orders, products, categories and so on of each."""
 
     NONE = "none"
     ORDER = "order"
     PRODUCT = "product"
+    CATEGORY = "category"
     TICKET = "ticket"
     CODE = "code"
     PLACE = "place"
@@ -178,6 +179,7 @@ class Rule:
         object.__setattr__(self, "carried_columns", read)
         self._check_lines()
         self._check_objects()
+        self._check_categories()
         self._check_traits()
         self._check_carries()
         self._check_parameters_used()
@@ -324,9 +326,15 @@ class Rule:
                 text = self.enter if field == "enter" else self.exit
                 raise RuleError(self.name, field, text, reason, f"add for_each: {' or '.join(dict.fromkeys(owners))}")
 
+    def _check_categories(self) -> None:
+        """A category leaves once none of its views counts, so that a row knows all that are in."""
+        if self.for_each is ForEach.CATEGORY and self.leaving == Always(False):
+            reason = "a category leaves in any case once none of its views counts"
+            raise RuleError(self.name, "exit", self.exit, reason, "write category_views == 0")
+
     def _check_traits(self) -> None:
         if self.traits and self.for_each is not ForEach.NONE:
-            reason = f"a list of {self.for_each}s has no traits"
+            reason = f"a list for each {self.for_each} has no traits"
             raise RuleError(self.name, "traits", ", ".join(self.traits), reason, "leave it away")
 
     def _check_carries(self) -> None:

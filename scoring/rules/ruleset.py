@@ -8,15 +8,17 @@ from numpy.typing import NDArray
 
 from scoring.rules.carry import Carry
 from scoring.rules.clocks import clocks_of, object_clocks_of
-from scoring.rules.columns import ANY, MAX_DAY_KINDS, VISITED, Column, Field, Op
+from scoring.rules.columns import ANY, MAX_DAY_KINDS, OF_A_CATEGORY, VISITED, Column, Field, Op
 from scoring.rules.expression import columns_of
 from scoring.rules.parts import Parts, parts_for
 from scoring.rules.program import Program
 from scoring.rules.rule import ForEach, Rule, RuleError
 from scoring.rules.words import KIND_NAMES
 
-__all__ = ["MAX_RULES", "RuleSet"]
+__all__ = ["MAX_CATEGORY_RULES", "MAX_RULES", "RuleSet"]
 
+MAX_CATEGORY_RULES = 8
+"""How many of them can be for each category: each of a customer's last views keeps one bit a rule."""
 MAX_RULES = 64
 """How many lists there can be: a customer's row keeps one bit a list for whether they are in it. A rule has one, or one
 for each of its marks."""
@@ -49,8 +51,8 @@ class RuleSet:
     Raises
     ------
     RuleError
-        If there are more than 64 rules, two of one name, or together they read more kinds by the day than a
-        row has rings for.
+        If there are more than 64 rules or 8 for each category, two of one name, or together they read more kinds by the
+        day than a row has rings for.
     """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
@@ -112,12 +114,34 @@ class RuleSet:
     @cached_property
     def favourites(self) -> bool:
         """Whether some rule carries the product or the category that was looked at most."""
-        return any({Carry.FAVOURITE, Carry.CATEGORY} & {*rule.carries} for rule in self.rules)
+        return any(
+            Carry.FAVOURITE in rule.carries or (Carry.CATEGORY in rule.carries and not _is_of_categories(rule))
+            for rule in self.rules
+        )
+
+    @cached_property
+    def most_category(self) -> bool:
+        """Whether some rule asks for the category that was looked at most."""
+        read = (rule.columns | rule.carried_columns for rule in self.rules if not _is_of_categories(rule))
+        carried = any(Carry.CATEGORY in rule.carries and not _is_of_categories(rule) for rule in self.rules)
+        return carried or bool(frozenset().union(*read).intersection(OF_A_CATEGORY))
+
+    @property
+    def asks_categories(self) -> int:
+        """Where to ask about categories: nowhere (0), where the last views changed (1), everywhere (2)."""
+        of = [rule for rule in self.rules if _is_of_categories(rule)]
+        more = any(rule.is_local or rule.columns - {*OF_A_CATEGORY} for rule in of)
+        return 0 if not of else 2 if more else 1
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """The rules whose lists are of categories."""
+        return tuple(rule.name for rule in self.rules if _is_of_categories(rule))
 
     @cached_property
     def parts(self) -> Parts:
         """What a row must keep so that the rules can read it."""
-        return parts_for(self.columns, self.clocks, self.object_clocks, self.favourites)
+        return parts_for(self.columns, self.clocks, self.object_clocks, self.favourites, bool(self.categories))
 
     def evaluate(self, columns: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rules hold for entering and which for leaving at each point: two arrays (R, m), bool.
@@ -156,6 +180,13 @@ def _check_names(rules: tuple[Rule, ...]) -> None:
             reason = f"makes {number} lists, and there can be {MAX_RULES}"
             raise RuleError(rule.name, "name", rule.name, reason, "remove rules that are no longer used")
         seen.add(rule.name)
+    for rule in [rule for rule in rules if _is_of_categories(rule)][MAX_CATEGORY_RULES:]:
+        reason = f"is one more than the {MAX_CATEGORY_RULES} rules that can be for each category"
+        raise RuleError(rule.name, "for_each", rule.for_each, reason, "remove rules that are no longer used")
+
+
+def _is_of_categories(rule: Rule) -> bool:
+    return rule.for_each is ForEach.CATEGORY
 
 
 def _check_day_kinds(rules: tuple[Rule, ...]) -> None:

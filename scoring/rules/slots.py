@@ -14,11 +14,12 @@ class Slots:
     Attributes
     ----------
     names
-        By bit, at most 64; stored with the state.
+        By bit, at most `most`; stored with the state.
     """
 
-    def __init__(self, names: Sequence[str] = ()) -> None:
+    def __init__(self, names: Sequence[str] = (), most: int = MAX_RULES) -> None:
         self.names = list(names)
+        self._most = most
 
     def assign(self, rules: Sequence[str]) -> tuple[list[int], int]:
         """The bits of these rules, and the mask of bits that another rule had and that must be cleared in every row.
@@ -28,16 +29,17 @@ class Slots:
         Raises
         ------
         RuleError
-            If there are more than 64 rules.
+            If there are more rules than bits.
         """
-        if len(rules) > MAX_RULES:
-            reason = f"is rule {MAX_RULES + 1}, and there can be {MAX_RULES}"
-            raise RuleError(rules[MAX_RULES], "name", rules[MAX_RULES], reason, "remove rules that are no longer used")
+        most = self._most
+        if len(rules) > most:
+            reason = f"is rule {most + 1}, and there can be {most}"
+            raise RuleError(rules[most], "name", rules[most], reason, "remove rules that are no longer used")
         cleared = 0
         for name in rules:
             if name in self.names:
                 continue
-            if len(self.names) < MAX_RULES:
+            if len(self.names) < most:
                 self.names.append(name)
                 continue
             bit = next(i for i, old in enumerate(self.names) if old not in rules)

@@ -13,7 +13,7 @@ from scoring.rules.columns import ANY, VISIT_KINDS, VISITED
 from scoring.rules.parts import Parts
 from scoring.twin.orders import Order, Orders
 
-__all__ = ["DAY_MS", "HOUR_MS", "Customer", "Event"]
+__all__ = ["DAY_MS", "HOUR_MS", "Customer", "Event", "Look"]
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -169,12 +169,14 @@ class Customer:
 
     def favourite_category(self, now_ms: int) -> tuple[int, int, int]:
         """The category looked at most, of several that with the most time, then the newest; its views and its ms."""
-        counted = [
-            (len(looks), sum(lasted for _, lasted in looks), category)
-            for category, looks in self.looks_by_category(now_ms).items()
-        ]
-        views, spent, category = max(counted, key=lambda each: each[:2], default=(0, 0, 0))
-        return category, views, spent
+        counted = self.categories(now_ms)
+        category = max(counted, key=counted.__getitem__, default=0)
+        return category, *counted.get(category, (0, 0))
+
+    def categories(self, now_ms: int) -> dict[int, tuple[int, int]]:
+        """By category, the newest first, the views that count and the ms spent with them."""
+        looks = self.looks_by_category(now_ms)
+        return {category: (len(each), sum(lasted for _, lasted in each)) for category, each in looks.items()}
 
     def favourites(self, now_ms: int) -> list[int]:
         """The product and the category looked at most, of several products the one looked at last; 0 for none."""

@@ -23,7 +23,7 @@ from scoring.moments import DELIVERY, REPLENISHMENT
 from scoring.profile import FAR, NEVER, Layout, stable_hash
 from scoring.rules.columns import Column, Op
 from scoring.twin.columns import read
-from scoring.twin.customer import DAY_MS, HOUR_MS, Customer, Event
+from scoring.twin.customer import DAY_MS, HOUR_MS, Customer, Event, Look
 from scoring.twin.facts import facts
 from scoring.twin.features import features
 
@@ -48,6 +48,8 @@ class Point(NamedTuple):
     within: list[int]
     bought: tuple[int, int | None]
     coupons: int
+    looks: list[Look]
+    categories: dict[int, tuple[int, int]]
 
 
 class Resolved(NamedTuple):
@@ -192,7 +194,8 @@ class Partition:
         favourites = customer.favourites(now)
         seen = customer.viewed(), customer.viewed_ms(), customer.visited()
         most, bought = (favourites, customer.within(favourites[1], now)), (customer.bought(), customer.coupons())
-        self.points.append(Point(name, now, event, cause, received, x, read_now, told, *seen, *most, *bought))
+        looked = customer.looks(), customer.categories(now)
+        self.points.append(Point(name, now, event, cause, received, x, read_now, told, *seen, *most, *bought, *looked))
         customer.due_ms = self._next_due(customer)
 
     def _expect(self, customer: Customer, event: Event) -> None:

@@ -15,7 +15,7 @@ from scoring.profile import NEVER
 from scoring.rules import Rule
 from scoring.rules.carry import Carry
 from scoring.rules.columns import Column, Field, Op
-from scoring.rules.rule import ActionClass
+from scoring.rules.rule import ActionClass, ForEach
 from scoring.side import Side, cart_items
 from streams.receipts import IsErased
 
@@ -171,7 +171,7 @@ class Useful:
     def _verdict(self, rule: Rule, row: int, data: Mapping[str, Any]) -> Verdict:
         engine, standing = self._engine, self._standing(row)
         side = engine.sides.find(row)
-        state = None if side is None else side.state(_of_mark(rule, data).list_name)
+        category = data["object"] if rule.for_each is ForEach.CATEGORY else None
         percentile = data["percentile"]
         return self._gates.judge(
             Asked(
@@ -179,7 +179,7 @@ class Useful:
                 customer=engine.profiles.keys[row],
                 time_ms=self._now_ms,
                 age_ms=self._now_ms - to_ms(data["event_time"]),
-                sent_ms=NEVER if state is None else state.sent_ms,
+                sent_ms=NEVER if side is None else side.sent_ms(_of_mark(rule, data).list_name, category),
                 automated=False,
                 warming_up=data["warming_up"],
                 score=data["score"],
@@ -218,6 +218,7 @@ def _left_live(side: Side | None, name: str, object_: str | None, since_ms: int)
             (there[object_].crossed.get(name, 0) for there in map(side.things, side.open) if object_ in there),
             default=0,
         )
+        crossed = side.categories.get(name, {}).get(object_, (crossed, 0))[0]
         return crossed > 0 and crossed % 2 == 0
     state = side.state(name)
     return state is not None and state.crossings % 2 == 0 and any(each.ms > since_ms for each in state.lately[-1:])

@@ -19,7 +19,7 @@ from scoring.moments import DELIVERY, REPLENISHMENT
 from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.queue import new_heap
 from scoring.readings import FACTS
-from scoring.recent import WITHIN
+from scoring.recent import WITHIN, seen_dtype
 from scoring.rules.columns import ANY, FIELDS, VISITED, Column, Op
 from scoring.rules.parts import parts_for
 from scoring.twin import Customer, Event, Partition
@@ -44,6 +44,7 @@ OBJECT_CLOCKS = (
     (REPLENISHMENT, 0),
 )
 
+_LOOKS = ("seen_ms", "seen_product", "seen_category")
 LEAST_COLUMNS = tuple(column for column in COLUMNS if not LEAST.missing(parts_for([column])))
 
 
@@ -61,6 +62,9 @@ def points_of(columns: Sequence[Column], layout: Layout = SMALL) -> Points:
         np.zeros(ROOM, np.int64),
         np.zeros(ROOM, np.int64),
         np.zeros((ROOM, VISIT_DAYS), np.uint32),
+        np.zeros(ROOM, seen_dtype(layout.parts.listed)),
+        np.zeros(ROOM, np.uint64),
+        np.zeros(ROOM, np.int64),
         *(np.zeros(ROOM + 8, np.int64) for _ in range(4)),
     )  # fmt: skip
 
@@ -108,8 +112,9 @@ def compare(events: Sequence[Event], config: Config, behind: frozenset[int] = fr
         slot[list(kinds)] = np.arange(len(kinds))
     object_clocks = np.array(asked.object_clocks, np.int64).reshape(-1, 2)
     reading = Reading(
-        np.array(asked.columns, np.int64), np.array(CLOCKS, np.int64), *slots, True, object_clocks, asked.favourites
-    )
+        np.array(asked.columns, np.int64), np.array(CLOCKS, np.int64), *slots, True, object_clocks, asked.favourites,
+        categories=2 if layout.parts.listed else 0,
+    )  # fmt: skip
     choice = np.array([2**64 - 1, 0, 0], np.uint64)
     why, _, m, resolved = run(
         profiles.rows, len(profiles), table, 0, new_heap(ROOM), watermark, until, until, FAR, choice, asked.points,
@@ -156,6 +161,10 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes], asked: Asked) ->
         assert favourites == (point.favourites if asked.favourites else [0, 0])
         assert [number for number in (one, two, three, four) if number] == (point.within if asked.favourites else [])
         assert points.visited[i].tolist() == point.visited
+        if asked.layout.parts.listed:
+            seen = points.seen[i]
+            looks = zip(*(seen[name][: seen["seen_n"]].tolist() for name in _LOOKS), strict=True)
+            assert list(looks) == [tuple(look) for look in point.looks]
 
 
 def _close(found: np.ndarray, expected: np.ndarray, names: Sequence[object]) -> None:

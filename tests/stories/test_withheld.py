@@ -17,7 +17,7 @@ from scoring.gates.settings import Cap
 from scoring.outcome import Action
 from scoring.profile import FAR, HOUR_MS
 from scoring.rules import Rule
-from scoring.rules.rule import ActionClass, Coupon
+from scoring.rules.rule import ActionClass, Coupon, ForEach
 from scoring.rules.shipped import SHIPPED
 from scoring.side import RuleState
 
@@ -42,7 +42,10 @@ def contacted(rule: Rule) -> Player:
     """A player of somebody who was told of this list a moment before."""
     player = Player(rule.name)
     side = player.engine.sides.touch(player.engine.profiles.row(CUSTOMER.encode()))
-    before_ms = read_stories(rule.name)["enters"].told[0].ms - 1
+    told = read_stories(rule.name)["enters"].told[0]
+    before_ms = told.ms - 1
+    if rule.for_each is ForEach.CATEGORY:
+        side.categories[rule.name] = {str(told.object): (2, before_ms)}
     side.rules |= {each.list_name: RuleState(sent_ms=before_ms) for each in rule.of_marks}
     return player
 

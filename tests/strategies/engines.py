@@ -48,6 +48,7 @@ _SOONER = {
     "win-back": {"quiet": 4},
     "tier-up": {"marks": [10.0, 100.0]},
     "browsing-prospect": {"visits": 2},
+    "category-interest": {"views": 2},
     "retarget-complement": {"after": 1, "until": 9},
 }
 RULES = RuleSet((*shipped(_SOONER).rules, RESTLESS, LIKELY, TYPED, DUE))
