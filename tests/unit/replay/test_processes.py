@@ -12,6 +12,7 @@ import pytest
 
 from streams.replay.processes import PartError, commands, run_apart, shares
 from streams.replay.running import Asked, Replayed
+from tests.family import alive
 
 BEFORE = Replayed(10, 100, 0, 7)
 WAITS = "import time\ntime.sleep(600)"
@@ -37,14 +38,6 @@ def eventually(holds: Callable[[], bool]) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("not within a minute")
-
-
-def alive(pid: int) -> bool:
-    """Whether it runs; one that has ended and was not waited for by its parent does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize(
