@@ -146,10 +146,11 @@ def pause(name: str, resume: bool, effective: int | None, broker: str | None, as
     """
     settings = load(broker=broker).settings
     known = read_known(settings, broker=True)
-    definition = paused_version(known, name, paused=not resume)
+    at_ms = soon_ms(known, settings) if effective is None else effective
+    definition = paused_version(known, name, at_ms, paused=not resume)
     if definition is None:
         click.echo(f"{name} is {'not ' if resume else ''}paused already", err=True)
-    _publish(settings, known, [definition] if definition else [], effective, as_json)
+    _publish(settings, known, [definition] if definition else [], at_ms, as_json)
 
 
 @rules.command("history")

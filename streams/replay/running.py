@@ -24,7 +24,7 @@ from streams.connection import reader
 from streams.ends import ends, records_to_end
 from streams.garbage import collected_by_the_clock
 from streams.living import Inputs, inputs_of, live_through
-from streams.outbox import INPUTS
+from streams.outbox import DELETIONS, INPUTS
 from streams.receipts import erased_on, receipts
 from streams.replay.following import Follower
 from streams.replay.knowledge import Knowledge, Limited, UnfollowableError
@@ -33,6 +33,7 @@ from streams.replay.plan import Plan, settings_stamp
 from streams.replay.shadow import Shadow
 from streams.replay.starting import SavedState, known_at
 from streams.replay.then import Then
+from streams.rights import check_readable
 from streams.ruling.snapshots import read_used
 from streams.settings import Settings
 from streams.steps import timeline_id
@@ -40,6 +41,7 @@ from streams.unit import Unit, UnitOptions
 
 __all__ = ["Asked", "Replay", "Replayed"]
 
+_READ = (*INPUTS, DELETIONS, "receipts", "rules", "models", "products", "progress")
 _decode = msgspec.json.Decoder(Progress).decode
 
 
@@ -124,6 +126,7 @@ class Replay:
         show: Callable[[Replayed], None] = lambda _: None,
     ) -> None:
         self._settings, self._asked, self._show = settings, asked, show
+        check_readable(settings, _READ)
         self._stop_ms = asked.span_ms[1]
         self._options = replace(options, shadow=True)
         self._known = Knowledge(rules, asyncio.run(read_used(settings)), _published(settings))
