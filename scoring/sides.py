@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from scoring.gates.news import Name, News, Ordered
+from scoring.gates.news import Name, News, Ordered, Ticket
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
@@ -95,6 +95,8 @@ class Sides:
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
         self._moved: dict[int, list[tuple[int, Moved]]] = {}
         self._traits: dict[int, list[tuple[int, Traits]]] = {}
+        self._open_tickets: dict[int, int] = {}
+        """Of customers whose record was not touched since they were counted."""
         self.about_objects: dict[int, _About] = {}
         """By index in the run: each event that is about objects and not yet taken in."""
         self.names_kept = False
@@ -129,6 +131,7 @@ class Sides:
         side = self._open.get(row)
         if side is None:
             side = self._open[row] = self.find(row) or Side()
+            self._open_tickets.pop(row, None)
         return side
 
     def read(self, value: bytes) -> Side:
@@ -166,6 +169,7 @@ class Sides:
         self._open.pop(row, None)
         self._changed.pop(row, None)
         self._by_row.pop(row, None)
+        self._open_tickets.pop(row, None)
 
     def apply(
         self, events: Events, i: int, detail: Detail, rows: Any, usual_ms: Callable[[str, int], int] = lambda *_: 0
@@ -318,6 +322,23 @@ class Sides:
             return Where() if side is None else where_by(side.moved, now_ms)
         return where_by(next(told for index, told in reversed(versions) if index < applied), now_ms)
 
+    def open_tickets_at(self, row: int, applied: int) -> int:
+        """How many tickets of the customer were open when the first `applied` events of the run had been applied."""
+        if row not in self._open:
+            found = self._open_tickets.get(row)
+            if found is None:
+                side = self.find(row)
+                found = self._open_tickets[row] = 0 if side is None else len(side.standing.open_tickets())
+            return found
+        standing = self._open[row].standing
+        waiting = [(ms, news) for index, ms, told in self._news.get(row, ()) if index < applied for news in told]
+        if any(isinstance(news, Ticket) for _, news in waiting):
+            standing = Standing(tickets=standing.tickets.copy())
+            for ms, news in waiting:
+                if isinstance(news, Ticket):
+                    standing.learn(news, ms, 0)
+        return len(standing.open_tickets())
+
     def standing_at(self, row: int, applied: int) -> Standing:
         """The customer's standing when the first `applied` events of the run had been applied, to be changed.
 
@@ -365,6 +386,7 @@ class Sides:
 
     def load(self, row: int, value: bytes | None) -> None:
         """Put a stored record in place; None removes it."""
+        self._open_tickets.pop(row, None)
         if value is None:
             self._by_row.pop(row, None)
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ from streams.changelog import source_topics
 from streams.commit import Record, Taken
 from streams.connection import reader
 from streams.ends import ends, records_to_end
+from streams.garbage import collected_by_the_clock
 from streams.living import Inputs, inputs_of, live_through
 from streams.outbox import DELETIONS, INPUTS
 from streams.receipts import erased_on, receipts
@@ -181,11 +182,12 @@ class Replay:
         BrokerUnreachableError, kafka.errors.KafkaError
             From the broker.
         """
-        if self._pacing is None:
-            for job in self._jobs:
-                self._do(job)
-        elif self._jobs:
-            self._do_at_once(self._jobs, self._pacing)
+        with collected_by_the_clock():
+            if self._pacing is None:
+                for job in self._jobs:
+                    self._do(job)
+            elif self._jobs:
+                self._do_at_once(self._jobs, self._pacing)
         return self.told()
 
     def _do_at_once(self, jobs: Sequence[_Job], pacing: Paced) -> None:
@@ -334,14 +336,14 @@ class _Records:
 
     def __init__(self, inputs: Inputs, count: Callable[[int], None]) -> None:
         self._inputs, self._count = inputs, count
-        self._waiting: list[list[Any]] = [[] for _ in range(N_READ)]
+        self._waiting: list[deque[Any]] = [deque() for _ in range(N_READ)]
 
     def __call__(self, source: int, count: int) -> Sequence[Record]:
         waiting = self._waiting[source]
         while len(waiting) < count and self._inputs.position(source) < self._inputs.end[source]:
             for _, records in self._inputs.poll([source]):
                 waiting += records
-        taken, self._waiting[source] = waiting[:count], waiting[count:]
+        taken = [waiting.popleft() for _ in range(min(count, len(waiting)))]
         self._count(len(taken))
         return taken
 
