@@ -86,9 +86,9 @@ class Sides:
         self.objects_watched = objects_watched
         self.contacts_kept = contacts_kept
         self._objects_kept = objects_kept
-        self._by_row: dict[int, bytes] = {}
+        self._by_row: list[bytes | None] = []  # a dict of a million would now and then take 0.1 s to grow
         self._open: dict[int, Side] = {}
-        self._changed: dict[int, None] = {}
+        self._changed: dict[int, bytes] = {}
         self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
         self._again: dict[int, int] = {}
         self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
@@ -106,7 +106,8 @@ class Sides:
         self.trials = Trials(horizon_ms)
 
     def __len__(self) -> int:
-        return len(self._by_row.keys() | self._open.keys())
+        kept = {row for row, value in enumerate(self._by_row) if value is not None}
+        return len(kept | self._open.keys())
 
     def begin(self) -> None:
         """Forget the carts of the last run."""
@@ -120,7 +121,7 @@ class Sides:
     def find(self, row: int) -> Side | None:
         """The customer's side record, to be read only; None if there is none."""
         side = self._open.get(row)
-        if side is None and (stored := self._by_row.get(row)) is not None:
+        if side is None and 0 <= row < len(self._by_row) and (stored := self._by_row[row]) is not None:
             return unpacked(stored)
         return side
 
@@ -165,7 +166,7 @@ class Sides:
         """Keep nothing of a customer."""
         self._open.pop(row, None)
         self._changed.pop(row, None)
-        self._by_row.pop(row, None)
+        self._drop(row)
 
     def apply(
         self, events: Events, i: int, detail: Detail, rows: Any, usual_ms: Callable[[str, int], int] = lambda *_: 0
@@ -343,29 +344,37 @@ class Sides:
     def changes(self) -> list[tuple[int, bytes]]:
         """The records changed since the last call, by row, as bytes; between calls they are kept in that small form."""
         self.pack()
-        changed = [(row, self._by_row[row]) for row in self._changed]
-        self._changed.clear()
+        changed, self._changed = [*self._changed.items()], {}
         return changed
 
     def pack(self) -> None:
         """Turn the records that are open into bytes, so that `changes` has less to do at once."""
         for row, side in self._open.items():
-            self._by_row[row] = packed(side)
-            self._changed[row] = None
+            value = self._changed[row] = packed(side)
+            self._put(row, value)
         self._open.clear()
+
+    def _put(self, row: int, value: bytes) -> None:
+        if row >= len(self._by_row):
+            self._by_row.extend([None] * (row + 1 - len(self._by_row)))
+        self._by_row[row] = value
+
+    def _drop(self, row: int) -> None:
+        if 0 <= row < len(self._by_row):
+            self._by_row[row] = None
 
     @property
     def waiting(self) -> bool:
         """Whether a record has changed since `changes`."""
         return bool(self._open or self._changed)
 
-    def copied(self) -> dict[int, bytes]:
-        """The records by row, as bytes; those changed since `changes` as they were then."""
+    def copied(self) -> list[bytes | None]:
+        """The records by row, as bytes, None for none; those changed since `changes` as they were then."""
         return self._by_row.copy()
 
     def load(self, row: int, value: bytes | None) -> None:
-        """Put a stored record in place; None removes it."""
+        """Put a stored record in place; None removes it, also of a row that is not there (-1)."""
         if value is None:
-            self._by_row.pop(row, None)
+            self._drop(row)
         else:
-            self._by_row[row] = value
+            self._put(row, value)
