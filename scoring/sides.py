@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from scoring.gates.news import Name, News, Ordered
+from scoring.by_row import ByRow
+from scoring.gates.news import Name, News, Ordered, Ticket
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
@@ -86,7 +87,7 @@ class Sides:
         self.objects_watched = objects_watched
         self.contacts_kept = contacts_kept
         self._objects_kept = objects_kept
-        self._by_row: list[bytes | None] = []  # a dict of a million would now and then take 0.1 s to grow
+        self._by_row: ByRow[bytes] = ByRow()
         self._open: dict[int, Side] = {}
         self._changed: dict[int, bytes] = {}
         self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
@@ -95,6 +96,8 @@ class Sides:
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
         self._moved: dict[int, list[tuple[int, Moved]]] = {}
         self._traits: dict[int, list[tuple[int, Traits]]] = {}
+        self._open_tickets: ByRow[int] = ByRow()
+        """Of customers whose record was not touched since they were counted."""
         self.about_objects: dict[int, _About] = {}
         """By index in the run: each event that is about objects and not yet taken in."""
         self.names_kept = False
@@ -121,7 +124,7 @@ class Sides:
     def find(self, row: int) -> Side | None:
         """The customer's side record, to be read only; None if there is none."""
         side = self._open.get(row)
-        if side is None and 0 <= row < len(self._by_row) and (stored := self._by_row[row]) is not None:
+        if side is None and (stored := self._by_row.of(row)) is not None:
             return unpacked(stored)
         return side
 
@@ -130,6 +133,7 @@ class Sides:
         side = self._open.get(row)
         if side is None:
             side = self._open[row] = self.find(row) or Side()
+            self._open_tickets.drop(row)
         return side
 
     def read(self, value: bytes) -> Side:
@@ -166,7 +170,8 @@ class Sides:
         """Keep nothing of a customer."""
         self._open.pop(row, None)
         self._changed.pop(row, None)
-        self._drop(row)
+        self._by_row.drop(row)
+        self._open_tickets.drop(row)
 
     def apply(
         self, events: Events, i: int, detail: Detail, rows: Any, usual_ms: Callable[[str, int], int] = lambda *_: 0
@@ -319,6 +324,24 @@ class Sides:
             return Where() if side is None else where_by(side.moved, now_ms)
         return where_by(next(told for index, told in reversed(versions) if index < applied), now_ms)
 
+    def open_tickets_at(self, row: int, applied: int) -> int:
+        """How many tickets of the customer were open when the first `applied` events of the run had been applied."""
+        if row not in self._open:
+            found = self._open_tickets.of(row)
+            if found is None:
+                side = self.find(row)
+                found = 0 if side is None else len(side.standing.open_tickets())
+                self._open_tickets.keep(row, found)
+            return found
+        standing = self._open[row].standing
+        waiting = [(ms, news) for index, ms, told in self._news.get(row, ()) if index < applied for news in told]
+        if any(isinstance(news, Ticket) for _, news in waiting):
+            standing = Standing(tickets=standing.tickets.copy())
+            for ms, news in waiting:
+                if isinstance(news, Ticket):
+                    standing.learn(news, ms, 0)
+        return len(standing.open_tickets())
+
     def standing_at(self, row: int, applied: int) -> Standing:
         """The customer's standing when the first `applied` events of the run had been applied, to be changed.
 
@@ -351,17 +374,8 @@ class Sides:
         """Turn the records that are open into bytes, so that `changes` has less to do at once."""
         for row, side in self._open.items():
             value = self._changed[row] = packed(side)
-            self._put(row, value)
+            self._by_row.keep(row, value)
         self._open.clear()
-
-    def _put(self, row: int, value: bytes) -> None:
-        if row >= len(self._by_row):
-            self._by_row.extend([None] * (row + 1 - len(self._by_row)))
-        self._by_row[row] = value
-
-    def _drop(self, row: int) -> None:
-        if 0 <= row < len(self._by_row):
-            self._by_row[row] = None
 
     @property
     def waiting(self) -> bool:
@@ -374,7 +388,8 @@ class Sides:
 
     def load(self, row: int, value: bytes | None) -> None:
         """Put a stored record in place; None removes it, also of a row that is not there (-1)."""
+        self._open_tickets.drop(row)
         if value is None:
-            self._drop(row)
+            self._by_row.drop(row)
         else:
-            self._put(row, value)
+            self._by_row.keep(row, value)
