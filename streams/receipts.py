@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from schemas.timestamp import to_ms
-from scoring.erased import NOWHERE, Erased, Erasure, Removed, Request
+from scoring.erased import NOWHERE, Erased, Erasure, Removed, Request, together
 from streams.connection import reader
 from streams.ends import records_to_end
 from streams.erasing import RECEIPTS, erasure_key
@@ -67,5 +67,5 @@ def erased_on(found: Iterable[Any], partition: int | None = None) -> dict[bytes,
             offsets = [read[topic] for topic in INPUTS]
             if name in told and told[name].at_ms == at_ms:  # the same request, on another partition
                 offsets = list(map(max, offsets, told[name].offsets))
-            told[name] = Erasure(at_ms, offsets, data["refused"], data["key"], [request])
+            told[name] = together(told.get(name), Erasure(at_ms, offsets, data["refused"], data["key"], [request]))
     return told

@@ -19,6 +19,7 @@ _TOLD_BY = {
     Field.PEAK_POINTS: Kind.POINTS,
 }
 _LOOKED = {Field.PRODUCT_VIEWS, Field.CATEGORY_VIEWS, Field.CATEGORY_MINUTES}
+_TICKETS = (Kind.TICKET_OPENED, Kind.TICKET_SOLVED)
 _LEAST_KIND = Kind.WISHLIST_ADDED
 """The last kind that features read; those before it are kept for whoever asks."""
 _PSEUDO_KINDS = 2
@@ -91,7 +92,7 @@ def parts_for(
     asked = {column.a for column in columns if column.op is Op.FIELD}
     told = bool(asked & _TOLD_BY.keys())
     read = [column.a for column in columns if column.op in (Op.SINCE, Op.TOTAL)]
-    heard = _TOLD_BY.values() if told else ()
+    heard = [*(_TOLD_BY.values() if told else ()), *(_TICKETS if Field.OPEN_TICKETS in asked else ())]
     last = max([_LEAST_KIND, *heard, *read, *(kind for kind, _ in clocks)])
     looked = favourites or categories or asked & _LOOKED
     return Parts(
