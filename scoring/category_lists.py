@@ -35,13 +35,13 @@ class _Found(NamedTuple):
 
 
 class _Changed(NamedTuple):
-    """Room for the categories whose lists changed at a point: what they were and became, as bits, and their place."""
+    """Room for the categories whose lists changed at a point: their place, -1 without views, and what lists as bits."""
 
     point: NDArray[np.int64]
+    place: NDArray[np.int64]
     category: NDArray[np.uint64]
     before: NDArray[np.uint8]
     after: NDArray[np.uint8]
-    place: NDArray[np.int64]
 
 
 class CategoryLists:
@@ -88,20 +88,21 @@ class CategoryLists:
         room = 2 * len(found.point) + m * (points.seen["seen_ms"].shape[1] + 1)
         changed = _Changed(
             np.empty(room, np.int64),
+            np.empty(room, np.int64),
             np.empty(room, np.uint64),
             np.empty(room, np.uint8),
             np.empty(room, np.uint8),
-            np.empty(room, np.int64),
         )
         n = _follow(rows, points, m, found, _masks(entering, self._bits), _masks(leaving, self._bits), changed)
-        told = [column[:n].tolist() for column in changed]
         crossings = [
             Crossing(0, r, _name(category, names), False, looks=Looks(category, 0, 0))
             for category, before in gone.items()
             for r, _, bit in self._rules
             if before >> bit & 1 and category not in found.category[: found.start[1]]
         ]
-        for i, category, before, after, place in zip(*told, strict=True):
+        # Those that leave for want of views by number: how their last views lay is not known at the start of a run.
+        told = sorted(zip(*(column[:n].tolist() for column in changed), strict=True))
+        for i, place, category, before, after in told:
             looks = Looks(category, 0, 0)
             if place >= 0:
                 looks = Looks(category, int(found.views[place]), int(found.spent_ms[place]))

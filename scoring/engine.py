@@ -59,7 +59,7 @@ from scoring.rules import RuleSet
 from scoring.rules.carry import POINTS, Carry
 from scoring.rules.columns import Column, Expected, Field, Op
 from scoring.rules.ruleset import MAX_CATEGORY_RULES
-from scoring.rules.slots import Slots
+from scoring.rules.slots import Slots, moved_bits
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Side
 from scoring.sides import Detail, Sides
@@ -528,7 +528,7 @@ class Engine:
         mine, theirs = self.profiles.rows[row], others[0]
         now_ms = max(int(mine["now_ms"]), int(theirs["now_ms"]))
         brought = sum(1 << bit for bit, name in enumerate(self._slots.names) if name in give.lists)
-        theirs["seen_lists"] = _moved(theirs["seen_lists"], give.category_lists, self._category_slots.names)
+        theirs["seen_lists"] = moved_bits(theirs["seen_lists"], give.category_lists, self._category_slots.names)
         behind = bool(mine["applied"][cause[0]] < offset)
         if give.origin == self.profiles.keys[row] and not held:
             sides.touch(row).rules.update(other.rules)  # it is back: what was told of it goes on
@@ -1008,15 +1008,6 @@ class Engine:
 def _later(customer: Callable[[int], bytes | None], start: int, i: int) -> bytes | None:
     """Whom event `i` of the part of a run that begins at `start` is about."""
     return customer(start + i)
-
-
-def _moved(lists: NDArray[np.uint8], theirs: Sequence[str], ours: Sequence[str]) -> NDArray[np.uint8]:
-    """Lists of categories as bits of another partition, as bits of this one."""
-    found = np.zeros_like(lists)
-    for bit, name in enumerate(theirs):
-        if name in ours:
-            found |= (lists >> np.uint8(bit) & np.uint8(1)) << np.uint8(ours.index(name))
-    return found
 
 
 Planned = TypeVar("Planned", Snapshot, ShopSnapshot)

@@ -5,13 +5,14 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.erased import NOWHERE, Erased, Erasure, together
 from scoring.kinds import Source
 from scoring.links import owner_of
 from scoring.packed import packed, unpacked
 from scoring.profile import NEVER, Layout, stable_hash
+from scoring.rules.ruleset import MAX_CATEGORY_RULES
+from scoring.rules.slots import moved_bits
 from scoring.side import Side
 from scoring.stored import ERASED, EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
 from scoring.trials import Trial, Trials
@@ -59,6 +60,8 @@ class Mover:
         self._stored = layout.stored_bytes()
         self._metas = [msgspec.msgpack.decode(meta, type=Meta) for meta in metas]
         self._slots = list(dict.fromkeys(name for meta in self._metas for name in meta.slots))
+        named = dict.fromkeys(name for meta in self._metas for name in meta.category_slots)
+        self._category_slots = list(named)[:MAX_CATEGORY_RULES]
         self.products: dict[bytes, bytes] = {}
         self._erased: dict[bytes, Erasure] = {}
         self._trials: dict[bytes, dict[str, Trial]] = {}
@@ -100,16 +103,11 @@ class Mover:
         flat = rows.view(np.uint8).reshape(len(values), self._dtype.itemsize)
         flat[:, : self._stored] = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), self._stored)
         rows["applied"] = -1
-        rows["inside"] = self._inside(rows["inside"], msgspec.msgpack.decode(meta, type=Meta).slots)
+        told = msgspec.msgpack.decode(meta, type=Meta)
+        rows["inside"] = moved_bits(rows["inside"], told.slots, self._slots)
+        rows["seen_lists"] = moved_bits(rows["seen_lists"], told.category_slots, self._category_slots)
         block = flat[:, : self._stored].tobytes()
         return [block[i : i + self._stored] for i in range(0, len(block), self._stored)]
-
-    def _inside(self, inside: NDArray[np.uint64], slots: Sequence[str]) -> NDArray[np.uint64]:
-        moved = np.zeros_like(inside)
-        for bit, name in enumerate(slots):
-            there = np.uint64(self._slots.index(name))
-            moved |= (inside >> np.uint64(bit) & np.uint64(1)) << there
-        return moved
 
     def meta(self, customers: Iterable[bytes], example_customers: int) -> bytes:
         """Return an engine's own row for a partition that gets these customers.
@@ -137,6 +135,7 @@ class Mover:
                 counts=[0] * len(first.counts),
                 slots=self._slots,
                 trials=trials.stored(),
+                category_slots=self._category_slots,
             )
         )
 

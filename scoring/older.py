@@ -5,7 +5,7 @@ What a layout was is written down here as it was then, and never changes; `tests
 Layout 1
     Stamps are a hash of settings and fields. Side records are bare MessagePack; an object keeps the time beside the
     usual gap, which is that of its last purchase. A former id is stored with the bare id that it belongs to. Nothing is
-    told between partitions.
+    told between partitions. No rule is for each category.
 """
 
 from collections.abc import Mapping, Sequence
@@ -126,7 +126,7 @@ class Older:
             raise refusal("the state of a partition", number_of(meta[0]))
         blank, missing = Clock(), N_INPUTS - _FIRST_SOURCES
         seen_ms, behind = blank.seen_ms.tolist()[N_INPUTS - missing :], [0] * missing
-        return msgspec.msgpack.encode([self._stamp, meta[1] + seen_ms, meta[2] + behind, *meta[3:]])
+        return msgspec.msgpack.encode([self._stamp, meta[1] + seen_ms, meta[2] + behind, *meta[3:], []])
 
 
 _read = msgspec.msgpack.Decoder(Side, strict=False).decode

@@ -1,11 +1,15 @@
 """Slots: which bit of a customer's row says that they are in which rule's list, for as long as the state lives."""
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scoring.rules.rule import RuleError
 from scoring.rules.ruleset import MAX_RULES
 
-__all__ = ["Slots"]
+__all__ = ["Slots", "moved_bits"]
 
 
 class Slots:
@@ -46,3 +50,12 @@ class Slots:
             self.names[bit] = name
             cleared |= 1 << bit
         return [self.names.index(name) for name in rules], cleared
+
+
+def moved_bits(bits: NDArray[Any], before: Sequence[str], now: Sequence[str]) -> NDArray[Any]:
+    """Bits that say which lists something is in, by their names before, as they are by the names now."""
+    found = np.zeros_like(bits)
+    for bit, name in enumerate(before):
+        if name in now:
+            found |= (bits >> bits.dtype.type(bit) & bits.dtype.type(1)) << bits.dtype.type(now.index(name))
+    return found

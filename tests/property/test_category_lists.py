@@ -58,9 +58,8 @@ def compare(events: list[Event], cuts: list[int], rules: RuleSet) -> None:
     twin = Partition(FULL, SETTINGS.kernel(), rules.columns, rules.clocks, rules.object_clocks)
     twin.apply(events)
     twin.advance(max(event.time_ms for event in events) + 2 * DAY_MS, START_MS)
-    names = {event.product: f"p{event.product}" for event in events}
     expected = sorted(
-        (each.time_ms, each.customer, each.rule, names.get(each.category, f"{each.category:016x}"), each.entered)
+        (each.time_ms, each.customer, each.rule, f"p{each.category}", each.entered)
         for each in category_crossings(twin.points, rules.rules, rules.columns)
     )
     told = told_of(events, cuts, rules)
@@ -109,8 +108,8 @@ def test_a_category_leaves_with_the_last_of_its_views(cuts: list[int]) -> None:
     """Others push it out of the last views, in the same run as it entered or in a later one; it may come again."""
     compare(CROWDED, cuts, OF_VIEWS)
     told = [action[3:5] for action in told_of(CROWDED, cuts, OF_VIEWS) if action[2] == "once"]
-    assert told[:12] == [(f"{100 + n:016x}", True) for n in range(1, 13)]
-    assert told[12:14] == [(f"{101:016x}", False), (f"{113:016x}", True)]
+    assert told[:12] == [(f"p{100 + n}", True) for n in range(1, 13)]
+    assert told[12:14] == [("p101", False), ("p113", True)]
 
 
 def _one_more(customer: Customer, now_ms: int) -> dict[int, tuple[int, int]]:
@@ -144,7 +143,7 @@ def test_a_category_that_gave_way_goes_on_from_the_highest_number() -> None:
     side = engine.sides.find(0)
     assert side is not None
     row = engine.profiles.rows[0]
-    inside = {f"{n:016x}" for n in np.unique(row["seen_category"][: row["seen_n"]]).tolist()}
+    inside = {f"p{n}" for n in np.unique(row["seen_category"][: row["seen_n"]]).tolist()}
     assert inside <= side.categories["once"].keys()
     assert len(side.categories["once"]) <= max(SETTINGS.objects_kept, len(inside))
 

@@ -21,7 +21,7 @@ from scoring.twin import Event
 OF_ONE_CUSTOMER = {"layout", "hash", "message", "message_n", "inside", "score", "published_score", "published_ms",
                    "band", "now_ms", "rescore_ms", "example_ms", "pending_ms", "pending_n", "due_ms", "queued_ms",
                    "peak", "peak_ms", "guest_orders", "content", "content_n", "moment_ms", "moment_n",
-                   "crowded_ms"}  # fmt: skip
+                   "crowded_ms", "seen_lists"}  # fmt: skip
 """What depends on the id, on what was told, or on when time passed; all else of a row is compared."""
 
 

@@ -121,8 +121,8 @@ def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> T
     told = told or Told()
     rows = {event.customer: engine._row(event.customer) for event in events}
     for event in events:
-        if event.product:
-            engine.product(event.product, _product(event))
+        for number in filter(None, (event.product, event.category)):
+            engine.product(number, f"p{number}")
     # What is in the cart is the engine's to say.
     table = columns_of([event._replace(cart_items=-1, cart_value=0.0) for event in events], rows)
     told.add(engine.apply(table, details_of(events)), engine, events)
