@@ -278,6 +278,10 @@ def test_a_bad_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     before, noon, three, again, publish, after = (_commands(part, shop.directory) for part in page.split("\n## ")[1:])
 
     follow(before)
+    preview = next(each for each in noon if "preview" in each)
+    deployed, mended = (done(*preview[:2], f"{name}.yaml", *preview[3:]) for name in ("deployed", "mended"))
+    reached, mended_reached = (found["rules"][0]["entered"] for found in (deployed, mended))
+    assert mended_reached > reached > mended_reached * 0.8, (reached, mended_reached)
     follow(noon)
     for minute in range(10, 180, 10):
         shop.load(NOON + (minute - 10) * 60_000, NOON + minute * 60_000)
