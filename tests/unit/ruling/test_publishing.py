@@ -52,7 +52,7 @@ def test_a_version_that_is_not_higher_is_refused(number: int, remedy: str) -> No
     assert plan.definitions == ()
     [error] = plan.errors
     assert (error.rule, error.field, error.value, error.remedy) == ("win-back", "version", str(number), remedy)
-    assert (error.file, error.line) == ("f.yaml", 5)
+    assert (error.file, error.line) == ("f.yaml", 6)
 
 
 def test_mistakes_and_what_does_not_fit_beside_the_others_is_refused() -> None:
