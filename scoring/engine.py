@@ -221,7 +221,7 @@ class Engine:
         return self.state.changes()
 
     def copy(self) -> Copied | None:
-        """Copy every row, as `changes` has given them; None while a change waits for it."""
+        """Copy all, as `changes` has given it, but for the rows (`Copied.fill`); None while a change waits for it."""
         return self.state.copy()
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:

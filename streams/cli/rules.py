@@ -8,6 +8,7 @@ import click
 
 from schemas.timestamp import from_ms
 from scoring.rules import RuleError
+from scoring.rules.shipped import SHIPPED
 from streams.cli.exits import FAILURE
 from streams.cli.options import broker_option, event_time, json_option, print_json, print_table, table_of
 from streams.cli.rules_preview import preview
@@ -58,7 +59,8 @@ def rules() -> None:
 @json_option
 def list_(broker: str | None, no_broker: bool, as_json: bool) -> None:
     """List the rules in force: name, version, since when, and who is in the list."""
-    known = _known(load(broker=broker).settings, no_broker)
+    settings = load(broker=broker).settings
+    known = _known(settings, no_broker)
     in_force, coming = known.in_force(known.at_ms), known.coming(known.at_ms)
     if as_json:
         listed = {"rules": [_as_data(each) for each in in_force], "coming": [_as_data(each) for each in coming]}
@@ -67,6 +69,10 @@ def list_(broker: str | None, no_broker: bool, as_json: bool) -> None:
     print_table(table_of(("rule", "version", "since", "class", "paused", "who is in the list"), map(_listed, in_force)))
     for each in coming:
         click.echo(f"{each.rule.name} {each.rule.version} holds from {each.effective_time}", err=True)
+    _tell_refused(known)
+    others = set(SHIPPED) - {version.rule.name for version in known.versions}
+    if others and settings.rules_dir is None:
+        click.echo(f"{len(others)} more come along; the setting rules says which are in force: all, or names", err=True)
 
 
 @rules.command("show")
@@ -167,9 +173,13 @@ def history(name: str | None, broker: str | None, as_json: bool) -> None:
     else:
         headings = ("rule", "version", "published", "holds from", "what changed")
         print_table(table_of(headings, (_published(*step) for step in steps)))
+    _tell_refused(known)
+    click.echo(f"{len(steps)} published", err=True)
+
+
+def _tell_refused(known: Known) -> None:
     for refused in known.refused:
         click.echo(f"no worker can use {refused.key}: {refused.error}", err=True)
-    click.echo(f"{len(steps)} published", err=True)
 
 
 def _publish(

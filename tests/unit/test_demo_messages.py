@@ -13,7 +13,8 @@ from schemas.names import kind_name, topic_name
 from streams.demo.clicks import Click, Clicks, clickstream
 from streams.demo.coupons import with_coupons
 from streams.demo.deed_messages import deed_messages
-from streams.demo.deeds import Deed
+from streams.demo.deeds import HOUR_MS, Deed, in_order
+from streams.demo.guests import as_guests, becoming_known
 from streams.demo.history import DAY_MS, History, Order, history_of, orders_of
 from streams.demo.messages import Message, click_messages
 from streams.demo.plan import deeds_around
@@ -180,11 +181,34 @@ def test_some_customers_buy_with_coupons_and_most_do_not() -> None:
     assert without == [order.value["properties"] for order in orders]
 
 
+def test_guests_order_first_and_are_known_afterwards() -> None:
+    """The first order of a few customers is under another id, which an alias gives up within a week; no other order."""
+    orders = [
+        Canonical("orders", f"{12_000 + i % 200}", START + i * HOUR_MS, {
+            "event": "Order Completed", "userId": f"{12_000 + i % 200}", "properties": {"order_id": f"N{i}"},
+        })
+        for i in range(600)
+    ]  # fmt: skip
+    history = history_of(orders_of(orders))
+    told = as_guests(orders, history, 1)
+    guests = {order.value["anonymousId"]: order for order in told if "anonymousId" in order.value}
+    assert 5 <= len(guests) <= 25
+    assert all(order == before for order, before in zip(told, orders, strict=True) if order.key not in guests)
+    assert all(int(order.value["properties"]["order_id"][1:]) < 200 for order in guests.values())
+    done = in_order([becoming_known(history, 1)], START, START + 900 * DAY_MS)
+    aliases = [(m.time_ms, m.key.decode(), msgspec.json.decode(m.value)) for m in deed_messages(history, done, {})]
+    assert {said["previousId"] for _, _, said in aliases} == set(guests)
+    for time_ms, customer, said in aliases:
+        order = guests[said["previousId"]]
+        assert said["previousId"] == f"guest-{customer}" == f"guest-{said['userId']}"
+        assert order.time_ms + HOUR_MS <= time_ms <= order.time_ms + HOUR_MS + 7 * DAY_MS
+
+
 def test_the_generator_does_not_read_the_rules() -> None:
     """The modules that draw the clicks import nothing of the pipeline but the adapters' record."""
     folder = Path(streams.demo.__file__).parent
-    generator = ("categories", "chance", "clicks", "coupons", "deed_messages", "deeds", "history", "letters", "loyalty",
-                 "messages", "parcels", "visits")  # fmt: skip
+    generator = ("categories", "chance", "clicks", "coupons", "deed_messages", "deeds", "guests", "history",
+                 "letters", "loyalty", "messages", "parcels", "visits")  # fmt: skip
     for name in generator:
         tree = ast.parse((folder / f"{name}.py").read_text())
         imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

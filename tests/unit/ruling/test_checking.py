@@ -82,7 +82,7 @@ def test_check_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "line", "told"),
     [
-        (GOOD.replace("orders > 0", "count(searched, days=3) > 2"), 1, "add searched to day_ring_kinds"),
+        (GOOD.replace("orders > 0", "count(searched, days=3) > 2"), 3, "add searched to day_ring_kinds"),
         (GOOD.replace("orders > 0", "points > 2"), 1, "set rules to all"),
         (GOOD + "---\n" + GOOD, 5, "stands twice"),
         ("", 1, "holds no rule"),
@@ -145,12 +145,17 @@ def test_one_rule_is_shown_as_it_can_be_written() -> None:
     result = run("show", "winback", "--no-broker")
     assert result.exit_code == 2
     assert "nearest known: 'win-back'" in result.stderr
+    result = run("show", "tier-up", "--no-broker")
+    assert result.exit_code == 2
+    assert "comes along, and is not in force; the setting rules says which are" in result.stderr
 
 
 def test_the_list_has_all_rules_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Name, version, class and sentence of each; the same as JSON."""
     monkeypatch.setenv("RECOMPRA_RULE_PARAMETERS", '{"win-back": {"quiet": "120d"}}')
-    lines = run("list", "--no-broker").stdout.splitlines()
+    result = run("list", "--no-broker")
+    assert f"{len(SHIPPED) - len(BASIC)} more come along" in result.stderr
+    lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["rule", *sorted(BASIC)]
     assert "not for 120 days" in lines[-1]
     found = json.loads(run("list", "--no-broker", "--json").stdout)
