@@ -13,9 +13,9 @@ from strategies.event_streams import START_MS
 from strategies.floor_days import CUSTOMERS, begun, days
 from strategies.shop_floor import Floor, Said, home
 
+from scoring.erased import Erased, KeyMismatchError
 from scoring.exchange import Exchange
 from scoring.forgetting import Forgetting
-from scoring.erased import Erased, KeyMismatchError
 from scoring.kinds import Kind
 from scoring.rules import shipped
 from streams.deletions import Deletions
