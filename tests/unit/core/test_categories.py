@@ -32,7 +32,7 @@ def engine_of(*rules: Rule) -> Engine:
     """An engine that knows what the categories are called."""
     engine = Engine(SETTINGS, RuleSet(rules or (RULE,)), secret=b"of a test")
     for number, name in ((LAMPS, "lamps"), (MUGS, "mugs")):
-        engine.product(number, name)
+        engine.state.product(number, name)
     return engine
 
 
@@ -137,7 +137,7 @@ def test_an_audience_is_told_of_each_category_of_somebody_forgotten() -> None:
     """With the number of one more crossing."""
     engine, life = engine_of(), Life()
     feed(engine, life.looks(LAMPS, MUGS, LAMPS, MUGS))
-    forgotten = engine.forget(ANNA, "r", (int(Source.DELETIONS), 0), START_MS + DAY_MS, [9] * 3)
+    forgotten = engine.forgetting.forget(ANNA, "r", (int(Source.DELETIONS), 0), START_MS + DAY_MS, [9] * 3)
     assert [(each.object, each.number) for each in forgotten.left] == [("lamps", 2), ("mugs", 2)]
 
 
@@ -145,8 +145,8 @@ def test_what_is_not_looked_at_any_more_is_known_not_to_stay() -> None:
     """As who publishes a replay's actions asks."""
     engine, life = engine_of(), Life()
     feed(engine, life.looks(LAMPS, LAMPS, MUGS))
-    assert engine.leaving_at(0, START_MS + 5 * HOUR_MS) == set()
-    assert engine.leaving_at(0, START_MS + 2 * DAY_MS) == {("keen", "lamps")}
+    assert engine.looking.leaving_at(0, START_MS + 5 * HOUR_MS) == set()
+    assert engine.looking.leaving_at(0, START_MS + 2 * DAY_MS) == {("keen", "lamps")}
 
 
 def test_no_number_comes_twice_where_categories_give_way() -> None:
@@ -172,4 +172,4 @@ def test_what_cannot_be_is_refused(rules: list[tuple[str, str, str | None]], rem
 
 
 def _outcome(engine: Engine, events: list[Event]) -> Any:
-    return engine.apply(columns_of(events, {ANNA: engine._row(ANNA)}), {})
+    return engine.apply(columns_of(events, {ANNA: engine.state.row(ANNA)}), {})
