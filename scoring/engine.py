@@ -315,7 +315,7 @@ class Engine:
                     self._settle(each, int(event.time_ms[0]), outcome)
             self._merge(row, other, event, outcome)
         self.links.link(former, row)
-        if self.erased.find(former) is not None:
+        if other in self.returned or self.erased.find(former) is not None:
             self.returned.add(row)
         return outcome
 
@@ -374,8 +374,10 @@ class Engine:
             return
         guest = 0 if mine["derived"][A_ORDERS] else int(theirs["fold_orders"] + theirs["ring_n"])
         self._make_room()
+        waiting_ms = mine["pending_ms"][: mine["pending_n"]].tolist()
         absorb(rows, row, others, which, now_ms, repeated, len(self.profiles), self._heap, self.choice, self._reading,
                self.config, self._acc)  # fmt: skip
+        self.pending.take(row, {*waiting_ms} - {*mine["pending_ms"][: mine["pending_n"]].tolist()})
         mine["cart_items"], mine["cart_value"] = sides.cart_worth(row, int(mine["last_ms"]))
         if mine["first_ms"] != NEVER:
             self._look_again(row, now_ms, received_ms)
@@ -469,7 +471,10 @@ class Engine:
                     via = [*via, to]
                 elif to == min(via[via.index(to) :]) and self._brings(sent, to):
                     links.unlink(to)
-                    links.regain(to, self._row(to))
+                    row = self._row(to)
+                    links.regain(to, row)
+                    if any(self.erased.find(each) is not None for each in links.of(to)):
+                        self.returned.add(row)
                     break
                 return -1, owner, via
             to = owner
@@ -539,17 +544,18 @@ class Engine:
 
         To be called before `changes`, so that this is stored; `pack` must follow it.
         """
-        departures, rows = self.departures, self.profiles.rows
+        departures = self.departures
         outcome = self._come_up() if departures.asked else Outcome()
         for former, (owner, offset) in departures.asked.items():
-            row = self.profiles.find(former)
-            applied = [-1] * N_SOURCES
-            if row >= 0:
-                applied = rows["applied"][row].tolist()
-                self.sides.begin()
-                cause = int(Source.TRANSFERS), offset
-                self._leave_lists(row, int(rows["now_ms"][row]), self.clock.received_ms, cause, outcome)
-            self.links.depart(former, owner, applied)
+            row = self.profiles.row(
+                former
+            )  # of whom nothing is known, too: a stored row is one that is still to be sent
+            mine = self.profiles.rows[row]
+            self._stored.rows.add(row)
+            self.sides.begin()
+            cause = int(Source.TRANSFERS), offset
+            self._leave_lists(row, int(mine["now_ms"]), self.clock.received_ms, cause, outcome)
+            self.links.depart(former, owner, mine["applied"].tolist())
             departures.closed.append((former, row))
         departures.asked.clear()
         return outcome
@@ -562,24 +568,26 @@ class Engine:
 
     def _pack(self, former: bytes, row: int) -> None:
         profiles, links = self.profiles, self.links
-        packed = Give(links.owner[former], former, b"", b"", [], [], [], [*links.applied[former]], [former],
-                      former, self.erased.at_ms(former))  # fmt: skip
-        if row >= 0:
-            theirs = profiles.rows[row]
-            inside = int(theirs["inside"])
-            side = self.sides.find(row)
-            numbers = {*theirs["view_product"].tolist(), *theirs["seen_product"].tolist()}
-            numbers |= set(theirs["seen_category"].tolist())
-            packed = structs.replace(
-                packed,
-                row=profiles.stored(np.array([row]))[0] if theirs["first_ms"] != NEVER else b"",
-                side=b"" if side is None else self.sides.write(side),
-                examples=self.pending.take(row, theirs["pending_ms"][: theirs["pending_n"]].tolist()),
-                products=[(number, self.products[number]) for number in sorted(numbers & self.products.keys())],
-                lists=[name for bit, name in enumerate(self._slots.names) if inside >> bit & 1],
-            )
-            leave(theirs, self.choice)
-            self._forget(row)
+        theirs = profiles.rows[row]
+        inside = int(theirs["inside"])
+        side = self.sides.find(row)
+        numbers = {*theirs["view_product"].tolist(), *theirs["seen_product"].tolist()}
+        numbers |= set(theirs["seen_category"].tolist())
+        packed = Give(
+            links.owner[former],
+            former,
+            row=profiles.stored(np.array([row]))[0] if theirs["first_ms"] != NEVER else b"",
+            side=b"" if side is None else self.sides.write(side),
+            examples=self.pending.take(row, theirs["pending_ms"][: theirs["pending_n"]].tolist()),
+            products=[(number, self.products[number]) for number in sorted(numbers & self.products.keys())],
+            lists=[name for bit, name in enumerate(self._slots.names) if inside >> bit & 1],
+            applied=[*links.applied[former]],
+            via=[former],
+            by=former,
+            by_ms=self.erased.at_ms(former),
+        )
+        leave(theirs, self.choice)
+        self._forget(row)
         self.departures.packed.append(packed)
 
     def _tell_merged(self, found: Sequence[Crossing], cause: tuple[int, int], outcome: Outcome) -> None:

@@ -34,6 +34,7 @@ from streams.commit import (
     Taken,
 )
 from streams.deletions import Deletions
+from streams.erasing import receipt
 from streams.live_rules import Timeline
 from streams.suspects import PoisonError, Suspects
 from streams.waiting import Run
@@ -329,7 +330,8 @@ class _TakenTwice(_WithEngine):
 
 class _LeftBehind(FailingEngine):
     def _pack(self, former: bytes, row: int) -> None:
-        super()._pack(former, -1)
+        self._forget(row)
+        super()._pack(former, row)
 
 
 class _NothingSent(_WithEngine):
@@ -464,6 +466,44 @@ class _BackAsBefore(RecordingUnit):
             super().take_transfers(records)
 
 
+class _AsTheyCame(RecordingUnit):
+    """The ids of one person are told in the order in which they became one, which nobody knows after a restore."""
+
+    def take_deletions(self, records: Sequence[Record]) -> None:
+        true = Links.of
+
+        def of(links: Links, customer: bytes) -> list[bytes]:
+            row = links._profiles.find(customer)
+            came = [] if row < 0 else [links._profiles.keys[row], *links._formers.get(row, ())]
+            return [each for each in came if each != customer] if came else true(links, customer)
+
+        with patch.object(Links, "of", of):
+            super().take_deletions(records)
+
+
+class _ReceiptReplaced(RecordingUnit):
+    """The receipt of a request takes the place of that of an earlier one with its id."""
+
+    def take_transfers(self, records: Sequence[Record]) -> None:
+        def under_one_key(*said: Any, again: bool, **named: Any) -> Any:
+            return receipt(*said, **named)
+
+        with patch("streams.deletions.receipt", under_one_key):
+            super().take_transfers(records)
+
+
+class _Crammed(FailingEngine):
+    def _unite(self, *said: Any) -> None:
+        with patch.object(self.pending, "take"):
+            super()._unite(*said)
+
+
+class _ExamplesOutlive(_WithEngine):
+    """Of two customers who turn out to be one, examples stay for which a row has no room."""
+
+    engine_class = _Crammed
+
+
 MISTAKES: dict[str, Parts] = {
     "commit before flush": Parts(protocol=_CommitBeforeFlush),
     "rows flushed before the outbox": Parts(protocol=_RowsBeforeOutputs),
@@ -507,5 +547,8 @@ MISTAKES: dict[str, Parts] = {
     "whoever claimed somebody forgotten still has them": Parts(unit=_StillOneOfThem),
     "whoever gets themselves back was never forgotten": Parts(unit=_BackAsBefore),
     "a fenced owner goes on": Parts(protocol=_FencedGoesOn),
+    "ids are told as they came": Parts(unit=_AsTheyCame),
+    "a receipt takes the place of another": Parts(unit=_ReceiptReplaced),
+    "examples outlive two who became one": Parts(unit=_ExamplesOutlive),
 }
 """By what is wrong; each was made in earnest somewhere, or could be."""

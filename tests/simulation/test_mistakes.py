@@ -31,6 +31,9 @@ RARE = {
     "whoever claimed somebody forgotten still has them": 16738,
     "whoever gets themselves back was never forgotten": 12682,
     "an owner is taken for somebody who was claimed": 1572,
+    "ids are told as they came": 633,
+    "a receipt takes the place of another": 2030,
+    "examples outlive two who became one": 346,
 }
 """By mistake, a schedule that found it, where the first to do so came late: it is played first, then all in turn.
 

@@ -252,6 +252,21 @@ class Replay(Unit):
             self._lead(steps)
         return self.take()
 
+    def renewed(self, rows: Mapping[bytes, bytes]) -> "Replay":
+        """One made anew from what this one stored, that reads on, and knows the same rules and models."""
+        other = Replay(self.partition, ())
+        other._inputs, other._since_ms = self._inputs, self._since_ms
+        copy = self.copy()
+        for keys, values in [(list(rows), list(rows.values()))] if copy is None else copy.pieces():
+            other.restore(keys, values)
+        other.ready(dict(enumerate(self._next)))
+        other._notes.drain()
+        engine, before = other.engine, self.engine
+        engine.model, engine.upcoming = before.model, list(before.upcoming)
+        engine.upcoming_rules = [(NEVER, before.rules), *before.upcoming_rules]
+        engine.catch_up()
+        return other
+
     def _lead(self, steps: Sequence[Step]) -> None:
         for step in steps:
             self._learn(step)

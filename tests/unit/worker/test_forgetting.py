@@ -175,6 +175,33 @@ def test_what_was_received_before_the_request_is_skipped() -> None:
     assert side is None or not side.orders
 
 
+def test_a_backlog_is_skipped_whoever_they_turned_out_to_be() -> None:
+    """Who came again is another by now, who is another again: what was received before the request is ignored still."""
+    unit = started()
+    read(unit, CLICKS, view(0))
+    read(unit, DELETIONS, asked(0))
+    read(unit, CLICKS, *(view(i, who, ms=NOW + 2 * DAY) for i, who in enumerate((WHO, "second", "third"), 1)))
+    read(unit, CUSTOMERS, alias(0, "second", WHO, NOW + 2 * DAY), alias(1, "third", "second", NOW + 2 * DAY))
+    ignored = unit.engine.counts.ignored
+    for each in (unit, started(kept({}, taken(unit)).items())):
+        read(each, ORDERS, event(0, WHO, "Order Completed", NOW + 5000, order_id="o-1", total=9.0))
+        assert each.engine.counts.ignored == ignored + 1
+
+
+def test_a_restore_does_not_change_what_a_receipt_says() -> None:
+    """The other ids stand in it in an order of their own, not in that in which they became one."""
+    unit = started()
+    for i, who in enumerate(("b", "a", "d", "c")):
+        read(unit, CUSTOMERS, alias(2 * i, WHO, who, NOW + i))
+    rows = kept({}, taken(unit))
+    said = []
+    for each in (unit, started(rows.items()), started(reversed(rows.items()))):
+        read(each, DELETIONS, asked(0))
+        said.append(told(taken(each), "receipts"))
+    assert said[0] == said[1] == said[2]
+    assert len(said[0][0]["data"]["others"]) == 4
+
+
 def test_a_record_that_waited_is_not_given_to_the_row_that_was_left() -> None:
     """An event that was looked up before its customer was forgotten finds no row afterwards."""
     unit = started()
