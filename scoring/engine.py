@@ -682,6 +682,16 @@ class Engine:
         owner = self._forgetting.owner(told.to)
         return not told.claimed or owner is None or owner in told.ids
 
+    def sent_since(self, told: Forget) -> Forget | None:
+        """What is to be told to whom an id went, as a request comes that is older than the last one of the id.
+
+        By its time alone (`voids`) nobody there can tell what was sent before this partition knew of it.
+        """
+        owner, at_ms = self.links.owner.get(told.to), self.erased.at_ms(told.to)
+        if owner is None or owner not in told.ids or self._home(owner) or at_ms <= told.at_ms:
+            return None
+        return Forget(owner, told.request, at_ms, [told.to], claimed=False)
+
     def voids(self, sent: Give | Forward) -> bool:
         """Whether what another partition sends is of somebody who was forgotten meanwhile, and is to be left."""
         return self._forgetting.voids(sent)
@@ -976,6 +986,11 @@ class Engine:
         for former in left:
             self._pack(former, self.profiles.index.pop(former))
         self._schedule()
+
+    def applied(self) -> list[int]:
+        """By input the last offset that is applied to any row; -1 for none. O(customers)."""
+        rows = self.profiles.rows[: len(self.profiles)]
+        return [int(rows["applied"][:, source].max(initial=-1)) for source in range(N_INPUTS)]
 
     def _schedule(self) -> None:
         """Queue every row anew for when time alone can next change anything under the rules in force."""

@@ -105,8 +105,11 @@ class Deletions:
         if not engine.is_same(asked):
             self._tell_other(asked, again=again)
             return
+        back = engine.sent_since(asked)
         forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
         self._tell(asked.to, asked.request, forgotten, asked.ids, again=again)
+        if back is not None:
+            self._outbox.transfer(back)
         self._done = self.outdated = True
 
     def _tell(

@@ -236,6 +236,7 @@ class Unit:
         self._suspects = suspects or Suspects()
         self._broken = False
         self._restored = False
+        self._ahead: dict[int, int] = {}
         self.counts_before = Counts()
         self._counted: list[int] | None = None
 
@@ -298,20 +299,31 @@ class Unit:
         """
         if self._ticking is not None:
             return self._tick_on()
-        if self._deletions.waiting:
+        again = self._reads_again()
+        if self._deletions.waiting and not again:
             self.take_deletions([self._deletions.waiting.popleft() for _ in range(len(self._deletions.waiting))])
             return True
-        if self._transfers:
+        if self._transfers and not again:
             limit = self._suspects.limit or _TRANSFERS_AT_ONCE
             self.take_transfers([self._transfers.popleft() for _ in range(min(limit, len(self._transfers)))])
             return True
         behind, run = self._next_run()
         if run is not None:
             self.apply(run, behind)
-            return len(self._waiting) > 0
+            return len(self._waiting) > 0 or again
         if not behind and not len(self._waiting):
             return self._pass_time(now_ms)
         return False
+
+    def _reads_again(self) -> bool:
+        """Whether records come that a crash amid a commit left applied to some rows and not to others.
+
+        Until they are applied to all, nobody knows who is one by them.
+        """
+        return any(
+            self._next[source] <= offset and (self._waiting.count[source] > 0 or not self._caught_up[source])
+            for source, offset in self._ahead.items()
+        )
 
     def pump_by_time(self, span_ms: int | None = None, wait: Callable[[int], None] = lambda _: None) -> int:
         """Apply some of what waits in the order of event time alone; how many records that were, 0 if nothing may be.
@@ -632,6 +644,7 @@ class Unit:
                 self._moved.add(source)
                 self._touched += 1
         self.engine.restored()
+        self._ahead = {s: last for s, last in enumerate(self.engine.applied()) if last >= self._next[s]}
         for source in (Source.DELETIONS, Source.TRANSFERS):
             self.engine.finish_erasures(source, self._next[source])
         self._touched += len(self.engine.departures.packed)

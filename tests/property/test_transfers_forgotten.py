@@ -231,6 +231,27 @@ def test_a_request_with_the_id_of_an_earlier_one_does_not_replace_its_receipt() 
     assert [one["data"]["received_at"] for one in waiting.found] == [from_ms(START_MS + 3000)] * 2
 
 
+def test_a_later_request_that_was_received_earlier_is_not_overtaken() -> None:
+    """c0 was c1, of whom a request is done already; an older one of c0 is under way to c1 while an event comes back."""
+    floor = Floor(RULES, SETTINGS)
+    floor.ask_to_forget("c1", START_MS + 2000)
+    floor.move(home(b"c1"), 4)
+    floor.say(Said("c1", START_MS + 3000, VIEW))
+    floor.say(Said("c0", START_MS + 3001, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    floor.say(Said("c1", START_MS + 4000, VIEW))
+    floor.ask_to_forget("c0", START_MS + 1000)
+    floor.move(home(b"c0"), 4)
+    floor.commit(home(b"c0"))
+    floor.move(home(b"c1"), 0)
+    floor.settle()
+    assert floor.row(b"c0") is None
+    assert floor.row(b"c1") is None
+    assert {one["received_at"] for one in receipts(floor) if one["customer"] == hashed("c0")} == {
+        from_ms(START_MS + ms) for ms in (1000, 2000)
+    }
+
+
 def test_a_worker_without_the_key_stops() -> None:
     """A request that another partition passes on is not lost: it says what to set, and the request is read again."""
     floor = joined()

@@ -96,7 +96,8 @@ def _customers(
             total = row["total"]
             found = int(total[Kind.ORDER_COMPLETED]), int(total[Kind.PRODUCT_VIEWED]), float(row["revenue"])
         bounds = [tuple(float(total[customer]) for total in totals) for totals in (lower, upper)]
-        if any(not low <= n <= high for low, n, high in zip(bounds[0], found, bounds[1], strict=True)):
+        between = [sorted(pair) for pair in zip(*bounds, strict=True)]  # an order has the worth of its first record
+        if any(not low <= n <= high for n, (low, high) in zip(found, between, strict=True)):
             yield f"counted once: {customer!r} has orders, views, revenue {found}, not {' to '.join(map(str, bounds))}"
 
 

@@ -252,6 +252,32 @@ def test_half_a_commit_leaves_nothing_behind(written: int) -> None:
     }
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_request_waits_for_what_half_a_commit_applied(there: bool) -> None:
+    """Without transactions a crash may leave two added up, and the link not: it is read again before the request is.
+
+    Unless the broker has that record no more.
+    """
+    unit = started()
+    read(unit, CLICKS, view(0, "visitor-of-them"), view(1))
+    rows = kept({}, taken(unit))
+    said = alias(0, WHO, "visitor-of-them", NOW + 4000)
+    read(unit, CUSTOMERS, said)
+    found = taken(unit)
+    link = next(i for i, (key, _) in enumerate(found.rows) if key[:1] == b"l")
+    again = started(kept(rows, found._replace(rows=found.rows[:link])).items())
+    again.offer(DELETIONS, [asked(0, "visitor-of-them")], 1)
+    again.pump(NOW)
+    if there:
+        read(again, CUSTOMERS, said)
+    else:
+        again.idle(CUSTOMERS, 1, 1)
+        again.pump(NOW)
+    (receipt,) = told(taken(again), "receipts")
+    assert receipt["data"]["removed"]["links"] == there
+    assert (again.engine.profiles.find(WHO.encode()) < 0) == there
+
+
 @pytest.mark.parametrize(
     ("record", "field"),
     [
