@@ -55,7 +55,8 @@ class Erasure(msgspec.Struct, array_like=True):
     Attributes
     ----------
     at_ms
-        When the broker received the last request: what it received before is of somebody forgotten.
+        When the broker received the last request: what it received before is of somebody forgotten. After a later one
+        that was done earlier it is a millisecond more.
     offsets
         The next offset of each input then: what was read before is, too.
     refused

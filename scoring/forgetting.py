@@ -108,9 +108,11 @@ class Forgetting:
         examples = self._remove(row, everybody)
         removed = Removed(tuple(map(erased.hash, sure)), profile, side is not None, examples, links, len(left))
         for each, former in zip(everybody, owned, strict=True):
-            read = offsets if self._home(each) else [0] * len(offsets)
             refused = None if side is None else _refused(side)
-            erased.add(each, at_ms, read, refused=refused).owned = former
+            if self._home(each):  # who came again since a later request must not be told of by the ids of then
+                erased.add(each, max(at_ms, erased.at_ms(each) + 1), offsets, refused=refused).owned = former
+            else:
+                erased.add(each, at_ms, [0] * len(offsets), refused=refused).owned = former
         done = erased.note(customer, request, place, removed)
         for each in home:
             if each != customer:

@@ -347,7 +347,10 @@ def test_state_is_read_in_whatever_pieces() -> None:
 
 
 def test_who_comes_again_has_other_ids() -> None:
-    """Crossings are numbered anew; a consumer that knows the ids from before must not take them for repeats."""
+    """Crossings are numbered anew; a consumer that knows the ids from before must not take them for repeats.
+
+    Nor is who comes again after another request, which was received before the first and done after it.
+    """
     unit = started()
     read(unit, CLICKS, view(0))
     before = {each["id"] for each in told(taken(unit), "audiences")}
@@ -357,3 +360,6 @@ def test_who_comes_again_has_other_ids() -> None:
     assert first["id"].startswith("audience/looking/2/")
     assert again["id"] == f"audience/looking/1/{WHO}@{NOW + DAY}"
     assert before == {f"audience/looking/1/{WHO}"}
+    read(unit, DELETIONS, asked(1, request="r-2", ms=NOW + DAY - 1000))
+    read(unit, CLICKS, view(2, ms=NOW + 2 * DAY))
+    assert told(taken(unit), "audiences")[-1]["id"] == f"audience/looking/1/{WHO}@{NOW + DAY + 1}"
