@@ -6,7 +6,7 @@ changelog, offsets, exactly once), then it is replayed into a shadow by event ti
 it. With the basic rules and with all; the same model everywhere. CPU of all threads of each process, start-up and
 compilation left out; medians of the rounds, and only ratios of one run mean anything.
 
-Once more by event time, as one types it: by the clock, with its start-up and all processes that it starts, one a core.
+Once more by event time, as one types it with `--processes`, one a core: by the clock, with its start-up.
 
 In a year a customer does something now and then, and is scored once a day; in a busy hour many come at once. What the
 year costs the worker beyond the busy hour is of that; what it costs the replay beyond the worker is the replay's own.

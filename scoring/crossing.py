@@ -18,6 +18,7 @@ from scoring.gates.standing import Standing
 from scoring.kernel import AUTOMATED, Events, Points
 from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
+from scoring.profile import NEVER
 from scoring.rules import Rule, RuleSet
 from scoring.rules.carry import Carry
 from scoring.rules.rule import ActionClass, ForEach
@@ -351,7 +352,7 @@ class Crossings:
             knowing.customers[moment.row],
             moment.time_ms,
             moment.age_ms,
-            state.sent_ms,
+            max(state.sent_ms, _sent_with(side, rule, moment.time_ms)),
             moment.automated,
             knowing.scores.warming_up,
             moment.score,
@@ -368,6 +369,14 @@ class Crossings:
         channel = None if before.channel < 0 else Channel(before.channel)
         control = self._gates.drawn(rule, customer) if withheld == ("holdout",) else None
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
+
+
+def _sent_with(side: Side, rule: Rule, time_ms: int) -> int:
+    """That moment, if they were told at it of another mark of the rule: who passes several at once is told once."""
+    if rule.mark is None:
+        return NEVER
+    others = (side.state(f"{rule.name}/{mark:g}") for mark in rule.marks if mark != rule.mark)
+    return time_ms if any(other is not None and other.sent_ms == time_ms for other in others) else NEVER
 
 
 def _list(rule: Rule) -> _List:

@@ -42,7 +42,7 @@ from scoring.kernel import (
     settle,
     watermarks,
 )
-from scoring.kinds import N_INPUTS, N_KINDS, N_SOURCES, Source
+from scoring.kinds import N_INPUTS, N_KINDS, N_SOURCES, Kind, Source
 from scoring.links import Links
 from scoring.model import Snapshot, probabilities
 from scoring.orders import A_ORDERS
@@ -181,10 +181,12 @@ class Engine:
         self.sides.traits_kept = frozenset(name for rule in rules.rules for name in rule.traits)
         self.sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self._points = self._room_for(len(rules.columns), layout.views)
-        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK, Field.SEEN_CHEAPER, *_TOLD_OF)
+        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK, Field.SEEN_CHEAPER,
+                  Field.OPEN_TICKETS, *_TOLD_OF)  # fmt: skip
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
         self._filled = [(c, which) for c, which in fields if which in served]
         self._cheaper_asked = any(which == Field.SEEN_CHEAPER for _, which in self._filled)
+        self._tickets_asked = any(which == Field.OPEN_TICKETS for _, which in self._filled)
         self._told_of = any(which in _TOLD_OF for _, which in self._filled)
         ranked = any(rule.ranked_by == POINTS for rule in rules.rules)
         self._balance = rules.columns.index(POINTS) if ranked else None
@@ -787,12 +789,22 @@ class Engine:
         if self._cheaper_asked:
             viewed = points.viewed[:m, : points.viewed_ms.shape[1]]
             served[Field.SEEN_CHEAPER] = 0.0 if self.shop is None else self.shop.are_cheaper(viewed).sum(axis=1)
+        if self._tickets_asked:
+            served[Field.OPEN_TICKETS] = self._open_tickets(m)
         for c, which in self._filled:
             if which == Field.PERCENTILE_PEAK:
                 follow_peaks(self.profiles.rows, points, m, percentile, points.columns, c)
             else:
                 points.columns[:m, c] = served[which]
         return score, percentile, band
+
+    def _open_tickets(self, m: int) -> NDArray[np.float64]:
+        """Of the customer of each of `m` points how many tickets were open; asked only of those who ever opened one."""
+        points, found = self._points, np.zeros(m)
+        rows = points.row[:m]
+        for i in np.flatnonzero(self.profiles.rows["total"][rows, Kind.TICKET_OPENED]).tolist():
+            found[i] = self.sides.open_tickets_at(int(rows[i]), int(points.at[i]))
+        return found
 
     def _tell(self, m: int, events: Events, outcome: Outcome) -> None:
         """Scores, crossings and examples of `m` evaluation points."""

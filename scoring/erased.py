@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import msgspec
 
-__all__ = ["NOWHERE", "Erased", "Erasure", "KeyMismatchError", "Removed", "Request"]
+__all__ = ["NOWHERE", "Erased", "Erasure", "KeyMismatchError", "Removed", "Request", "together"]
 
 NOWHERE = -1
 """Source and offset of a request whose record is not known: it is no other one that is read."""
@@ -75,6 +75,15 @@ class Erasure(msgspec.Struct, array_like=True):
     key: str
     requests: list[Request] = []
     owned: bool = False
+
+
+def together(one: Erasure | None, other: Erasure) -> Erasure:
+    """Return the later of two, with the requests of both: each may be read again, and must not be done again."""
+    if one is None:
+        return other
+    before, last = (one, other) if one.at_ms <= other.at_ms else (other, one)
+    requests = {each.name: each for each in (*before.requests, *last.requests)}
+    return msgspec.structs.replace(last, requests=[*requests.values()][-_REQUESTS:])
 
 
 class Erased:
@@ -193,9 +202,7 @@ class Erased:
                     f"who was erased is remembered under the key {erasure.key}, and {ours}: nobody would be "
                     "recognised; set RECOMPRA_ERASURE_KEY, or RECOMPRA_ERASURE_KEY_FILE, as it was"
                 )
-            before = self.known.get(name)
-            if before is None or before.at_ms <= erasure.at_ms:
-                self.known[name] = erasure
+            self.known[name] = together(self.known.get(name), erasure)
 
     def undone(self, source: int, next_offset: int) -> Iterator[bytes]:
         """Hashes of those whose request will be read again, as its offset was not committed."""

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.erased import NOWHERE, Erased, Erasure
+from scoring.erased import NOWHERE, Erased, Erasure, together
 from scoring.kinds import Source
 from scoring.links import owner_of
 from scoring.packed import packed, unpacked
@@ -87,17 +87,13 @@ class Mover:
             elif letter == PRODUCT:
                 self.products[key] = value
             elif letter == ERASED:
-                self._add_erased(key[1:], msgspec.msgpack.decode(value, type=Erasure))
+                erasure = together(self._erased.get(key[1:]), msgspec.msgpack.decode(value, type=Erasure))
+                self._erased[key[1:]] = msgspec.structs.replace(erasure, offsets=[0] * len(erasure.offsets))
         return found
 
     def erased(self) -> Rows:
         """Who was forgotten on any partition: told to each, as only a hash says who it is; offsets are void."""
         return erased_rows(self._erased)
-
-    def _add_erased(self, name: bytes, erasure: Erasure) -> None:
-        before = self._erased.get(name)
-        if before is None or before.at_ms < erasure.at_ms:
-            self._erased[name] = msgspec.structs.replace(erasure, offsets=[0] * len(erasure.offsets))
 
     def _profiles(self, values: Sequence[bytes], meta: bytes) -> list[bytes]:
         rows = np.zeros(len(values), self._dtype)
@@ -181,7 +177,7 @@ def without_erased(rows: Rows, erased: Erased) -> Rows:
     """
     gone = forgotten_since(erased, rows)
     known = {key[1:]: msgspec.msgpack.decode(value, type=Erasure) for key, value in rows if key[:1] == ERASED}
-    known |= {name: erased.known[name] for name in gone}
+    known |= {name: together(known.get(name), erased.known[name]) for name in gone}
     return [*without([row for row in rows if row[0][:1] != ERASED], erased, gone), *erased_rows(known)]
 
 

@@ -38,8 +38,10 @@ VISIT_DAYS = 28
 """Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
-_ROOM = (4096, 65_536, 262_144)
-"""Rows that room is made for in turn; after that for half as many more."""
+_SLACK = 65_536
+"""Rows for which there is room beyond those in use, once there are as many."""
+_MOST = 2**22
+"""Rows of one partition for which address space is taken."""
 
 
 def stable_hash(text: bytes) -> int:
@@ -161,7 +163,7 @@ class Profiles:
         self.index: dict[bytes, int] = _Index()
         self.find: Callable[[bytes], int] = self.index.__getitem__
         self.keys: list[bytes] = []
-        self.rows = np.zeros(capacity, self.dtype)
+        self.rows = self._reserved = np.zeros(capacity, self.dtype)
         self._blank = self.blank_row().view(np.uint8)
 
     def __len__(self) -> int:
@@ -230,12 +232,15 @@ class Profiles:
         self._flat()[number] = self._blank  # as bytes: field by field it takes fifty times as long
 
     def _grow(self, needed: int) -> None:
-        # Untouched pages of zeros cost no memory, so the slack is free until used; each copy costs the first touch of
-        # its pages, more than all else of a restore.
+        # Untouched pages of zeros cost no memory, but a copy of a million rows takes seconds in which nothing else goes
+        # on: there is one at the beginning, and others only beyond `_MOST` rows.
         known = len(self.rows)
-        room = next((rows for rows in _ROOM if rows > known), known + known // 2)
-        before, self.rows = self._flat(), np.zeros(max(needed, room), self.dtype)
-        self._flat()[: len(before)] = before
+        room = max(needed, min(4 * known, known + _SLACK))
+        if room > len(self._reserved):
+            before, self._reserved = self._flat(), _reserved(room + room // 2, self.dtype)
+            self.rows = self._reserved[:room]
+            self._flat()[:known] = before
+        self.rows = self._reserved[:room]
 
     def stored(self, numbers: npt.NDArray[np.int64]) -> list[bytes]:
         """The stored bytes of rows, one element a row."""
@@ -292,6 +297,17 @@ class _Index(dict[bytes, int]):
 
     def __missing__(self, customer: bytes) -> int:
         return -1
+
+
+def _reserved(room: int, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Zeros for `room` rows and for many more, of which only those that are touched cost memory."""
+    most = _MOST
+    while most > room:
+        try:
+            return np.zeros(most, dtype)
+        except MemoryError:  # more than the system would ever give
+            most //= 2
+    return np.zeros(room, dtype)
 
 
 def split(rows: npt.NDArray[np.uint8]) -> list[bytes]:

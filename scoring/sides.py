@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from scoring.gates.news import Name, News, Ordered
+from scoring.by_row import ByRow
+from scoring.gates.news import Name, News, Ordered, Ticket
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
@@ -86,15 +87,17 @@ class Sides:
         self.objects_watched = objects_watched
         self.contacts_kept = contacts_kept
         self._objects_kept = objects_kept
-        self._by_row: dict[int, bytes] = {}
+        self._by_row: ByRow[bytes] = ByRow()
         self._open: dict[int, Side] = {}
-        self._changed: dict[int, None] = {}
+        self._changed: dict[int, bytes] = {}
         self._carts: dict[int, list[tuple[int, tuple[CartStep, ...]]]] = {}
         self._again: dict[int, int] = {}
         self._news: dict[int, list[tuple[int, int, tuple[News, ...]]]] = {}
         self._bought: dict[tuple[int, str], tuple[int, ...]] = {}
         self._moved: dict[int, list[tuple[int, Moved]]] = {}
         self._traits: dict[int, list[tuple[int, Traits]]] = {}
+        self._open_tickets: ByRow[int] = ByRow()
+        """Of customers whose record was not touched since they were counted."""
         self.about_objects: dict[int, _About] = {}
         """By index in the run: each event that is about objects and not yet taken in."""
         self.names_kept = False
@@ -106,7 +109,8 @@ class Sides:
         self.trials = Trials(horizon_ms)
 
     def __len__(self) -> int:
-        return len(self._by_row.keys() | self._open.keys())
+        kept = {row for row, value in enumerate(self._by_row) if value is not None}
+        return len(kept | self._open.keys())
 
     def begin(self) -> None:
         """Forget the carts of the last run."""
@@ -120,7 +124,7 @@ class Sides:
     def find(self, row: int) -> Side | None:
         """The customer's side record, to be read only; None if there is none."""
         side = self._open.get(row)
-        if side is None and (stored := self._by_row.get(row)) is not None:
+        if side is None and (stored := self._by_row.of(row)) is not None:
             return unpacked(stored)
         return side
 
@@ -129,6 +133,7 @@ class Sides:
         side = self._open.get(row)
         if side is None:
             side = self._open[row] = self.find(row) or Side()
+            self._open_tickets.drop(row)
         return side
 
     def read(self, value: bytes) -> Side:
@@ -165,7 +170,8 @@ class Sides:
         """Keep nothing of a customer."""
         self._open.pop(row, None)
         self._changed.pop(row, None)
-        self._by_row.pop(row, None)
+        self._by_row.drop(row)
+        self._open_tickets.drop(row)
 
     def apply(
         self, events: Events, i: int, detail: Detail, rows: Any, usual_ms: Callable[[str, int], int] = lambda *_: 0
@@ -318,6 +324,24 @@ class Sides:
             return Where() if side is None else where_by(side.moved, now_ms)
         return where_by(next(told for index, told in reversed(versions) if index < applied), now_ms)
 
+    def open_tickets_at(self, row: int, applied: int) -> int:
+        """How many tickets of the customer were open when the first `applied` events of the run had been applied."""
+        if row not in self._open:
+            found = self._open_tickets.of(row)
+            if found is None:
+                side = self.find(row)
+                found = 0 if side is None else len(side.standing.open_tickets())
+                self._open_tickets.keep(row, found)
+            return found
+        standing = self._open[row].standing
+        waiting = [(ms, news) for index, ms, told in self._news.get(row, ()) if index < applied for news in told]
+        if any(isinstance(news, Ticket) for _, news in waiting):
+            standing = Standing(tickets=standing.tickets.copy())
+            for ms, news in waiting:
+                if isinstance(news, Ticket):
+                    standing.learn(news, ms, 0)
+        return len(standing.open_tickets())
+
     def standing_at(self, row: int, applied: int) -> Standing:
         """The customer's standing when the first `applied` events of the run had been applied, to be changed.
 
@@ -343,15 +367,14 @@ class Sides:
     def changes(self) -> list[tuple[int, bytes]]:
         """The records changed since the last call, by row, as bytes; between calls they are kept in that small form."""
         self.pack()
-        changed = [(row, self._by_row[row]) for row in self._changed]
-        self._changed.clear()
+        changed, self._changed = [*self._changed.items()], {}
         return changed
 
     def pack(self) -> None:
         """Turn the records that are open into bytes, so that `changes` has less to do at once."""
         for row, side in self._open.items():
-            self._by_row[row] = packed(side)
-            self._changed[row] = None
+            value = self._changed[row] = packed(side)
+            self._by_row.keep(row, value)
         self._open.clear()
 
     @property
@@ -359,13 +382,14 @@ class Sides:
         """Whether a record has changed since `changes`."""
         return bool(self._open or self._changed)
 
-    def copied(self) -> dict[int, bytes]:
-        """The records by row, as bytes; those changed since `changes` as they were then."""
+    def copied(self) -> list[bytes | None]:
+        """The records by row, as bytes, None for none; those changed since `changes` as they were then."""
         return self._by_row.copy()
 
     def load(self, row: int, value: bytes | None) -> None:
-        """Put a stored record in place; None removes it."""
+        """Put a stored record in place; None removes it, also of a row that is not there (-1)."""
+        self._open_tickets.drop(row)
         if value is None:
-            self._by_row.pop(row, None)
+            self._by_row.drop(row)
         else:
-            self._by_row[row] = value
+            self._by_row.keep(row, value)

@@ -45,13 +45,13 @@ class Copied:
         Ids of the customers by row, and the stored bytes of their rows (n, width); `reached` (n,) is false for those
         of whom nothing was applied yet, which are not in the changelog.
     sides, examples, products, links, erased
-        By row, by row and time made, by number, by former id, by hash.
+        By row (None for none), by row and time made, by number, by former id, by hash.
     """
 
     keys: list[bytes]
     rows: NDArray[np.uint8]
     reached: NDArray[np.bool_]
-    sides: dict[int, bytes]
+    sides: list[bytes | None]
     examples: dict[tuple[int, int], bytes]
     products: dict[int, str]
     links: dict[bytes, bytes]
@@ -66,7 +66,9 @@ class Copied:
         for start in range(0, len(self.keys), PIECE):
             reached = np.flatnonzero(self.reached[start : start + PIECE]) + start
             yield [PROFILE + self.keys[row] for row in reached.tolist()], split(self.rows[reached])
-        yield from _pieces({SIDE + self.keys[row]: value for row, value in self.sides.items()})
+        for start in range(0, len(self.sides), PIECE):
+            known = {row: value for row, value in enumerate(self.sides[start : start + PIECE], start) if value}
+            yield [SIDE + self.keys[row] for row in known], [*known.values()]
         yield from _pieces({_example_key(ms, self.keys[row]): value for (row, ms), value in self.examples.items()})
         yield from _pieces({_product_key(number): _product(name) for number, name in self.products.items()})
         yield from _pieces({LINK + former: owner for former, owner in self.links.items()})

@@ -10,10 +10,12 @@ the clock.
 import asyncio
 import ctypes
 import gc
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
-__all__ = ["collect_by_the_clock", "keep"]
+__all__ = ["collect_by_the_clock", "collected_by_the_clock", "keep"]
 
 _EVERY_S: Final = 15.0
 
@@ -35,3 +37,25 @@ async def collect_by_the_clock() -> None:
             gc.collect()
     finally:
         gc.enable()
+
+
+@contextmanager
+def collected_by_the_clock() -> Iterator[None]:
+    """`collect_by_the_clock` for as long as the context lasts, where no event loop runs; what is there stays."""
+    keep()
+    usual, over = gc.isenabled(), threading.Event()
+    gc.disable()
+
+    def look() -> None:
+        while not over.wait(_EVERY_S):
+            gc.collect()
+
+    looking = threading.Thread(target=look, name="recompra-garbage", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        looking.join()
+        if usual:
+            gc.enable()

@@ -1,5 +1,6 @@
 """Living through: a partition's inputs, in order of event time."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final, Protocol
@@ -10,12 +11,14 @@ from scoring.kinds import N_INPUTS
 from streams.commit import Taken
 from streams.connection import reader
 from streams.ends import ends
-from streams.outbox import INPUTS
+from streams.outbox import INPUTS, TRANSFERS
 from streams.settings import Settings
 from streams.slice_reader import SliceReader
 from streams.unit import Unit
 
 __all__ = ["Inputs", "Pacing", "inputs_of", "live_through"]
+
+log = logging.getLogger(__name__)
 
 _COMMIT_EVENTS: Final = 50_000
 """Outputs are taken after about so many events; until then they are in memory."""
@@ -128,8 +131,16 @@ def live_through(
     """Give a unit its inputs in order of event time, the one that is ahead waiting, to their ends or up to a time.
 
     `written` is given, each some ten thousand records, or at a pace each moment, what the unit would write, and how
-    many records were read.
+    many records were read. A warning tells where customers have ids on other partitions, whose units are not asked.
     """
+    apart = set[bytes | None]()
+
+    def take(read: int) -> None:
+        taken = unit.take()
+        if taken is not None:
+            apart.update(key for topic, key, _ in taken.outputs if topic == TRANSFERS)
+        written(taken, read)
+
     pace: dict[str, Any] = {} if pacing is None else {"span_ms": pacing.span_ms, "wait": pacing.wait}
     most = _COMMIT_EVENTS if pacing is None else 1
     read = 0
@@ -142,8 +153,12 @@ def live_through(
         while unit.engine.clock.watermark_ms < until_ms and (applied := unit.pump_by_time(**pace)):
             read += applied
             if read >= most:
-                written(unit.take(), read)
+                take(read)
                 read = 0
         if not open_:
             break
-    written(unit.take(), read)
+    take(read)
+    if apart:
+        log.warning("partition %d: its customers came under %d ids of other partitions; by event time each partition "
+                    "is lived through by itself, so that these are customers of their own (docs/identity.md)",
+                    unit.partition, len(apart))  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from schemas.timestamp import to_ms
-from scoring.erased import NOWHERE, Erased, Erasure, Removed, Request
+from scoring.erased import NOWHERE, Erased, Erasure, Removed, Request, together
 from streams.connection import reader
 from streams.ends import records_to_end
 from streams.erasing import RECEIPTS, erasure_key
@@ -37,20 +37,20 @@ def receipts(settings: Settings) -> list[Any]:
     return list(found.values())
 
 
-def erased_since(settings: Settings) -> IsErased:
+def erased_since(settings: Settings, *, for_sure: bool = False) -> IsErased:
     """Return what says whether a record of a key, received at a time or of that time, is of somebody who is forgotten.
 
-    Without `erasure_key` nobody is known to be.
+    Without `erasure_key` nobody is known to be; `for_sure` refuses to go on so where somebody is.
 
     Raises
     ------
     BrokerUnreachableError
         If no broker answers.
     scoring.erased.KeyMismatchError
-        If the receipts were written with another key.
+        If the receipts were written with another key, or for sure with any, and there is none.
     """
     erased = Erased(erasure_key(settings))
-    if erased.has_key:
+    if for_sure or erased.has_key:
         erased.take(erased_on(receipts(settings)))
     return lambda key, ms: key is not None and erased.at_ms(key) >= max(ms, 1)
 
@@ -67,5 +67,5 @@ def erased_on(found: Iterable[Any], partition: int | None = None) -> dict[bytes,
             offsets = [read[topic] for topic in INPUTS]
             if name in told and told[name].at_ms == at_ms:  # the same request, on another partition
                 offsets = list(map(max, offsets, told[name].offsets))
-            told[name] = Erasure(at_ms, offsets, data["refused"], data["key"], [request])
+            told[name] = together(told.get(name), Erasure(at_ms, offsets, data["refused"], data["key"], [request]))
     return told

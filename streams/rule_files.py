@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from scoring.rules.reading import Overrides, read_rules
 from scoring.rules.rule import Rule, RuleError
@@ -13,6 +14,10 @@ from streams.ruling.definition import Definition, definitions_in, with_parameter
 from streams.settings import Settings
 
 __all__ = ["definitions_in_force", "read_rule_files", "read_text", "rules_in_force"]
+
+
+_MOST_BYTES: Final = 500_000
+"""Of a file: sixty-four rules of the longest lines are half of it, and each must fit into a record of the broker."""
 
 
 def rules_in_force(settings: Settings) -> RuleSet:
@@ -80,9 +85,14 @@ def _files(place: Path) -> list[Path]:
 
 
 def read_text(file: Path) -> str:
-    """The text of a rule file; `RuleError` if it cannot be read."""
+    """The text of a rule file; `RuleError` if it cannot be read, or is larger than any file of rules."""
     try:
-        return file.read_text("utf-8")
+        with file.open("rb") as opened:
+            content = opened.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            reason, remedy = f"is larger than {_MOST_BYTES:,} bytes", "write what is needed only: there can be 64 lists"
+            raise RuleError("?", "file", file, reason, remedy).at(str(file), 1)
+        return content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RuleError("?", "file", file, f"cannot be read ({error})", "write it as UTF-8 text").at(
             str(file), 1

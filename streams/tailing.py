@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams.connection import reader
 from streams.ends import ends
+from streams.rights import check_known
 from streams.settings import Settings
 from streams.topics import nearest
 
@@ -85,6 +86,7 @@ def _assign(consumer: KafkaConsumer, topic: str, place: Place) -> dict[TopicPart
     """Put the consumer at the place and return the end of each partition."""
     known = consumer.topics()
     if topic not in known:
+        check_known(consumer, [topic])
         near = nearest(topic, known)
         advice = f"did you mean {near!r}?" if near else "`recompra topics list` shows what there should be"
         raise UnknownTopicError(f"there is no topic {topic!r} on this broker; {advice}")

@@ -12,6 +12,7 @@ from schemas.topics import FOREVER, TopicSpec, expand
 from streams.changelog import changelog_topic, transfers_topic
 from streams.connection import admin_client
 from streams.outbox import TRANSFERS_DAYS
+from streams.rights import check_readable
 from streams.rule_files import rules_in_force
 from streams.settings import Settings
 
@@ -96,7 +97,7 @@ def found(settings: Settings, names: Iterable[str] | None = None) -> tuple[Found
     Raises
     ------
     BrokerUnreachableError
-        If no broker answers.
+        If no broker answers, or one of those named is kept from us (`streams.rights.NotAllowedError`).
     """
     with admin_client(settings) as client:
         chosen = None if names is None else set(names)
@@ -106,6 +107,7 @@ def found(settings: Settings, names: Iterable[str] | None = None) -> tuple[Found
             if not topic["is_internal"] and not topic["error_code"] and (chosen is None or topic["name"] in chosen)
         }
         configs = _configs(client, topics)
+    check_readable(settings, (chosen or set()).difference(topics))
     return tuple(Found(name, topics[name], configs.get(name, {})) for name in sorted(topics))
 
 

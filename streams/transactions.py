@@ -8,13 +8,20 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation, InvalidProducerIdMapping, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    IllegalOperation,
+    InvalidProducerIdMapping,
+    KafkaError,
+    ProducerFenced,
+    TransactionalIdAuthorizationFailed,
+)
 
 from streams.batches import BATCH_BYTES, send_batches, send_to_topics
 from streams.changelog import changelog_topic, read_changelog, source_topics, transfers_topic
 from streams.commit import CommitFailedError, FencedError, Sink
 from streams.connection import aiokafka_options
 from streams.group import Group
+from streams.rights import NotAllowedError
 from streams.settings import Settings
 
 __all__ = ["TransactionalClient", "ended_with", "have_transactions", "stopped", "translated",
@@ -34,10 +41,19 @@ _REFUSALS = (KafkaError, IllegalOperation, OSError, TimeoutError, AssertionError
 
 
 async def have_transactions(settings: Settings) -> bool:
-    """Find out whether the broker has transactions, by asking for a producer's id."""
+    """Find out whether the broker has transactions, by asking for a producer's id.
+
+    Raises
+    ------
+    streams.rights.NotAllowedError
+        If it has, and keeps them from us: what is not allowed must not look as if it were not there.
+    """
     producer = _producer(settings, f"{settings.app_id}-probe")
     try:
         await asyncio.wait_for(producer.start(), _PROBE_S)
+    except TransactionalIdAuthorizationFailed:
+        what = f"write with the transactional id {settings.app_id}-probe (or set exactly_once to off)"
+        raise NotAllowedError(settings.broker, settings.sasl_username, what) from None
     except (KafkaError, TimeoutError) as error:
         log.info("no transactions: %r", error)
         return False

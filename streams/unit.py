@@ -217,7 +217,7 @@ class Unit:
             replay=options.engine.replay or options.shadow,
             since_ms=self.engine.since_ms,
         )
-        self._waiting = Waiting()
+        self._waiting = Waiting(self.engine.profiles.index)
         self._transfers: deque[Record] = deque()
         self._deletions = Deletions(self.engine, self.outbox, options.limits, partition, options.partition_of)
         self._caught_up = [False] * N_READ

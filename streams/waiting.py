@@ -6,8 +6,9 @@ earlier than those before it.
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from types import MappingProxyType
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -103,9 +104,23 @@ class Causes(Sequence[tuple[int, Record]]):
         source, piece, start, _ = self._shares[which]
         return source, piece.records[int(piece.places[start + place - self._starts[which]])]
 
+    def keys(self, events: Int) -> Iterator[tuple[Int, list[bytes | None]]]:
+        """The keys of the records of some events, by share, each with where they stand in `events`; 0.1 µs each."""
+        places = events if self._order is None else self._order[events]
+        for share, first in zip(self._shares, self._starts, strict=False):
+            records = share.piece.records
+            mine = np.flatnonzero((places >= first) & (places < first + share.stop - share.start))
+            of_piece = share.piece.places[share.start - first + places[mine]]
+            yield mine, [records[place].key for place in of_piece.tolist()]
+
 
 class Waiting:
     """What waits of each input, bounded by whoever adds to it.
+
+    Parameters
+    ----------
+    index
+        The row of each customer who has one: who had none when an event was decoded, perhaps long ago, may have by now.
 
     Attributes
     ----------
@@ -115,7 +130,8 @@ class Waiting:
         Records that wait, of each input.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, index: Mapping[bytes, int] = MappingProxyType({})) -> None:
+        self._index = index
         self.front_ms = [NEVER] * N_INPUTS
         self.count = [0] * N_INPUTS
         self._pieces: list[deque[_Piece]] = [deque() for _ in range(N_INPUTS)]
@@ -199,6 +215,7 @@ class Waiting:
         events, details = _joined(shares, order)
         counts = _counts(shares, [self._before(share) for share in shares], events.source, order)
         causes = Causes(shares, order)
+        self._look_up(events, causes)
         refused: list[tuple[int, Record, Refusal]] = []
         nexts: dict[int, int] = {}
         read = 0
@@ -227,6 +244,11 @@ class Waiting:
             return None
         ignored = read - len(causes) - len(refused)
         return Run(events, details, causes, refused, ignored, counts, nexts)
+
+    def _look_up(self, events: Events, causes: Causes) -> None:
+        unknown = np.flatnonzero(events.row < 0)
+        for places, keys in causes.keys(unknown) if len(unknown) else ():
+            events.row[unknown[places]] = [self._index.get(key or b"", -1) for key in keys]
 
 
 def _read_up_to(piece: _Piece) -> int:

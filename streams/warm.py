@@ -24,7 +24,7 @@ from scoring.sides import Detail
 from streams.engine_settings import checked_rules, engine_settings
 from streams.hashing import hashes
 from streams.settings_sources import load
-from streams.stamps import stamps_ms
+from streams.stamps import stamps_ms, stamps_of
 
 __all__ = ["main", "warm", "warm_rows"]
 
@@ -38,9 +38,10 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     """
     settings = load().settings
     rules = checked_rules(settings)
-    said("what reads records")
+    said("what reads and writes records")
     hashes(["warm-up"])
     stamps_ms([from_ms(_NOON)])
+    stamps_of(np.array([_NOON]))
     warm_rows(engine_settings(settings, rules), rules, said)
     said("the learner")
     learner = OnlineNewton(half_life=5.0).start(N_FEATURES)

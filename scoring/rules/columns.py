@@ -197,6 +197,7 @@ class Field(IntEnum):
     PREDICTED_VALUE = 32
     EXPECTED_NEXT_ORDER = 33
     SEEN_CHEAPER = 34
+    OPEN_TICKETS = 35
 
 
 ITS_OPS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE, Op.ITS_LACKING)
@@ -325,6 +326,9 @@ FIELDS: dict[Field, FieldFacts] = {
         _ANY_HIGH,
         "products among those viewed last that now cost less than they did before",
     ),
+    Field.OPEN_TICKETS: FieldFacts(
+        "open_tickets", Unit.COUNT, 0, _ANY_HIGH, "tickets that were opened and not solved since, of the last 16"
+    ),
     Field.EXPECTED_NEXT_ORDER: FieldFacts(
         "expected_next_order",
         Unit.DAYS,
@@ -336,7 +340,7 @@ FIELDS: dict[Field, FieldFacts] = {
         "guest_orders", Unit.COUNT, 0, _ANY_HIGH, "orders placed as a guest by one who had none under the known id"
     ),
 }
-"""Facts of every field. Scores, ranks, types and values are filled after scoring, all others by the kernel.
+"""Facts of every field. Scores, ranks, types, values and tickets are filled after scoring, the others by the kernel.
 """
 
 LABELS: dict[Unit, tuple[str, ...]] = {Unit.TYPE: TYPES, Unit.STAGE: STAGES, Unit.RFM_GROUP: RFM_GROUPS}

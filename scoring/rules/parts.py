@@ -18,6 +18,7 @@ _TOLD_BY = {
     Field.POINTS: Kind.POINTS,
     Field.PEAK_POINTS: Kind.POINTS,
 }
+_TICKETS = (Kind.TICKET_OPENED, Kind.TICKET_SOLVED)
 _LEAST_KIND = Kind.WISHLIST_ADDED
 """The last kind that features read; those before it are kept for whoever asks."""
 _PSEUDO_KINDS = 2
@@ -85,7 +86,7 @@ def parts_for(
     asked = {column.a for column in columns if column.op is Op.FIELD}
     told = bool(asked & _TOLD_BY.keys())
     read = [column.a for column in columns if column.op in (Op.SINCE, Op.TOTAL)]
-    heard = _TOLD_BY.values() if told else ()
+    heard = [*(_TOLD_BY.values() if told else ()), *(_TICKETS if Field.OPEN_TICKETS in asked else ())]
     last = max([_LEAST_KIND, *heard, *read, *(kind for kind, _ in clocks)])
     return Parts(
         kinds=min(-(-(last + 1 + _PSEUDO_KINDS) // _STEP) * _STEP, N_KINDS),

@@ -11,8 +11,8 @@ import yaml
 
 from scoring.rules.carry import Carry
 from scoring.rules.measures import measure_ms
-from scoring.rules.rule import MARKS, ActionClass, Coupon, ForEach, Rule, RuleError
-from scoring.rules.words import nearest
+from scoring.rules.rule import MARK, MARKS, ActionClass, Coupon, ForEach, Rule, RuleError
+from scoring.rules.words import NEVER, nearest
 
 __all__ = ["Overrides", "duration_ms", "examine_rules", "read_rules"]
 
@@ -75,10 +75,10 @@ def examine_rules(text: str, file: str, overrides: Overrides | None = None) -> t
     try:
         documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 1
-        reason = f"not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
-        return [], [RuleError("?", "file", file, reason, "check indentation and quotes").at(file, line)]
+        return [], [_not_yaml(text, file, error)]
+    except RecursionError:
+        reason, remedy = "is nested too deep", "write lists on one line, and nothing within them"
+        return [], [RuleError("?", "file", file, reason, remedy).at(file, 1)]
     rules: list[Rule] = []
     errors: list[RuleError] = []
     written = [node for node in documents if not _is_empty(node)]
@@ -96,6 +96,17 @@ def examine_rules(text: str, file: str, overrides: Overrides | None = None) -> t
     return rules, errors
 
 
+def _not_yaml(text: str, file: str, error: yaml.YAMLError) -> RuleError:
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        reason, remedy = f"not YAML (the character {error.character:#x})", "remove it; rules are plain text"
+        return RuleError("?", "file", file, reason, remedy).at(file, line)
+    mark = getattr(error, "problem_mark", None)
+    reason = f"not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
+    error_line = mark.line + 1 if mark is not None else 1
+    return RuleError("?", "file", file, reason, "check indentation and quotes").at(file, error_line)
+
+
 def duration_ms(text: str) -> int:
     """Milliseconds of a duration such as `90s`, `30m`, `1.5h`, `7d` or `2w`; ValueError if it is none."""
     match = _DURATION.fullmatch(text.strip())
@@ -106,6 +117,13 @@ def duration_ms(text: str) -> int:
 
 def _is_empty(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and not node.value
+
+
+def _shown(node: yaml.Node) -> str:
+    """What is written there, of a list or mapping only that it is one."""
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value)
+    return "[…]" if isinstance(node, yaml.SequenceNode) else "{…}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +160,9 @@ class _Document:
                 self.errors.append(self.error(field, "", "missing", f"add '{field}: …'"))
         fields = {name: self.noting(read) for name, read in self.readers(overrides).items()}
         if self.errors:
-            self.errors += [*self.line_errors("enter", fields), *self.line_errors("exit", fields)]
+            self.errors += [
+                error for field in ("enter", "exit", "carries") for error in self.line_errors(field, fields)
+            ]
             return None
         try:
             return Rule(name=self.name, **fields)  # type: ignore[arg-type]
@@ -186,14 +206,15 @@ class _Document:
             return None
 
     def line_errors(self, field: str, fields: Mapping[str, Any]) -> list[RuleError]:
-        """What is wrong with `enter` or `exit` by itself, where other things are wrong too."""
+        """What is wrong with `enter`, `exit` or `carries` by itself, where other things are wrong too."""
         read = {name: fields[name] for name in _READ_BY_LINES}
         if not fields[field] or None in read.values():
             return []
+        alone = {"enter": f"revenue > {MARK}" if fields["marks"] else NEVER, "carries": fields[field]}
         try:
-            Rule(name="x", sentence="x", enter=fields[field], **read)
+            Rule(name="x", sentence="x", **(alone if field == "carries" else {"enter": fields[field]}), **read)
         except RuleError as error:
-            if error.field == "enter":
+            if error.field == ("carries" if field == "carries" else "enter"):
                 error.rule, error.field = self.name, field
                 return [self.placed(error)]
         return []
@@ -212,12 +233,12 @@ class _Document:
     def mapping(self, node: yaml.Node, what: str) -> dict[str, _Entry]:
         if not isinstance(node, yaml.MappingNode):
             line = node.start_mark.line + 1
-            raise self.error(what, node.value, "not a mapping", "write 'field: value' lines", line)
+            raise self.error(what, _shown(node), "not a mapping", "write 'field: value' lines", line)
         entries: dict[str, _Entry] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise self.error(what, key.value, "a field's name must be plain text", "write 'field: value'", line)
+                raise self.error(what, _shown(key), "a field's name must be plain text", "write 'field: value'", line)
             if key.value in entries:
                 raise self.error(key.value, key.value, "stands twice", "remove one of the two", line)
             entries[key.value] = _Entry(value, line)
@@ -229,7 +250,7 @@ class _Document:
         if entry is None:
             return None
         if not isinstance(entry.node, yaml.ScalarNode):
-            raise self.error(field, "…", "must be a single value", f"write '{field}: value' on one line")
+            raise self.error(field, _shown(entry.node), "must be a single value", f"write '{field}: value' on one line")
         return str(entry.node.value).strip()
 
     def read(self, field: str, convert: Callable[[str], T], reason: str, remedy: str) -> T | None:
@@ -270,7 +291,7 @@ class _Document:
         written = entry.node.value if isinstance(entry.node, yaml.SequenceNode) else []
         names = tuple(str(part.value).strip() for part in written if isinstance(part, yaml.ScalarNode))
         if not names or not all(names):
-            raise self.error(field, entry.node.value if names else "…", "is no list of names", "write it as [Berlin]")
+            raise self.error(field, _shown(entry.node), "is no list of names", "write it as [Berlin]")
         return names
 
     def traits(self) -> dict[str, tuple[str, ...]]:
@@ -280,13 +301,13 @@ class _Document:
             return {}
         remedy = "write lists of values by trait, as {plan: [pro, business]}"
         if not isinstance(entry.node, yaml.MappingNode):
-            raise self.error("traits", entry.node.value, "is no mapping", remedy)
+            raise self.error("traits", _shown(entry.node), "is no mapping", remedy)
         found = {}
         for name, node in entry.node.value:
             written = node.value if isinstance(node, yaml.SequenceNode) else []
             values = tuple(str(part.value).strip() for part in written if isinstance(part, yaml.ScalarNode))
             if not values or not all(values) or not isinstance(name, yaml.ScalarNode):
-                raise self.error("traits", name.value, "has no list of values", remedy)
+                raise self.error("traits", _shown(name), "has no list of values", remedy)
             found[str(name.value)] = values
         return found
 
@@ -296,10 +317,10 @@ class _Document:
             return ()
         remedy = f"write a list of {', '.join(Carry)} and of values, as [reasons, cart]"
         if not isinstance(entry.node, yaml.SequenceNode):
-            raise self.error("carries", entry.node.value, "not a list", remedy)
+            raise self.error("carries", _shown(entry.node), "not a list", remedy)
         items = entry.node.value
         if not all(isinstance(item, yaml.ScalarNode) for item in items):
-            raise self.error("carries", [str(item.value) for item in items], "holds something unknown", remedy)
+            raise self.error("carries", ", ".join(map(_shown, items)), "holds something unknown", remedy)
         return tuple(item.value for item in items)
 
     def marks(self, overrides: Mapping[str, Given]) -> tuple[float, ...]:
@@ -323,7 +344,7 @@ class _Document:
         entry = self.entries.get("parameters")
         written = {} if entry is None else self.mapping(entry.node, "parameters")
         values = {
-            name: self.parameter(name, item.node.value, item.line) for name, item in written.items() if name != MARKS
+            name: self.parameter(name, _shown(item.node), item.line) for name, item in written.items() if name != MARKS
         }
         for name, given in overrides.items():
             if name == MARKS and MARKS in written:

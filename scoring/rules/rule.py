@@ -18,7 +18,7 @@ from scoring.rules.predicate import PredicateError, parse, parse_value
 from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED, nearest
 from scoring.where import Where
 
-__all__ = ["MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
+__all__ = ["MARK", "MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
@@ -58,7 +58,8 @@ class RuleError(ValueError):
     def __str__(self) -> str:
         place = f"{self.file} line {self.line}: " if self.file else ""
         column = f" at column {self.column}" if self.column else ""
-        return f"{place}rule {self.rule}, {self.field} {self.value!r}{column}: {self.reason}; {self.remedy}"
+        named = f"rule {self.rule[:_SHOWN]}, {self.field[:_SHOWN]}"
+        return f"{place}{named} {self.value!r}{column}: {self.reason}; {self.remedy}"
 
 
 class ForEach(StrEnum):
@@ -275,7 +276,7 @@ class Rule:
     def _figure(self, text: str) -> Number:
         if text == NEXT_MARK and self.mark == max(self.marks, default=None):
             return Constant(math.nan)
-        words = [*Carry, *FIELD_NAMES, *self.names]
+        words = [*(word.value for word in Carry), *FIELD_NAMES, *self.names]
         if re.fullmatch(r"\w+", text) and text not in words:
             remedy = f"nearest known: {nearest(text, words)!r}"
             raise RuleError(self.name, "carries", text, "holds something unknown", remedy)
@@ -285,7 +286,7 @@ class Rule:
             raise RuleError(self.name, "carries", error.text, error.reason, error.remedy, column=error.column) from None
         if any(column.op in ITS_OPS for column in columns_of_value(number)):
             reason = "what is known of an object is carried with it, not as a value"
-            raise RuleError(self.name, "carries", text, reason, f"write {Carry.ORDER!r}")
+            raise RuleError(self.name, "carries", text, reason, f"write {Carry.ORDER}")
         return number
 
     def _place(self, match: re.Match[str]) -> str:

@@ -23,6 +23,7 @@ from streams.cli.formats import FORMATS_HELP, checked, format_option, options_op
 from streams.cli.options import json_option, print_json
 from streams.cli.reading import Reading, bars
 from streams.engine_settings import checked_rules, engine_settings
+from streams.garbage import collected_by_the_clock
 from streams.learning import learner_config
 from streams.settings import Settings
 from streams.settings_sources import load as load_settings
@@ -135,7 +136,7 @@ def backtest(
             if sink is not None:
                 _write(sink, cutoff)
 
-        with bar("scoring", len(history)) as scoring:
+        with bar("scoring", len(history)) as scoring, collected_by_the_clock():
             result = test.run(history, asked, on_cutoff, scoring)
     for refusal in result.refused[:_SHOWN_REFUSALS]:
         click.echo(f"an event was refused: {refusal}", err=True)

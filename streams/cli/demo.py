@@ -33,6 +33,7 @@ from streams.interrupts import Interrupts
 from streams.report.gathered import Gathering
 from streams.report.writing import write_all
 from streams.settings_sources import Loaded, load
+from streams.topics import rule_names
 
 __all__ = ["demo"]
 
@@ -69,7 +70,7 @@ _file = click.Path(dir_okay=False, path_type=Path)
     "--everyone", is_flag=True, help="All 4,338 customers, not four in ten of them: takes more than twice as long."
 )
 @click.option(
-    "--shop", is_flag=True, help="Learn what is bought together, too, for rules about it: takes a quarter longer."
+    "--shop", is_flag=True, help="Learn what is bought together, too, for rules about it: takes a third longer."
 )
 @json_option
 def demo(
@@ -78,7 +79,7 @@ def demo(
     """Watch a real shop's orders being scored, live, by a model that learns from nothing.
 
     A year of real orders (Online Retail, UCI: those of four in ten customers) and a synthetic life
-    around them (clicks, consents, newsletters, parcels, tickets, points …), labelled as such and drawn
+    around them (clicks, consents, newsletters, parcels, tickets, coupons …), labelled as such and drawn
     from each customer's past only, go through Kafka topics on an embedded broker. Scores move, all
     shipped rules act under the strict gates, what is withheld says why, and what the scores were worth
     is told month by month, once it is known who bought. At the end all reports are written as pages.
@@ -139,7 +140,8 @@ def _demo(wanted: _Wanted, interrupts: Interrupts) -> Summary:
         written.result()
     horizon_days = loaded.settings.horizon_ms // 86_400_000
     accounts = run.standing.outcomes()
-    summary = summarise(progress, watched, accounts, wanted.seed, horizon_days, whole=wanted.days is None)
+    whole, in_force = wanted.days is None, rule_names(loaded.settings)
+    summary = summarise(progress, watched, accounts, wanted.seed, horizon_days, whole=whole, in_force=in_force)
     save_plot(wanted.plot, summary, watched)
     final = render(summary, f"plot {wanted.plot}, reports {wanted.reports}/", _shown(DATA))
     if wanted.as_json:

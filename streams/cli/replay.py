@@ -105,10 +105,11 @@ def _speed(ctx: click.Context, parameter: click.Parameter, value: str) -> float 
 @click.option(
     "--processes",
     type=click.IntRange(1),
+    default=1,
+    show_default=True,
     metavar="N",
-    help="Share the partitions out over N processes, each with the state of one partition in memory. With --speed it "
-    "is one, as all partitions then go by one clock.  "
-    "[default: one a core; fewer for few records or partitions, as another takes seconds to start]",
+    help="Share the partitions out over N processes, each with the state of one partition in memory: where there are "
+    "idle cores besides the broker's. With --speed it is one, as all partitions then go by one clock.",
 )
 @click.option("--as-part", is_flag=True, hidden=True)
 @click.option(
@@ -129,7 +130,7 @@ def replay(
     speed: float | None,
     settings_of_now: bool,
     partitions: tuple[int, ...],
-    processes: int | None,
+    processes: int,
     as_part: bool,
     publish_live: bool,
     confirm: str | None,

@@ -8,6 +8,7 @@ import click
 
 from schemas.timestamp import from_ms
 from scoring.rules import RuleError
+from scoring.rules.shipped import SHIPPED
 from streams.cli.exits import FAILURE
 from streams.cli.options import broker_option, event_time, json_option, print_json, print_table, table_of
 from streams.cli.rules_preview import preview
@@ -58,7 +59,8 @@ def rules() -> None:
 @json_option
 def list_(broker: str | None, no_broker: bool, as_json: bool) -> None:
     """List the rules in force: name, version, since when, and who is in the list."""
-    known = _known(load(broker=broker).settings, no_broker)
+    settings = load(broker=broker).settings
+    known = _known(settings, no_broker)
     in_force, coming = known.in_force(known.at_ms), known.coming(known.at_ms)
     if as_json:
         listed = {"rules": [_as_data(each) for each in in_force], "coming": [_as_data(each) for each in coming]}
@@ -67,6 +69,9 @@ def list_(broker: str | None, no_broker: bool, as_json: bool) -> None:
     print_table(table_of(("rule", "version", "since", "class", "paused", "who is in the list"), map(_listed, in_force)))
     for each in coming:
         click.echo(f"{each.rule.name} {each.rule.version} holds from {each.effective_time}", err=True)
+    others = set(SHIPPED) - {version.rule.name for version in known.versions}
+    if others and settings.rules_dir is None:
+        click.echo(f"{len(others)} more come along; the setting rules says which are in force: all, or names", err=True)
 
 
 @rules.command("show")
@@ -146,10 +151,11 @@ def pause(name: str, resume: bool, effective: int | None, broker: str | None, as
     """
     settings = load(broker=broker).settings
     known = read_known(settings, broker=True)
-    definition = paused_version(known, name, paused=not resume)
+    at_ms = soon_ms(known, settings) if effective is None else effective
+    definition = paused_version(known, name, at_ms, paused=not resume)
     if definition is None:
         click.echo(f"{name} is {'not ' if resume else ''}paused already", err=True)
-    _publish(settings, known, [definition] if definition else [], effective, as_json)
+    _publish(settings, known, [definition] if definition else [], at_ms, as_json)
 
 
 @rules.command("history")

@@ -95,7 +95,7 @@ def preview(
         span = Span(ALWAYS if start is None else start, FAR if stop is None else stop)
         reading = Reading(settings, inputs, form, options)
         source = partial(_from_files, reading) if inputs else _from_topics
-        _show_past(found, source(settings, known, found, span), as_json)
+        _show_past(found, source(settings, known, found, span), span, as_json)
     except (NoStateError, LayoutMismatchError) as error:
         raise click.ClickException(str(error)) from None
     if reading.loaded.bad:
@@ -133,10 +133,12 @@ def _from_files(reading: Reading, settings: Settings, known: Known, found: Seque
     return past
 
 
-def _show_past(found: Sequence[Rule], past: Past, as_json: bool) -> None:
+def _show_past(found: Sequence[Rule], past: Past, span: Span, as_json: bool) -> None:
     if as_json:
         print_json(past_as_data(found, past))
         return
     print_table(past_table(found, past))
     if past.known_ms is not None:
         click.echo(f"{past.customers:,} customers seen, up to {from_ms(past.known_ms)} (event time)", err=True)
+        if past.known_ms < span.start_ms:
+            click.echo("that is before --from: of the time asked about nothing is known yet", err=True)

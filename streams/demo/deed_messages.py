@@ -7,6 +7,7 @@ import orjson
 
 from streams.demo.chance import key_of
 from streams.demo.deeds import Deed, Deeds
+from streams.demo.guests import guest_id
 from streams.demo.history import History
 from streams.demo.messages import CONTEXT, Message, stamp, visitor
 
@@ -77,6 +78,8 @@ def deed_messages(history: History, deeds: Deeds, countries: Mapping[str, str]) 
         }
         if deed is Deed.IDENTIFIED:
             event |= {"type": "identify", "traits": _traits(countries.get(who))}
+        elif deed is Deed.KNOWN:
+            event |= {"type": "alias", "previousId": guest_id(who)}
         else:
             event |= {"type": "track", "event": _EVENTS[deed], "properties": _said(deed, about, told)}
         topic = "orders" if deed in _OF_ORDERS else "customers"

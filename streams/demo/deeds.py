@@ -37,6 +37,7 @@ class Deed(IntEnum):
     POINTS = 18
     REFERRED = 19
     PLACE_ENTERED = 20
+    KNOWN = 21
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ import numpy as np
 from schemas.adapters.canonical import Canonical
 from streams.demo.chance import key_of, uniform
 from streams.demo.clicks import Clicks, clickstream
+from streams.demo.coupons import with_coupons
 from streams.demo.deed_messages import deed_messages
 from streams.demo.deeds import Deeds, in_order
 from streams.demo.feed import merged
+from streams.demo.guests import as_guests, becoming_known
 from streams.demo.history import DAY_MS, History, history_of, orders_of
 from streams.demo.letters import letters
 from streams.demo.loyalty import loyalty
@@ -64,8 +66,9 @@ def plan(seed: int, days: int | None = None, *, everyone: bool = False) -> Plan:
     if days is not None:
         end_ms = min(end_ms, start_ms + days * DAY_MS)
     drawn = {customer: everyone or _takes_part(customer) for customer in {event.key for event in events}}
-    orders = [event for event in events if event.time_ms < end_ms and drawn[event.key]]
+    orders = with_coupons((event for event in events if event.time_ms < end_ms and drawn[event.key]), seed)
     history = history_of(orders_of(orders))
+    orders = as_guests(orders, history, seed)
     clicks = clickstream(history, seed, start_ms, end_ms)
     said = ((event.key, event.value["properties"].get("country")) for event in reversed(orders))
     countries = {customer: country for customer, country in said if country}
@@ -83,5 +86,6 @@ def deeds_around(history: History, seed: int, start_ms: int, end_ms: int) -> Dee
         *letters(history, prospects, seed, start_ms, end_ms),
         *parcels(history, seed),
         *loyalty(history, seed, start_ms, end_ms),
+        becoming_known(history, seed),
     ]
     return in_order(parts, start_ms, end_ms)

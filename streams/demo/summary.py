@@ -1,6 +1,6 @@
 """The summary: what the run showed, in figures that come from the topics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -85,10 +85,11 @@ def summarise(
     horizon_days: int,
     *,
     whole: bool = False,
+    in_force: Iterable[str] = (),
 ) -> Summary:
     """Sum a run up from what a subscriber of its topics has read; `accounts` counts records by outcome.
 
-    `whole` says that it was a run of the whole year.
+    `whole` says that it was a run of the whole year, `in_force` are the names of the rules.
     """
     day_ms = 86_400_000
     outcome = crossed_and_bought(watched.crossings, RULE, watched.orders, progress.now_ms, horizon_days * day_ms)
@@ -102,7 +103,7 @@ def summarise(
         horizon_days=horizon_days,
         months=quality_by_month(watched.judged),
         overall=_overall(watched),
-        rules=rule_counts(watched.tallies),
+        rules=rule_counts(watched.tallies, in_force),
         left=dict(watched.left),
         withheld=dict(watched.withheld),
         withheld_crossings=watched.withheld_crossings,
@@ -200,14 +201,16 @@ def _rules_table(summary: Summary) -> Table:
 
 def _firing_text(summary: Summary) -> str:
     found = (
-        f"\n{summary.firing} of {len(summary.rules)} rules that anybody entered had an action published for "
+        f"\n{summary.firing} of {len(summary.rules)} rules in force had an action published for "
         f"{ENOUGH_CUSTOMERS} customers or more"
     )
+    nobody = ", ".join(count.rule for count in summary.rules if not count.customers)
+    entered_by_nobody = f" Nobody entered {nobody}." if nobody else ""
     if not summary.whole:
-        return f"{found}.\n"
+        return f"{found}.{entered_by_nobody}\n"
     if summary.firing >= ENOUGH_RULES:
-        return f"[bold green]{found}[/]; the demo claims {ENOUGH_RULES}.\n"
-    return f"[bold red]{found}; the demo claims {ENOUGH_RULES}.[/]\n"
+        return f"[bold green]{found}[/]; the demo claims {ENOUGH_RULES}.{entered_by_nobody}\n"
+    return f"[bold red]{found}; the demo claims {ENOUGH_RULES}.[/]{entered_by_nobody}\n"
 
 
 def _actions(summary: Summary) -> list[RenderableType]:

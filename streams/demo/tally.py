@@ -1,7 +1,7 @@
 """Tally: of each rule, whom it concerned, who could be contacted, and why the others were not."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 __all__ = ["ENOUGH_CUSTOMERS", "ENOUGH_RULES", "RuleCount", "Tally", "firing", "rule_counts"]
@@ -44,8 +44,8 @@ class RuleCount:
     reason: str | None
 
 
-def rule_counts(tallies: Mapping[str, Tally]) -> list[RuleCount]:
-    """Sum the rules up, those that reached most customers first."""
+def rule_counts(tallies: Mapping[str, Tally], in_force: Iterable[str] = ()) -> list[RuleCount]:
+    """Sum the rules up, those that reached most customers first; of those in force that nobody entered that, too."""
     counts = [
         RuleCount(
             rule,
@@ -55,7 +55,7 @@ def rule_counts(tallies: Mapping[str, Tally]) -> list[RuleCount]:
             tally.reasons.total(),
             min(tally.reasons, key=lambda code: (-tally.reasons[code], code), default=None),
         )
-        for rule, tally in tallies.items()
+        for rule, tally in {**dict.fromkeys(in_force, Tally()), **tallies}.items()
     ]
     return sorted(counts, key=lambda count: (-count.reached, -count.customers, count.rule))
 

@@ -11,6 +11,7 @@ from schemas.internals import Progress
 from streams.connection import admin_client, reader
 from streams.ends import ends
 from streams.outbox import DELETIONS, INPUTS
+from streams.rights import check_known
 from streams.settings import Settings
 
 __all__ = ["InputLag", "lag", "partitions_of", "unread_records", "watermarks"]
@@ -66,9 +67,16 @@ def lag(settings: Settings) -> list[InputLag]:
 
 
 def partitions_of(consumer: KafkaConsumer, topics: tuple[str, ...]) -> list[TopicPartition]:
-    """Return all partitions of those of the topics that are there."""
+    """Return all partitions of those of the topics that are there.
+
+    Raises
+    ------
+    streams.rights.NotAllowedError
+        If one is kept from us.
+    """
     known = consumer.topics()
     there = [topic for topic in topics if topic in known]
+    check_known(consumer, set(topics) - set(there))
     return [TopicPartition(topic, number) for topic in there for number in sorted(consumer.partitions_for_topic(topic))]
 
 

@@ -95,10 +95,12 @@ def redrive(settings: Settings, inputs: Sequence[str] = INPUTS) -> Redriven:
     ------
     BrokerUnreachableError
         If no broker answers.
+    scoring.erased.KeyMismatchError
+        If somebody is forgotten, and without the key nobody can say whose letters are not to return.
     kafka.errors.KafkaError
         If the broker refuses a record.
     """
-    told, is_erased = Redriven(), erased_since(settings)
+    told, is_erased = Redriven(), erased_since(settings, for_sure=True)
     with _producer(settings) as (producer, transactional):
         batch: list[Letter] = []
         for each in letters(settings, inputs):

@@ -32,6 +32,7 @@ from streams.operating.stopped import begin_at, check_stopped, empty_state
 from streams.operating.underway import ends_of_transfers, transfers_under_way
 from streams.outbox import INPUTS
 from streams.receipts import erased_on, receipts
+from streams.rights import check_readable
 from streams.settings import Settings
 from streams.snapshot_file import Header, SnapshotFile, write_snapshot
 from streams.tailing import Place
@@ -99,6 +100,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
     """
     if (directory / MANIFEST).exists():
         raise MoveRefusedError(f"{directory} holds an export already; give another directory")
+    check_readable(settings, [changelog_topic(settings)])
     transactions = uses_transactions(settings)
     if not transactions:
         check_stopped(settings)

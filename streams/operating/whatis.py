@@ -18,10 +18,11 @@ from scoring.older import Older
 from scoring.packed import unpacked
 from scoring.profile import ANY, FAR, NEVER, VISITED, Layout, Profiles
 from scoring.stored import ERASED, LINK, META, PRODUCT, PROFILE, SIDE, Meta
-from streams.changelog import read_changelog
+from streams.changelog import changelog_topic, read_changelog
 from streams.engine_settings import checked_rules, engine_settings
 from streams.erasing import erasure_key
 from streams.loading import partition_of
+from streams.rights import check_readable
 from streams.settings import Settings
 from streams.tailing import tail
 from streams.topics import found, rule_names, wanted
@@ -47,6 +48,7 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     """
     who = customer.encode()
     partition = partition_of(who, settings.partitions)
+    check_readable(settings, [changelog_topic(settings)])
     committed = uses_transactions(settings)
     found = asyncio.run(_rows(settings, partition, who, committed=committed))
     layout = engine_settings(settings, checked_rules(settings)).layout

@@ -12,6 +12,7 @@ from schemas.timestamp import to_ms
 from streams.receipts import erased_since
 from streams.replay.causes import late_event, rules_cause, settings_cause, version_cause
 from streams.replay.shadow import is_told
+from streams.rights import check_readable
 from streams.settings import Settings
 from streams.tailing import tail
 from streams.topics import found
@@ -188,6 +189,7 @@ def _note(found_: Differences, topic: str, live: _Record | None, other: _Record 
 
 def _topics(settings: Settings, shadow: str | None, *, scores: bool) -> list[str]:
     prefix = f"{shadow}-" if shadow else ""
+    check_readable(settings, [f"{prefix}{topic}" for topic in ("audiences", "actions-withheld")])
     there = [topic.name for topic in found(settings)]
     names = [name.removeprefix(prefix) for name in there if name.startswith(prefix)]
     compacted = ("scores", "content")

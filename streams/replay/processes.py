@@ -1,6 +1,5 @@
 """Processes: the partitions of a replay shared out over several of this machine, each of which says how far it is."""
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +16,6 @@ from streams.replay.running import Asked, Replayed
 
 __all__ = ["PartError", "commands", "run_apart", "shares"]
 
-_RECORDS: Final = 250_000
-"""For fewer, another process is not started unasked: for 200,000 in all, two took as long as one."""
 _LOOK_S: Final = 0.1
 _READ_S: Final = 30.0
 """How long it is waited for the last lines of a process that has ended; something else may hold its output."""
@@ -38,7 +35,7 @@ class PartError(RuntimeError):
         self.exit_code = exit_code
 
 
-def commands(asked: Asked, records: Mapping[int, int], processes: int | None) -> dict[str, list[str]]:
+def commands(asked: Asked, records: Mapping[int, int], processes: int) -> dict[str, list[str]]:
     """The command lines of the processes that do a replay's partitions, by what each is called in messages.
 
     Parameters
@@ -46,11 +43,8 @@ def commands(asked: Asked, records: Mapping[int, int], processes: int | None) ->
     records
         How many are to be read of each partition that is to be done.
     processes
-        How many at most; None: one a core, where there are records enough. At a pace it is one in any case, as all
-        partitions go by one clock.
+        How many at most. At a pace it is one in any case, as all partitions go by one clock.
     """
-    if processes is None:
-        processes = max(min(_cores(), sum(records.values()) // _RECORDS), 1)
     parts = shares(records, 1 if asked.speed is not None else processes)
     return {_name(partitions): _command(asked, partitions) for partitions in parts}
 
@@ -58,10 +52,6 @@ def commands(asked: Asked, records: Mapping[int, int], processes: int | None) ->
 def _name(partitions: Sequence[int]) -> str:
     several = "s" if len(partitions) > 1 else ""
     return f"process for partition{several} {', '.join(map(str, sorted(partitions)))}"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def shares(records: Mapping[int, int], processes: int) -> list[list[int]]:

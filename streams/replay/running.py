@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -22,8 +22,9 @@ from streams.changelog import source_topics
 from streams.commit import Record, Taken
 from streams.connection import reader
 from streams.ends import ends, records_to_end
+from streams.garbage import collected_by_the_clock
 from streams.living import Inputs, inputs_of, live_through
-from streams.outbox import INPUTS
+from streams.outbox import DELETIONS, INPUTS
 from streams.receipts import erased_on, receipts
 from streams.replay.following import Follower
 from streams.replay.knowledge import Knowledge, Limited, UnfollowableError
@@ -32,6 +33,7 @@ from streams.replay.plan import Plan, settings_stamp
 from streams.replay.shadow import Shadow
 from streams.replay.starting import SavedState, known_at
 from streams.replay.then import Then
+from streams.rights import check_readable
 from streams.ruling.snapshots import read_used
 from streams.settings import Settings
 from streams.steps import timeline_id
@@ -39,6 +41,7 @@ from streams.unit import Unit, UnitOptions
 
 __all__ = ["Asked", "Replay", "Replayed"]
 
+_READ = (*INPUTS, DELETIONS, "receipts", "rules", "models", "products", "progress")
 _decode = msgspec.json.Decoder(Progress).decode
 
 
@@ -123,6 +126,7 @@ class Replay:
         show: Callable[[Replayed], None] = lambda _: None,
     ) -> None:
         self._settings, self._asked, self._show = settings, asked, show
+        check_readable(settings, _READ)
         self._stop_ms = asked.span_ms[1]
         self._options = replace(options, shadow=True)
         self._known = Knowledge(rules, asyncio.run(read_used(settings)), _published(settings))
@@ -178,11 +182,12 @@ class Replay:
         BrokerUnreachableError, kafka.errors.KafkaError
             From the broker.
         """
-        if self._pacing is None:
-            for job in self._jobs:
-                self._do(job)
-        elif self._jobs:
-            self._do_at_once(self._jobs, self._pacing)
+        with collected_by_the_clock():
+            if self._pacing is None:
+                for job in self._jobs:
+                    self._do(job)
+            elif self._jobs:
+                self._do_at_once(self._jobs, self._pacing)
         return self.told()
 
     def _do_at_once(self, jobs: Sequence[_Job], pacing: Paced) -> None:
@@ -331,14 +336,14 @@ class _Records:
 
     def __init__(self, inputs: Inputs, count: Callable[[int], None]) -> None:
         self._inputs, self._count = inputs, count
-        self._waiting: list[list[Any]] = [[] for _ in range(N_READ)]
+        self._waiting: list[deque[Any]] = [deque() for _ in range(N_READ)]
 
     def __call__(self, source: int, count: int) -> Sequence[Record]:
         waiting = self._waiting[source]
         while len(waiting) < count and self._inputs.position(source) < self._inputs.end[source]:
             for _, records in self._inputs.poll([source]):
                 waiting += records
-        taken, self._waiting[source] = waiting[:count], waiting[count:]
+        taken = [waiting.popleft() for _ in range(min(count, len(waiting)))]
         self._count(len(taken))
         return taken
 

@@ -10,6 +10,7 @@ from schemas.internals import Rule as RuleRecord
 from schemas.timestamp import from_ms
 from scoring.rules import Rule, RuleError
 from scoring.rules.book import ALWAYS
+from scoring.rules.shipped import SHIPPED
 from scoring.rules.words import nearest
 from streams.clock import now_ms
 from streams.connection import reader
@@ -85,6 +86,9 @@ class Known:
         found = sorted((each for each in self.versions if each.rule.name == name), key=lambda v: v.rule.version)
         if not found:
             names = {each.rule.name for each in self.versions}
+            if name in SHIPPED:
+                remedy = f"the setting rules says which are: add it, as {sorted(names)[0]},{name}, or take all"
+                raise RuleError(name, "name", name, "comes along, and is not in force", remedy)
             raise RuleError(name, "name", name, "there is no such rule", f"nearest known: {nearest(name, names)!r}")
         return found
 

@@ -12,6 +12,7 @@ from streams.backtest.history import History
 from streams.backtest.run import Backtest
 from streams.commit import Taken
 from streams.engine_settings import engine_settings
+from streams.garbage import collected_by_the_clock
 from streams.living import inputs_of, live_through
 from streams.outbox import INPUTS
 from streams.receipts import erased_on, receipts
@@ -91,7 +92,8 @@ def preview_topics(
         unit.ready({})
         with inputs_of(settings, partition) as inputs:
             done = _Share(partition, partitions, sum(inputs.end) - sum(inputs.first), on_progress)
-            live_through(unit, inputs, span.stop_ms + settings.horizon_ms, done)
+            with collected_by_the_clock():
+                live_through(unit, inputs, span.stop_ms + settings.horizon_ms, done)
         customers += unit.status().customers
         watermark_ms = unit.engine.clock.watermark_ms
         parts.append(watch.reached(watermark_ms))

@@ -60,16 +60,16 @@ def planned(text: str, file: str, known: Known, settings: Settings) -> Plan:
     return Plan(() if errors else tuple(changed), tuple(unchanged), tuple(errors))
 
 
-def paused_version(known: Known, name: str, *, paused: bool) -> Definition | None:
-    """The version in force with the next free number and `paused` so; None if it is so already.
+def paused_version(known: Known, name: str, at_ms: int, *, paused: bool) -> Definition | None:
+    """The version that holds at an event time with the next free number and `paused` so; None if it is so already.
 
     Raises
     ------
     RuleError
-        If there is no such rule, or no version of it holds yet.
+        If there is no such rule, or no version of it holds by then.
     """
     versions = known.of(name)
-    holding = [version for version in known.in_force(known.at_ms) if version.rule.name == name]
+    holding = [version for version in known.in_force(max(at_ms, known.at_ms)) if version.rule.name == name]
     if not holding:
         first = versions[0]
         reason = f"holds from {first.effective_time} only"

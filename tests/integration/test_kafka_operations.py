@@ -21,17 +21,22 @@ from schemas.adapters.canonical import Canonical
 from schemas.timestamp import from_ms, to_ms
 from streams.brokers.kafka_local import KafkaLocal
 from streams.cli.main import main
+from streams.connection import admin_client
 from streams.demo.clicks import clickstream
 from streams.demo.history import history_of, orders_of
 from streams.demo.messages import click_messages
 from streams.demo.source import DATA
+from streams.engine_settings import checked_rules
 from streams.files import LineFile
 from streams.loading import partition_of
 from streams.operating.lag import lag
+from streams.outbox import DELETIONS, INPUTS
 from streams.settings import Settings
 from streams.settings_sources import load
 from streams.snapshot_file import SnapshotFile
-from streams.tailing import tail
+from streams.tailing import Record, tail
+from streams.unit import Unit
+from streams.worker import unit_options
 from tests.integration.faults.doomed import Call, ended, killed
 from tests.integration.faults.programs import PATIENCE_S, Program
 
@@ -176,9 +181,9 @@ def done(*arguments: str, code: int = 0, json_too: bool = True) -> Any:
     return json.loads(result.stdout) if json_too else result.stdout
 
 
-def told(name: str = "") -> dict[str, tuple[int, str]]:
+def told(name: str = "", *span: str) -> dict[str, tuple[int, str]]:
     """Records and digest of each topic that has any."""
-    lines = done("digest", *([name] if name else []), "--scores")
+    lines = done("digest", *([name] if name else []), *span, "--scores")
     return {each["topic"]: (each["records"], each["digest"]) for each in lines if each["records"]}
 
 
@@ -206,6 +211,18 @@ def test_by_event_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOMPRA_SLICE_RECORDS", "61")
     assert done("replay", "--into", "two")["there_before"] > 0
     assert told("two") == one
+
+
+def test_a_part_of_the_past(shop: Shop) -> None:
+    """Some days of some topics, killed half-way and gone on with at a pace, are the same as in one go."""
+    part = ("--from", "2010-12-06", "--to", "2010-12-10", "--topics", "orders", "--topics", "scores")
+    done("replay", "--into", "whole", *part)
+    killed(("replay", "--into", "halves", *part), Call("streams.replay.shadow:Shadow.write", 2))
+    again = done("replay", "--into", "halves", *part, "--speed", "1000000")
+    assert min(again["written"], again["there_before"]) > 0
+    whole = told("whole")
+    assert told("halves") == whole == told("whole", "--from", "2010-12-06", "--to", "2010-12-10")
+    assert set(whole) == {"scores"}
 
 
 def test_moved(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,9 +328,15 @@ def follow(commands: list[list[str]], typed: str = "", codes: Mapping[str, int] 
     return "\n".join(run(*each, typed=typed, code=codes.get(each[0], 0)).output for each in commands)
 
 
+def read(shop: Shop, *topics: str) -> Iterator[Record]:
+    """All that lies on some topics."""
+    for topic in topics:
+        yield from tail(shop.settings, topic, "beginning", follow=False)
+
+
 def reminders(shop: Shop, topic: str) -> dict[str, dict[str, Any]]:
     """The data of each action on a topic, by id; each is there once."""
-    records = [json.loads(record.value or b"") for record in tail(shop.settings, topic, "beginning", follow=False)]
+    records = [json.loads(record.value or b"") for record in read(shop, topic)]
     found = {record["id"]: record["data"] for record in records}
     assert len(found) == len(records)
     return found
@@ -342,7 +365,7 @@ def test_refused_orders_return(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> N
     [kind] = done("dlq", "list")
     assert (kind["letters"], kind["waiting"]) == (len(large), 0)
     returned = [json.loads(record.value or b"")["properties"]["order_id"]
-                for record in tail(shop.settings, "orders", "beginning", follow=False)]  # fmt: skip
+                for record in read(shop, "orders")]  # fmt: skip
     assert sorted(order for order, count in Counter(returned).items() if count == 2) == sorted(large)
 
 
@@ -371,11 +394,15 @@ def test_forgotten(shop: Shop) -> None:
     partitions = [receipt["data"]["partition"] for receipt in receipts]
     assert partitions == [partition_of(each.encode(), 2) for each in (GOES, VISITOR)]
     assert json.loads(run(*forget).output) == receipts
-    written = [json.loads(each.value or b"") for each in tail(shop.settings, "receipts", "beginning", follow=False)]
+    written = [json.loads(each.value or b"") for each in read(shop, "receipts")]
     assert sorted(each["id"] for each in written) == sorted(each["id"] for each in receipts)
     nothing = run("whatis", GOES, code=1).output
     assert nothing.startswith(f"Error: nothing is held of '{GOES}'; it was erased as asked at ")
     assert nothing.endswith("; that marketing was refused is remembered\n")
+    own = Counter(each.topic for each in read(shop, *INPUTS) if each.key == GOES.encode())
+    listed = [json.loads(run("forget", GOES, "--purge-inputs").stdout) for _ in range(2)]
+    assert listed[0] == listed[1]
+    assert own.items() <= {each["topic"]: each["records"] for each in listed[0]}.items()
     shop.say(said(GOES, THREE + HOUR_MS, **VIEWED))
     assert_new()
 
@@ -412,3 +439,65 @@ def test_begun_again(shop: Shop) -> None:
     assert after["profile"]["orders"] == before["profile"]["orders"]
     assert after["profile"]["events"] == before["profile"]["events"]
     assert_new()
+
+
+def test_over_more_partitions(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dealt out over three partitions, killed half-way and run again, every customer is the same, and in their own.
+
+    No offset counts as applied, and the inputs are read on where it was said; then a reset from a time on, killed and
+    run again, reads what was received since.
+    """
+    shop.stop("worker")
+    two, three = str(shop.directory / "two"), str(shop.directory / "three")
+    done("export", two)
+    before = units(two)
+    with admin_client(shop.settings) as client:
+        client.create_partitions(dict.fromkeys((*INPUTS, DELETIONS), 3))
+    monkeypatch.setenv("RECOMPRA_APP_ID", "three")
+    monkeypatch.setenv("RECOMPRA_PARTITIONS", "3")
+    assert "say where to read on" in run("import", two, code=1).output
+    killed(("import", two, "--from", "latest"), Call("streams.operating.moving:_write", 2))
+    done("import", two, "--from", "latest", "--replace")
+    assert unread() == 0
+    done("export", three)
+    after = units(three)
+    for unit in after:
+        profiles = unit.engine.profiles
+        assert {partition_of(key, 3) for key in profiles.index} == {unit.partition}
+        assert (profiles.rows["applied"][list(profiles.index.values())] == -1).all()
+    assert stored(after) == stored(before)
+    assert_new()
+
+    received = sorted(each.timestamp_ms for each in read(shop, *INPUTS))
+    since = received[len(received) // 2]
+    reset = ("reset", "--to", from_ms(since), "--yes")
+    killed(reset, Call("streams.operating.moving:_write", 2))
+    done(*reset)
+    assert unread() == sum(ms >= since for ms in received)
+
+
+def unread() -> int:
+    """Records of the inputs that are still to be read; requests to forget somebody are read again, too."""
+    return sum(each["records"] for each in done("lag")["partitions"] if each["topic"] in INPUTS)
+
+
+def units(directory: str) -> list[Unit]:
+    """What workers with the settings of now would make of an export."""
+    settings, found = load().settings, []
+    for partition, own in enumerate(rows(directory)):
+        unit = Unit(partition, unit_options(settings, checked_rules(settings)))
+        unit.restore(list(own), list(own.values()))
+        found.append(unit)
+    return found
+
+
+def stored(some: list[Unit]) -> dict[bytes, list[bytes]]:
+    """What is stored of each customer's profile, but for offsets and the numbers of lists, which a partition gives."""
+    found = {}
+    for unit in some:
+        profiles = unit.engine.profiles
+        names = [name for name, *_ in profiles.layout._stored() if name not in ("applied", "inside")]
+        for key, number in profiles.index.items():
+            assert key not in found
+            found[key] = [profiles.rows[number][name].tobytes() for name in names]
+    return found

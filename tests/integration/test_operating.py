@@ -167,6 +167,7 @@ def test_who_is_forgotten_is_left_out(fresh_broker: Any) -> None:
     assert (code, json.loads(said)["erased"]) == (0, 1)
     (told_live,) = [each for each in json.loads(run("digest", "--json")[1]) if each["topic"] == "audiences"]
     assert (told_live["records"], told_live["erased"]) == (1, 1)
+    assert run("dlq", "redrive", key=None)[0] == 2, "nobody could say who is not to come back"
     assert json.loads(run("dlq", "redrive", "--json")[1]) == {"records": {"orders": 1}, "cut": [], "erased": 1}
     assert first_of(settings, "orders")[0] == b"bob"
 

@@ -1,18 +1,22 @@
 """Replay on the embedded broker: what was told live is told again, and a mended rule differs where it should."""
 
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
+from operator import le
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from schemas.timestamp import from_ms
 from scoring.profile import DAY_MS
@@ -20,7 +24,8 @@ from scoring.rules.book import RuleBook
 from streams.changelog import changelog_topic
 from streams.cli.main import main
 from streams.commit import Taken
-from streams.connection import kafka_python_options
+from streams.connection import kafka_python_options, reader
+from streams.ends import ends
 from streams.engine_settings import checked_rules
 from streams.outbox import INPUTS
 from streams.replay.processes import PartError
@@ -31,6 +36,7 @@ from streams.tailing import UnknownTopicError, tail
 from streams.topics import create, found, rule_names, wanted
 from streams.unit import Unit
 from streams.worker import unit_options
+from tests.family import alive, descendants
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 pytestmark = [pytest.mark.broker, pytest.mark.xdist_group("embedded")]
@@ -218,27 +224,85 @@ def test_a_late_event_is_the_cause(settings: Settings) -> None:
     )
 
 
+SLOWLY = """
+import sys
+from streams.cli.main import main
+from streams.replay import processes
+command = processes._command
+processes._command = lambda *asked: [*command(*asked), "--speed", "30000"]  # 29 s for ten days: it is caught half-way
+main(sys.argv[1:])
+"""
+
+
+@contextmanager
+def in_processes(settings: Settings, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
+    """A replay in two processes that has told something of each partition: who asks, and by partition who tells.
+
+    None of them is left.
+    """
+    topic = f"{arguments[arguments.index('--into') + 1]}-scores"
+    command = [sys.executable, "-c", SLOWLY, *arguments, "--processes", "2"]
+    telling: dict[str, int] = {}
+    with reader(settings) as consumer, subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as asks:
+        try:
+            before = counts(consumer, topic)
+            while len(telling) < PARTITIONS or any(map(le, counts(consumer, topic), before)):
+                assert asks.poll() is None
+                time.sleep(0.1)
+                telling = {one: pid for pid in descendants(asks.pid) if (one := partition_of(pid)) is not None}
+            yield asks, telling
+        finally:
+            for pid in (asks.pid, *telling.values()):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def partition_of(pid: int) -> str | None:
+    """Which partition a process tells; None if it tells none."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:  # it has just ended
+        return None
+    return words[words.index("--partition") + 1] if "--as-part" in words else None
+
+
+def counts(consumer: KafkaConsumer, topic: str) -> list[int]:
+    """How many records are in each partition of a topic."""
+    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+    if topic not in consumer.topics():
+        return [0] * PARTITIONS
+    consumer.assign(places)
+    last = ends(consumer, places)
+    return [last[place] for place in places]
+
+
 def test_killed_half_way_it_goes_on(settings: Settings) -> None:
-    """To the same as an uninterrupted one, to the byte, whatever came to the topics meanwhile; then it is done."""
+    """In two processes of which one is killed, then the one that was asked: in the end to the same, to the byte, as
+    uninterrupted in one, whatever came to the topics meanwhile; then it is done.
+    """
     live(settings)
     assert run("replay", "--into", "one")[0] == 0
-    command = [sys.executable, "-m", "streams.cli", "replay", "--into", "two", "--speed", "86400"]
-    with subprocess.Popen(command) as half:
-        while count(settings, "two-scores") < 20:
-            assert half.poll() is None
-            time.sleep(0.05)
-        half.kill()
+    with in_processes(settings, "replay", "--into", "two") as (asks, telling):
+        os.kill(telling["1"], signal.SIGKILL)
+        _, said = asks.communicate(timeout=60)
+        assert asks.returncode == 1
+        assert said.endswith("Error: the process for partition 1 was ended by SIGKILL; the same command goes on\n")
+        assert not alive(telling["0"])
     there = count(settings, "two-scores")
-    assert there < count(settings, "one-scores"), "it was done before it was killed"
     with KafkaProducer(**kafka_python_options(settings), enable_idempotence=False) as producer:
         late = event(0, "c0-0", "Product Viewed", NOW + DAY_MS, product_id="p1")
         producer.send(INPUTS[CLICKS], late.value, key=late.key, partition=0).get(60)
     other, said = run("replay", "--into", "two", "--from", "2023-11-20")
     assert other == 1
     assert "asked for otherwise (first_ms differ)" in said
+    with in_processes(settings, "replay", "--into", "two") as (asks, telling):
+        asks.kill()
+        eventually(lambda: not any(map(alive, telling.values())))
+    further = count(settings, "two-scores")
+    assert there < further < count(settings, "one-scores"), "it was done before it was killed"
     code, told = run("replay", "--into", "two")
     assert code == 0, told
-    assert told["there_before"] >= there
+    assert told["there_before"] >= further
     assert told["written"] > 0
     assert run("digest", "one", "--scores") == run("digest", "two", "--scores")
     assert run("replay", "--into", "two")[1] == {
@@ -248,6 +312,13 @@ def test_killed_half_way_it_goes_on(settings: Settings) -> None:
         "there_before": told["written"] + told["there_before"],
     }
     assert run("replay", "--into", "three")[1]["read"] == 601
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
 
 
 def test_it_begins_with_a_saved_state(settings: Settings, tmp_path: Path) -> None:

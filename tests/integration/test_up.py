@@ -19,6 +19,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.family import alive, descendants
+
 READY = re.compile(r"ready broker=(127\.0\.0\.1:\d+) web=(http://127\.0\.0\.1:\d+)\n")
 
 
@@ -66,27 +68,6 @@ def up(tmp_path: Path, *options: str, **environment: str) -> Iterator[Up]:
         finally:
             if process.poll() is None:
                 process.terminate()
-
-
-def descendants(pid: int) -> list[int]:
-    """All processes below one, from /proc."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:  # it has just ended
-            continue
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def eventually(condition: Callable[[], bool]) -> None:

@@ -165,9 +165,11 @@ class Player:
     snapshot: Snapshot = SNAPSHOT
     receipt_ms: int = 0
     paused: bool = False
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
-        self.engine = Engine(self.settings, RuleSet([replace(rule_named(self.rule), paused=self.paused)]))
+        rule = replace(rule_named(self.rule), paused=self.paused, gain=self.gain)
+        self.engine = Engine(self.settings, RuleSet([rule]))
         self.engine.swap(self.snapshot)
         self.engine.swap_shop(SHOP)
         self.decode = Decoder(self.engine.profiles.row, self.engine.product, 300_000, own_clock=False)

@@ -62,6 +62,8 @@ def is_marketing(rule: Rule) -> bool:
     return rule.action_class is ActionClass.MARKETING
 
 
+KEEPING = EngineSettings(FULL, gates=replace(GateSettings.open(), marketing=Cap(9), budget_ms=FAR))
+"""Settings under which a moment must be worth the contact."""
 SEEN_DAILY = {"next-order-due", "next-order-overdue", "propensity-drop"}
 """Rules that hold before the daily look at them: the first of a machine's events would be seen before it is one."""
 CAUSES = {
@@ -79,6 +81,9 @@ CAUSES = {
     "without consent": Cause("no_consent", told_to(consent_unknown=False), without_consent, is_marketing),
     "with a complaint open": Cause("negative_experience", told_to(negative_ms=FAR), with_a_complaint, is_marketing),
     "written to often enough": Cause("frequency_cap", told_to(marketing=Cap(0)), of=is_marketing),
+    "while the contact is kept for a better moment": Cause(
+        "budget", lambda rule: Player(rule.name, KEEPING, gain=0.001), of=is_marketing
+    ),
     "told of it a moment before": Cause("cooldown", contacted, of=lambda rule: rule.cooldown_ms > 0),
     "in the control": Cause("holdout", told_to(holdout_global=1.0), of=is_marketing),
 }
@@ -169,11 +174,7 @@ def test_nobody_is_told_of_the_end_of_what_was_withheld(rule: str) -> None:
 
 
 def test_every_gate_is_tried() -> None:
-    """None is left out; two need more than a story of one customer.
-
-    `merged` is tried in `tests/unit/core/test_identity.py`, `budget`, which compares moments, in
-    `tests/unit/gates/test_each_gate.py` and `tests/property/test_gates.py`.
-    """
-    elsewhere = {"quiet_hours", "discount_guard", "entry_withheld", "merged", "budget"}
+    """None is left out; `merged`, which needs two customers, is tried in `tests/unit/core/test_identity.py`."""
+    elsewhere = {"quiet_hours", "discount_guard", "entry_withheld", "merged"}
     tried = {cause.gate for cause in CAUSES.values()} | elsewhere
     assert tried == set(GATES)

@@ -7,12 +7,12 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from streams.children import ChildError, Children
 from streams.interrupts import Interrupts
+from tests.family import alive
 
 READY = "print('ready web=http://127.0.0.1:1', flush=True)\n"
 DEAF = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "time.sleep(600)\n"
@@ -21,14 +21,6 @@ WAITS = "import time\n" + READY + "time.sleep(600)\n"
 
 def python(source: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(source)]
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie of somebody else's does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def eventually(condition: Callable[[], bool]) -> None:

@@ -11,8 +11,10 @@ from schemas.adapters.canonical import Canonical
 from schemas.events import Event
 from schemas.names import kind_name, topic_name
 from streams.demo.clicks import Click, Clicks, clickstream
+from streams.demo.coupons import with_coupons
 from streams.demo.deed_messages import deed_messages
-from streams.demo.deeds import Deed
+from streams.demo.deeds import HOUR_MS, Deed, in_order
+from streams.demo.guests import as_guests, becoming_known
 from streams.demo.history import DAY_MS, History, Order, history_of, orders_of
 from streams.demo.messages import Message, click_messages
 from streams.demo.plan import deeds_around
@@ -157,11 +159,56 @@ def test_only_completed_orders_become_history() -> None:
     assert orders_of(events) == [Order("7", START, (("A", "A", 2.5),), worth=2.5)]
 
 
+def test_some_customers_buy_with_coupons_and_most_do_not() -> None:
+    """By customer and order alone: with another seed others, without later orders the same; nothing else differs."""
+    orders = [
+        Canonical("orders", f"{12_000 + i % 300}", START + i, {
+            "event": "Order Cancelled" if i % 7 == 0 else "Order Completed", "properties": {"order_id": f"N{i}"},
+        })
+        for i in range(3_000)
+    ]  # fmt: skip
+    told = with_coupons(orders, 1)
+    used = {order.value["properties"]["order_id"] for order in told if "coupon" in order.value["properties"]}
+    share = {
+        key: [e.value["properties"]["order_id"] in used for e in told if e.key == key] for key in {e.key for e in told}
+    }
+    hunters = sum(sum(each) >= 0.5 * len(each) for each in share.values())
+    assert 10 <= hunters <= 40
+    assert all(order.value["event"] == "Order Completed" for order in told if "coupon" in order.value["properties"])
+    assert told[:500] == with_coupons(orders[:500], 1)
+    assert told != with_coupons(orders, 2)
+    without = [{k: v for k, v in order.value["properties"].items() if k != "coupon"} for order in told]
+    assert without == [order.value["properties"] for order in orders]
+
+
+def test_guests_order_first_and_are_known_afterwards() -> None:
+    """The first order of a few customers is under another id, which an alias gives up within a week; no other order."""
+    orders = [
+        Canonical("orders", f"{12_000 + i % 200}", START + i * HOUR_MS, {
+            "event": "Order Completed", "userId": f"{12_000 + i % 200}", "properties": {"order_id": f"N{i}"},
+        })
+        for i in range(600)
+    ]  # fmt: skip
+    history = history_of(orders_of(orders))
+    told = as_guests(orders, history, 1)
+    guests = {order.value["anonymousId"]: order for order in told if "anonymousId" in order.value}
+    assert 5 <= len(guests) <= 25
+    assert all(order == before for order, before in zip(told, orders, strict=True) if order.key not in guests)
+    assert all(int(order.value["properties"]["order_id"][1:]) < 200 for order in guests.values())
+    done = in_order([becoming_known(history, 1)], START, START + 900 * DAY_MS)
+    aliases = [(m.time_ms, m.key.decode(), msgspec.json.decode(m.value)) for m in deed_messages(history, done, {})]
+    assert {said["previousId"] for _, _, said in aliases} == set(guests)
+    for time_ms, customer, said in aliases:
+        order = guests[said["previousId"]]
+        assert said["previousId"] == f"guest-{customer}" == f"guest-{said['userId']}"
+        assert order.time_ms + HOUR_MS <= time_ms <= order.time_ms + HOUR_MS + 7 * DAY_MS
+
+
 def test_the_generator_does_not_read_the_rules() -> None:
     """The modules that draw the clicks import nothing of the pipeline but the adapters' record."""
     folder = Path(streams.demo.__file__).parent
-    generator = ("categories", "chance", "clicks", "deed_messages", "deeds", "history", "letters", "loyalty",
-                 "messages", "parcels", "visits")  # fmt: skip
+    generator = ("categories", "chance", "clicks", "coupons", "deed_messages", "deeds", "guests", "history",
+                 "letters", "loyalty", "messages", "parcels", "visits")  # fmt: skip
     for name in generator:
         tree = ast.parse((folder / f"{name}.py").read_text())
         imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

@@ -193,6 +193,17 @@ def test_a_whole_year_with_too_few_rules_firing_breaks_the_claim(missing: int, k
     assert f"{ENOUGH_RULES - missing} of {ENOUGH_RULES} rules" in " ".join(text.split())
 
 
+def test_a_rule_that_nobody_entered_is_shown_too() -> None:
+    """All rules in force stand in the table, and those without anybody are named below it."""
+    seen = Watched()
+    seen.observe("actions-x", action("c1", 3, "rule-1"))
+    summary = summarise(progress(), seen, {}, 1, 30, in_force=("rule-0", "rule-1", "rule-2"))
+    assert [(count.rule, count.customers) for count in summary.rules] == [("rule-1", 1), ("rule-0", 0), ("rule-2", 0)]
+    text = " ".join(drawn(render(summary, None, "orders.csv.gz"), 150).split())
+    assert "0 of 3 rules in force had an action published" in text
+    assert "Nobody entered rule-0, rule-2." in text
+
+
 def test_the_summary_shows_an_action_and_says_why_one_is_there() -> None:
     """The last action is shown field by field, and the reasons of one that reads the score in words."""
     seen = watched()

@@ -4,9 +4,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+
+from tests.family import alive
 
 PARENT = """
 import subprocess, sys, time
@@ -22,13 +23,6 @@ child.wait()
 """
 WAITS = "import time\nprint('up', flush=True)\ntime.sleep(600)"
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("child", [WAITS, DEAF], ids=["well-behaved", "deaf"])

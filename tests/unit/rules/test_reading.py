@@ -68,7 +68,12 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
     [
         ("", 1, "?", "file", "some.yaml", "holds no rule", "write a rule"),
         ("name: [", 1, "?", "file", "some.yaml", "not YAML", "indentation"),
-        ("- a\n- b\n", 1, "?", "rule", "", "not a mapping", "field: value"),
+        ("- a\n- b\n", 1, "?", "rule", "[…]", "not a mapping", "field: value"),
+        (NEEDED + "priority: \x00\n", 4, "?", "file", "some.yaml", "the character 0x0", "remove it"),
+        (NEEDED + "traits: " + 9_000 * "[", 1, "?", "file", "some.yaml", "nested too deep", "on one line"),
+        (NEEDED + "traits: [a]\n", 4, SOME, "traits", "[…]", "is no mapping", "plan"),
+        (NEEDED + "cities:\n  a: b\n", 4, SOME, "cities", "{…}", "no list of names", "[Berlin]"),
+        (NEEDED + "parameters:\n  least: [1]\n", 5, SOME, LEAST, "[…]", "neither a number", "2h"),
         (NEEDED + "nam: x\n", 4, SOME, "nam", "nam", "unknown field", "'name'"),
         (NEEDED + "enter: orders > 1\n", 4, "?", "enter", "enter", "stands twice", "remove one"),
         ("name: some-rule\nenter: orders > 0\n", 1, SOME, "sentence", "", "missing", "add 'sentence"),
@@ -84,12 +89,12 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
         (NEEDED + "for_each: shop\n", 4, SOME, "for_each", "shop", "not known", "order, product"),
         (NEEDED + "action_class: advert\n", 4, SOME, "action_class", "advert", "not known", "marketing, service"),
         (NEEDED + "carries: cart\n", 4, SOME, "carries", "cart", "not a list", "[reasons, cart]"),
-        (NEEDED + "carries: [card]\n", 4, SOME, "carries", "card", "holds something unknown", "'cart'"),
-        (NEEDED + "carries: [days_since(its_referred)]\n", 4, SOME, "carries", "its_referred", "of an object", "order"),
+        (NEEDED + "carries: [card]\n", 4, SOME, "carries", "card", "holds something unknown", "nearest known: 'cart'"),
+        (NEEDED + "carries: [days_since(its_referred)]\n", 4, SOME, "carries", "its_referred", "of an", "write order"),
         (NEEDED + "carries: [orders > 1]\n", 4, SOME, "carries", "orders > 1", "a condition stands", "brackets"),
         (NEEDED + "carries: [tier_rank]\n", 4, SOME, "carries", "tier_rank", "marks of points", "give the rule such"),
-        (NEEDED + "carries:\n  - [cart]\n", 4, SOME, "carries", "[", "holds something unknown", "cart"),
-        (NEEDED + "exit:\n  a: 1\n", 4, SOME, "exit", "…", "single value", "on one line"),
+        (NEEDED + "carries:\n  - [cart]\n", 4, SOME, "carries", "[…]", "holds something unknown", "cart"),
+        (NEEDED + "exit:\n  a: 1\n", 4, SOME, "exit", "{…}", "single value", "on one line"),
         (NEEDED + "exit: orders >= 0\n", 4, SOME, "exit", "orders >= 0", "leave at once", "turn"),
         (NEEDED.replace("orders", "oders"), 3, SOME, "enter", "oders > 0", "unknown feature 'oders'", "'orders'"),
         (NEEDED + "parameters:\n  least: many\n", 5, SOME, LEAST, "many", "neither a number", "2h"),
@@ -139,6 +144,9 @@ def test_a_long_value_is_cut() -> None:
         read_rules(NEEDED.replace("orders > 0", enter), "some.yaml")
     assert len(caught.value.value) <= 80
     assert "oders" in caught.value.value.replace("orders", "")
+    with pytest.raises(RuleError) as caught:
+        read_rules(NEEDED.replace(SOME, 5_000 * "X") + 5_000 * "y" + ": 1\n", "some.yaml")
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize(

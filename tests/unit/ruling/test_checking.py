@@ -19,11 +19,12 @@ from streams.settings import Settings
 GOOD = "name: good-one\nsentence: Bought.\nenter: orders > 0\n"
 BAD = """\
 name: bad-one
-sentence: Wrong in five ways.
+sentence: Wrong in six ways.
 versoin: 3
 cooldown: 7
 enter: oders > 3
 exit: revenue < days
+carries: [reasons, card]
 colour: red
 ---
 name: bad-two
@@ -47,9 +48,10 @@ def test_all_mistakes_are_told_at_once() -> None:
         ("bad-one", 4, "cooldown"),
         ("bad-one", 5, "enter"),
         ("bad-one", 6, "exit"),
-        ("bad-one", 7, "colour"),
-        ("bad-two", 11, "enter"),
-        ("bad-two", 12, "exit"),
+        ("bad-one", 7, "carries"),
+        ("bad-one", 8, "colour"),
+        ("bad-two", 12, "enter"),
+        ("bad-two", 13, "exit"),
     ]
 
 
@@ -57,7 +59,7 @@ def test_a_line_that_is_right_is_not_blamed_for_others() -> None:
     """Where only another field is wrong, the lines are read with all that they may name."""
     text = (
         "name: mark-passed\nsentence: Passed a mark.\nparameters:\n  marks: [500, 1000]\n  least: 2\n"
-        "enter: revenue >= mark and orders >= least\ncooldown: soon\n"
+        "enter: revenue >= mark and orders >= least\ncarries: [next_mark, tier_rank, least]\ncooldown: soon\n"
     )
     assert [error.field for error in examine_rules(text, "some.yaml")[1]] == ["cooldown"]
 
@@ -69,11 +71,11 @@ def test_check_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     result = run("check", str(file))
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert lines[2].startswith(f"{file} line 5: rule bad-one, enter 'oders > 3' at column 1: unknown feature 'oders'")
     assert lines[2].endswith("nearest known: 'orders'")
     errors = json.loads(run("check", str(file), "--json").stdout)["errors"]
-    assert [error["line"] for error in errors] == [3, 4, 5, 6, 7, 11, 12]
+    assert [error["line"] for error in errors] == [3, 4, 5, 6, 7, 8, 12, 13]
     assert set(errors[2]) == {"file", "line", "rule", "field", "column", "value", "reason", "remedy"}
 
 
@@ -95,6 +97,16 @@ def test_check_refuses_what_cannot_be_in_force(tmp_path: Path, rule: str, line: 
     assert result.exit_code == 1
     assert told in result.stdout
     assert f"{file} line {line}: " in result.stdout
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(tmp_path: Path) -> None:
+    """Such a one is none of rules; exit code 2, as for one that is no text."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(GOOD + "# " + 500_000 * "x")
+    result = run("check", str(file))
+    assert result.exit_code == 2
+    assert f"{file} line 1: rule ?, file" in result.stderr
+    assert "is larger than 500,000 bytes" in result.stderr
 
 
 def test_what_the_rows_keep_is_a_matter_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,12 +145,17 @@ def test_one_rule_is_shown_as_it_can_be_written() -> None:
     result = run("show", "winback", "--no-broker")
     assert result.exit_code == 2
     assert "nearest known: 'win-back'" in result.stderr
+    result = run("show", "tier-up", "--no-broker")
+    assert result.exit_code == 2
+    assert "comes along, and is not in force; the setting rules says which are" in result.stderr
 
 
 def test_the_list_has_all_rules_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Name, version, class and sentence of each; the same as JSON."""
     monkeypatch.setenv("RECOMPRA_RULE_PARAMETERS", '{"win-back": {"quiet": "120d"}}')
-    lines = run("list", "--no-broker").stdout.splitlines()
+    result = run("list", "--no-broker")
+    assert f"{len(SHIPPED) - len(BASIC)} more come along" in result.stderr
+    lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["rule", *sorted(BASIC)]
     assert "not for 120 days" in lines[-1]
     found = json.loads(run("list", "--no-broker", "--json").stdout)

@@ -68,21 +68,29 @@ def test_pausing_is_the_next_version_of_what_holds() -> None:
     """The version in force with the next free number; what was to come later gives way, and is told."""
     later = {**QUIETER, "version": 3, "parameters": {"quiet": 100}}
     all_known = known(version(QUIETER, 5), version(later, 5000))
-    paused = paused_version(all_known, "win-back", paused=True)
+    paused = paused_version(all_known, "win-back", 2000, paused=True)
     assert paused == {**QUIETER, "version": 4, "paused": True}
     assert [each.rule.version for each in superseded(all_known, paused)] == [3]
     after = known(version(QUIETER, 5), version(paused, 900))
-    assert paused_version(after, "win-back", paused=True) is None
-    assert paused_version(after, "win-back", paused=False) == {**QUIETER, "version": 5, "paused": False}
+    assert paused_version(after, "win-back", 2000, paused=True) is None
+    assert paused_version(after, "win-back", 2000, paused=False) == {**QUIETER, "version": 5, "paused": False}
+
+
+def test_a_pause_that_is_still_to_come_is_known() -> None:
+    """Asked for once more it changes nothing, and it can be taken back before it holds."""
+    coming = known(version({**WIN_BACK, "version": 2, "paused": True}, 60_000))
+    assert paused_version(coming, "win-back", 60_000, paused=True) is None
+    assert paused_version(coming, "win-back", 60_000, paused=False) == {**WIN_BACK, "version": 3, "paused": False}
+    assert paused_version(coming, "win-back", 500, paused=False) is None
 
 
 def test_a_rule_that_is_not_there_cannot_be_paused() -> None:
     """The nearest name is told; so is when a rule holds that does not yet."""
     with pytest.raises(RuleError, match="nearest known: 'win-back'"):
-        paused_version(known(), "winback", paused=True)
+        paused_version(known(), "winback", 2000, paused=True)
     coming = version({"name": "new", "version": 1, "sentence": "x", "enter": "orders > 1"}, 5000)
     with pytest.raises(RuleError, match=r"holds from 1970-01-01T00:00:05\.000Z only"):
-        paused_version(known(coming), "new", paused=True)
+        paused_version(known(coming), "new", 2000, paused=True)
 
 
 def test_a_version_holds_soon_on_every_partition_alike() -> None:

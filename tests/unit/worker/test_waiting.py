@@ -78,3 +78,22 @@ def test_the_order_is_by_event_time_and_by_offset_within_an_input(made: list[lis
         at[source], newest[source] = offset, max(newest[source], time_ms)
         keys.append(newest[source])
     assert keys == sorted(keys)
+
+
+def test_who_has_a_row_by_now_is_found() -> None:
+    """Whoever was new when their events were decoded is looked up once those are applied, in whatever slice."""
+    index: dict[bytes, int] = {}
+    decode = Decoder(lambda name: index.get(name, -1), lambda _number, _name: None, 10**9, own_clock=False)
+    waiting = Waiting(index)
+    clicks = [event(i, "ab"[i % 2], "Product Viewed", NOW + i * 60_000, product_id="p") for i in range(6)]
+    orders = [event(i, "bc"[i % 2], "Order Completed", NOW + i * 90_000, order_id=str(i)) for i in range(4)]
+    for source, some in ((0, clicks[:3]), (0, clicks[3:]), (1, orders)):
+        waiting.add(source, some, decode(source, some))
+    first = waiting.next_run([], 3)
+    index |= {b"a": 7, b"c": 9}
+    second = waiting.next_run([], 100)
+    assert first is not None
+    assert second is not None
+    assert set(first.events.row.tolist()) == {-1}
+    assert second.events.row.tolist() == [index.get(record.key or b"", -1) for _, record in second.causes]
+    assert set(second.events.row.tolist()) == {7, 9, -1}
