@@ -82,8 +82,9 @@ def together(one: Erasure | None, other: Erasure) -> Erasure:
     if one is None:
         return other
     before, last = (one, other) if one.at_ms <= other.at_ms else (other, one)
-    requests = {each.name: each for each in (*before.requests, *last.requests)}
-    return msgspec.structs.replace(last, requests=[*requests.values()][-_REQUESTS:])
+    names = {each.name for each in last.requests}
+    others = [each for each in before.requests if each.name not in names]
+    return msgspec.structs.replace(last, requests=[*others, *last.requests][-_REQUESTS:])
 
 
 class Erased:
