@@ -80,7 +80,9 @@ class Deletions:
             else:
                 counts.duplicate += 1
             return
-        forgotten = engine.forget(customer, request.request_id, place, max(record.timestamp, 0), list(offsets))
+        forgotten = engine.forgetting.forget(
+            customer, request.request_id, place, max(record.timestamp, 0), list(offsets)
+        )
         self._tell(customer, request.request_id, forgotten, ())
         counts.applied += 1
         self._done = self.outdated = True
@@ -102,11 +104,11 @@ class Deletions:
         again = engine.erased.done(asked.to, asked.request) is not None
         if again and engine.erased.at_ms(asked.to) >= asked.at_ms:
             return  # an earlier request may have had the same id
-        if not engine.is_same(asked):
+        if not engine.forgetting.is_same(asked):
             self._tell_other(asked, again=again)
             return
-        back = engine.sent_since(asked)
-        forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
+        back = engine.forgetting.sent_since(asked)
+        forgotten = engine.forgetting.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
         self._tell(asked.to, asked.request, forgotten, asked.ids, again=again)
         if back is not None:
             self._outbox.transfer(back)

@@ -14,14 +14,17 @@ from simulation.units import FailingEngine, RecordingUnit
 
 from scoring.crossing import Crossings
 from scoring.erased import Erased
+from scoring.exchange import Exchange
 from scoring.forgetting import Forgetting
 from scoring.in_force import in_force
 from scoring.links import Links
 from scoring.model import Snapshot
 from scoring.profile import NEVER
+from scoring.running import Running
 from scoring.rules.book import ALWAYS
 from scoring.stored import EXAMPLE
 from scoring.transfer import Forget, Forward, Give
+from scoring.uniting import Uniting
 from streams.commit import (
     CommitFailedError,
     CommitProtocol,
@@ -192,13 +195,13 @@ class _GapTaken(CommitProtocol):
 
 class _OldModelBack(RecordingUnit):
     def swap_model(self, snapshot: Snapshot) -> None:
-        self.engine.upcoming = [snapshot]
+        self.engine.versions.upcoming = [snapshot]
 
 
 class _ModelOnArrival(RecordingUnit):
     def swap_model(self, snapshot: Snapshot) -> None:
-        if snapshot.version > self.engine.model.version:
-            self.engine.model = in_force(snapshot)
+        if snapshot.version > self.engine.versions.model.version:
+            self.engine.versions.model = in_force(snapshot)
 
 
 class _RuleOnArrival(RecordingUnit):
@@ -216,39 +219,41 @@ class _LatestTold(SimulatedRules):
         await super().tell(version)
 
 
-class _Unlisting(FailingEngine):
-    def _take_effect(self, at_ms: int) -> None:
-        before = self.rules
-        super()._take_effect(at_ms)
-        if self.rules is not before:
-            self.profiles.rows["inside"] = 0
+class _Unlisting(Running):
+    def take_effect(self, at_ms: int) -> None:
+        before = self._versions.rules
+        super().take_effect(at_ms)
+        if self._versions.rules is not before:
+            self._state.profiles.rows["inside"] = 0
 
 
-class _Belated(FailingEngine):
-    def _schedule(self) -> None:
-        now_ms, self.clock.watermark[0] = self.clock.watermark_ms, NEVER
-        super()._schedule()
-        self.clock.watermark[0] = now_ms
+class _Belated(Running):
+    def schedule(self) -> None:
+        now_ms, self._clock.watermark[0] = self._clock.watermark_ms, NEVER
+        super().schedule()
+        self._clock.watermark[0] = now_ms
 
 
-class _WithEngine(RecordingUnit):
-    engine_class: type[FailingEngine]
+class _WithPart(RecordingUnit):
+    part: type[Running | Exchange | Uniting]
 
     def __init__(self, *said: Any, **named: Any) -> None:
         super().__init__(*said, **named)
-        self.engine.__class__ = self.engine_class
+        for each in (self.engine._running, self.engine.exchange, self.engine._uniting):
+            if issubclass(self.part, type(each)):
+                each.__class__ = self.part
 
 
-class _ListsEmptied(_WithEngine):
+class _ListsEmptied(_WithPart):
     """A rule that takes effect begins with nobody in any list."""
 
-    engine_class = _Unlisting
+    part = _Unlisting
 
 
-class _AskedAboutBefore(_WithEngine):
+class _AskedAboutBefore(_WithPart):
     """A rule that takes effect is asked at ticks that were over before its time."""
 
-    engine_class = _Belated
+    part = _Belated
 
 
 class _StartAnew(RecordingUnit):
@@ -265,7 +270,7 @@ class _CountersInFront(RecordingUnit):
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         counts = self.engine.counts
         positions = super().ready(committed)
-        self.engine.counts = counts
+        self.engine.state.counts = counts
         return positions
 
 
@@ -289,7 +294,7 @@ class _WithheldAgain(RecordingUnit):
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         positions = super().ready(committed)
-        self.engine.crossings.__class__ = _LeavingJudgedAnew
+        self.engine.evaluation.crossings.__class__ = _LeavingJudgedAnew
         return positions
 
 
@@ -310,34 +315,34 @@ class _FailureIgnored(RecordingUnit):
             self._broken = False
 
 
-class _Trusting(FailingEngine):
+class _Trusting(Exchange):
     def deal_with(self, *said: Any) -> bool:
         super().deal_with(*said)
         return True
 
     def _take_in(self, give: Any, row: int, *said: Any) -> None:
-        side = self.sides.find(row)
+        side = self._sides.find(row)
         if side is not None and give.origin in side.absorbed:
-            self.sides.touch(row).absorbed[give.origin][0] = 0
+            self._sides.touch(row).absorbed[give.origin][0] = 0
         super()._take_in(give, row, *said)
 
 
-class _TakenTwice(_WithEngine):
+class _TakenTwice(_WithPart):
     """What another partition sends again after a crash is taken for new."""
 
-    engine_class = _Trusting
+    part = _Trusting
 
 
-class _LeftBehind(FailingEngine):
-    def _pack(self, former: bytes, row: int) -> None:
-        self._forget(row)
-        super()._pack(former, row)
+class _LeftBehind(Exchange):
+    def pack_one(self, former: bytes, row: int) -> None:
+        self._state.drop(row)
+        super().pack_one(former, row)
 
 
-class _NothingSent(_WithEngine):
+class _NothingSent(_WithPart):
     """A customer who is another by now is sent without what is known of them."""
 
-    engine_class = _LeftBehind
+    part = _LeftBehind
 
 
 class _SentFirst(RecordingUnit):
@@ -492,16 +497,16 @@ class _ReceiptReplaced(RecordingUnit):
             super().take_transfers(records)
 
 
-class _Crammed(FailingEngine):
-    def _unite(self, *said: Any) -> None:
-        with patch.object(self.pending, "take"):
-            super()._unite(*said)
+class _Crammed(Uniting):
+    def unite(self, *said: Any) -> None:
+        with patch.object(self._pending, "take"):
+            super().unite(*said)
 
 
-class _ExamplesOutlive(_WithEngine):
+class _ExamplesOutlive(_WithPart):
     """Of two customers who turn out to be one, examples stay for which a row has no room."""
 
-    engine_class = _Crammed
+    part = _Crammed
 
 
 MISTAKES: dict[str, Parts] = {
