@@ -10,7 +10,7 @@ from simulation.clients import Acknowledged, SimulatedClient, Transactional
 from simulation.disks import SimulatedSnapshots
 from simulation.parts import Parts
 from simulation.rules import SimulatedRules, Version
-from simulation.units import FailingEngine, RecordingUnit
+from simulation.units import RecordingUnit
 
 from scoring.crossing import Crossings
 from scoring.erased import Erased
@@ -20,8 +20,8 @@ from scoring.in_force import in_force
 from scoring.links import Links
 from scoring.model import Snapshot
 from scoring.profile import NEVER
-from scoring.running import Running
 from scoring.rules.book import ALWAYS
+from scoring.running import Running
 from scoring.stored import EXAMPLE
 from scoring.transfer import Forget, Forward, Give
 from scoring.uniting import Uniting
