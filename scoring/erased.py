@@ -55,8 +55,7 @@ class Erasure(msgspec.Struct, array_like=True):
     Attributes
     ----------
     at_ms
-        When the broker received the last request: what it received before is of somebody forgotten. After a later one
-        that was done earlier it is a millisecond more.
+        When the broker received the last request: what it received before is of somebody forgotten.
     offsets
         The next offset of each input then: what was read before is, too.
     refused
@@ -78,13 +77,17 @@ class Erasure(msgspec.Struct, array_like=True):
 
 
 def together(one: Erasure | None, other: Erasure) -> Erasure:
-    """Return the later of two, with the requests of both: each may be read again, and must not be done again."""
+    """Return the later of two, with the requests of both: each may be read again, and must not be done again.
+
+    One that came twice, as a record of its own and from another partition, is there twice, as it was noted.
+    """
     if one is None:
         return other
     before, last = (one, other) if one.at_ms <= other.at_ms else (other, one)
-    names = {each.name for each in last.requests}
-    others = [each for each in before.requests if each.name not in names]
-    return msgspec.structs.replace(last, requests=[*others, *last.requests][-_REQUESTS:])
+    every = {(each.name, each.source, each.offset): each for each in (*before.requests, *last.requests)}
+    placed = {name for name, source, _ in every if source != NOWHERE}
+    requests = [each for each in every.values() if each.source != NOWHERE or each.name not in placed]
+    return msgspec.structs.replace(last, requests=requests[-_REQUESTS:])
 
 
 class Erased:
