@@ -62,8 +62,9 @@ def held(engine: Engine) -> Held:
     engine.changes()
     profiles = engine.profiles
     sides = np.zeros(len(profiles), np.int64)
-    for row, stored in engine.sides.copied().items():
-        sides[row] = len(stored) + SIDE_OVERHEAD
+    for row, stored in enumerate(engine.sides.copied()):
+        if stored is not None:
+            sides[row] = len(stored) + SIDE_OVERHEAD
     return Held(profiles.dtype.itemsize, profiles.stored_bytes, sides)
 
 

@@ -264,7 +264,8 @@ class Crossings:
         moments = _moments(found, points, events, scores, place)
         reach, before = _Reach({}, [], Deeds([], [], [])), list[bytes]()
         actions = [self._action(*each, knowing, reach, before) for each in zip(found, moments, strict=True)]
-        bests = self._habits.bests(reach.deeds, reach.answers, points.visited[list(reach.points)])
+        usual = () if shop is None else shop.usual
+        bests = self._habits.bests(reach.deeds, reach.answers, points.visited[list(reach.points)], usual)
         changes = _changes(scores.groups[[moment.place for moment in moments]], before)
         for crossing, action, change in zip(found, actions, changes, strict=True):
             action.best, action.changes = bests[reach.points[crossing.point]], change

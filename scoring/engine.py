@@ -937,7 +937,7 @@ class Engine:
         return self._stored.changes(self._meta())
 
     def copy(self) -> Copied | None:
-        """Copy every row, as `changes` has given them; None while a change waits for it."""
+        """Copy all, as `changes` has given it, but for the rows (`Copied.fill`); None while a change waits for it."""
         return self._stored.copy(self._meta())
 
     def _meta(self) -> Meta:

@@ -24,6 +24,7 @@ __all__ = [
     "Layout",
     "LayoutMismatchError",
     "Profiles",
+    "copied",
     "split",
     "stable_hash",
 ]
@@ -246,16 +247,6 @@ class Profiles:
         """The stored bytes of rows, one element a row."""
         return split(self._flat()[numbers, : self.stored_bytes])
 
-    def copied(self) -> tuple[list[bytes], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Copies of the customers' ids (n), of their stored bytes (n, width), and which of them an event reached (n,).
-
-        A row is there from the moment that a record of its customer is read, before it is applied.
-        """
-        known = len(self.keys)
-        rows = self.rows[:known]
-        reached = (rows["applied"].max(axis=1) >= 0) | (rows["first_ms"] != NEVER)
-        return self.keys.copy(), self._flat()[:known, : self.stored_bytes].copy(), reached
-
     def _flat(self) -> npt.NDArray[np.uint8]:
         return self.rows.view(np.uint8).reshape(len(self.rows), self.dtype.itemsize)
 
@@ -308,6 +299,15 @@ def _reserved(room: int, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
         except MemoryError:  # more than the system would ever give
             most //= 2
     return np.zeros(room, dtype)
+
+
+def copied(rows: npt.NDArray[np.void], width: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Copies of the first `width` bytes of rows (n, width), and which of them an event reached (n,).
+
+    A row is there from the moment that a record of its customer is read, before it is applied.
+    """
+    reached = (rows["applied"].max(axis=1, initial=-1) >= 0) | (rows["first_ms"] != NEVER)
+    return rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, :width].copy(), reached
 
 
 def split(rows: npt.NDArray[np.uint8]) -> list[bytes]:

@@ -16,6 +16,7 @@ __all__ = [
     "CommitFailedError",
     "CommitProtocol",
     "Copy",
+    "Copying",
     "FencedError",
     "NoSnapshots",
     "Offered",
@@ -92,6 +93,13 @@ class Copy(Protocol):
         """Keys and values, piece by piece; may be called in another thread."""
 
 
+class Copying(Copy, Protocol):
+    """A copy of which something may be left for `fill`."""
+
+    def fill(self) -> None:
+        """Copy what `UnitState.copy` left for later; may be called in another thread."""
+
+
 class UnitStatus(Protocol):
     """What the protocol asks of a unit's figures: `pending` counts outputs and rows not yet taken.
 
@@ -108,6 +116,7 @@ class UnitState(Protocol):
     """One partition number's state, as the protocol drives it; every method is one step, without await.
 
     `pump` may begin what takes several calls of it: until that is done nothing is taken. `finish` does it at once.
+    `copy` may leave most of it for `later`, that is for `Copying.fill`: until that is done `pump` does nothing.
     """
 
     def offer(self, source: int, records: Sequence[Any], end_offset: int) -> None: ...  # noqa: D102
@@ -116,7 +125,7 @@ class UnitState(Protocol):
     def pump(self, now_ms: int) -> bool: ...  # noqa: D102
     def finish(self) -> None: ...  # noqa: D102
     def take(self) -> Taken | None: ...  # noqa: D102
-    def copy(self) -> Copy | None: ...  # noqa: D102
+    def copy(self, *, later: bool = False) -> Copying | None: ...  # noqa: D102
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None: ...  # noqa: D102
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]: ...  # noqa: D102
     def swap_model(self, snapshot: Any) -> None: ...  # noqa: D102

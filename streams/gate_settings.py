@@ -85,10 +85,11 @@ class GateFields(BaseModel):
     quiet_until: int = Field(8, ge=0, le=23, description="and until this one; the same hour: never (hour)")
     time_zone: str = Field("UTC", description="the shop's time zone, for customers of whom none is known (IANA name)")
     usual_hours: Annotated[tuple[float, ...], NoDecode, BeforeValidator(as_tuple)] = Field(
-        (), description="how much is done in the shop at each hour of the day in UTC (24 numbers; none = not known)"
+        (),
+        description="how much is done in the shop at each hour in UTC (24 numbers; none = as its orders tell)",
     )
     usual_weekdays: Annotated[tuple[float, ...], NoDecode, BeforeValidator(as_tuple)] = Field(
-        (), description="and on each weekday, Monday first (7 numbers; none = not known)"
+        (), description="and on each weekday, Monday first (7 numbers; none = as its orders tell)"
     )
 
     @property

@@ -123,7 +123,7 @@ class Metrics:
         )
         self.snapshot_copies = Histogram(
             "recompra_snapshot_copy_seconds",
-            "Time that nothing else is done while a partition's state is copied.",
+            "Time that a partition waits while its state is copied.",
             buckets=_COPY_S,
             registry=registry,
         )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.changelog import Mark
-from streams.commit import Copy, Sink, SnapshotRefusedError, UnitState
+from streams.commit import Copy, Copying, Sink, SnapshotRefusedError, UnitState
 from streams.metrics import Metrics
 from streams.snapshot_file import TEMPORARY, Header, SnapshotFile, write_snapshot
 
@@ -226,12 +226,17 @@ class LocalSnapshots:
         if not self._may(partition, now_s):
             return None
         start = time.perf_counter()
-        copy = unit.copy()
+        copy = unit.copy(later=True)
         if copy is None:
             return None
-        self._metrics.snapshot_copies.observe(time.perf_counter() - start)
         self._busy = True
+        self._thread.submit(self._fill, copy, start)
         return _Copied(partition, copy, self._marks[partition], self._now_ms(), self._removals[partition])
+
+    def _fill(self, copy: Copying, start: float) -> None:
+        """Copy the rows, before anything is written; in the thread, as a million of them take a second."""
+        copy.fill()
+        self._metrics.snapshot_copies.observe(time.perf_counter() - start)
 
     def _young(self, partition: int) -> bool:
         """Whether it will be a good while before the partition's snapshot is too old to be used."""

@@ -137,6 +137,15 @@ class UnitCopy:
     engine: Copied
     meta: bytes
 
+    @property
+    def whole(self) -> bool:
+        """Whether all is copied, or cannot be."""
+        return self.engine.live is None
+
+    def fill(self) -> None:
+        """Copy what `Unit.copy` left: see `Copied.fill`."""
+        self.engine.fill()
+
     def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
         """Keys and values, piece by piece, the unit's own row last."""
         yield from self.engine.pieces()
@@ -230,6 +239,7 @@ class Unit:
         self._live: tuple[int, int] | None = None
         self._touched = 0
         self._ticking: Iterator[None] | None = None
+        self._copying: UnitCopy | None = None
         self._held_back: list[Callable[[], None]] = []
         self._notes = Steps()
         self._models = list(loaded)
@@ -297,7 +307,12 @@ class Unit:
         the last record was received, if that record was about its own time, and by half a window at most. That is done
         in pieces, some customers at a call, and nothing else is applied or written before the last of them. What other
         partitions tell comes before records, whenever it is there, and requests to forget somebody before that.
+        While the rows are copied somewhere else (`copy`), nothing is done.
         """
+        if self._copying is not None:
+            if not self._copying.whole:
+                return False
+            self._copying = None
         if self._ticking is not None:
             return self._tick_on()
         if self._deletions.waiting:
@@ -557,10 +572,21 @@ class Unit:
         self._touched = len(engine.departures.packed)
         return taken
 
-    def copy(self) -> UnitCopy | None:
-        """Copy all rows, as the changelog holds them once what was taken is written; None while more is to be taken."""
+    def copy(self, *, later: bool = False) -> UnitCopy | None:
+        """Copy all rows, as the changelog holds them once what was taken is written; None while more is to be taken.
+
+        `later`: whoever asks calls `fill` on what is returned, in whatever thread; until that is done `pump` does
+        nothing.
+        """
         engine = None if self._touched or self._broken or self._ticking is not None else self.engine.copy()
-        return None if engine is None else UnitCopy(engine, self._meta())
+        if engine is None:
+            return None
+        copy = UnitCopy(engine, self._meta())
+        if later:
+            self._copying = copy
+        else:
+            copy.fill()
+        return copy
 
     def _meta(self) -> bytes:
         counts = self.engine.counts

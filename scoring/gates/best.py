@@ -71,11 +71,13 @@ class Habits:
     Parameters
     ----------
     settings
-        What is usual at each hour and weekday, and of each channel.
+        What is usual at each hour and weekday, where it is not what the shop's orders tell, and of each channel.
     """
 
     def __init__(self, settings: GateSettings) -> None:
-        self._usual = np.array([*_shares(settings.usual_hours, _HOURS), *_shares(settings.usual_weekdays, _DAYS)])
+        self._set = [*_shares(settings.usual_hours, _HOURS), *_shares(settings.usual_weekdays, _DAYS)]
+        self._of_shop: Sequence[float] = ()
+        self._usual = np.array(self._set)
         weights = [settings.channels[one].weight if one in settings.channels else 0.0 for one in Channel]
         self._used = [(CHANNEL_CELL + int(channel), int(channel)) for channel in Channel if weights[channel] > 0]
         self._weights = [_WEIGHT * weight / max(sum(weights), 1e-9) for weight in weights]
@@ -101,14 +103,29 @@ class Habits:
                     answered[channel] += counted[cell]
         return Answers(tuple(answered), tuple(map(add, answered, self._weights)))
 
-    def bests(self, deeds: Deeds, answers: Sequence[Answers], visited: npt.NDArray[np.uint32]) -> list[Best]:
-        """`best` of n customers at once, (n, 28) `visited`: two microseconds each."""
+    def bests(
+        self, deeds: Deeds, answers: Sequence[Answers], visited: npt.NDArray[np.uint32], usual: Sequence[float] = ()
+    ) -> list[Best]:
+        """`best` of n customers at once, (n, 28) `visited`: two microseconds each.
+
+        `usual` are the shares of the shop's orders by hour, then by weekday; empty where they are not known.
+        """
+        if usual is not self._of_shop:
+            self._use(usual)
         n = len(answers)
         place, sure = np.empty((2, n), np.int64), np.empty((2, n))
         cells, counts, stops = (np.array(column, np.int64) for column in deeds)
         _moments(visited, cells, counts, stops, self._usual, place, sure)
         told = zip(*place.tolist(), *sure.tolist(), answers, strict=True)
         return [_best(*each) for each in told]
+
+    def _use(self, usual: Sequence[float]) -> None:
+        """What is set goes before what the shop's orders tell."""
+        self._of_shop = usual
+        told, fixed = usual or self._set, self._set
+        hours = fixed[:_HOURS] if any(fixed[:_HOURS]) else told[:_HOURS]
+        weekdays = fixed[_HOURS:] if any(fixed[_HOURS:]) else told[_HOURS:]
+        self._usual = np.array([*hours, *weekdays])
 
 
 def _best(hour: int, weekday: int, hour_sure: float, weekday_sure: float, answers: Answers) -> Best:

@@ -7,13 +7,13 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from scoring.profile import stable_hash
+from scoring.profile import DAY_MS, HOUR_MS, stable_hash
 from scoring.shop.companions import Companions
 from scoring.shop.interval import Facts, Interval
 from scoring.shop.observations import Bought
 from scoring.shop.purchases import Purchases
 from scoring.shop.settings import ShopSettings
-from scoring.shop.snapshot import Figures
+from scoring.shop.snapshot import USUAL, Figures
 
 __all__ = ["Knowledge", "KnowledgeState"]
 
@@ -35,6 +35,7 @@ class KnowledgeState(Struct, array_like=True):
     limit: int
     told: int
     columns: list[bytes]
+    usual: list[float] = []
 
 
 class Knowledge:
@@ -46,6 +47,8 @@ class Knowledge:
         Ids by row.
     weight
         (products,) orders that held it, each weighing what the unit was when it was counted.
+    usual
+        (31,) orders by hour of the day, then by weekday (UTC, Monday first), weighing alike.
     repeated
         Orders left out so far because their id had been counted.
     """
@@ -56,6 +59,7 @@ class Knowledge:
         self.categories: list[str] = []
         self.hashes = np.zeros(0, np.uint64)
         self.weight = np.zeros(0)
+        self.usual = np.zeros(USUAL)
         self.seen_ms = np.zeros(0, np.int64)
         self.price = np.zeros(0)
         self.price_before = np.zeros(0)
@@ -104,6 +108,7 @@ class Knowledge:
             self.category[order],
             place[self.companions.top[order]],
             self.categories,
+            tuple((self.usual / self._unit).tolist()),
         )
 
     @property
@@ -121,6 +126,7 @@ class Knowledge:
         while boundary_ms - self._start_ms >= _HIGH * half_life:
             self._start_ms += _HIGH * half_life
             self.weight *= 2.0**-_HIGH
+            self.usual *= 2.0**-_HIGH
             self.companions.scale(2.0**-_HIGH)
         self._unit = 2.0 ** ((boundary_ms - self._start_ms) / half_life)
 
@@ -178,6 +184,9 @@ class Knowledge:
         if not baskets:
             return
         np.add.at(self.weight, np.concatenate(baskets), self._unit)
+        placed_ms = np.array([order.time_ms for order in orders], np.int64)
+        np.add.at(self.usual, placed_ms // HOUR_MS % 24, self._unit)
+        np.add.at(self.usual, 24 + (placed_ms // DAY_MS + 3) % 7, self._unit)
         most = self.settings.basket
         self.companions.add((self._few(rows) if len(rows) > most else rows for rows in baskets), self._unit)
         whose = [(order, rows) for order, rows in zip(orders, baskets, strict=True) if order.customer is not None]
@@ -232,6 +241,7 @@ class Knowledge:
             self.purchases.limit,
             self.companions.told,
             columns,
+            self.usual.tolist(),
         )
 
     @classmethod
@@ -248,6 +258,7 @@ class Knowledge:
         made._rows = {product: row for row, product in enumerate(made.products)}
         made._orders = dict.fromkeys(state.orders)
         made._start_ms, made.purchases.limit = state.start_ms, state.limit
+        made.usual[: len(state.usual)] = state.usual  # an earlier build kept none
         made._numbers = {category: number for number, category in enumerate(made.categories)}
         made.companions.top = np.full((0, state.told), -1, np.int32)
         for (owner, name), data in zip(made._columns(), state.columns, strict=True):

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from scoring.profile import stable_hash
 
-__all__ = ["Figures", "ShopSnapshot", "SnapshotPartError", "parts_of"]
+__all__ = ["USUAL", "Figures", "ShopSnapshot", "SnapshotPartError", "parts_of"]
 
+USUAL: Final = 31
+"""Hours of a day and days of a week, by which orders are counted."""
 _PART_BYTES: Final = 600_000
 """Of a part before it is packed: as a record it then fits into a broker's default of a megabyte, whatever is in it."""
 
@@ -43,6 +45,8 @@ class Figures(NamedTuple):
         (n, most) rows, -1 for none.
     categories
         Names.
+    usual
+        Decayed orders by hour of the day (24), then by weekday (7, Monday first), in UTC; empty where nobody counted.
     """
 
     hashes: NDArray[np.uint64]
@@ -54,6 +58,7 @@ class Figures(NamedTuple):
     category: NDArray[np.int32]
     companions: NDArray[np.int32]
     categories: Sequence[str]
+    usual: Sequence[float] = ()
 
 
 class _Part(msgspec.Struct, array_like=True):
@@ -61,6 +66,7 @@ class _Part(msgspec.Struct, array_like=True):
     columns: list[bytes]
     products: list[bytes]
     categories: list[str]
+    usual: list[float] = []
 
 
 _DTYPES: Final = (np.uint64, np.float32, np.float32, np.float64, np.float64, np.int32, np.int32)
@@ -83,6 +89,7 @@ def parts_of(figures: Figures) -> list[bytes]:
             [column[start:stop].tobytes() for column in columns],
             list(figures.products[start:stop]),
             list(figures.categories) if i == 0 else [],
+            list(figures.usual) if i == 0 else [],
         )
         parts.append(zlib.compress(_encode(part), 1))
     return parts
@@ -112,6 +119,14 @@ class ShopSnapshot:
 
     def __len__(self) -> int:
         return len(self._figures.products)
+
+    @cached_property
+    def usual(self) -> Sequence[float]:
+        """When customers order: shares by hour, then by weekday, each adding up to 1; empty where that is not known."""
+        hours, weekdays = self._figures.usual[:24], self._figures.usual[24:]
+        if not sum(hours):
+            return ()
+        return (*(n / sum(hours) for n in hours), *(n / sum(weekdays) for n in weekdays))
 
     def companions(self, product: str, most: int) -> list[str]:
         """Return what others bought together with it lately, the most frequent first."""
@@ -224,4 +239,7 @@ def _figures(parts: Sequence[bytes]) -> Figures:
     if any(len(column) != len(products) for column in columns):
         raise SnapshotPartError("the columns are of different lengths")
     hashes, popularity, gap, price, before, category, companions = columns
-    return Figures(hashes, products, popularity, gap, price, before, category, companions, read[0].categories)
+    usual = read[0].usual
+    if usual and (len(usual) != USUAL or not min(usual) >= 0):
+        raise SnapshotPartError("when customers order is not told by hour and weekday")
+    return Figures(hashes, products, popularity, gap, price, before, category, companions, read[0].categories, usual)

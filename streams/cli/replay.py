@@ -235,6 +235,7 @@ def _tell_erased(records: int) -> None:
 
 @click.command("diff")
 @click.argument("name", metavar="SHADOW", callback=_shadow)
+@click.argument("live", metavar="[live]", required=False, expose_value=False, type=click.Choice(["live"]))
 @_from_option
 @_to_option
 @_scores_option

@@ -69,6 +69,7 @@ def list_(broker: str | None, no_broker: bool, as_json: bool) -> None:
     print_table(table_of(("rule", "version", "since", "class", "paused", "who is in the list"), map(_listed, in_force)))
     for each in coming:
         click.echo(f"{each.rule.name} {each.rule.version} holds from {each.effective_time}", err=True)
+    _tell_refused(known)
     others = set(SHIPPED) - {version.rule.name for version in known.versions}
     if others and settings.rules_dir is None:
         click.echo(f"{len(others)} more come along; the setting rules says which are in force: all, or names", err=True)
@@ -172,9 +173,13 @@ def history(name: str | None, broker: str | None, as_json: bool) -> None:
     else:
         headings = ("rule", "version", "published", "holds from", "what changed")
         print_table(table_of(headings, (_published(*step) for step in steps)))
+    _tell_refused(known)
+    click.echo(f"{len(steps)} published", err=True)
+
+
+def _tell_refused(known: Known) -> None:
     for refused in known.refused:
         click.echo(f"no worker can use {refused.key}: {refused.error}", err=True)
-    click.echo(f"{len(steps)} published", err=True)
 
 
 def _publish(

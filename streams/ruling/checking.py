@@ -1,6 +1,6 @@
 """Checking: everything that is wrong with a file of rules, told at once, before anybody uses it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import yaml
 
@@ -10,7 +10,7 @@ from streams.rule_files import rules_in_force
 from streams.ruling.kept import not_kept
 from streams.settings import Settings
 
-__all__ = ["check", "first_lines"]
+__all__ = ["check", "field_lines"]
 
 
 def check(text: str, file: str, settings: Settings, beside: Sequence[Rule] = ()) -> tuple[list[Rule], list[RuleError]]:
@@ -24,24 +24,33 @@ def check(text: str, file: str, settings: Settings, beside: Sequence[Rule] = ())
         Rules that are in force besides those of the settings; those of the file take the place of their names.
     """
     rules, errors = examine_rules(text, file)
-    lines = first_lines(text) if rules else {}
+    lines = field_lines(text) if rules else {}
     kept = rules_in_force(settings)
     for rule in rules:
-        errors += [error.at(file, lines[rule.name]) for error in not_kept(rule, kept.parts, settings)]
+        errors += [_placed(error, rule, file, lines[rule.name]) for error in not_kept(rule, kept.parts, settings)]
     names = {rule.name for rule in rules}
     others = {rule.name: rule for rule in (*kept.rules, *beside) if rule.name not in names}
     try:
         RuleSet([*others.values(), *rules])
     except RuleError as error:
-        errors.append(error.at(file, lines.get(error.rule, 1)))
+        errors.append(error.at(file, lines[error.rule]["name"] if error.rule in lines else 1))
     return rules, sorted(errors, key=lambda error: error.line)
 
 
-def first_lines(text: str) -> dict[str, int]:
-    """The line on which each rule of a file that can be read begins."""
-    found: dict[str, int] = {}
+def field_lines(text: str) -> dict[str, dict[str, int]]:
+    """By rule of a file that can be read, the line on which each field begins; of two of one name the later."""
+    found: dict[str, dict[str, int]] = {}
     for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
-        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            if key.value == "name":
-                found[str(value.value)] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
+            names = [str(value.value) for key, value in node.value if key.value == "name"]
+            found |= dict.fromkeys(names, lines)
     return found
+
+
+def _placed(error: RuleError, rule: Rule, file: str, lines: Mapping[str, int]) -> RuleError:
+    """The error at the field that reads what is not kept, where that can be told from its text, else at the rule."""
+    texts = {"enter": rule.enter, "exit": rule.exit or "", "carries": " ".join(rule.carries)}
+    named = [field for field, text in texts.items() if error.value in text]
+    error.field = named[0] if named else error.field
+    return error.at(file, lines.get(error.field, lines["name"]))

@@ -1,6 +1,6 @@
 """Known: every version of every rule, from the settings and from the topic `rules`, and which are in force when."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.internals import Rule as RuleRecord
 from schemas.timestamp import from_ms
-from scoring.rules import Rule, RuleError
+from scoring.rules import Rule, RuleError, RuleSet
 from scoring.rules.book import ALWAYS
 from scoring.rules.shipped import SHIPPED
 from scoring.rules.words import nearest
@@ -18,10 +18,11 @@ from streams.live_rules import TOPIC, rule_of
 from streams.operating.lag import watermarks
 from streams.rule_files import definitions_in_force, rules_in_force
 from streams.ruling.definition import Definition
+from streams.ruling.kept import not_kept
 from streams.settings import Settings
 from streams.tailing import UnknownTopicError, tail
 
-__all__ = ["Known", "Refused", "Version", "read_known"]
+__all__ = ["Known", "Refused", "Version", "check_usable", "read_known"]
 
 _UNTOLD: Final = "?"
 
@@ -120,28 +121,43 @@ def read_known(settings: Settings, *, broker: bool) -> Known:
     BrokerUnreachableError
         If no broker answers.
     """
-    definitions = definitions_in_force(settings)
-    base = [Version(rule, definitions[rule.name]) for rule in rules_in_force(settings).rules]
+    definitions, rules = definitions_in_force(settings), rules_in_force(settings)
+    base = [Version(rule, definitions[rule.name]) for rule in rules.rules]
     if not broker:
         return Known(tuple(base))
     with reader(settings) as consumer:
-        told = watermarks(consumer)
-    published, refused = _published(settings)
+        told, topics = watermarks(consumer), consumer.topics()
+    published, refused = _published(settings, rules, topics)
     return Known(_first_told([*base, *published]), tuple(refused), tuple(told.values()))
 
 
-def _published(settings: Settings) -> tuple[list[Version], list[Refused]]:
+def _published(settings: Settings, base: RuleSet, topics: Set[str]) -> tuple[list[Version], list[Refused]]:
     found, refused = [], []
     try:
         for record in tail(settings, TOPIC, "beginning", follow=False):
             if record.value is not None:
                 try:
-                    found.append(version_of(record.value))
+                    version = version_of(record.value)
+                    check_usable(version.rule, base, topics, settings)
+                    found.append(version)
                 except RuleError as error:
                     refused.append(Refused((record.key or b"").decode("utf-8", "replace") or _UNTOLD, error))
     except UnknownTopicError:
         return [], []
     return found, refused
+
+
+def check_usable(rule: Rule, base: RuleSet, topics: Set[str], settings: Settings) -> None:
+    """Raise `RuleError` where a worker that began with the rules of `base` refuses another, though it can be read.
+
+    `topics` are those of the broker.
+    """
+    topic = f"actions-{rule.name}"
+    if rule.name not in base.names and topic not in topics:
+        reason = f"its topic {topic} is not on the broker, or hidden from this user"
+        raise RuleError(rule.name, "name", rule.name, reason, f"create {topic}, then publish the next version")
+    for error in not_kept(rule, base.parts, settings):
+        raise error
 
 
 def version_of(value: bytes) -> Version:

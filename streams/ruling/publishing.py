@@ -13,7 +13,7 @@ from scoring.rules import RuleError
 from streams.clock import now_ms
 from streams.connection import kafka_python_options, unreachable
 from streams.live_rules import TOPIC, rule_of
-from streams.ruling.checking import check, first_lines
+from streams.ruling.checking import check, field_lines
 from streams.ruling.definition import Definition, definitions_in
 from streams.ruling.known import Known, Version
 from streams.settings import Settings
@@ -43,7 +43,7 @@ def planned(text: str, file: str, known: Known, settings: Settings) -> Plan:
     rules, errors = check(text, file, settings, [version.rule for version in known.in_force(known.at_ms)])
     if errors:
         return Plan((), (), tuple(errors))
-    lines = first_lines(text)
+    lines = field_lines(text)
     changed, unchanged = [], []
     for rule, definition in zip(rules, definitions_in(text), strict=True):
         newest = max(
@@ -54,7 +54,7 @@ def planned(text: str, file: str, known: Known, settings: Settings) -> Plan:
         elif newest is not None and rule.version <= newest.version:
             reason, remedy = f"version {newest.version} is known", f"write version: {newest.version + 1}"
             error = RuleError(rule.name, "version", rule.version, reason, remedy)
-            errors.append(error.at(file, lines[rule.name]))
+            errors.append(error.at(file, lines[rule.name].get("version", lines[rule.name]["name"])))
         else:
             changed.append({"name": rule.name, "version": rule.version} | definition)
     return Plan(() if errors else tuple(changed), tuple(unchanged), tuple(errors))

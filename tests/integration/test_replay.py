@@ -424,8 +424,9 @@ def test_another_rule_differs(settings: Settings) -> None:
     cause = run("diff", "capped")[1]["first"]["cause"]
     assert cause == "other settings (marketing_contacts: -1 live, 0 in the shadow)"
     assert run("replay", "--into", "mended", **environment)[0] == 0
-    code, told = run("diff", "mended")
+    code, told = run("diff", "mended", "live")
     assert code == 1
+    assert run("diff", "mended", "capped")[0] == 2
     assert sum(told["topics"]["actions-cart-abandoned"].values()) > told["topics"]["actions-cart-abandoned"]["same"]
     assert told["first"]["cause"].startswith("other rules: not all were known live")
     assert run("digest", "--scores")[1] == before

@@ -72,10 +72,13 @@ SHOPS = tuple(
         version,
         START_MS + at_ms,
         {f"p{n}": Known(9.0 - n, (f"p{(n + version) % 5}",), n + 1.5 * version, f"c{n % 2}") for n in range(5)},
+        [float((n * version) % 5) for n in range(31)],
     )
     for version, at_ms in enumerate((DAY_MS, 2 * DAY_MS + HOUR_MS, 6 * DAY_MS), 1)
 )
-"""The shop's knowledge of the products that orders are of: what goes with each and its usual gap, always others."""
+"""The shop's knowledge of the products that orders are of, what goes with each and its usual gap, and of when customers
+order: always others.
+"""
 
 JUDGED = ("withheld", "channel", "not_before_ms", "coupon", "control", "carried")
 """What the gates decide of an action and what it carries: the seventh of an action's tuple and those after it."""
@@ -182,15 +185,19 @@ def restored(rows: dict[bytes, bytes], settings: EngineSettings = SETTINGS) -> E
 
 
 def news_of(event: Event) -> tuple[News, ...]:
-    """What an event of the third topic tells of its customer's standing: made up from its message's number."""
+    """What an event of the third topic tells of its customer's standing: made up from its message's number.
+
+    Of tickets those of their kinds tell, and no others.
+    """
     number, channel = event.message, Channel(event.message % len(Channel))
+    if event.kind in (Kind.TICKET_OPENED, Kind.TICKET_SOLVED):
+        return (Ticket(f"t{number % 2}", event.kind == Kind.TICKET_OPENED),)
     told: tuple[tuple[News, ...], ...] = (
         (Consent(channel, Purpose.MARKETING, False), Consent(Channel.EMAIL, Purpose.MARKETING, False)),
         tuple(Consent(each, Purpose.MARKETING, False) for each in Channel),
         tuple(Consent(each, Purpose.MARKETING, True) for each in Channel),
         (Contacted(channel, Purpose.MARKETING, number % 3 > 0),),
-        (Ticket(f"t{number % 3}", True), Responded(channel)),
-        (Ticket(f"t{number % 3}", False),),
+        (Responded(channel),),
         (Language("de" if number % 2 else "fr", 0.9), Zone("ABCDEFGHIJ"[: number % 11]), Name(f"n{number}")),
     )
     return told[number // 3 % len(told)]

@@ -1,6 +1,6 @@
 """Versions of the shop's knowledge, made up: what is known of each product."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +22,10 @@ class Known(NamedTuple):
     price_before: float = np.nan
 
 
-def known_shop(version: int, effective_ms: int, known: Mapping[str, Known]) -> ShopSnapshot:
-    """A version that knows this of these products."""
+def known_shop(
+    version: int, effective_ms: int, known: Mapping[str, Known], usual: Sequence[float] = ()
+) -> ShopSnapshot:
+    """A version that knows this of these products, and when customers order."""
     names = sorted(known, key=lambda name: stable_hash(name.encode()))
     categories = sorted({facts.category for facts in known.values() if facts.category})
     companions = np.full((len(names), 2), -1, np.int32)
@@ -40,5 +42,6 @@ def known_shop(version: int, effective_ms: int, known: Mapping[str, Known]) -> S
         category=np.array([categories.index(c) if (c := known[name].category) else -1 for name in names], np.int32),
         companions=companions,
         categories=categories,
+        usual=usual,
     )
     return ShopSnapshot(version, effective_ms, parts_of(figures))

@@ -119,3 +119,13 @@ def test_a_taken_port_is_an_error_that_names_the_option() -> None:
 def test_nobody_there_is_none() -> None:
     """A part that cannot be reached has no text."""
     assert fetched("http://127.0.0.1:9") is None
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_it_can_only_be_read(method: str) -> None:
+    """Nothing is taken, whatever a request would change."""
+    with Front("127.0.0.1", 0) as front:
+        with pytest.raises(HTTPError) as told:
+            urlopen(Request(f"{front.address}/customers/anna", data=b"{}", method=method))
+        assert told.value.code == 501
+        told.value.close()

@@ -1,10 +1,14 @@
 """Best hour, weekday and channel."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
+from strategies.shop_known import Known, known_shop
 
 from scoring.gates import GateSettings, Standing
-from scoring.gates.best import Best, Habits
+from scoring.gates.best import Best, Deeds, Habits
 from scoring.gates.channel import Channel
 from scoring.gates.news import Ordered, Responded
 from scoring.profile import DAY_MS, HOUR_MS, VISIT_DAYS
@@ -59,6 +63,24 @@ def test_the_usual_counts_while_little_is_known() -> None:
     once = best(opened((0, 3)), **usual)
     assert (once.hour, once.weekday) == (20, 6)
     assert best(opened(*[(7 * week, 3) for week in range(20)]), **usual)[:3:2] == (3, 0)
+
+
+def test_the_usual_is_that_of_the_shops_orders_where_none_is_set() -> None:
+    """In a version of the shop's knowledge; hours that are set go before it, its weekdays hold beside them."""
+    orders = [float(place in (14, 24 + 2)) for place in range(31)]
+    shop = known_shop(1, 0, {"mug": Known(1.0)}, [9 * each for each in orders])
+    assert sum(shop.usual) == pytest.approx(2.0)
+
+    def of_nobody(usual: Sequence[float], **settings: Any) -> tuple[int | None, int | None]:
+        habits, deeds = Habits(GateSettings(**settings)), Deeds([], [], [])
+        deeds.add(Standing())
+        [found] = habits.bests(deeds, [habits.answers(Standing())], NEVER_SEEN[None], usual)
+        return found.hour, found.weekday
+
+    assert of_nobody(shop.usual) == (14, 2)
+    assert of_nobody(()) == (None, None)
+    assert of_nobody(shop.usual, usual_hours=tuple(float(hour == 20) for hour in range(24))) == (20, 2)
+    assert known_shop(1, 0, {"mug": Known(1.0)}).usual == ()
 
 
 def test_visits_count_by_the_hour() -> None:

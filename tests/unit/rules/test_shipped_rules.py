@@ -201,6 +201,11 @@ def test_sentences_are_written_for_people() -> None:
         assert all(f"{value:g}" in rule.sentence for value in rule.parameters.values())
 
 
+def test_no_shipped_action_is_of_use_for_ever() -> None:
+    """Each says until when; nobody acts on last year's."""
+    assert [rule.name for rule in shipped().rules if not rule.expires_after_ms] == []
+
+
 def test_settings_change_parameters() -> None:
     """A duration in the settings reaches the predicate; a name that is not there is refused with the nearest one."""
     [cart] = shipped({"cart-abandoned": {"quiet": "2h"}}, only=["cart-abandoned"]).rules

@@ -82,7 +82,7 @@ def test_check_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "line", "told"),
     [
-        (GOOD.replace("orders > 0", "count(searched, days=3) > 2"), 1, "add searched to day_ring_kinds"),
+        (GOOD.replace("orders > 0", "count(searched, days=3) > 2"), 3, "add searched to day_ring_kinds"),
         (GOOD.replace("orders > 0", "points > 2"), 1, "set rules to all"),
         (GOOD + "---\n" + GOOD, 5, "stands twice"),
         ("", 1, "holds no rule"),

@@ -6,7 +6,7 @@ from scoring.rules import RuleError, read_rules
 from scoring.rules.book import ALWAYS
 from streams.rule_files import definitions_in_force, rules_in_force
 from streams.ruling.definition import Definition, as_yaml
-from streams.ruling.known import Known, Version
+from streams.ruling.known import Known, Version, check_usable
 from streams.ruling.publishing import paused_version, planned, soon_ms, superseded
 from streams.settings import Settings
 
@@ -52,7 +52,7 @@ def test_a_version_that_is_not_higher_is_refused(number: int, remedy: str) -> No
     assert plan.definitions == ()
     [error] = plan.errors
     assert (error.rule, error.field, error.value, error.remedy) == ("win-back", "version", str(number), remedy)
-    assert (error.file, error.line) == ("f.yaml", 5)
+    assert (error.file, error.line) == ("f.yaml", 6)
 
 
 def test_mistakes_and_what_does_not_fit_beside_the_others_is_refused() -> None:
@@ -91,6 +91,19 @@ def test_a_rule_that_is_not_there_cannot_be_paused() -> None:
     coming = version({"name": "new", "version": 1, "sentence": "x", "enter": "orders > 1"}, 5000)
     with pytest.raises(RuleError, match=r"holds from 1970-01-01T00:00:05\.000Z only"):
         paused_version(known(coming), "new", 2000, paused=True)
+
+
+def test_what_workers_refuse_is_not_known_as_a_rule() -> None:
+    """A rule whose topic is not there, and one that reads what the rows do not keep; the others are usable."""
+    base, topics = rules_in_force(SETTINGS), {"actions-new-one"}
+    [new] = read_rules("name: new-one\nsentence: x\nenter: orders > 0\n", "f.yaml")
+    check_usable(new, base, topics, SETTINGS)
+    check_usable(base.rules[0], base, set(), SETTINGS)
+    with pytest.raises(RuleError, match="its topic actions-new-one is not on the broker"):
+        check_usable(new, base, {"rules"}, SETTINGS)
+    [greedy] = read_rules("name: new-one\nsentence: x\nenter: points > 0\n", "f.yaml")
+    with pytest.raises(RuleError, match="workers' rows do not keep it"):
+        check_usable(greedy, base, topics, SETTINGS)
 
 
 def test_a_version_holds_soon_on_every_partition_alike() -> None:

@@ -1,5 +1,6 @@
 """What the shop's knowledge says of products, by hand."""
 
+import msgspec
 import numpy as np
 import pytest
 from strategies.shop_known import Known, known_shop
@@ -61,6 +62,36 @@ def test_what_was_bought_lately_weighs_more() -> None:
     assert shop.companions("tea", 2) == ["lemon", "milk"]
     assert shop.popularity("milk") == pytest.approx(0.75, rel=0.01)
     assert shop.best_sellers(3) == ["tea", "lemon", "milk"]
+
+
+def test_orders_count_by_hour_and_weekday() -> None:
+    """Shares in UTC, Monday first; those of lately weigh more, and a process that goes on from a state knows them."""
+    settings = ShopSettings(half_life_ms=10 * DAY_MS)
+    shop = Shop(settings, ["p"])
+    learned(*(bought(hour / 60, f"c{hour}", "tea") for hour in range(3)), settings=settings, shop=shop)
+    shop = Shop.from_bytes(settings, ["p"], shop.to_bytes())
+    usual = learned(bought(20 * 24 + 9, "ann", "tea"), bought(20 * 24 + 9.5, "bob", "cup"), shop=shop).usual
+    monday = (3 + START // DAY_MS) % 7
+    assert {place for place, share in enumerate(usual) if share} == {0, 9, 24 + monday, 24 + (monday + 20) % 7}
+    assert usual[9] == pytest.approx(2 / 2.75, rel=0.01)
+    assert (sum(usual[:24]), sum(usual[24:])) == pytest.approx((1, 1))
+
+
+def test_a_state_of_before_orders_were_counted_by_hour_is_gone_on_from() -> None:
+    """It knows none yet."""
+    shop = Shop(ShopSettings(), ["p"])
+    learned(bought(3, "ann", "tea"), shop=shop)
+    *others, knowledge = msgspec.msgpack.decode(shop.to_bytes())
+    before = Shop.from_bytes(ShopSettings(), ["p"], msgspec.msgpack.encode([*others, knowledge[:-1]]))
+    assert not before.knowledge.usual.any()
+    assert before.knowledge.products == ["tea"]
+
+
+def test_hours_that_are_none_are_refused() -> None:
+    """As many as there are hours and weekdays, none below 0."""
+    for usual in ([1.0], [-1.0] * 31, [float("nan")] * 31):
+        with pytest.raises(SnapshotPartError, match="by hour and weekday"):
+            known_shop(1, 0, {"tea": Known(1.0)}, usual)
 
 
 def test_best_sellers_of_a_category() -> None:

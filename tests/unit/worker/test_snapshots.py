@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -288,6 +289,39 @@ def test_a_copy_is_of_its_moment() -> None:
     unit.take()
     copied = dict(pair for keys, values in copy.pieces() for pair in zip(keys, values, strict=True))
     assert copied == {key: value for key, value in taken.rows if value is not None}
+
+
+def test_a_unit_waits_while_its_rows_are_copied() -> None:
+    """In another thread, as the event loop goes on; nothing is applied or taken until that is done, or has failed."""
+    unit = Unit(0, OPTIONS)
+    unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
+    for source in (ORDERS, CUSTOMERS):
+        unit.idle(source, 0, 0)
+    unit.offer(CLICKS, RECORDS[:300], 300)
+    while unit.pump(NOW):
+        pass
+    taken, copy = unit.take(), unit.copy(later=True)
+    assert taken is not None
+    assert copy is not None
+    unit.offer(CLICKS, RECORDS[300:900], 900)
+    assert not unit.pump(NOW)
+    assert unit.take() is None
+    with pytest.raises(ValueError, match="not copied"):
+        list(copy.pieces())
+    copy.fill()
+    unit.pump(NOW)
+    assert unit.take() is not None
+    copied = dict(pair for keys, values in copy.pieces() for pair in zip(keys, values, strict=True))
+    assert copied == {key: value for key, value in taken.rows if value is not None}
+    failed = unit.copy(later=True)
+    assert failed is not None
+    with patch("scoring.stored.copied", side_effect=MemoryError), pytest.raises(MemoryError):
+        failed.fill()
+    unit.offer(CLICKS, RECORDS[900:], len(RECORDS))
+    unit.pump(NOW)
+    assert unit.take() is not None
+    with pytest.raises(ValueError, match="not copied"):
+        list(failed.pieces())
 
 
 # ---- refused
