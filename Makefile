@@ -76,7 +76,7 @@ audit: .venv-audit/.audit ## List the pinned packages (CycloneDX, out/) and look
 	@for each in runtime demo build; do \
 		.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$each.txt || { \
 			echo "requirements/$$each.txt is not clear: either what is listed above is vulnerable, or the service" \
-				"(pypi.org) was not reached, which pip-audit calls a package not found." >&2; exit 1; }; done
+				"that knows was not reached, which pip-audit calls a package not found." >&2; exit 1; }; done
 
 .venv-audit/.audit: requirements/audit.txt
 	@$(FIND_PYTHON); "$$python" -m venv .venv-audit

@@ -72,7 +72,7 @@ def watched() -> tuple[list[Moment], list[Week], Orders]:
     moments: list[Moment] = []
 
     def watch(_: Events, outcome: Outcome) -> None:
-        prices = tuple(engine.model.score_at(percentile) for _, percentile in GATES)
+        prices = tuple(engine.versions.model.score_at(percentile) for _, percentile in GATES)
         for one in outcome.actions:
             if one.entered and not one.warming_up and not one.withheld:
                 customer = engine.profiles.keys[one.row]

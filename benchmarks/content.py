@@ -76,9 +76,9 @@ class Lived:
         self.unit = Unit(0, UnitOptions(engine, rules, 600_000, False, 20_000))
         self.unit.ready({0: -1, 1: -1, 2: -1})
         self.unit.idle(2, 0, 0)
-        self.unit.engine.swap(model(engine.layout.horizon_ms))
+        self.unit.engine.versions.swap(model(engine.layout.horizon_ms))
         for version in versions:
-            self.unit.engine.swap_shop(version)
+            self.unit.engine.versions.swap_shop(version)
         self.cost: list[float] = []
         self.told: Counter[str] = Counter()
         self._next = [0, 0]

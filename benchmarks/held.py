@@ -88,7 +88,7 @@ def fullest(engine: Engine) -> int:
             CartStep(at, item.product, 1.0, item.price) for at, item in zip(moments(len(cart)), cart, strict=True)
         ),
     )
-    for rule in chain.from_iterable(each.of_marks for each in engine.rules.rules):
+    for rule in chain.from_iterable(each.of_marks for each in engine.versions.rules.rules):
         carried = remembered(Noted(cart if Carry.CART in rule.carries else ()))
         told = tuple(Crossed(at, 0, at % 10**9, 1, True, noted=carried) for at in moments(_CROSSINGS))
         side.rules[rule.list_name] = RuleState(100, True, ms, rng.bytes(4 * len(GROUPS)), told)
@@ -132,7 +132,7 @@ def main() -> None:
     engine = lived(options.days, Settings())
     found = held(engine)
     print(f"{len(found.sides):,} customers after {options.days} days, {np.count_nonzero(found.sides):,} with a side "
-          f"record, {len(engine.rules)} rules\n")  # fmt: skip
+          f"record, {len(engine.versions.rules)} rules\n")  # fmt: skip
     print(table(found))
     print(f"\nThe fullest side record that settings allow has about {fullest(engine):,} bytes stored.")
 

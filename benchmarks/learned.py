@@ -26,7 +26,7 @@ class Fetched(NamedTuple):
 
 def feed(engine: Engine, records: Iterable[Made], first: int = 0) -> list[Example]:
     """Give records to an engine in their order; the examples that resolve."""
-    decode = Decoder(engine.profiles.row, engine.product, 600_000, own_clock=True)
+    decode = Decoder(engine.profiles.row, engine.state.product, 600_000, own_clock=True)
     examples: list[Example] = []
     held = list(records)
     for start in range(0, len(held), _RUN):

@@ -125,7 +125,7 @@ def observe(
         if shop.observed_ms is not None:
             mine = orders.any_within(cutoff.customers, at - shop.observed_ms, at)
         customers = [c for c, m in zip(cutoff.customers, mine.tolist(), strict=True) if m]
-        X = test.engine.features_at(at, cutoff.rows[mine])
+        X = test.engine.looking.features_at(at, cutoff.rows[mine])
         one = Observed(
             at,
             X,

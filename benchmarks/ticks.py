@@ -73,7 +73,7 @@ def filled(customers: int, settings: Settings) -> Engine:
     """An engine with so many customers, all rules of the settings in force, up to the minute of the letter."""
     rules = checked_rules(settings)
     engine = Engine(engine_settings(settings, rules), rules)
-    engine.product(PRODUCT, "sku-1")
+    engine.state.product(PRODUCT, "sku-1")
     rng = np.random.default_rng(1)
     at_ms = START_MS + np.sort(rng.integers(0, DAY_MS - MINUTE_MS, customers))
     for first in range(0, customers, _PIECE):
@@ -186,8 +186,8 @@ def main() -> None:
     gc.disable()  # a worker looks for garbage by the clock
     ticks = day_of_ticks(engine)
     found = figures(ticks)
-    layout = engine.profiles
-    print(f"{options.customers:,} customers, {len(engine.rules)} rules, a row of {layout.stored_bytes:,} bytes "
+    layout, rules = engine.profiles, engine.versions.rules
+    print(f"{options.customers:,} customers, {len(rules)} rules, a row of {layout.stored_bytes:,} bytes "
           f"({layout.dtype.itemsize:,} in memory), {len(ticks):,} ticks of {engine.settings.tick_ms // 1000} s, "
           f"{sum(tick.cpu_ms for tick in ticks) / 864_000:.2%} of a processor\n")  # fmt: skip
     print(table(found))

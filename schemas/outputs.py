@@ -255,7 +255,7 @@ class WithheldData(ActionData, forbid_unknown_fields=True, kw_only=True):
 
 
 class AudienceData(Struct, forbid_unknown_fields=True):
-    """A customer (or one of its objects) entered or left a named list."""
+    """A customer (or one of its objects) entered or left a named list; `withheld` are the gates that were shut."""
 
     customer_id: Text
     audience: Text
@@ -265,6 +265,7 @@ class AudienceData(Struct, forbid_unknown_fields=True):
     object: Text | None
     event_time: Time
     products: list[Text] | UnsetType = UNSET
+    withheld: list[Text] | UnsetType = UNSET
 
 
 class Removal(Struct, forbid_unknown_fields=True):

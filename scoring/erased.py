@@ -77,12 +77,17 @@ class Erasure(msgspec.Struct, array_like=True):
 
 
 def together(one: Erasure | None, other: Erasure) -> Erasure:
-    """Return the later of two, with the requests of both: each may be read again, and must not be done again."""
+    """Return the later of two, with the requests of both: each may be read again, and must not be done again.
+
+    One that came twice, as a record of its own and from another partition, is there twice, as it was noted.
+    """
     if one is None:
         return other
     before, last = (one, other) if one.at_ms <= other.at_ms else (other, one)
-    requests = {each.name: each for each in (*before.requests, *last.requests)}
-    return msgspec.structs.replace(last, requests=[*requests.values()][-_REQUESTS:])
+    every = {(each.name, each.source, each.offset): each for each in (*before.requests, *last.requests)}
+    placed = {name for name, source, _ in every if source != NOWHERE}
+    requests = [each for each in every.values() if each.source != NOWHERE or each.name not in placed]
+    return msgspec.structs.replace(last, requests=requests[-_REQUESTS:])
 
 
 class Erased:

@@ -1,24 +1,20 @@
 """Forgetting: everything that one partition holds of a person, under whatever ids, is removed."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from scoring.absorb import leave
-from scoring.departures import Departures
-from scoring.erased import Erased, Removed, Request
+from scoring.erased import Removed, Request
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent
-from scoring.links import Links
-from scoring.pending import PendingExamples
-from scoring.profile import NEVER, Profiles
-from scoring.rules import Rule, RuleSet
+from scoring.profile import NEVER
+from scoring.rules import Rule
 from scoring.rules.rule import ForEach
 from scoring.side import Side
-from scoring.sides import Sides
-from scoring.stored import Stored
+from scoring.state import State
 from scoring.transfer import Forget, Forward, Give
+from scoring.versions import Versions
 
-__all__ = ["Forgetting", "Forgotten", "Left", "refuse_all"]
+__all__ = ["Forgetting", "Forgotten", "Left"]
 
 
 class Left(NamedTuple):
@@ -60,35 +56,28 @@ class Forgotten(NamedTuple):
 
 
 class Forgetting:
-    """Removes persons from the parts of an engine."""
+    """Removes persons from the parts of a partition's state."""
 
-    def __init__(
-        self,
-        profiles: Profiles,
-        sides: Sides,
-        pending: PendingExamples,
-        links: Links,
-        departures: Departures,
-        stored: Stored,
-        erased: Erased,
-        choice: Any,
-        home: Callable[[bytes], bool],
-        since_ms: dict[int, int],
-        returned: set[int],
-    ) -> None:
-        self._profiles, self._sides, self._pending, self._links = profiles, sides, pending, links
-        self._departures, self._stored, self._erased = departures, stored, erased
-        self._choice, self._home = choice, home
-        self._since_ms, self._returned = since_ms, returned
+    def __init__(self, state: State, versions: Versions) -> None:
+        self._state, self._versions = state, versions
+        self._profiles, self._sides, self._pending, self._links = (
+            state.profiles,
+            state.sides,
+            state.pending,
+            state.links,
+        )
+        self._departures, self._stored, self._erased = state.departures, state.stored, state.erased
+        self._choice, self._home = state.choice, state.home
+        self._since_ms, self._returned = state.since_ms, state.returned
 
     def forget(
         self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int],
-        rules: RuleSet, bits: Sequence[str], dealt_with: Sequence[bytes] = (),
+        dealt_with: Sequence[bytes] = (),
     ) -> Forgotten:  # fmt: skip
         """Remove a person, as a request says whose record at `place` (source, offset) was received at `at_ms`.
 
-        `offsets` are the next of each input: what was read so far is of somebody forgotten. `rules` are in force, and
-        `bits` has the lists by the bit of a row. Other partitions have `dealt_with` these ids already.
+        `offsets` are the next of each input: what was read so far is of somebody forgotten. Other partitions have
+        `dealt_with` these ids already. Nothing leaves for other partitions any more.
         """
         erased, row = self._erased, self._profiles.find(customer)
         everybody = self._everybody(customer)
@@ -102,7 +91,7 @@ class Forgetting:
         )
         sure = [each for each in everybody[1:] if self._home(each) or not self._is_claimed(each, everybody)]
         side = self._sides.find(row) if row >= 0 else None
-        left = tuple(self._audiences(row, side, rules, bits)) if row >= 0 else ()
+        left = tuple(self._audiences(row, side)) if row >= 0 else ()
         profile = row >= 0 and bool(self._profiles.rows["first_ms"][row] != NEVER)
         links = sum(each in self._links.owner for each in everybody)
         examples = self._remove(row, everybody)
@@ -115,6 +104,7 @@ class Forgetting:
         for each in home:
             if each != customer:
                 erased.note(each, request, place, Removed())
+        self._departures.drop(home)
         return Forgotten(home, elsewhere, left, done, erased.known[erased.hash(customer)].refused)
 
     def owner(self, customer: bytes) -> bytes | None:
@@ -138,13 +128,24 @@ class Forgetting:
         """
         return self._erased.at_ms(sent.by or sent.origin) > sent.by_ms
 
-    def finish(self, hashes: Collection[bytes]) -> list[bytes]:
-        """Remove whatever a crash left of those with these hashes, and name them; O(customers)."""
-        names = [*self._profiles.index, *self._links.owner] if hashes else ()
-        left = [name for name in dict.fromkeys(names) if self._erased.hash(name) in hashes]
+    def is_same(self, told: Forget) -> bool:
+        """Whether a request that another partition passes on is about the person whose id it names."""
+        owner = self.owner(told.to)
+        return not told.claimed or owner is None or owner in told.ids
+
+    def finish(self, source: int, next_offset: int) -> None:
+        """After a restore: remove what a crash left of those whose requests were not committed; O(customers)."""
+        profiles, erased, undone = self._profiles, self._erased, set(self._erased.undone(source, next_offset))
+        names = [*profiles.index, *self._links.owner] if undone else ()
+        left = [name for name in dict.fromkeys(names) if erased.hash(name) in undone]
         for each in left:
-            self._remove(self._profiles.find(each), (each, *self._links.of(each)))
-        return left
+            self._remove(profiles.find(each), (each, *self._links.of(each)))
+        self._departures.drop(left)
+        for name, row in profiles.index.items() if len(erased) else ():
+            if (erasure := erased.find(name)) is not None:
+                self._returned.add(row)
+                if profiles.keys[row] == name:
+                    self._since_ms[row] = erasure.at_ms
 
     def _remove(self, row: int, everybody: Sequence[bytes]) -> int:
         """Let nothing be left of a row (-1: none) and of the ids that lead to it; return the examples that waited."""
@@ -167,10 +168,11 @@ class Forgetting:
         self._stored.erase(filter(self._home, everybody), owner, times_ms)
         return waiting
 
-    def _audiences(self, row: int, side: Side | None, rules: RuleSet, bits: Sequence[str]) -> Iterator[Left]:
+    def _audiences(self, row: int, side: Side | None) -> Iterator[Left]:
         """The audiences of rules in force that the customer is in, or an object of theirs."""
+        bits = self._state.slots.names
         customer, inside = self._profiles.keys[row], int(self._profiles.rows["inside"][row])
-        for rule in rules.rules:
+        for rule in self._versions.rules.rules:
             if not rule.audience:
                 continue
             for name, number in (
@@ -200,9 +202,3 @@ def _refused(side: Side) -> bool:
     """Whether marketing is refused, on any channel."""
     said = (side.standing.consent.get(2 * channel + Purpose.MARKETING) for channel in Channel)
     return any(each is not None and not each[1] for each in said)
-
-
-def refuse_all(side: Side, ms: int) -> None:
-    """Let marketing be refused on every channel, as of a time: a later yes holds."""
-    for channel in Channel:
-        side.standing.learn(Consent(channel, Purpose.MARKETING, False), ms, 0)

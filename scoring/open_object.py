@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from scoring.kinds import Kind
+from scoring.profile import DAY_MS
 from scoring.rules.columns import ITS_KINDS, Column, Expected, Op
 
 __all__ = ["About", "Asking", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
@@ -171,10 +172,11 @@ def bought_with(times: tuple[int, ...], ms: int) -> tuple[int, ...]:
 
 
 def used_up_ms(times: Sequence[int], usual_ms: int = 0) -> int | None:
-    """When a product will be used up by the usual gap between its purchases.
+    """When a product will be used up by the usual gap between its purchases; those within a day of one are one.
 
     Before the second of them that of all customers is taken, `usual_ms`; None where that is not known (0) either.
     """
-    if len(times) < 2 or times[-1] == times[0]:
+    first = [ms for ms, before in zip(times, (None, *times), strict=False) if before is None or ms - before >= DAY_MS]
+    if len(first) < 2:
         return times[-1] + usual_ms if times and usual_ms else None
-    return times[-1] + (times[-1] - times[0]) // (len(times) - 1)
+    return times[-1] + (times[-1] - times[0]) // (len(first) - 1)

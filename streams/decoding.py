@@ -106,7 +106,7 @@ class Decoder:
     row
         Gives the engine's row of a customer (`engine.profiles.find`, or `row` to make one).
     product
-        Told the number and the id of each product (`engine.product`).
+        Told the number and the id of each product (`engine.state.product`).
     allowed_skew_ms
         How far a timestamp may lie past the broker's receipt.
     own_clock

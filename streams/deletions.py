@@ -80,7 +80,9 @@ class Deletions:
             else:
                 counts.duplicate += 1
             return
-        forgotten = engine.forget(customer, request.request_id, place, max(record.timestamp, 0), list(offsets))
+        forgotten = engine.forgetting.forget(
+            customer, request.request_id, place, max(record.timestamp, 0), list(offsets)
+        )
         self._tell(customer, request.request_id, forgotten, ())
         counts.applied += 1
         self._done = self.outdated = True
@@ -101,10 +103,10 @@ class Deletions:
             )
         if engine.erased.done(asked.to, asked.request) is not None and engine.erased.at_ms(asked.to) >= asked.at_ms:
             return  # an earlier request may have had the same id
-        if not engine.is_same(asked):
+        if not engine.forgetting.is_same(asked):
             self._tell_other(asked)
             return
-        forgotten = engine.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
+        forgotten = engine.forgetting.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
         self._tell(asked.to, asked.request, forgotten, asked.ids)
         self._done = self.outdated = True
 

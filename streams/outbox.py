@@ -161,7 +161,7 @@ class Outbox:
                 self._audience(action, record, crossing)
 
     def _audience(self, action: Action, record: ActionRecord, crossing: str) -> None:
-        """A list is what it is, whether or not its members may be written to."""
+        """A list is what it is, whether or not its members may be written to; what is against that is told with it."""
         customer = record.key.decode()
         data = {
             "customer_id": customer,
@@ -172,6 +172,7 @@ class Outbox:
             "object": action.object,
             "event_time": record.stamp,
             "products": action.carried.products,
+            "withheld": action.withheld,
         }
         name = f"audience/{record.name}"
         value = cloud_event(name, "recompra.audience", "audience.v1", customer, record.stamp, data)

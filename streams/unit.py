@@ -213,7 +213,7 @@ class Unit:
         self.engine.pending.kept = not options.shadow
         self._decode = Decoder(
             self.engine.profiles.find,
-            self.engine.product,
+            self.engine.state.product,
             options.allowed_skew_ms,
             own_clock=options.own_clock,
             limits=options.limits,
@@ -458,24 +458,24 @@ class Unit:
             return
         causes: Sequence[tuple[int, Record]]
         if isinstance(told, Forward):
-            if self.engine.voids(told):
+            if self.engine.forgetting.voids(told):
                 return
-            row, to, via = self.engine.arrive(told)
+            row, to, via = self.engine.exchange.arrive(told)
             if row < 0:
-                self.outbox.transfer(self.engine.sent_on(told, to, via))
+                self.outbox.transfer(self.engine.exchange.sent_on(told, to, via))
                 return
             inner = _Passed(record.offset, told.timestamp, told.key, told.value)
             decoded = self._decode(told.source, [inner])
             for _, refusal in decoded.refused:  # it was none where it was read, so settings differ
                 self.outbox.refuse(Source.TRANSFERS, record, refusal)
-            if not len(decoded.places) or not self.engine.deal_with(row, told, record.offset):
+            if not len(decoded.places) or not self.engine.exchange.deal_with(row, told, record.offset):
                 return
             events, details = decoded.events, decoded.details or {0: Detail()}
             events.row[:], events.source[:] = row, Source.TRANSFERS
             outcome, causes = self.engine.apply(events, details), [(Source.TRANSFERS, inner)]
             self._watch(events, outcome)
         else:
-            outcome = self.engine.receive(told, record.offset, max(record.timestamp, 0))
+            outcome = self.engine.exchange.receive(told, record.offset, max(record.timestamp, 0))
             causes = [(Source.TRANSFERS, _Passed(record.offset, record.timestamp, record.key, None))]
         self.outbox.tell(outcome, causes, self._told_ms)
         self.outbox.transfers(outcome, causes)
@@ -557,7 +557,7 @@ class Unit:
             return None
         engine = self.engine
         self.outbox.give(engine.departures.sent())
-        self.outbox.tell(engine.close(), (), self._told_ms)
+        self.outbox.tell(engine.exchange.close(), (), self._told_ms)
         watermark_ms = engine.clock.watermark_ms
         if watermark_ms > self._told_ms and watermark_ms != NEVER:
             self._told_ms = watermark_ms
@@ -565,7 +565,7 @@ class Unit:
         self._sequence += 1
         self.outbox.put("progress", str(self.partition).encode(), self._progress())
         rows = [*engine.changes(), (UNIT_KEY, self._meta())]
-        engine.pack()
+        engine.exchange.pack()
         offsets = {source: self._next[source] for source in self._moved}
         taken = Taken(self.outbox.drain(), rows, offsets, self._deletions.done())
         self._moved.clear()
@@ -605,9 +605,9 @@ class Unit:
             **steps,
             "settings": its.stamp,
             **({"settings_values": its.values} if started and its.values else {}),
-            "model_version": self.engine.model.version,
-            "shop_version": self.engine.shop_version,
-            "rules": [f"{rule.name}@{rule.version}" for rule in self.engine.rules.rules],
+            "model_version": self.engine.versions.model.version,
+            "shop_version": self.engine.versions.shop_version,
+            "rules": [f"{rule.name}@{rule.version}" for rule in self.engine.versions.rules.rules],
             "counters": {
                 "read": counts.total(),
                 "applied": counts.applied,
@@ -664,16 +664,16 @@ class Unit:
                 self._touched += 1
         self.engine.restored()
         for source in (Source.DELETIONS, Source.TRANSFERS):
-            self.engine.finish_erasures(source, self._next[source])
+            self.engine.forgetting.finish(source, self._next[source])
         self._touched += len(self.engine.departures.packed)
-        self.engine.counts = Counts(*self._counted or ())
+        self.engine.state.counts = Counts(*self._counted or ())
         self.counts_before = replace(self.engine.counts)
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
         self._restored = True
         for snapshot in sorted(self._models, key=lambda snapshot: snapshot.version):
-            self.engine.swap(snapshot)
+            self.engine.versions.swap(snapshot)
         for known in sorted(self._shop, key=lambda snapshot: snapshot.version):
-            self.engine.swap_shop(known)
+            self.engine.versions.swap_shop(known)
         self.engine.plan_rules(self._timeline)
         self.engine.catch_up()
         self._tell_start()
@@ -700,7 +700,7 @@ class Unit:
             self._models.append(snapshot)
 
     def _take_model(self, snapshot: Snapshot) -> None:
-        self.engine.swap(snapshot)
+        self.engine.versions.swap(snapshot)
         self._notes.told(MODEL, str(snapshot.version))
 
     def swap_shop(self, snapshot: ShopSnapshot) -> None:
@@ -711,7 +711,7 @@ class Unit:
             self._shop.append(snapshot)
 
     def _take_shop(self, snapshot: ShopSnapshot) -> None:
-        self.engine.swap_shop(snapshot)
+        self.engine.versions.swap_shop(snapshot)
         self._notes.told(SHOP, str(snapshot.version))
 
     def plan_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
@@ -738,10 +738,10 @@ class Unit:
             waiting=(*self._waiting.count, len(self._transfers), len(self._deletions.waiting)),
             behind=tuple(not caught_up for caught_up in self._caught_up[:N_INPUTS]),
             customers=len(engine.profiles),
-            model_version=engine.model.version,
-            shop_version=engine.shop_version,
+            model_version=engine.versions.model.version,
+            shop_version=engine.versions.shop_version,
             trials=engine.sides.trials.arms,
-            warming_up=engine.model.warming_up,
+            warming_up=engine.versions.model.warming_up,
         )
 
     def told(self) -> Counter[tuple[str, ...]]:

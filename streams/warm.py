@@ -73,7 +73,7 @@ def warm_rows(options: EngineSettings, rules: RuleSet, said: Callable[[str], Non
     again = Engine(options, rules)
     again.load([key for key, _ in stored], [value for _, value in stored])
     again.restored()
-    again.score_at(_NOON + 2 * DAY_MS)
+    again.looking.score_at(_NOON + 2 * DAY_MS)
 
 
 def main() -> None:

@@ -107,6 +107,11 @@ class Standing(msgspec.Struct, array_like=True):
             case news.Zone(name):
                 self.zone = max(self.zone or (ms, name), (ms, name))
 
+    def refuse_marketing(self, ms: int) -> None:
+        """Let marketing be refused on every channel, as of a time: a later yes holds."""
+        for channel in Channel:
+            self.learn(news.Consent(channel, Purpose.MARKETING, False), ms, 0)
+
     def absorb(self, other: "Standing", kept: int) -> None:
         """Take in the standing of another customer, who is the same person: contacts add, a no of either holds.
 

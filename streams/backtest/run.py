@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.refusal import Refusal
-from scoring.engine import NO_EVENTS, Engine
+from scoring.engine import Engine
+from scoring.evaluation import NO_EVENTS
 from scoring.kernel import Events
 from scoring.learner import Learner
 from scoring.model import Example
@@ -92,7 +93,9 @@ class Backtest:
         watch: Callable[[Events, Outcome], None] = lambda _, __: None,
     ) -> None:
         self.engine, self.learner, self.every_ms, self._watch = engine, learner, every_ms, watch
-        self._decoder = Decoder(engine.profiles.row, engine.product, allowed_skew_ms, own_clock=True, limits=limits)
+        self._decoder = Decoder(
+            engine.profiles.row, engine.state.product, allowed_skew_ms, own_clock=True, limits=limits
+        )
         self._waiting: list[Example] = []
         self._result = Result(learner)
 
@@ -172,7 +175,7 @@ class Backtest:
         if ready:
             self._waiting = [example for example in self._waiting if example.resolved_ms >= moment]
             self.learner.learn(ready)
-            self.engine.swap(self.learner.snapshot(moment, moment - 1, keep_state=False))
+            self.engine.versions.swap(self.learner.snapshot(moment, moment - 1, keep_state=False))
         self._take(self.engine.advance(moment, moment))
 
     def _take(self, outcome: Outcome, events: Events = NO_EVENTS) -> None:
@@ -188,12 +191,12 @@ class Backtest:
         engine = self.engine
         first = engine.profiles.rows["first_ms"][: len(engine.profiles)]
         seen = np.flatnonzero((first != NEVER) & (first < moment))
-        rows, score, percentile = engine.score_at(moment, seen)
+        rows, score, percentile = engine.looking.score_at(moment, seen)
         if np.isnan(percentile).any():
             percentile = _ranks(score)
         keys = engine.profiles.keys
         customers = [keys[row] for row in rows.tolist()]
-        return Cutoff(moment, rows, customers, score, percentile, engine.model.warming_up)
+        return Cutoff(moment, rows, customers, score, percentile, engine.versions.model.warming_up)
 
 
 def _ranks(score: FloatArray) -> FloatArray:

@@ -88,8 +88,8 @@ class Follower:
     def _tell(self, what: str, name: str) -> None:
         unit, engine, known = self.unit, self.unit.engine, self._knowledge
         if what == START:
-            engine.model, engine.upcoming = blank_model(), []
-            engine.shop, engine.upcoming_shop = None, []
+            engine.versions.model, engine.versions.upcoming = blank_model(), []
+            engine.versions.shop, engine.versions.upcoming_shop = None, []
         elif what == READY:
             engine.catch_up()
         elif what == MODEL:

@@ -165,7 +165,7 @@ class Useful:
             return True
         if row not in self._leaving:
             at_ms = max(self._now_ms, int(self._engine.profiles.rows["now_ms"][row]))
-            self._leaving[row] = self._engine.leaving_at(row, at_ms)
+            self._leaving[row] = self._engine.looking.leaving_at(row, at_ms)
         return (name, object_) in self._leaving[row]
 
     def _verdict(self, rule: Rule, row: int, data: Mapping[str, Any]) -> Verdict:
@@ -185,7 +185,7 @@ class Useful:
                 score=data["score"],
                 percentile=math.nan if percentile is None else percentile,
                 best=self._habits.best(standing, engine.profiles.rows["visited"][row, 0]).channels,
-                price=engine.model.score_at(engine.settings.gates.budget_percentile),
+                price=engine.versions.model.score_at(engine.settings.gates.budget_percentile),
             ),
             standing,
         )

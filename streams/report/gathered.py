@@ -89,8 +89,8 @@ def of_events(
     scores: dict[str, float] | None = None
     history = History(events)
     Backtest.of(settings, engine, learner, watch).run(history, on_progress=on_progress)
-    if len(history) and not engine.model.warming_up:
-        rows, score, _ = engine.score_at(int(history.time_ms[-1]) + 1, np.arange(len(engine.profiles)))
+    if len(history) and not engine.versions.model.warming_up:
+        rows, score, _ = engine.looking.score_at(int(history.time_ms[-1]) + 1, np.arange(len(engine.profiles)))
         scores = {engine.profiles.keys[row].decode(): p for row, p in zip(rows.tolist(), score.tolist(), strict=True)}
     return Gathered(observed, crossings, judged_of(judged), scores)
 

@@ -188,7 +188,7 @@ def test_no_more_products_are_remembered_than_the_limit() -> None:
     """Made-up products cost no memory without end; those known first are still told by their ids."""
     engine = Engine(EngineSettings(FULL, products_remembered=3), RULES)
     for number in range(10):
-        engine.product(number, f"p{number}")
+        engine.state.product(number, f"p{number}")
     assert list(engine.products.values()) == ["p0", "p1", "p2"]
 
 

@@ -77,7 +77,7 @@ def begun(rows: Sequence[tuple[bytes, bytes]] = ()) -> Unit:
     unit.ready({})
     scorer = LinearScorer(np.zeros(N_FEATURES), np.ones(N_FEATURES), np.eye(N_FEATURES)[BASELINE], 0.0, 1e9)
     horizon_ms = options().engine.layout.horizon_ms
-    unit.engine.swap(Snapshot(1, 0, FEATURE_VERSION, horizon_ms, False, scorer, np.linspace(-0.3, 0.15, 13)))
+    unit.engine.versions.swap(Snapshot(1, 0, FEATURE_VERSION, horizon_ms, False, scorer, np.linspace(-0.3, 0.15, 13)))
     return unit
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from strategies.engines import Told, feed, held, let_pass, new_engine, restored
 from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, streams
 
-from scoring import engine as engine_module
+from scoring import room as room_module
+from scoring import running as running_module
+from scoring import state as state_module
 from scoring.engine import Engine
 from scoring.forgetting import Forgotten
 from scoring.kernel import Events
@@ -74,7 +76,7 @@ def test_a_row_copied_after_a_piece_of_a_tick_is_written_as_it_is_at_last() -> N
     feed(engine, [viewed, viewed._replace(customer=other, offset=1, message=2)], told)
     let_pass(engine, START_MS + 2 * DAY_MS, told, piece=1)
     feed(engine, [viewed._replace(time_ms=START_MS + 2 * DAY_MS, offset=2, message=3)], told)
-    engine.forget(other, "r", (int(Source.DELETIONS), 0), START_MS + 2 * DAY_MS, [3] * 3)
+    engine.forgetting.forget(other, "r", (int(Source.DELETIONS), 0), START_MS + 2 * DAY_MS, [3] * 3)
     rows = held(engine)
     assert rows[b"c" + customer] == engine.profiles.stored(np.array([engine.profiles.find(customer)]))[0]
     assert {id_of(key) for key in rows} & {customer, other} == {customer}
@@ -91,7 +93,9 @@ def forgotten_in_runs(
         feed(engine, events[start:end], told)
         for n, (place, customer) in enumerate(at):
             if place == end:
-                found = engine.forget(customer, f"r{n}", (int(Source.DELETIONS), n), events[end - 1].time_ms, [end] * 3)
+                found = engine.forgetting.forget(
+                    customer, f"r{n}", (int(Source.DELETIONS), n), events[end - 1].time_ms, [end] * 3
+                )
                 rows = held(engine, rows)
                 assert not {id_of(key) for key in rows} & {*found.ids, customer}
                 done.append(found)
@@ -210,7 +214,8 @@ def test_room_changes_nothing(events: list[Event], cuts: list[int]) -> None:
     """Little room for points and for what is due only means that the kernel returns more often."""
     roomy = told_in_runs(events, cuts)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engine_module, "ROOM", 16)
-        patched.setattr(engine_module, "new_heap", lambda _: new_heap(8))
+        patched.setattr(room_module, "ROOM", 16)
+        for module in (running_module, state_module):
+            patched.setattr(module, "new_heap", lambda _: new_heap(8))
         tight = told_in_runs(events, cuts)
     assert tight == roomy

@@ -10,6 +10,7 @@ from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, strea
 
 from scoring import crossing as crossing_module
 from scoring import engine as engine_module
+from scoring import state as state_module
 from scoring.carried import Noted
 from scoring.crossing import Crossings
 from scoring.engine import Engine
@@ -176,6 +177,6 @@ def test_a_row_without_a_check_of_applied_offsets_is_found(monkeypatch: pytest.M
 
 def test_a_side_record_without_a_check_of_applied_offsets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was put in the cart is then there twice."""
-    monkeypatch.setattr(engine_module, "Sides", HeedlessSides)
+    monkeypatch.setattr(state_module, "Sides", HeedlessSides)
     with pytest.raises(AssertionError):
         assert_no_harm(CART, 1, len(CART), 1)

@@ -11,7 +11,8 @@ from property.test_crash import assert_no_harm
 from strategies.engines import feed, held, new_engine
 from strategies.event_streams import CUSTOMERS, each_told_once, streams
 
-from scoring import engine as engine_module
+from scoring import state as state_module
+from scoring import uniting as uniting_module
 from scoring.engine import Engine
 from scoring.kinds import Kind
 from scoring.links import Links
@@ -120,7 +121,7 @@ def assert_found(check: str, monkeypatch: pytest.MonkeyPatch, **planted: object)
             assert_no_harm(events, 1, len(events), 4)
 
     for name, part in planted.items():
-        monkeypatch.setattr(engine_module, name, part)
+        monkeypatch.setattr(uniting_module if name == "absorb" else state_module, name, part)
     with pytest.raises((AssertionError, ExceptionGroup)):
         broken()
 

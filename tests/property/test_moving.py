@@ -23,9 +23,9 @@ LAYOUT: Layout = ALL_GIVE_EXAMPLES.layout
 
 def engine_of(rules: RuleSet = RULES) -> Engine:
     engine = Engine(ALL_GIVE_EXAMPLES, rules)
-    engine.swap(SNAPSHOT)
+    engine.versions.swap(SNAPSHOT)
     for shop in SHOPS:
-        engine.swap_shop(shop)
+        engine.versions.swap_shop(shop)
     return engine
 
 

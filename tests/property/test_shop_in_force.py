@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from strategies.engines import SHOPS, Told, feed, let_pass, new_engine
 from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, streams
 
-from scoring.engine import Engine
 from scoring.kinds import Kind
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.twin import Event
+from scoring.versions import Versions
 
 
 def told_in_runs(events: list[Event], edges: list[int], order: list[ShopSnapshot]) -> tuple[Told, int]:
@@ -20,7 +20,7 @@ def told_in_runs(events: list[Event], edges: list[int], order: list[ShopSnapshot
     for start, end in pairwise(edges):
         feed(engine, events[start:end], told)
     let_pass(engine, max(event.time_ms for event in events) + 2 * DAY_MS, told)
-    return told, engine.shop_version
+    return told, engine.versions.shop_version
 
 
 @settings(max_examples=60, deadline=None)
@@ -63,10 +63,10 @@ def test_the_usual_gap_is_that_of_the_version_in_force_at_the_purchase() -> None
 def test_a_gap_of_another_version_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison of cuts fails where a run takes the gaps that were known when it began."""
 
-    def known_before(self: Engine, product: str, _: int) -> int:
+    def known_before(self: Versions, product: str, _: int) -> int:
         return 0 if self.shop is None else round((self.shop.usual_gap_days(product) or 0.0) * DAY_MS)
 
-    monkeypatch.setattr(Engine, "_usual_gap_ms", known_before)
+    monkeypatch.setattr(Versions, "usual_gap_ms", known_before)
     assert told_in_runs(ONCE, [0, 4], SHOPS) != told_in_runs(ONCE, [0, 1, 2, 3, 4], SHOPS)
 
 
@@ -75,12 +75,12 @@ def test_a_version_is_in_force_from_its_time_on() -> None:
     engine = new_engine(shops=(SHOPS[0], SHOPS[1], SHOPS[0]))
     at = SHOPS[0].effective_ms
     engine.advance(at - 1, at)
-    assert (engine.shop, engine.shop_version) == (None, 0)
+    assert (engine.versions.shop, engine.versions.shop_version) == (None, 0)
     engine.advance(at + DAY_MS // 2, at)
-    assert engine.shop is SHOPS[0]
-    assert engine.shop.companions("p1", 1) == ["p2"]
+    assert engine.versions.shop is SHOPS[0]
+    assert engine.versions.shop.companions("p1", 1) == ["p2"]
     engine.advance(at + 2 * DAY_MS, at)
-    assert engine.shop_version == 2
-    engine.swap_shop(SHOPS[0])
+    assert engine.versions.shop_version == 2
+    engine.versions.swap_shop(SHOPS[0])
     engine.advance(at + 4 * DAY_MS, at)
-    assert engine.shop_version == 2
+    assert engine.versions.shop_version == 2

@@ -14,11 +14,11 @@ from strategies.floor_days import CUSTOMERS, begun, days
 from strategies.shop_floor import Floor, Said, home
 
 from schemas.internals import Progress
-from scoring.engine import Engine
+from scoring import engine as engine_module
+from scoring.exchange import Exchange
 from scoring.kinds import Kind
 from scoring.rules import shipped
 from scoring.transfer import Forward, Give
-from streams import unit as unit_module
 from streams.outbox import Output
 from streams.replay.following import Follower
 from streams.replay.knowledge import Knowledge
@@ -99,14 +99,15 @@ def by_topic(outputs: Sequence[Output]) -> dict[str, list[Output]]:
     }
 
 
-class Lost(Engine):
+class Lost(Exchange):
     """What leaves is sent without what is known of it."""
 
-    def _pack(self, former: bytes, row: int) -> None:
-        super()._pack(former, -1)
+    def pack_one(self, former: bytes, row: int) -> None:
+        """Know of nothing."""
+        super().pack_one(former, -1)
 
 
-class Round(Engine):
+class Round(Exchange):
     """Circles are left as they are."""
 
     def arrive(self, sent: Give | Forward) -> tuple[int, bytes, list[bytes]]:
@@ -115,9 +116,9 @@ class Round(Engine):
 
 
 @pytest.mark.parametrize("kind", [Lost, Round])
-def test_a_mistake_is_found(kind: type[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_is_found(kind: type[Exchange], monkeypatch: pytest.MonkeyPatch) -> None:
     """A history that stays behind, and customers who are passed on for ever."""
-    monkeypatch.setattr(unit_module, "Engine", kind)
+    monkeypatch.setattr(engine_module, "Exchange", kind)
 
     @settings(max_examples=600, database=None, phases=[Phase.generate])
     @given(days())

@@ -13,8 +13,9 @@ from strategies.event_streams import START_MS
 from strategies.floor_days import CUSTOMERS, begun, days
 from strategies.shop_floor import Floor, Said, home
 
-from scoring.engine import Engine
 from scoring.erased import Erased, KeyMismatchError
+from scoring.exchange import Exchange
+from scoring.forgetting import Forgetting
 from scoring.kinds import Kind
 from scoring.rules import shipped
 from streams.deletions import Deletions
@@ -131,8 +132,8 @@ def test_what_is_under_way_brings_nobody_back(under_way: Callable[[], Floor]) ->
 @pytest.mark.parametrize(
     ("under_way", "part", "mistake"),
     [
-        (give_under_way, Engine, ("voids", lambda *_: False)),
-        (ask_under_way, Engine, ("_too_late", lambda *_: [])),
+        (give_under_way, Forgetting, ("voids", lambda *_: False)),
+        (ask_under_way, Exchange, ("_too_late", lambda *_: [])),
         (give_under_way, Deletions, ("do_elsewhere", lambda *_: None)),
     ],
     ids=["it is taken in", "nobody answers", "what is passed on is not done"],

@@ -191,13 +191,13 @@ class _GapTaken(CommitProtocol):
 
 class _OldModelBack(RecordingUnit):
     def swap_model(self, snapshot: Snapshot) -> None:
-        self.engine.upcoming = [snapshot]
+        self.engine.versions.upcoming = [snapshot]
 
 
 class _ModelOnArrival(RecordingUnit):
     def swap_model(self, snapshot: Snapshot) -> None:
-        if snapshot.version > self.engine.model.version:
-            self.engine.model = in_force(snapshot)
+        if snapshot.version > self.engine.versions.model.version:
+            self.engine.versions.model = in_force(snapshot)
 
 
 class _RuleOnArrival(RecordingUnit):
@@ -264,7 +264,7 @@ class _CountersInFront(RecordingUnit):
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         counts = self.engine.counts
         positions = super().ready(committed)
-        self.engine.counts = counts
+        self.engine.state.counts = counts
         return positions
 
 
@@ -288,7 +288,7 @@ class _WithheldAgain(RecordingUnit):
 
     def ready(self, committed: Mapping[int, int]) -> dict[int, int]:
         positions = super().ready(committed)
-        self.engine.crossings.__class__ = _LeavingJudgedAnew
+        self.engine.evaluation.crossings.__class__ = _LeavingJudgedAnew
         return positions
 
 

@@ -310,7 +310,7 @@ class _Check:
             except UnfollowableError as error:
                 yield f"repeatable: {error}"
                 return
-            version, watermark_ms = replay.engine.model.version, replay.engine.clock.watermark_ms
+            version, watermark_ms = replay.engine.versions.model.version, replay.engine.clock.watermark_ms
             if version and watermark_ms < self._promises.effective_ms[version]:
                 yield f"point in time: model {version} is in force at {watermark_ms}, before its time"
             if taken is not None:

@@ -14,6 +14,7 @@ from simulation.rules import BASE, Version, holding, read_once, timeline_of
 from simulation.workload import LATE_MS, POISON, home, poisoned
 from strategies.layouts import FULL
 
+from scoring import evaluation as evaluation_module
 from scoring.crossing import Crossing, Crossings
 from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
@@ -23,6 +24,7 @@ from scoring.kinds import Source
 from scoring.model import LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome
 from scoring.profile import HOUR_MS, NEVER, Profiles, stable_hash
+from scoring.room import room_for
 from scoring.rules import RuleSet
 from scoring.stored import PRODUCT
 from streams.commit import Record, Taken
@@ -86,14 +88,14 @@ def model(version: int, effective_ms: int) -> Snapshot:
 def shared_scratch() -> Iterator[None]:
     """Let all engines write their points to the same room, as one thread may: 5 MB less to clear for each."""
     with (
-        patch.object(Engine, "_room_for", staticmethod(_scratch)),
+        patch.object(evaluation_module, "room_for", _scratch),
         patch.object(Profiles.__init__, "__defaults__", (16,)),
         read_once(),
     ):
         yield
 
 
-_scratch = cache(Engine._room_for)
+_scratch = cache(room_for)
 
 
 class FailingEngine(Engine):
@@ -220,7 +222,9 @@ class Step(msgspec.Struct):
 
 def known_models(engine: Engine) -> tuple[int, list[tuple[int, int]]]:
     """The version in force, and version and effective time of those to come."""
-    return engine.model.version, [(snapshot.version, snapshot.effective_ms) for snapshot in engine.upcoming]
+    return engine.versions.model.version, [
+        (snapshot.version, snapshot.effective_ms) for snapshot in engine.versions.upcoming
+    ]
 
 
 class UnfollowableError(Exception):
@@ -257,8 +261,8 @@ class Replay(Unit):
             self._learn(step)
             self._from_ms, self._until_ms = self.engine.clock.watermark_ms, step.until_ms
             version, upcoming = step.models
-            self.engine.model = in_force(model(version, 0)) if version else blank_model()
-            self.engine.upcoming = [model(*known) for known in upcoming]
+            self.engine.versions.model = in_force(model(version, 0)) if version else blank_model()
+            self.engine.versions.upcoming = [model(*known) for known in upcoming]
             if step.read:
                 self._run(step)
             elif step.transfers:
@@ -337,10 +341,10 @@ def rows_of(unit: Unit) -> dict[bytes, bytes]:
     there = [
         row for row in range(len(engine.profiles)) if find(keys[row]) == row
     ]  # the others are somebody else by now
-    engine._stored.rows.update(there)
+    engine.state.stored.rows.update(there)
     engine.links.fresh.update(dict.fromkeys(engine.links.owner))
     engine.erased.fresh.update(dict.fromkeys(engine.erased.known))
-    engine._stored.products.extend(engine.products)
+    engine.state.stored.products.extend(engine.products)
     for row in there:
         if engine.sides.find(row) is not None:
             engine.sides.touch(row)

@@ -170,9 +170,9 @@ class Player:
     def __post_init__(self) -> None:
         rule = replace(rule_named(self.rule), paused=self.paused, gain=self.gain)
         self.engine = Engine(self.settings, RuleSet([rule]))
-        self.engine.swap(self.snapshot)
-        self.engine.swap_shop(SHOP)
-        self.decode = Decoder(self.engine.profiles.row, self.engine.product, 300_000, own_clock=False)
+        self.engine.versions.swap(self.snapshot)
+        self.engine.versions.swap_shop(SHOP)
+        self.decode = Decoder(self.engine.profiles.row, self.engine.state.product, 300_000, own_clock=False)
         self.outbox = Outbox(0, self.settings.layout.horizon_ms, ("low", "medium", "high"), self.engine.profiles.keys,
                              replay=self.settings.replay)  # fmt: skip
         self.offsets = [0, 0, 0]

@@ -173,6 +173,16 @@ def test_nobody_is_told_of_the_end_of_what_was_withheld(rule: str) -> None:
     assert {each.how for each in told} == {"withheld rule_paused", "withheld entry_withheld"}
 
 
+@pytest.mark.parametrize("rule", [rule for rule in SHIPPED if rule_named(rule).audience])
+def test_a_list_says_what_is_against_its_members(rule: str) -> None:
+    """Who may not be advertised to is on `audiences` with the reason, as the control is; the others without any."""
+    for share, withheld in ((0.0, []), (1.0, ["holdout"])):
+        player = told_to(holdout_global=share)(rule_named(rule))
+        player.play(read_stories(rule)["enters"].steps)
+        said = dict(player.published())["audiences"]["data"]
+        assert (said["crossing"], said["withheld"]) == ("entered", withheld)
+
+
 def test_every_gate_is_tried() -> None:
     """None is left out; `merged`, which needs two customers, is tried in `tests/unit/core/test_identity.py`."""
     elsewhere = {"quiet_hours", "discount_guard", "entry_withheld", "merged"}

@@ -112,18 +112,18 @@ def new_engine(
     """An engine that knows of the snapshots of the model and the shop from the start."""
     engine = kind(settings, RULES, secret=b"of a test")
     for snapshot in snapshots:
-        engine.swap(snapshot)
+        engine.versions.swap(snapshot)
     for shop in shops:
-        engine.swap_shop(shop)
+        engine.versions.swap_shop(shop)
     return engine
 
 
 def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> Told:
     """Apply events as one run."""
     told = told or Told()
-    rows = {event.customer: engine._row(event.customer) for event in events}
+    rows = {event.customer: engine.state.row(event.customer) for event in events}
     for number in [number for event in events for number in (event.product, event.category) if number]:
-        engine.product(number, f"p{number}")  # as decoding tells of both before anything is applied
+        engine.state.product(number, f"p{number}")  # as decoding tells of both before anything is applied
     # What is in the cart is the engine's to say.
     table = columns_of([event._replace(cart_items=-1, cart_value=0.0) for event in events], rows)
     told.add(engine.apply(table, details_of(events)), engine, events)

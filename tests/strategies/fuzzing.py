@@ -109,5 +109,5 @@ class Fuzz:
 
 
 def _scores(unit: Unit, at_ms: int) -> dict[bytes, float]:
-    rows, score, _ = unit.engine.score_at(at_ms)
+    rows, score, _ = unit.engine.looking.score_at(at_ms)
     return {unit.engine.profiles.keys[row]: value for row, value in zip(rows.tolist(), score.tolist(), strict=True)}

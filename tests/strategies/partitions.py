@@ -85,7 +85,7 @@ def assert_finite(unit: Unit) -> None:
         if rows[name].dtype.kind == "f":
             found = rows[name][~np.isnan(rows[name])] if name in ("told", "peak") else rows[name]
             assert np.isfinite(found).all(), name
-    _, score, percentile = unit.engine.score_at(to_ms("2024-05-02T00:00:00Z"))
+    _, score, percentile = unit.engine.looking.score_at(to_ms("2024-05-02T00:00:00Z"))
     assert np.isfinite(score).all()
     assert all(math.isnan(p) or 0 <= p <= 1 for p in np.asarray(percentile, dtype=float))
 

@@ -103,7 +103,7 @@ class Shop:
             if item:
                 number = stable_hash(item.encode())
                 events.product[i] = number
-                self.engine.product(number, item)
+                self.engine.state.product(number, item)
             if order or kind in (Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED):
                 details[i] = Detail(order, (CartItem(item or "shirt", 1.0, price),))
             self.offset += 1

@@ -39,9 +39,9 @@ def known() -> ShopSnapshot:
 def shop_of(settings: EngineSettings = SETTINGS, *, knowing: bool = True) -> Shop:
     """A shop without rules, with a model and, where asked, with knowledge of its products."""
     shop = Shop(RuleSet(()), settings)
-    shop.engine.swap(snapshot())
+    shop.engine.versions.swap(snapshot())
     if knowing:
-        shop.engine.swap_shop(known())
+        shop.engine.versions.swap_shop(known())
     return shop
 
 
@@ -113,8 +113,8 @@ def test_it_survives_a_restart() -> None:
     """A decision that was told is not told again by who takes over, and its number goes on."""
     shop = shop_of().does(0, Kind.PRODUCT_VIEWED, item="coat")
     again = shop.restarted()
-    again.engine.swap(snapshot())
-    again.engine.swap_shop(known())
+    again.engine.versions.swap(snapshot())
+    again.engine.versions.swap_shop(known())
     again.until(30)
     assert told(again) == []
     again.does(31, Kind.ORDER_COMPLETED, order="a", item="hat")

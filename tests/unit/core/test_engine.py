@@ -30,7 +30,7 @@ def told(action: Action) -> str:
 def test_a_model_takes_effect_at_its_time() -> None:
     """Scores before the effective time come from the former model, those from it on from the new one."""
     shop = Shop(NONE)
-    shop.engine.swap(snapshot(1, effective_h=50))
+    shop.engine.versions.swap(snapshot(1, effective_h=50))
     versions = [
         shop.does(hour, Kind.ORDER_COMPLETED, order=str(hour)).outcomes[-1].scores[-1].model_version
         for hour in (1, 30, 60)
@@ -42,10 +42,10 @@ def test_models_late_twice_or_out_of_order_change_nothing() -> None:
     """A version that is not newer than what is known is left aside; one that is late holds at once."""
     shop = Shop(NONE).does(10, Kind.PAGE)
     for version, effective_h in ((3, 2), (3, 2), (2, 50), (1, 1)):
-        shop.engine.swap(snapshot(version, effective_h))
+        shop.engine.versions.swap(snapshot(version, effective_h))
     shop.does(60, Kind.PAGE)
-    assert shop.engine.model.version == 3
-    assert shop.engine.upcoming == []
+    assert shop.engine.versions.model.version == 3
+    assert shop.engine.versions.upcoming == []
 
 
 def test_an_example_is_given_with_its_label_after_the_whole_horizon() -> None:
@@ -83,12 +83,12 @@ def test_a_score_is_told_when_it_moves_and_once_a_day() -> None:
 def test_state_comes_back_as_it_was() -> None:
     """An engine loaded from what was stored goes on exactly as the one that never stopped."""
     shop = Shop(rule("{name: seen, sentence: Seen twice., enter: total(page) >= 2}"))
-    shop.engine.swap(snapshot())
+    shop.engine.versions.swap(snapshot())
     shop.does(0, Kind.PRODUCT_ADDED, item="hat").does(1, Kind.ORDER_COMPLETED, order="a").does(2, Kind.PAGE).until(
         24 * 20
     )
     again = shop.restarted()
-    again.engine.swap(snapshot())
+    again.engine.versions.swap(snapshot())
     for one in (shop, again):
         one.actions.clear()
         one.does(24 * 21, Kind.PAGE, message="p").does(24 * 22, Kind.ORDER_COMPLETED, order="a").until(24 * 60)
@@ -117,7 +117,7 @@ def test_scoring_as_of_a_time_changes_nothing() -> None:
     shop = Shop(NONE).does(0, Kind.ORDER_COMPLETED, order="a").does(1, Kind.PAGE, "bob")
     shop.engine.changes()
     before = shop.engine.profiles.rows.tobytes()
-    rows, score, percentile = shop.engine.score_at(START + 10 * DAY_MS)
+    rows, score, percentile = shop.engine.looking.score_at(START + 10 * DAY_MS)
     assert shop.engine.profiles.rows.tobytes() == before
     assert [shop.engine.profiles.keys[row] for row in rows] == [b"ann", b"bob"]
     assert score[0] > score[1]
@@ -129,4 +129,4 @@ def test_nothing_is_a_number_that_is_none() -> None:
     shop = Shop(NONE).does(500, Kind.ORDER_COMPLETED, order="a").does(1, Kind.ORDER_COMPLETED, order="b", price=0.0)
     shop.does(400, Kind.ORDER_CANCELLED, order="a", price=1e9)
     rows = np.arange(1)
-    assert np.isfinite(shop.engine.features_at(START + 600 * 3_600_000, rows)).all()
+    assert np.isfinite(shop.engine.looking.features_at(START + 600 * 3_600_000, rows)).all()

@@ -89,7 +89,7 @@ def test_a_score_rule_waits_until_the_model_has_learned() -> None:
     shop.does(40, Kind.ORDER_COMPLETED, order="c")
     assert shop.told() == [("likely", "ann", "entered", "warming_up")]
     ready = Shop(SCORED)
-    ready.engine.swap(snapshot())
+    ready.engine.versions.swap(snapshot())
     ready.does(0, Kind.ORDER_COMPLETED, order="a").does(40, Kind.ORDER_COMPLETED, order="b")
     assert ("likely", "ann", "entered", "") in ready.told()
 
@@ -97,7 +97,7 @@ def test_a_score_rule_waits_until_the_model_has_learned() -> None:
 def test_percentiles_are_unknown_while_warming_up() -> None:
     """A model that warms up ranks nobody, even where its snapshot brings a table."""
     shop = Shop(SCORED)
-    shop.engine.swap(snapshot(warming_up=True))
+    shop.engine.versions.swap(snapshot(warming_up=True))
     shop.does(0, Kind.ORDER_COMPLETED, order="a")
     assert shop.outcomes[-1].scores[0].percentile[0] != shop.outcomes[-1].scores[0].percentile[0]
     assert shop.outcomes[-1].scores[0].warming_up

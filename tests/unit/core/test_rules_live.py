@@ -129,8 +129,8 @@ def test_what_has_its_time_can_be_used_before_the_next_run() -> None:
     book = RuleBook([seen(1)])
     book.add(seen(2, version=2), START)
     shop.engine.plan_rules(book.timeline())
-    shop.engine.swap(snapshot(version=7))
-    shop.engine.swap(snapshot(version=8, effective_h=5.0))
+    shop.engine.versions.swap(snapshot(version=7))
+    shop.engine.versions.swap(snapshot(version=8, effective_h=5.0))
     shop.engine.catch_up()
-    assert [rule.version for rule in shop.engine.rules.rules] == [2]
-    assert shop.engine.model.version == 7
+    assert [rule.version for rule in shop.engine.versions.rules.rules] == [2]
+    assert shop.engine.versions.model.version == 7

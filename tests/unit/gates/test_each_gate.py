@@ -38,7 +38,7 @@ def shop(gates: GateSettings, extra: str = "", *, name: str = "seen", model: boo
     """A shop with these gates."""
     made = Shop(rules(extra, name), EngineSettings(layout=SMALL, max_action_age_ms=None, gates=gates))
     if model:
-        made.engine.swap(snapshot())
+        made.engine.versions.swap(snapshot())
     return made
 
 
@@ -192,7 +192,7 @@ KEPT = replace(OPEN, marketing=Cap(2), budget_ms=int(2 * DAY * HOUR_MS), budget_
 def keeping(extra: str = "", gates: GateSettings = KEPT) -> Shop:
     """A shop whose customers' chance is 1 in 11, where the customer at the seventh tenth has one of 0.77."""
     made = Shop(rule(LOOKING + extra), EngineSettings(layout=SMALL, max_action_age_ms=None, gates=gates))
-    made.engine.swap(snapshot())
+    made.engine.versions.swap(snapshot())
     return made
 
 
@@ -202,7 +202,7 @@ def test_a_contact_is_kept_for_a_better_moment() -> None:
     assert told(made) == ["budget", "budget"]
     assert told(visits(made, 2, 3, 4, 5)) == ["budget", "budget", "", "budget", "budget", ""]
     again = visits(keeping(), 0).restarted()
-    again.engine.swap(snapshot())
+    again.engine.versions.swap(snapshot())
     assert told(visits(again, 1, 2)) == ["budget", ""]
 
 

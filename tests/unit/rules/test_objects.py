@@ -104,6 +104,9 @@ def test_a_product_is_used_up_after_its_usual_gap() -> None:
     assert used_up_ms(()) is used_up_ms((DAY,)) is used_up_ms((DAY, DAY)) is None
     assert used_up_ms((0, 10 * DAY, 40 * DAY)) == 60 * DAY
     assert used_up_ms((0, 10 * DAY, 40 * DAY), usual_ms=DAY) == 60 * DAY
+    assert used_up_ms((0, 5, DAY // 2)) is None
+    assert used_up_ms((0, 5), usual_ms=30 * DAY) == 30 * DAY + 5
+    assert used_up_ms((0, 5, 10 * DAY, 10 * DAY + 9, 40 * DAY)) == 60 * DAY
     assert used_up_ms((DAY,), usual_ms=30 * DAY) == used_up_ms((DAY, DAY), usual_ms=30 * DAY) == 31 * DAY
     times: tuple[int, ...] = ()
     for day in range(9):

@@ -28,7 +28,7 @@ class Shop:
     def __init__(self, rule: str, snapshot: Snapshot | None = None) -> None:
         self.engine = Engine(EngineSettings(FULL), shipped(only=[rule]))
         if snapshot is not None:
-            self.engine.swap(snapshot)
+            self.engine.versions.swap(snapshot)
         self.offset = 0
         self.told: list[tuple[float, bool, str | None]] = []
         self.actions: list[object] = []

@@ -90,6 +90,6 @@ def test_what_is_told_while_a_state_is_read_is_not_missed() -> None:
         await acquired
         [unit] = protocol.held()
         assert isinstance(unit, Unit)
-        return list(unit.engine.rules.names)
+        return list(unit.engine.versions.rules.names)
 
     assert asyncio.run(played()) == ["new"]

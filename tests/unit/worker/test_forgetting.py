@@ -10,7 +10,7 @@ from strategies.layouts import FULL
 from schemas.accepted import refused
 from schemas.timestamp import from_ms
 from scoring.engine import EngineSettings
-from scoring.erased import KeyMismatchError
+from scoring.erased import Erased, KeyMismatchError, Removed
 from scoring.kinds import Source
 from scoring.rules import Rule, RuleSet, shipped
 from streams.commit import Taken
@@ -291,6 +291,18 @@ def test_state_is_read_in_whatever_pieces() -> None:
         assert engine.sides.find(row) is not None, cut
         assert len(engine.sides) == len(unit.engine.sides), cut
         assert len(engine.pending.copied()) == len(unit.engine.pending.copied()), cut
+
+
+def test_a_request_that_came_by_two_ways_is_restored_as_both() -> None:
+    """As a record and from another partition: whatever older rows of it the changelog still has."""
+    erased, again = Erased(b"secret"), Erased(b"secret")
+    for place in ((4, 1), (3, 4)):
+        erased.add(b"c", 5, [0, 0, 0], refused=None)
+        erased.note(b"c", "r1", place, Removed())
+        for name, value in erased.changes():
+            again.load(name, value)
+    assert again.copied() == erased.copied()
+    assert [(each.source, each.offset) for each in again.known[again.hash(b"c")].requests] == [(4, 1), (3, 4)]
 
 
 def test_who_comes_again_has_other_ids() -> None:

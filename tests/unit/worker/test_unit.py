@@ -9,7 +9,8 @@ import orjson
 import pytest
 from strategies.layouts import FULL
 
-from scoring.engine import Engine, EngineSettings
+from scoring.engine import EngineSettings
+from scoring.evaluation import Evaluation
 from scoring.kinds import Source
 from scoring.profile import DAY_MS
 from scoring.rules import shipped
@@ -203,7 +204,7 @@ def test_a_tick_that_fails_half_way_is_not_written() -> None:
     """What was applied of it is given up with the unit."""
     unit = with_carts(1)
     unit.tick(NOW + 2 * HOUR, NOW + 2 * HOUR, whole=False)
-    with patch.object(Engine, "_tell", side_effect=ZeroDivisionError), pytest.raises(ZeroDivisionError):
+    with patch.object(Evaluation, "tell", side_effect=ZeroDivisionError), pytest.raises(ZeroDivisionError):
         unit.finish()
     assert unit.take() is None
     assert unit.copy() is None
