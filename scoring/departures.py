@@ -22,7 +22,7 @@ class Departures:
     asked
         By former id: who it belongs to, and the offset of the record that asked.
     closed
-        Former ids and their rows (-1: none), whose links are to be stored with the commit under way.
+        Former ids and their rows, whose links are to be stored with the commit under way.
     packed
         What is to be sent with the next commit.
     """
@@ -43,6 +43,6 @@ class Departures:
         self.packed = [give for give in self.packed if give.origin not in customers]
 
     def sent(self) -> list[Give]:
-        """What is to be sent now; it is forgotten here."""
-        sent, self.packed = self.packed, []
+        """What is to be sent now, by id, as after a restore nobody knows who asked first; it is forgotten here."""
+        sent, self.packed = sorted(self.packed, key=lambda give: give.origin), []
         return sent

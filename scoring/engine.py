@@ -234,6 +234,11 @@ class Engine:
         """
         self.state.load(keys, values)
 
+    def applied(self) -> list[int]:
+        """By input the last offset that is applied to any row; -1 for none. O(customers)."""
+        rows = self.profiles.rows[: len(self.profiles)]
+        return [int(rows["applied"][:, source].max(initial=-1)) for source in range(N_INPUTS)]
+
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""
         left = self.links.restored()

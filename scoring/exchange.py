@@ -104,7 +104,10 @@ class Exchange:
                     via = [*via, to]
                 elif to == min(via[via.index(to) :]) and self._brings(sent, to):
                     links.unlink(to)
-                    links.regain(to, self._state.row(to))
+                    row = self._state.row(to)
+                    links.regain(to, row)
+                    if any(self._state.erased.find(each) is not None for each in links.of(to)):
+                        self._state.returned.add(row)
                     break
                 return -1, owner, via
             to = owner
@@ -175,17 +178,16 @@ class Exchange:
 
         To be called before `changes`, so that this is stored; `pack` must follow it.
         """
-        departures, rows = self._departures, self._profiles.rows
+        departures = self._departures
         outcome = self._running.come_up() if departures.asked else Outcome()
         for former, (owner, offset) in departures.asked.items():
-            row = self._profiles.find(former)
-            applied = [-1] * N_SOURCES
-            if row >= 0:
-                applied = rows["applied"][row].tolist()
-                self._sides.begin()
-                cause = int(Source.TRANSFERS), offset
-                self._uniting.leave_lists(row, int(rows["now_ms"][row]), self._clock.received_ms, cause, outcome)
-            self._links.depart(former, owner, applied)
+            row = self._profiles.row(former)  # of whom nothing is known, too: a stored row is still to be sent
+            mine = self._profiles.rows[row]
+            self._state.stored.rows.add(row)
+            self._sides.begin()
+            cause = int(Source.TRANSFERS), offset
+            self._uniting.leave_lists(row, int(mine["now_ms"]), self._clock.received_ms, cause, outcome)
+            self._links.depart(former, owner, mine["applied"].tolist())
             departures.closed.append((former, row))
         departures.asked.clear()
         return outcome
@@ -197,25 +199,27 @@ class Exchange:
         self._departures.closed.clear()
 
     def pack_one(self, former: bytes, row: int) -> None:
-        """Put up what is to be sent of one who left from a row (-1: of whom nothing was known), and keep nothing."""
+        """Put up what is to be sent of one who left from a row, and keep nothing."""
         profiles, links, names = self._profiles, self._links, self._state.products
-        packed = Give(links.owner[former], former, b"", b"", [], [], [], [*links.applied[former]], [former],
-                      former, self._state.erased.at_ms(former))  # fmt: skip
-        if row >= 0:
-            theirs = profiles.rows[row]
-            inside = int(theirs["inside"])
-            side = self._sides.find(row)
-            numbers = {*theirs["view_product"].tolist(), *theirs["seen_product"].tolist()}
-            numbers |= set(theirs["seen_category"].tolist())
-            packed = structs.replace(
-                packed,
-                row=profiles.stored(np.array([row]))[0] if theirs["first_ms"] != NEVER else b"",
-                side=b"" if side is None else self._sides.write(side),
-                examples=self._pending.take(row, theirs["pending_ms"][: theirs["pending_n"]].tolist()),
-                products=[(number, names[number]) for number in sorted(numbers & names.keys())],
-                lists=[name for bit, name in enumerate(self._state.slots.names) if inside >> bit & 1],
-                category_lists=self._state.category_slots.names if theirs["seen_lists"].any() else [],
-            )
-            leave(theirs, self._state.choice)
-            self._state.drop(row)
+        theirs = profiles.rows[row]
+        inside = int(theirs["inside"])
+        side = self._sides.find(row)
+        numbers = {*theirs["view_product"].tolist(), *theirs["seen_product"].tolist()}
+        numbers |= set(theirs["seen_category"].tolist())
+        packed = Give(
+            links.owner[former],
+            former,
+            row=profiles.stored(np.array([row]))[0] if theirs["first_ms"] != NEVER else b"",
+            side=b"" if side is None else self._sides.write(side),
+            examples=self._pending.take(row, theirs["pending_ms"][: theirs["pending_n"]].tolist()),
+            products=[(number, names[number]) for number in sorted(numbers & names.keys())],
+            lists=[name for bit, name in enumerate(self._state.slots.names) if inside >> bit & 1],
+            category_lists=self._state.category_slots.names if theirs["seen_lists"].any() else [],
+            applied=[*links.applied[former]],
+            via=[former],
+            by=former,
+            by_ms=self._state.erased.at_ms(former),
+        )
+        leave(theirs, self._state.choice)
+        self._state.drop(row)
         self._departures.packed.append(packed)

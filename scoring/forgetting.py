@@ -97,9 +97,11 @@ class Forgetting:
         examples = self._remove(row, everybody)
         removed = Removed(tuple(map(erased.hash, sure)), profile, side is not None, examples, links, len(left))
         for each, former in zip(everybody, owned, strict=True):
-            read = offsets if self._home(each) else [0] * len(offsets)
             refused = None if side is None else _refused(side)
-            erased.add(each, at_ms, read, refused=refused).owned = former
+            if self._home(each):  # who came again since a later request must not be told of by the ids of then
+                erased.add(each, max(at_ms, erased.at_ms(each) + 1), offsets, refused=refused).owned = former
+            else:
+                erased.add(each, at_ms, [0] * len(offsets), refused=refused).owned = former
         done = erased.note(customer, request, place, removed)
         for each in home:
             if each != customer:
@@ -132,6 +134,16 @@ class Forgetting:
         """Whether a request that another partition passes on is about the person whose id it names."""
         owner = self.owner(told.to)
         return not told.claimed or owner is None or owner in told.ids
+
+    def sent_since(self, told: Forget) -> Forget | None:
+        """What is to be told to whom an id went, as a request comes that is older than the last one of the id.
+
+        By its time alone (`voids`) nobody there can tell what was sent before this partition knew of it.
+        """
+        owner, at_ms = self._links.owner.get(told.to), self._erased.at_ms(told.to)
+        if owner is None or owner not in told.ids or self._home(owner) or at_ms <= told.at_ms:
+            return None
+        return Forget(owner, told.request, at_ms, [told.to], claimed=False)
 
     def finish(self, source: int, next_offset: int) -> None:
         """After a restore: remove what a crash left of those whose requests were not committed; O(customers)."""

@@ -540,10 +540,11 @@ def _tick(rows: Any, row: int, at: int, received: int, heap: Any, choice: Any, p
             active
             and not automated
             and p.pending_n < p.pending_ms.shape[0]
+            and (p.pending_n == 0 or p.pending_ms[p.pending_n - 1] < now)
             and _chosen(p, choice, config.example_customers)
         ):
             cause |= EXAMPLE
-            p.pending_ms[p.pending_n] = due
+            p.pending_ms[p.pending_n] = now  # two who became one may be further than a tick that was due to either
             p.pending_n += 1
         phase = int(p.hash % np.uint64(config.example_every_ms))
         p.example_ms = grid_after(due, config.example_every_ms, phase, config.tick_ms) if active else FAR

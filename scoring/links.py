@@ -124,13 +124,16 @@ class Links:
                 self._formers.setdefault(row, []).append(former)
 
     def of(self, customer: bytes) -> list[bytes]:
-        """All other ids of the same person that are known here. O(all links), where the person is away."""
+        """All other ids of the same person that are known here, sorted. O(all links), where the person is away.
+
+        In what order they came to be one is known only until a restore.
+        """
         row = self._profiles.find(customer)
         if row >= 0:
-            return [each for each in (self._profiles.keys[row], *self._formers.get(row, ())) if each != customer]
+            return sorted({self._profiles.keys[row], *self._formers.get(row, ())} - {customer})
         mine, owner = self.last(customer)
         same = [former for former in self.owner if self.last(former) == (mine, owner)] if mine != owner else []
-        return [each for each in dict.fromkeys((*same, owner)) if each != customer]
+        return sorted({*same, owner} - {customer})
 
     def drop(self, former: bytes) -> None:
         """Let an id be nobody's; to be called before the index lets go of it."""

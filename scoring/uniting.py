@@ -64,7 +64,7 @@ class Uniting:
                     self._running.settle(each, int(event.time_ms[0]), outcome)
             self._merge(row, other, event, outcome)
         self._links.link(former, row)
-        if self._state.erased.find(former) is not None:
+        if other in self._state.returned or self._state.erased.find(former) is not None:
             self._state.returned.add(row)
         return outcome
 
@@ -105,9 +105,11 @@ class Uniting:
             return
         guest = 0 if mine["derived"][A_ORDERS] else int(theirs["fold_orders"] + theirs["ring_n"])
         state.make_room()
+        waiting_ms = mine["pending_ms"][: mine["pending_n"]].tolist()
         lists = categories_in_lists(mine, theirs)
         absorb(rows, row, others, which, now_ms, repeated, len(self._profiles), state.heap, state.choice,
                self._evaluation.reading, state.config, state.acc)  # fmt: skip
+        self._pending.take(row, {*waiting_ms} - {*mine["pending_ms"][: mine["pending_n"]].tolist()})
         gone = keep_lists(mine, lists)
         mine["cart_items"], mine["cart_value"] = sides.cart_worth(row, int(mine["last_ms"]))
         if mine["first_ms"] != NEVER:

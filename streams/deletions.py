@@ -101,16 +101,22 @@ class Deletions:
                 "another worker was asked to forget somebody, and this one has no key: set RECOMPRA_ERASURE_KEY, or "
                 "RECOMPRA_ERASURE_KEY_FILE, on all alike"
             )
-        if engine.erased.done(asked.to, asked.request) is not None and engine.erased.at_ms(asked.to) >= asked.at_ms:
+        again = engine.erased.done(asked.to, asked.request) is not None
+        if again and engine.erased.at_ms(asked.to) >= asked.at_ms:
             return  # an earlier request may have had the same id
         if not engine.forgetting.is_same(asked):
-            self._tell_other(asked)
+            self._tell_other(asked, again=again)
             return
+        back = engine.forgetting.sent_since(asked)
         forgotten = engine.forgetting.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
-        self._tell(asked.to, asked.request, forgotten, asked.ids)
+        self._tell(asked.to, asked.request, forgotten, asked.ids, again=again)
+        if back is not None:
+            self._outbox.transfer(back)
         self._done = self.outdated = True
 
-    def _tell(self, customer: bytes, request: str, forgotten: Forgotten, dealt_with: Sequence[bytes]) -> None:
+    def _tell(
+        self, customer: bytes, request: str, forgotten: Forgotten, dealt_with: Sequence[bytes], *, again: bool = False
+    ) -> None:
         outbox, erased = self._outbox, self._engine.erased
         whose = erased.hash(customer)
         erasure = erased.known[whose]
@@ -125,24 +131,24 @@ class Deletions:
         partitions = set() if partition_of is None else {partition_of(each) for each in others} - {self._partition}
         passed_on = [(partition_of(told.to), erased.hash(told.to)) for told in forgotten.elsewhere if partition_of]
         offsets = dict(zip(INPUTS, erasure.offsets, strict=True))
-        event = receipt(
+        name, event = receipt(
             request, forgotten.request.removed, erasure.key, whose, self._partition, erasure.at_ms, offsets,
-            sorted(partitions), passed_on, refused=forgotten.refused,
+            sorted(partitions), passed_on, refused=forgotten.refused, again=again,
         )  # fmt: skip
-        outbox.put(RECEIPTS, f"{request}/{whose.hex()}".encode(), event)
+        outbox.put(RECEIPTS, name.encode(), event)
         outbox.told["forgotten",] += 1
         for told in forgotten.elsewhere:
             outbox.transfer(told)
 
-    def _tell_other(self, asked: Forget) -> None:
+    def _tell_other(self, asked: Forget, *, again: bool) -> None:
         """Say that an id was only claimed: whose it is, is somebody else, of whom nothing was removed."""
         erased, offsets = self._engine.erased, dict.fromkeys(INPUTS, 0)
         whose = erased.hash(asked.to)
-        event = receipt(
+        name, event = receipt(
             asked.request, Removed(), erased.key, whose, self._partition, asked.at_ms, offsets, [], refused=False,
-            another=True,
+            another=True, again=again,
         )  # fmt: skip
-        self._outbox.put(RECEIPTS, f"{asked.request}/{whose.hex()}".encode(), event)
+        self._outbox.put(RECEIPTS, name.encode(), event)
 
     def _tell_audience(self, left: Left, stamp: str) -> None:
         customer = left.customer.decode()

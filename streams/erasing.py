@@ -54,12 +54,12 @@ def read_request(key: bytes | None, value: bytes | None, limits: Limits) -> Dele
 def receipt(
     request: str, removed: Removed, key: str, customer: bytes, partition: int, received_ms: int,
     offsets: dict[str, int], partitions: list[int], passed_on: Iterable[tuple[int, bytes]] = (), *, refused: bool,
-    another: bool = False,
-) -> dict[str, Any]:  # fmt: skip
-    """Return the CloudEvent that says what was removed; `customer` is the keyed hash.
+    another: bool = False, again: bool = False,
+) -> tuple[str, dict[str, Any]]:  # fmt: skip
+    """Return key and CloudEvent of what says what was removed; `customer` is the keyed hash.
 
     `passed_on` are partition and keyed hash of each id that others were told. `another` says that the id is another
-    person's, and nothing was.
+    person's, and nothing was; `again` that an earlier request had the same id, so that the time is in the key, too.
     """
     stamp, whose = from_ms(received_ms), customer.hex()
     data = {
@@ -84,7 +84,8 @@ def receipt(
         "another": another,
         "remains": remains(),
     }
-    return cloud_event(f"receipt/{request}/{whose}", "recompra.receipt", "receipt.v1", whose, stamp, data)
+    name = f"{request}/{whose}@{received_ms}" if again else f"{request}/{whose}"
+    return name, cloud_event(f"receipt/{name}", "recompra.receipt", "receipt.v1", whose, stamp, data)
 
 
 def remains() -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from scoring.kinds import N_INPUTS, N_READ, Source
 from scoring.layout_number import LayoutMismatchError
 from scoring.model import Snapshot
 from scoring.outcome import Outcome
-from scoring.profile import NEVER
+from scoring.profile import FAR, NEVER
 from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.sides import Detail
@@ -31,6 +31,7 @@ from streams.decoding import Decoded, Decoder
 from streams.deletions import Deletions, skip_erased, whose
 from streams.fingerprint import Fingerprint
 from streams.limits import Limits
+from streams.loads import Loads
 from streams.outbox import SOURCES, Outbox
 from streams.steps import MODEL, READY, RULES, SHOP, START, Steps, timeline_id
 from streams.suspects import POISON, PoisonError, Suspects
@@ -227,6 +228,7 @@ class Unit:
             since_ms=self.engine.since_ms,
         )
         self._waiting = Waiting(self.engine.profiles.index)
+        self._loads = Loads(options.engine.window_ms // 2, options.engine.max_action_age_ms)
         self._transfers: deque[Record] = deque()
         self._deletions = Deletions(self.engine, self.outbox, options.limits, partition, options.partition_of)
         self._caught_up = [False] * N_READ
@@ -246,6 +248,7 @@ class Unit:
         self._suspects = suspects or Suspects()
         self._broken = False
         self._restored = False
+        self._ahead: dict[int, int] = {}
         self.counts_before = Counts()
         self._counted: list[int] | None = None
 
@@ -313,20 +316,33 @@ class Unit:
             self._copying = None
         if self._ticking is not None:
             return self._tick_on()
-        if self._deletions.waiting:
+        again = self._reads_again()
+        if self._deletions.waiting and not again:
             self.take_deletions([self._deletions.waiting.popleft() for _ in range(len(self._deletions.waiting))])
             return True
-        if self._transfers:
+        if self._transfers and not again:
             limit = self._suspects.limit or _TRANSFERS_AT_ONCE
             self.take_transfers([self._transfers.popleft() for _ in range(min(limit, len(self._transfers)))])
             return True
-        behind, run = self._next_run()
+        behind, run = self._next_run(
+            until_ms=self._loads.until_ms(self._waiting, self._caught_up, self.engine.clock, now_ms)
+        )
         if run is not None:
             self.apply(run, behind)
-            return len(self._waiting) > 0
+            return len(self._waiting) > 0 or again
         if not behind and not len(self._waiting):
             return self._pass_time(now_ms)
         return False
+
+    def _reads_again(self) -> bool:
+        """Whether records come that a crash amid a commit left applied to some rows and not to others.
+
+        Until they are applied to all, nobody knows who is one by them.
+        """
+        return any(
+            self._next[source] <= offset and (self._waiting.count[source] > 0 or not self._caught_up[source])
+            for source, offset in self._ahead.items()
+        )
 
     def pump_by_time(self, span_ms: int | None = None, wait: Callable[[int], None] = lambda _: None) -> int:
         """Apply some of what waits in the order of event time alone; how many records that were, 0 if nothing may be.
@@ -343,12 +359,13 @@ class Unit:
         self.apply(run, ())
         return sum(count for _, count in run.counts)
 
-    def _next_run(self, span_ms: int | None = None) -> tuple[list[int], Run | None]:
+    def _next_run(self, span_ms: int | None = None, until_ms: int = FAR) -> tuple[list[int], Run | None]:
         behind = [source for source in range(N_INPUTS) if not self._caught_up[source]]
         limit = self._suspects.limit or RUN_EVENTS
         if not len(self._waiting):
             return behind, None
-        return behind, self._waiting.next_run(behind, limit, self._run_span_ms() if span_ms is None else span_ms)
+        span_ms = self._run_span_ms() if span_ms is None else span_ms
+        return behind, self._waiting.next_run(behind, limit, span_ms, until_ms)
 
     def _run_span_ms(self) -> int:
         """As many days as bring a run's looks along, if each event is of somebody new; a small shop's are few."""
@@ -658,6 +675,7 @@ class Unit:
                 self._moved.add(source)
                 self._touched += 1
         self.engine.restored()
+        self._ahead = {s: last for s, last in enumerate(self.engine.applied()) if last >= self._next[s]}
         for source in (Source.DELETIONS, Source.TRANSFERS):
             self.engine.forgetting.finish(source, self._next[source])
         self._touched += len(self.engine.departures.packed)

@@ -128,12 +128,15 @@ class Waiting:
         Newest event time of each input, of what was added so far.
     count
         Records that wait, of each input.
+    received_ms
+        Newest receipt of what was added so far.
     """
 
     def __init__(self, index: Mapping[bytes, int] = MappingProxyType({})) -> None:
         self._index = index
         self.front_ms = [NEVER] * N_INPUTS
         self.count = [0] * N_INPUTS
+        self.received_ms = NEVER
         self._pieces: list[deque[_Piece]] = [deque() for _ in range(N_INPUTS)]
 
     def __len__(self) -> int:
@@ -144,6 +147,7 @@ class Waiting:
         piece = _Piece(records, decoded, self.front_ms[source])
         if len(piece.keys):
             self.front_ms[source] = int(piece.keys[-1])
+            self.received_ms = max(self.received_ms, int(decoded.events.received_ms.max()))
         self._pieces[source].append(piece)
         self.count[source] += len(records)
 
@@ -153,7 +157,15 @@ class Waiting:
             for piece in pieces:
                 piece.decoded = decode(source, piece.records)
 
-    def next_run(self, behind: Sequence[int], limit: int, span_ms: int = FAR) -> Run | None:
+    def first(self) -> tuple[int, int] | None:
+        """Event time and receipt of the event that comes next."""
+        some = [piece for pieces in self._pieces for piece in pieces if piece.done < len(piece.keys)]
+        if not some:
+            return None
+        first = min(some, key=lambda piece: int(piece.keys[piece.done]))
+        return int(first.keys[first.done]), int(first.decoded.events.received_ms[first.done])
+
+    def next_run(self, behind: Sequence[int], limit: int, span_ms: int = FAR, until_ms: int = FAR) -> Run | None:
         """Take what comes next by event time, at most about `limit` events; None if nothing may be taken.
 
         Parameters
@@ -163,8 +175,10 @@ class Waiting:
             since something earlier may still come.
         span_ms
             At most so much event time.
+        until_ms
+            Nothing later than this.
         """
-        until = min((self.front_ms[source] for source in behind), default=FAR)
+        until = min([until_ms, *(self.front_ms[source] for source in behind)])
         until = min(until, self._first_ms() + span_ms)
         shares = self._shares(until, limit)
         keys = np.concatenate([s.piece.keys[s.start : s.stop] for s in shares]) if shares else np.zeros(0, np.int64)

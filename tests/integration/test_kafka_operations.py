@@ -474,12 +474,16 @@ def test_over_more_partitions(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> No
     assert stored(after) == stored(before)
     assert_new()
 
-    received = sorted(each.timestamp_ms for each in read(shop, *INPUTS))
-    since = received[len(received) // 2]
+    records = list(read(shop, *INPUTS))
+    since = sorted(each.timestamp_ms for each in records)[len(records) // 2]
     reset = ("reset", "--to", from_ms(since), "--yes")
     killed(reset, Call("streams.operating.moving:_write", 2))
-    done(*reset)
-    assert unread() == sum(ms >= since for ms in received)
+    begun = done(*reset)["offsets"]
+    before = [each.timestamp_ms for each in records if each.offset < begun[str(each.partition)][each.topic]]
+    at = [each.timestamp_ms for each in records if each.offset == begun[str(each.partition)][each.topic]]
+    assert 0 < len(before) < len(records)
+    assert max(before) <= since <= min(at)
+    assert 0 < unread() < len(records)
 
 
 def unread() -> int:

@@ -157,8 +157,10 @@ def test_who_is_forgotten_is_left_out(fresh_broker: Any) -> None:
             told = cloud_event(f"audience/1/{who}", "recompra.audience", "audience.v1", who, from_ms(at_ms - 1),
                                {"customer_id": who})  # fmt: skip
             producer.send(topic, orjson.dumps(told), key=who.encode(), partition=0)
-        event = receipt("r-1", Removed(), erased.key, whose, 0, at_ms, dict.fromkeys(INPUTS, 0), [], refused=False)
-        producer.send("receipts", orjson.dumps(event), key=f"r-1/{whose.hex()}".encode())
+        name, event = receipt(
+            "r-1", Removed(), erased.key, whose, 0, at_ms, dict.fromkeys(INPUTS, 0), [], refused=False
+        )
+        producer.send("receipts", orjson.dumps(event), key=name.encode())
     code, said = run("diff", "was", "--json", key=None)
     assert (code, json.loads(said)["topics"]["audiences"]["only_live"]) == (1, 1)
     code, said = run("diff", "was", "--json")
@@ -194,10 +196,10 @@ def test_reports_leave_out_who_is_forgotten(fresh_broker: Any) -> None:
             producer.send("orders", orjson.dumps(order), key=who.encode(), partition=0)
         for who, at in (("anna", "2024-05-01T09:30:00.000Z"), ("bob", "2999-05-01T09:30:00.000Z")):
             whose = erased.hash(who.encode())
-            event = receipt(
+            name, event = receipt(
                 "r-1", Removed(), erased.key, whose, 0, to_ms(at), dict.fromkeys(INPUTS, 0), [], refused=False
             )
-            producer.send("receipts", orjson.dumps(event), key=f"r-1/{whose.hex()}".encode())
+            producer.send("receipts", orjson.dumps(event), key=name.encode())
     assert report(KEY) == (2, "1 records of customers who were forgotten since are left out.")
     orders, said = report(None)
     assert orders == 3

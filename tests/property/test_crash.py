@@ -108,7 +108,7 @@ def test_a_cart_that_was_written_ahead_is_not_seen_early() -> None:
     """The side record knows of a product that the profile is yet to be told of: the order before it finds no cart."""
     events = [
         Event(CUSTOMERS[0], START_MS, Kind.PAGE, 0, 0, 1),
-        Event(CUSTOMERS[1], START_MS, Kind.ORDER_COMPLETED, 1, 0, 2, 1, 0, 9.5, 1.0),
+        Event(CUSTOMERS[1], START_MS, Kind.ORDER_COMPLETED, 1, 0, 2, 1, 0, 9.5, 1.0, 1.0),
         Event(CUSTOMERS[1], START_MS + 1, Kind.PRODUCT_ADDED, 0, 1, 3, 1),
     ]
     assert_no_harm(events, 1, 3, 1)

@@ -13,6 +13,7 @@ from strategies.event_streams import START_MS
 from strategies.floor_days import CUSTOMERS, begun, days
 from strategies.shop_floor import Floor, Said, home
 
+from schemas.timestamp import from_ms
 from scoring.erased import Erased, KeyMismatchError
 from scoring.exchange import Exchange
 from scoring.forgetting import Forgetting
@@ -20,6 +21,7 @@ from scoring.kinds import Kind
 from scoring.rules import shipped
 from streams.deletions import Deletions
 from streams.operating.answers import Answers
+from streams.receipts import erased_on
 
 RULES = shipped(only=["browse-abandoned", "first-order"])
 VIEW = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
@@ -199,6 +201,56 @@ def test_who_only_claimed_an_id_does_not_take_its_owner_along() -> None:
     assert [(one["customer"], one["another"]) for one in receipts(floor) if one["partition"] == home(b"c1")] == [
         (hashed("c1"), True)
     ]
+
+
+def test_a_request_with_the_id_of_an_earlier_one_does_not_replace_its_receipt() -> None:
+    """c1 was e1, and is forgotten; it is c0's by now, which is forgotten under the same id: e1 stays known as such."""
+    floor = Floor(RULES, SETTINGS)
+    for n, customer in enumerate(("e1", "c1")):
+        floor.say(Said(customer, START_MS + n, VIEW))
+    floor.say(Said("c1", START_MS + 2, {"type": "alias", "previousId": "e1"}, 2))
+    floor.ask_to_forget("c1", START_MS + 1000, "the-same")
+    floor.settle()
+    floor.say(Said("c1", START_MS + 2000, VIEW))
+    floor.say(Said("c0", START_MS + 2001, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    floor.ask_to_forget("c0", START_MS + 3000, "the-same")
+    floor.settle()
+    told = written(floor)
+    assert {key for key in told if hashed("c1") in str(key)} == {
+        f"the-same/{hashed('c1')}".encode(),
+        f"the-same/{hashed('c1')}@{START_MS + 3000}".encode(),
+    }
+    since = erased_on([orjson.loads(value or b"") for value in told.values()])
+    assert {who: since[bytes.fromhex(hashed(who))].at_ms - START_MS for who in ("e1", "c1", "c0")} == {
+        "e1": 1000, "c1": 3000, "c0": 3000,
+    }  # fmt: skip
+    waiting = Answers("the-same", home(b"c0"), hashed("c0"))
+    for key, value in told.items():
+        waiting.take(key, value)
+    assert waiting.complete
+    assert [one["data"]["received_at"] for one in waiting.found] == [from_ms(START_MS + 3000)] * 2
+
+
+def test_a_later_request_that_was_received_earlier_is_not_overtaken() -> None:
+    """c0 was c1, of whom a request is done already; an older one of c0 is under way to c1 while an event comes back."""
+    floor = Floor(RULES, SETTINGS)
+    floor.ask_to_forget("c1", START_MS + 2000)
+    floor.move(home(b"c1"), 4)
+    floor.say(Said("c1", START_MS + 3000, VIEW))
+    floor.say(Said("c0", START_MS + 3001, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    floor.say(Said("c1", START_MS + 4000, VIEW))
+    floor.ask_to_forget("c0", START_MS + 1000)
+    floor.move(home(b"c0"), 4)
+    floor.commit(home(b"c0"))
+    floor.move(home(b"c1"), 0)
+    floor.settle()
+    assert floor.row(b"c0") is None
+    assert floor.row(b"c1") is None
+    assert {one["received_at"] for one in receipts(floor) if one["customer"] == hashed("c0")} == {
+        from_ms(START_MS + ms) for ms in (1000, 2000)
+    }
 
 
 def test_a_worker_without_the_key_stops() -> None:

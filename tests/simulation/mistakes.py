@@ -10,18 +10,21 @@ from simulation.clients import Acknowledged, SimulatedClient, Transactional
 from simulation.disks import SimulatedSnapshots
 from simulation.parts import Parts
 from simulation.rules import SimulatedRules, Version
-from simulation.units import FailingEngine, RecordingUnit
+from simulation.units import RecordingUnit
 
 from scoring.crossing import Crossings
 from scoring.erased import Erased
+from scoring.exchange import Exchange
 from scoring.forgetting import Forgetting
 from scoring.in_force import in_force
 from scoring.links import Links
 from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules.book import ALWAYS
+from scoring.running import Running
 from scoring.stored import EXAMPLE
 from scoring.transfer import Forget, Forward, Give
+from scoring.uniting import Uniting
 from streams.commit import (
     CommitFailedError,
     CommitProtocol,
@@ -34,6 +37,7 @@ from streams.commit import (
     Taken,
 )
 from streams.deletions import Deletions
+from streams.erasing import receipt
 from streams.live_rules import Timeline
 from streams.suspects import PoisonError, Suspects
 from streams.waiting import Run
@@ -215,39 +219,41 @@ class _LatestTold(SimulatedRules):
         await super().tell(version)
 
 
-class _Unlisting(FailingEngine):
-    def _take_effect(self, at_ms: int) -> None:
-        before = self.rules
-        super()._take_effect(at_ms)
-        if self.rules is not before:
-            self.profiles.rows["inside"] = 0
+class _Unlisting(Running):
+    def take_effect(self, at_ms: int) -> None:
+        before = self._versions.rules
+        super().take_effect(at_ms)
+        if self._versions.rules is not before:
+            self._state.profiles.rows["inside"] = 0
 
 
-class _Belated(FailingEngine):
-    def _schedule(self) -> None:
-        now_ms, self.clock.watermark[0] = self.clock.watermark_ms, NEVER
-        super()._schedule()
-        self.clock.watermark[0] = now_ms
+class _Belated(Running):
+    def schedule(self) -> None:
+        now_ms, self._clock.watermark[0] = self._clock.watermark_ms, NEVER
+        super().schedule()
+        self._clock.watermark[0] = now_ms
 
 
-class _WithEngine(RecordingUnit):
-    engine_class: type[FailingEngine]
+class _WithPart(RecordingUnit):
+    part: type[Running | Exchange | Uniting]
 
     def __init__(self, *said: Any, **named: Any) -> None:
         super().__init__(*said, **named)
-        self.engine.__class__ = self.engine_class
+        for each in (self.engine._running, self.engine.exchange, self.engine._uniting):
+            if issubclass(self.part, type(each)):
+                each.__class__ = self.part
 
 
-class _ListsEmptied(_WithEngine):
+class _ListsEmptied(_WithPart):
     """A rule that takes effect begins with nobody in any list."""
 
-    engine_class = _Unlisting
+    part = _Unlisting
 
 
-class _AskedAboutBefore(_WithEngine):
+class _AskedAboutBefore(_WithPart):
     """A rule that takes effect is asked at ticks that were over before its time."""
 
-    engine_class = _Belated
+    part = _Belated
 
 
 class _StartAnew(RecordingUnit):
@@ -309,33 +315,34 @@ class _FailureIgnored(RecordingUnit):
             self._broken = False
 
 
-class _Trusting(FailingEngine):
+class _Trusting(Exchange):
     def deal_with(self, *said: Any) -> bool:
         super().deal_with(*said)
         return True
 
     def _take_in(self, give: Any, row: int, *said: Any) -> None:
-        side = self.sides.find(row)
+        side = self._sides.find(row)
         if side is not None and give.origin in side.absorbed:
-            self.sides.touch(row).absorbed[give.origin][0] = 0
+            self._sides.touch(row).absorbed[give.origin][0] = 0
         super()._take_in(give, row, *said)
 
 
-class _TakenTwice(_WithEngine):
+class _TakenTwice(_WithPart):
     """What another partition sends again after a crash is taken for new."""
 
-    engine_class = _Trusting
+    part = _Trusting
 
 
-class _LeftBehind(FailingEngine):
-    def _pack(self, former: bytes, row: int) -> None:
-        super()._pack(former, -1)
+class _LeftBehind(Exchange):
+    def pack_one(self, former: bytes, row: int) -> None:
+        self._state.drop(row)
+        super().pack_one(former, row)
 
 
-class _NothingSent(_WithEngine):
+class _NothingSent(_WithPart):
     """A customer who is another by now is sent without what is known of them."""
 
-    engine_class = _LeftBehind
+    part = _LeftBehind
 
 
 class _SentFirst(RecordingUnit):
@@ -464,6 +471,44 @@ class _BackAsBefore(RecordingUnit):
             super().take_transfers(records)
 
 
+class _AsTheyCame(RecordingUnit):
+    """The ids of one person are told in the order in which they became one, which nobody knows after a restore."""
+
+    def take_deletions(self, records: Sequence[Record]) -> None:
+        true = Links.of
+
+        def of(links: Links, customer: bytes) -> list[bytes]:
+            row = links._profiles.find(customer)
+            came = [] if row < 0 else [links._profiles.keys[row], *links._formers.get(row, ())]
+            return [each for each in came if each != customer] if came else true(links, customer)
+
+        with patch.object(Links, "of", of):
+            super().take_deletions(records)
+
+
+class _ReceiptReplaced(RecordingUnit):
+    """The receipt of a request takes the place of that of an earlier one with its id."""
+
+    def take_transfers(self, records: Sequence[Record]) -> None:
+        def under_one_key(*said: Any, again: bool, **named: Any) -> Any:
+            return receipt(*said, **named)
+
+        with patch("streams.deletions.receipt", under_one_key):
+            super().take_transfers(records)
+
+
+class _Crammed(Uniting):
+    def unite(self, *said: Any) -> None:
+        with patch.object(self._pending, "take"):
+            super().unite(*said)
+
+
+class _ExamplesOutlive(_WithPart):
+    """Of two customers who turn out to be one, examples stay for which a row has no room."""
+
+    part = _Crammed
+
+
 MISTAKES: dict[str, Parts] = {
     "commit before flush": Parts(protocol=_CommitBeforeFlush),
     "rows flushed before the outbox": Parts(protocol=_RowsBeforeOutputs),
@@ -507,5 +552,8 @@ MISTAKES: dict[str, Parts] = {
     "whoever claimed somebody forgotten still has them": Parts(unit=_StillOneOfThem),
     "whoever gets themselves back was never forgotten": Parts(unit=_BackAsBefore),
     "a fenced owner goes on": Parts(protocol=_FencedGoesOn),
+    "ids are told as they came": Parts(unit=_AsTheyCame),
+    "a receipt takes the place of another": Parts(unit=_ReceiptReplaced),
+    "examples outlive two who became one": Parts(unit=_ExamplesOutlive),
 }
 """By what is wrong; each was made in earnest somewhere, or could be."""

@@ -28,6 +28,22 @@ REGRESSIONS: tuple[tuple[int, bool, str], ...] = (
     (12682, False, "Whoever was forgotten and got themselves back was told of by the ids of before."),
     (17871, True, "Who claimed an id that was forgotten with somebody else was still known by it, until a restart."),
     (47265, True, "What was given away before its owner was forgotten came to who had come again, and stayed."),
+    (48485, True, "Two became one, and had more examples than a row has room for: a copy had one of somebody gone."),
+    (
+        48959,
+        True,
+        "The ids in a receipt stood in the order in which they had become one, and otherwise after a restore.",
+    ),
+    (2030, True, "Two requests about one person had one id: the second receipt took the place of the first."),
+    (591, True, "An example made after a customer's time had been put on was kept by another time than the row's."),
+    (58417, False, "A request was done before the rest of a commit that says who was one by then: they stayed."),
+    (59444, False, "A request received before another of an id, and done after it: what was sent between them stayed."),
+    (60068, True, "Who came again after two requests, the older done last, was told of by the same ids twice."),
+    (
+        58163,
+        False,
+        "The simulation's own bounds were upside down where an order was told of twice, worth more at first.",
+    ),
     (3299, True, "The simulation's own replay did not hear of rules that were told after a commit's last record."),
 )
 """Seed, whether with transactions, what was found."""

@@ -43,7 +43,7 @@ class Verdict:
         return f"seed {self.seed} ({kind}, {self.steps} steps) breaks:\n{said}\n{self.history.text()}"
 
 
-def play(seed: int, parts: Parts = PRODUCTION, *, transactional: bool | None = None) -> Verdict:
+def play(seed: int, parts: Parts = PRODUCTION, *, transactional: bool | None = None, renewing: bool = False) -> Verdict:
     """Play the schedule of a seed and check the promises; about 30 ms.
 
     Parameters
@@ -52,11 +52,13 @@ def play(seed: int, parts: Parts = PRODUCTION, *, transactional: bool | None = N
         What the workers are made of.
     transactional
         Whether the broker has transactions; None: the seed says.
+    renewing
+        Whether it is tried, too, what a restore after each commit would change.
     """
     chance = Random(seed)
     with_transactions = chance.random() < 0.6
     loop = Loop(chance)
-    schedule = _Schedule(loop, chance, parts, with_transactions if transactional is None else transactional)
+    schedule = _Schedule(loop, chance, parts, with_transactions if transactional is None else transactional, renewing)
     try:
         with shared_scratch():
             broken = loop.run_until_complete(schedule.played())
@@ -76,8 +78,8 @@ async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
 
 
 class _Schedule:
-    def __init__(self, loop: Loop, chance: Random, parts: Parts, transactional: bool) -> None:
-        self._loop, self._chance, self._parts = loop, chance, parts
+    def __init__(self, loop: Loop, chance: Random, parts: Parts, transactional: bool, renewing: bool = False) -> None:
+        self._loop, self._chance, self._parts, self._renewing = loop, chance, parts, renewing
         self.history = History(loop.time)
         self.faults = Faults.drawn(chance, transactional=transactional)
         self._until_s = chance.uniform(20.0, 60.0)
@@ -115,7 +117,7 @@ class _Schedule:
             await asyncio.sleep(1.0)
         self.history.note("schedule", "everything is applied and committed")
         units = {partition: unit for worker in self._alive() for partition, unit in worker.active()}
-        check = Promises(self._broker, self._models, transactional=self.faults.transactional)
+        check = Promises(self._broker, self._models, transactional=self.faults.transactional, renewing=self._renewing)
         return [*self._deaths(), *check.broken(units)]
 
     # ---- what happens

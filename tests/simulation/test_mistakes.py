@@ -30,7 +30,10 @@ RARE = {
     "a request is taken for an earlier one of its id": 8946,
     "whoever claimed somebody forgotten still has them": 16738,
     "whoever gets themselves back was never forgotten": 12682,
-    "an owner is taken for somebody who was claimed": 1572,
+    "an owner is taken for somebody who was claimed": 1227,
+    "ids are told as they came": 633,
+    "a receipt takes the place of another": 2030,
+    "examples outlive two who became one": 346,
 }
 """By mistake, a schedule that found it, where the first to do so came late: it is played first, then all in turn.
 

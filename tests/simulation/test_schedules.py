@@ -34,6 +34,17 @@ def test_what_was_found_stays_mended(seed: int, transactional: bool, found: str)
     assert not verdict.broken, f"{found}\n{verdict}"
 
 
+@pytest.mark.parametrize(("seed", "found"), [
+    (102, "What was to be sent of an id of which nothing was known was not sent after a restore."),
+    (759, "The same, on the way to somebody who had come again."),
+    (1059, "The same, among others that went."),
+])  # fmt: skip
+def test_a_restore_after_each_commit_changes_nothing(seed: int, found: str) -> None:
+    """Whenever a worker begins again, from its changelog or a copy, the partition is told of as if it never had."""
+    verdict = play(seed, transactional=True, renewing=True)
+    assert not verdict.broken, f"{found}\n{verdict}"
+
+
 def test_a_seed_is_one_schedule() -> None:
     """The same seed gives the same history in another process with other hashes."""
     here = str(play(7).history.text())

@@ -256,6 +256,21 @@ class Replay(Unit):
             self._lead(steps)
         return self.take()
 
+    def renewed(self, rows: Mapping[bytes, bytes]) -> "Replay":
+        """One made anew from what this one stored, that reads on, and knows the same rules and models."""
+        other = Replay(self.partition, ())
+        other._inputs, other._since_ms = self._inputs, self._since_ms
+        copy = self.copy()
+        for keys, values in [(list(rows), list(rows.values()))] if copy is None else copy.pieces():
+            other.restore(keys, values)
+        other.ready(dict(enumerate(self._next)))
+        other._notes.drain()
+        known, before = other.engine.versions, self.engine.versions
+        known.model, known.upcoming = before.model, list(before.upcoming)
+        known.upcoming_rules = [(NEVER, before.rules), *before.upcoming_rules]
+        other.engine.catch_up()
+        return other
+
     def _lead(self, steps: Sequence[Step]) -> None:
         for step in steps:
             self._learn(step)

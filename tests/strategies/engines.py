@@ -123,9 +123,8 @@ def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> T
     """Apply events as one run."""
     told = told or Told()
     rows = {event.customer: engine.state.row(event.customer) for event in events}
-    for event in events:
-        for number in filter(None, (event.product, event.category)):
-            engine.state.product(number, f"p{number}")
+    for number in [number for event in events for number in (event.product, event.category) if number]:
+        engine.state.product(number, f"p{number}")  # as decoding tells of both before anything is applied
     # What is in the cart is the engine's to say.
     table = columns_of([event._replace(cart_items=-1, cart_value=0.0) for event in events], rows)
     told.add(engine.apply(table, details_of(events)), engine, events)

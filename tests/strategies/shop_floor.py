@@ -72,9 +72,10 @@ class Floor:
         value.setdefault("userId", said.customer)
         self._append(said.source, home(said.customer.encode()), said.customer.encode(), orjson.dumps(value), said.ms)
 
-    def ask_to_forget(self, customer: str, ms: int) -> None:
+    def ask_to_forget(self, customer: str, ms: int, request_id: str | None = None) -> None:
         """Put a request where its customer is at home."""
-        request = {"request_id": f"request-{ms}", "customer_id": customer, "requested_at": from_ms(ms)}
+        request_id = request_id or f"request-{ms}"
+        request = {"request_id": request_id, "customer_id": customer, "requested_at": from_ms(ms)}
         self._append(Source.DELETIONS, home(customer.encode()), customer.encode(), orjson.dumps(request), ms)
 
     def move(self, partition: int, source: int) -> None:

@@ -175,6 +175,33 @@ def test_what_was_received_before_the_request_is_skipped() -> None:
     assert side is None or not side.orders
 
 
+def test_a_backlog_is_skipped_whoever_they_turned_out_to_be() -> None:
+    """Who came again is another by now, who is another again: what was received before the request is ignored still."""
+    unit = started()
+    read(unit, CLICKS, view(0))
+    read(unit, DELETIONS, asked(0))
+    read(unit, CLICKS, *(view(i, who, ms=NOW + 2 * DAY) for i, who in enumerate((WHO, "second", "third"), 1)))
+    read(unit, CUSTOMERS, alias(0, "second", WHO, NOW + 2 * DAY), alias(1, "third", "second", NOW + 2 * DAY))
+    ignored = unit.engine.counts.ignored
+    for each in (unit, started(kept({}, taken(unit)).items())):
+        read(each, ORDERS, event(0, WHO, "Order Completed", NOW + 5000, order_id="o-1", total=9.0))
+        assert each.engine.counts.ignored == ignored + 1
+
+
+def test_a_restore_does_not_change_what_a_receipt_says() -> None:
+    """The other ids stand in it in an order of their own, not in that in which they became one."""
+    unit = started()
+    for i, who in enumerate(("b", "a", "d", "c")):
+        read(unit, CUSTOMERS, alias(2 * i, WHO, who, NOW + i))
+    rows = kept({}, taken(unit))
+    said = []
+    for each in (unit, started(rows.items()), started(reversed(rows.items()))):
+        read(each, DELETIONS, asked(0))
+        said.append(told(taken(each), "receipts"))
+    assert said[0] == said[1] == said[2]
+    assert len(said[0][0]["data"]["others"]) == 4
+
+
 def test_a_record_that_waited_is_not_given_to_the_row_that_was_left() -> None:
     """An event that was looked up before its customer was forgotten finds no row afterwards."""
     unit = started()
@@ -223,6 +250,32 @@ def test_half_a_commit_leaves_nothing_behind(written: int) -> None:
     assert {key: value for key, value in ended.items() if key not in (b"u", b"m")} == {
         key: value for key, value in steady.items() if key not in (b"u", b"m")
     }
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_request_waits_for_what_half_a_commit_applied(there: bool) -> None:
+    """Without transactions a crash may leave two added up, and the link not: it is read again before the request is.
+
+    Unless the broker has that record no more.
+    """
+    unit = started()
+    read(unit, CLICKS, view(0, "visitor-of-them"), view(1))
+    rows = kept({}, taken(unit))
+    said = alias(0, WHO, "visitor-of-them", NOW + 4000)
+    read(unit, CUSTOMERS, said)
+    found = taken(unit)
+    link = next(i for i, (key, _) in enumerate(found.rows) if key[:1] == b"l")
+    again = started(kept(rows, found._replace(rows=found.rows[:link])).items())
+    again.offer(DELETIONS, [asked(0, "visitor-of-them")], 1)
+    again.pump(NOW)
+    if there:
+        read(again, CUSTOMERS, said)
+    else:
+        again.idle(CUSTOMERS, 1, 1)
+        again.pump(NOW)
+    (receipt,) = told(taken(again), "receipts")
+    assert receipt["data"]["removed"]["links"] == there
+    assert (again.engine.profiles.find(WHO.encode()) < 0) == there
 
 
 @pytest.mark.parametrize(
@@ -306,7 +359,10 @@ def test_a_request_that_came_by_two_ways_is_restored_as_both() -> None:
 
 
 def test_who_comes_again_has_other_ids() -> None:
-    """Crossings are numbered anew; a consumer that knows the ids from before must not take them for repeats."""
+    """Crossings are numbered anew; a consumer that knows the ids from before must not take them for repeats.
+
+    Nor is who comes again after another request, which was received before the first and done after it.
+    """
     unit = started()
     read(unit, CLICKS, view(0))
     before = {each["id"] for each in told(taken(unit), "audiences")}
@@ -316,3 +372,6 @@ def test_who_comes_again_has_other_ids() -> None:
     assert first["id"].startswith("audience/looking/2/")
     assert again["id"] == f"audience/looking/1/{WHO}@{NOW + DAY}"
     assert before == {f"audience/looking/1/{WHO}"}
+    read(unit, DELETIONS, asked(1, request="r-2", ms=NOW + DAY - 1000))
+    read(unit, CLICKS, view(2, ms=NOW + 2 * DAY))
+    assert told(taken(unit), "audiences")[-1]["id"] == f"audience/looking/1/{WHO}@{NOW + DAY + 1}"
