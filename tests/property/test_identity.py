@@ -112,7 +112,7 @@ def test_half_a_commit_does_no_harm(events: list[Event], data: st.DataObject) ->
 def assert_found(check: str, monkeypatch: pytest.MonkeyPatch, **planted: object) -> None:
     """The check fails once the engine's parts are replaced by broken ones."""
 
-    @settings(max_examples=150, database=None, phases=[Phase.generate])
+    @settings(max_examples=1_000, database=None, phases=[Phase.generate])
     @given(events=streams(aliases=True, least=8, customers=CUSTOMERS[:3]))
     def broken(events: list[Event]) -> None:
         if check == "state":

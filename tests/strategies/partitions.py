@@ -53,6 +53,8 @@ class Partition:
         for other in range(3):
             self.unit.idle(other, self.offsets[other], self.offsets[other])
         self.pass_time(records[-1].timestamp)
+        if any(self.unit.status().waiting):
+            self.pass_time(records[-1].timestamp + 3_000)  # what is of a load waits until nothing more comes
 
     def pass_time(self, now_ms: int) -> None:
         """Apply all that waits; if nothing does, let quiet time pass."""
