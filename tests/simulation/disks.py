@@ -14,6 +14,8 @@ from streams.commit import Copy, Sink, SnapshotRefusedError, UnitState
 
 __all__ = ["Disk", "Kept", "SimulatedSnapshots"]
 
+_COPY_S = 0.2
+"""What copying rows takes."""
 _WRITE_S = 4.0
 """Longest that writing takes."""
 
@@ -70,14 +72,17 @@ class SimulatedSnapshots:
         self._history.note(self._host.name, "refuses the snapshot of partition {}: {}", partition, refusal)
 
     def copy(self, partition: int, unit: UnitState, offset: int | None) -> Any:
-        """Copy it as often as not."""
-        copy = unit.copy() if self._faults.chance.random() < 0.5 else None
-        return None if copy is None else _Copied(partition, copy, self._broker.now_ms())
+        """Copy it as often as not, the rows some time later: until then the unit must not change them."""
+        copy = unit.copy(later=True) if self._faults.chance.random() < 0.5 else None
+        if copy is None:
+            return None
+        asyncio.get_running_loop().call_later(_COPY_S, copy.fill)
+        return _Copied(partition, copy, self._broker.now_ms())
 
     def write(self, copied: _Copied, offset: int | None) -> None:
         """Have it on the disk some time later."""
         if offset is not None:
-            delay_s = self._faults.chance.random() * _WRITE_S
+            delay_s = _COPY_S + self._faults.chance.random() * _WRITE_S
             asyncio.get_running_loop().call_later(delay_s, self._written, copied, offset)
 
     def _written(self, copied: _Copied, offset: int) -> None:
@@ -87,6 +92,6 @@ class SimulatedSnapshots:
 
     async def finish(self, partition: int, unit: UnitState, offset: int) -> None:
         """Have it on the disk at once."""
-        copied = self.copy(partition, unit, offset)
-        if copied is not None:
-            self._written(copied, offset)
+        copy = unit.copy() if self._faults.chance.random() < 0.5 else None
+        if copy is not None:
+            self._written(_Copied(partition, copy, self._broker.now_ms()), offset)
