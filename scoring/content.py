@@ -53,7 +53,7 @@ def _due(rows: Any, points: Any, m: int, stage: Any, band: Any, coupon: Any, ver
         cause = points.bought[i] ^ (np.uint64(stage[i] * 64 + band[i] * 2 + coupon[i] + 1) * _SPREAD)
         if cause != p.content[0] or points.cause[i] & ACTIVE != 0:
             p.content[0] = cause
-            made_from = cause ^ np.uint64(version)
+            made_from = (cause ^ (cause >> np.uint64(29))) * _SPREAD + np.uint64(version)
             for k in range(looked_at):
                 made_from = (made_from * _SPREAD) ^ (made_from >> np.uint64(29)) ^ points.viewed[i, k]
             if known[row, 0] != made_from or known[row, 1] != p.content[1]:

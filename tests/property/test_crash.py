@@ -114,6 +114,17 @@ def test_a_cart_that_was_written_ahead_is_not_seen_early() -> None:
     assert_no_harm(events, 1, 3, 1)
 
 
+def test_another_purchase_is_not_taken_for_another_version() -> None:
+    """What a site shows is decided anew though product and version of the shop's knowledge both grew by one."""
+    day_ms = START_MS + DAY_MS  # when the first version of the shop's knowledge takes effect
+    events = [
+        Event(CUSTOMERS[0], day_ms - HOUR_MS, Kind.ORDER_COMPLETED, 1, 0, 1, 2, 0, 0.0, 3.0, 2.0, 1),
+        Event(CUSTOMERS[0], day_ms + 1, Kind.ORDER_SHIPPED, 1, 1, 2, 2),
+        Event(CUSTOMERS[0], day_ms + HOUR_MS, Kind.ORDER_COMPLETED, 1, 2, 3, 3, 1, 27.97, 2.0, 7.0, 1, 1),
+    ]
+    assert_no_harm(events, 1, 2, ALL)
+
+
 STALE_CART = [
     Event(CUSTOMERS[0], START_MS, Kind.PRODUCT_ADDED, 0, 0, 1, 1),
     Event(CUSTOMERS[0], START_MS + 2 * HOUR_MS, Kind.PAGE, 0, 1, 2),
