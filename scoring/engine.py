@@ -235,9 +235,16 @@ class Engine:
         self.state.load(keys, values)
 
     def applied(self) -> list[int]:
-        """By input the last offset that is applied to any row; -1 for none. O(customers)."""
+        """By input the last offset that is applied to any row; -1 for none. O(customers).
+
+        Of half a commit the side record may have been written and the row not.
+        """
         rows = self.profiles.rows[: len(self.profiles)]
-        return [int(rows["applied"][:, source].max(initial=-1)) for source in range(N_INPUTS)]
+        sides = [side for row in self.state.stored.ahead if (side := self.sides.find(row)) is not None]
+        return [
+            max([int(rows["applied"][:, source].max(initial=-1)), *(side.applied[source] for side in sides)])
+            for source in range(N_INPUTS)
+        ]
 
     def restored(self) -> None:
         """After rows were loaded: derive what is not stored, find each rule's bit and queue what is due."""

@@ -132,6 +132,8 @@ class Stored:
         Numbers of the products that are new.
     gone
         Customers of whom nothing is kept any more.
+    ahead
+        Rows whose side records came after the last of the engine's own rows: of half a commit, before a crash.
     """
 
     def __init__(
@@ -156,6 +158,7 @@ class Stored:
         self.rows: set[int] = set()
         self.products: list[int] = []
         self.gone: list[bytes] = []
+        self.ahead: list[int] = []
 
     def discard(self, row: int) -> None:
         """Let a profile row not be written."""
@@ -253,6 +256,7 @@ class Stored:
                 self._profiles.forget(key[1:])
             elif letter == META and value is not None:
                 meta = msgspec.msgpack.decode(value, type=Meta)
+                self.ahead.clear()
             else:
                 self._load_other(letter, key[1:], value)
         if rows:
@@ -262,7 +266,10 @@ class Stored:
     def _load_other(self, letter: bytes, rest: bytes, value: Any) -> None:
         row = self._profiles.find if value is None else self._profiles.row
         if letter == SIDE:
-            self._sides.load(row(rest), value)
+            number = row(rest)
+            self._sides.load(number, value)
+            if value is not None:
+                self.ahead.append(number)
         elif letter == EXAMPLE:
             self._pending.load(row(rest[8:]), int.from_bytes(rest[:8], "big", signed=True), value)
         elif letter == LINK:

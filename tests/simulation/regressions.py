@@ -44,6 +44,11 @@ REGRESSIONS: tuple[tuple[int, bool, str], ...] = (
         False,
         "The simulation's own bounds were upside down where an order was told of twice, worth more at first.",
     ),
+    (
+        3591,
+        False,
+        "Who left after a crash took an order along that only the side record knew: it came again, as known.",
+    ),
     (3299, True, "The simulation's own replay did not hear of rules that were told after a commit's last record."),
 )
 """Seed, whether with transactions, what was found."""
