@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scoring.compiled import compiled
 from scoring.kernel import Points
+from scoring.masks import masks
 from scoring.object_lists import Crossing, Looks
 from scoring.profile import DAY_MS
 from scoring.recent import BOUGHT, VISIT_MS, put_in_lists
@@ -64,7 +65,7 @@ class CategoryLists:
         self._others = [place for place, column in enumerate(columns) if column not in OF_A_CATEGORY]
         self._read = [rules.columns.index(columns[place]) for place in self._others]
         self._its = [columns.index(column) if column in columns else -1 for column in OF_A_CATEGORY]
-        self._bits = np.array(bits, np.uint8)
+        self._bits = np.array(bits, np.uint64)
         self._room: _Found | None = None
 
     def find(
@@ -93,12 +94,13 @@ class CategoryLists:
             np.empty(room, np.uint8),
             np.empty(room, np.uint8),
         )
-        n = _follow(rows, points, m, found, _masks(entering, self._bits), _masks(leaving, self._bits), changed)
+        enter, leave = (masks(holds, self._bits).astype(np.uint8) for holds in (entering, leaving))
+        n = _follow(rows, points, m, found, enter, leave, changed)
         crossings = [
             Crossing(0, r, _name(category, names), False, looks=Looks(category, 0, 0))
             for category, before in gone.items()
             for r, _, bit in self._rules
-            if before >> bit & 1 and category not in found.category[: found.start[1]]
+            if before >> bit & 1
         ]
         # Those that leave for want of views by number: how their last views lay is not known at the start of a run.
         told = sorted(zip(*(column[:n].tolist() for column in changed), strict=True))
@@ -151,7 +153,7 @@ class CategoryLists:
         """Which categories may enter and which leave each list, (R, k) each."""
         values = np.empty((len(self._program.columns), len(found.point)))
         if self._others:
-            values[self._others] = points.columns[found.point][:, self._read].T
+            values[self._others] = points.columns[found.point[:, None], self._read].T
         views, minutes = self._its
         if views >= 0:
             values[views] = found.views
@@ -171,17 +173,6 @@ class CategoryLists:
 def _name(category: int, names: Mapping[int, str]) -> str:
     """What a category is called; one of too many to be remembered by its number."""
     return names.get(category) or f"{category:016x}"
-
-
-@compiled
-def _masks(holds: Any, bits: Any) -> Any:
-    """(R, k) bool as (k,) bit masks, bit `bits[r]` for row r."""
-    masks = np.zeros(holds.shape[1], np.uint8)
-    for r in range(holds.shape[0]):
-        for k in range(holds.shape[1]):
-            if holds[r, k]:
-                masks[k] |= np.uint8(1) << bits[r]
-    return masks
 
 
 @compiled

@@ -18,6 +18,7 @@ from scoring.gates.channel import Channel, Purpose
 from scoring.gates.holdout import GLOBAL, RULE
 from scoring.gates.standing import Standing
 from scoring.kernel import AUTOMATED, Events, Points
+from scoring.masks import masks
 from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
 from scoring.profile import NEVER
@@ -61,16 +62,6 @@ def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, 
             p.inside = inside
             after[i] = inside
     return n
-
-
-@compiled
-def _masks(holds: Any, slots: Any) -> Any:
-    """(R, m) bool of the lists of customers as (m,) bit masks, bit `slots[r]` for the list in row r."""
-    masks = np.zeros(holds.shape[1], np.uint64)
-    for r in range(holds.shape[0]):
-        for i in range(holds.shape[1]):
-            masks[i] |= np.uint64(holds[r, i]) << slots[r]
-    return masks
 
 
 class _Moment(NamedTuple):
@@ -212,9 +203,9 @@ class Crossings:
         self._keep_local(entering, leaving, rows, points, m, sides)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
         found: list[Crossing] = []
-        enter = _masks(entering, self._slots)
+        enter = masks(entering, self._slots)
         enter[0] |= np.uint64(brought)
-        leave = _masks(leaving, self._slots) | self._left_in_any_case
+        leave = masks(leaving, self._slots) | self._left_in_any_case
         if _scan(rows, points, m, enter, leave, changed, after):
             for i in np.flatnonzero(changed).tolist():
                 bits, inside = int(changed[i]), int(after[i])

@@ -86,7 +86,7 @@ class Engine:
         home: Callable[[bytes], bool] = lambda _: True,
         secret: bytes = b"",
     ) -> None:
-        self.settings, self.partition = settings, partition
+        self.settings = settings
         self.state = state = State(settings, partition, home, secret)
         self.config = state.config
         self.profiles, self.clock, self.sides, self.pending = state.profiles, state.clock, state.sides, state.pending

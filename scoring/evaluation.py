@@ -92,9 +92,7 @@ class Evaluation:
                   Field.OPEN_TICKETS, *_TOLD_OF)  # fmt: skip
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
         self._filled = [(c, which) for c, which in fields if which in served]
-        self._cheaper_asked = any(which == Field.SEEN_CHEAPER for _, which in self._filled)
-        self._tickets_asked = any(which == Field.OPEN_TICKETS for _, which in self._filled)
-        self._told_of = any(which in _TOLD_OF for _, which in self._filled)
+        self._asked = {which for _, which in self._filled}
         ranked = any(rule.ranked_by == POINTS for rule in rules.rules)
         self._balance = rules.columns.index(POINTS) if ranked else None
 
@@ -145,15 +143,15 @@ class Evaluation:
             Field.PERCENTILE: percentile,
             Field.WARMING_UP: float(model.warming_up),
         }
-        if self._told_of:
+        if not self._asked.isdisjoint(_TOLD_OF):
             everybody = self._who(points.facts[:m], score)
             served |= {which: told(everybody) for which, told in _TOLD_OF.items()}
-        if self._cheaper_asked:
+        if Field.SEEN_CHEAPER in self._asked:
             viewed = points.viewed[:m, : points.viewed_ms.shape[1]]
             served[Field.SEEN_CHEAPER] = (
                 0.0 if self._versions.shop is None else self._versions.shop.are_cheaper(viewed).sum(axis=1)
             )
-        if self._tickets_asked:
+        if Field.OPEN_TICKETS in self._asked:
             served[Field.OPEN_TICKETS] = self._open_tickets(m)
         for c, which in self._filled:
             if which == Field.PERCENTILE_PEAK:

@@ -214,7 +214,7 @@ class Exchange:
             examples=self._pending.take(row, theirs["pending_ms"][: theirs["pending_n"]].tolist()),
             products=[(number, names[number]) for number in sorted(numbers & names.keys())],
             lists=[name for bit, name in enumerate(self._state.slots.names) if inside >> bit & 1],
-            category_lists=self._state.category_slots.names if theirs["seen_lists"].any() else [],
+            category_lists=[*self._state.category_slots.names] if theirs["seen_lists"].any() else [],
             applied=[*links.applied[former]],
             via=[former],
             by=former,

@@ -96,12 +96,12 @@ class Forgetting:
         links = sum(each in self._links.owner for each in everybody)
         examples = self._remove(row, everybody)
         removed = Removed(tuple(map(erased.hash, sure)), profile, side is not None, examples, links, len(left))
+        refused = None if side is None else _refused(side)
         for each, former in zip(everybody, owned, strict=True):
-            refused = None if side is None else _refused(side)
+            last_ms, read = at_ms, [0] * len(offsets)
             if self._home(each):  # who came again since a later request must not be told of by the ids of then
-                erased.add(each, max(at_ms, erased.at_ms(each) + 1), offsets, refused=refused).owned = former
-            else:
-                erased.add(each, at_ms, [0] * len(offsets), refused=refused).owned = former
+                last_ms, read = max(at_ms, erased.at_ms(each) + 1), offsets
+            erased.add(each, last_ms, read, refused=refused).owned = former
         done = erased.note(customer, request, place, removed)
         for each in home:
             if each != customer:

@@ -199,7 +199,8 @@ class ObjectLists:
             if i in buying:
                 purchases[i] = sides.purchases(row, PURCHASES)
         values = np.empty((len(asked), len(self._program.columns)))
-        values[:, self._others] = points.columns[[each.point for each in asked]][:, self._read]
+        asked_at = np.array([each.point for each in asked], np.int64)
+        values[:, self._others] = points.columns[asked_at[:, None], self._read]
         values[:, self._places] = np.array(its).reshape(len(asked), len(self._its))
         return asked, values, purchases
 

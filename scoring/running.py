@@ -43,7 +43,7 @@ class Running:
         if resolved:
             self._pending.resolve(points, resolved, profiles.keys, outcome)
         if why == HEAP:
-            state.heap = grown(state.heap, 2 * len(state.heap.ms))
+            state.make_room()
         elif why == SWAP:
             self.take_effect(stop)
         return why == DONE, i
@@ -69,8 +69,10 @@ class Running:
 
     def take_effect(self, at_ms: int) -> None:
         """Use the rules, models and shop's knowledge whose time has come; all ticks up to it are done."""
+        before = self._versions.rules
         for rules in self._versions.rules_until(at_ms):
             self._evaluation.use(rules)
+        if self._versions.rules is not before:
             self.schedule()
         self._versions.take_effect(at_ms)
 

@@ -80,11 +80,11 @@ class Uniting:
             self.leave_lists(other, now_ms, received_ms, cause, outcome)
         side = sides.find(other)
         times_ms = theirs["pending_ms"][: theirs["pending_n"]].tolist()
-        if side is not None and not sides.holds(row, *cause):
-            self.unite(row, rows, other, side, brought, cause, now_ms, received_ms, outcome)
+        if sides.holds(row, *cause):
+            side = None
+        self.unite(row, rows, other, side, brought, cause, now_ms, received_ms, outcome)
+        if side is not None:
             sides.join_applied(row, side)
-        else:
-            self.unite(row, rows, other, None, brought, cause, now_ms, received_ms, outcome)
         if behind:
             leave(theirs, self._state.choice)
             mine["applied"] = np.maximum(mine["applied"], theirs["applied"])
@@ -92,7 +92,7 @@ class Uniting:
         self._state.drop(other)
 
     def unite(self, row: int, others: Any, which: int, side: Side | None, brought: int, cause: tuple[int, int],
-               now_ms: int, received_ms: int, outcome: Outcome) -> None:  # fmt: skip
+              now_ms: int, received_ms: int, outcome: Outcome) -> None:  # fmt: skip
         """Add row `which` of `others`, and a side record, to those of `row`; whatever holds them already stays.
 
         Nobody enters a list by it, but on the ledger. `brought` are the bits of the lists that the other was in.

@@ -11,7 +11,7 @@ from schemas.refusal import DECODE_ERRORS, from_validation_error
 from schemas.timestamp import to_ms
 from scoring.rules import Rule, RuleError, RuleSet, read_rules
 from scoring.rules.book import RuleBook
-from streams.ruling.kept import not_kept
+from streams.ruling.kept import check_usable
 from streams.settings import Settings
 from streams.whole_topic import WholeTopic
 
@@ -80,7 +80,9 @@ class LiveRules(WholeTopic):
         """Take a version in, or tell why it cannot be used."""
         try:
             rule, effective_ms = rule_of(value)
-            await self._check_topic(rule)
+            topics = frozenset[str]() if rule.name in self._known else await self.topics()
+            check_usable(rule, self._known, self._base.parts, topics, self._settings)
+            self._known.add(rule.name)
             timeline = self._with(rule, effective_ms)
         except RuleError as error:
             log.warning("rule refused, what is in force stays: %s", error)
@@ -91,13 +93,6 @@ class LiveRules(WholeTopic):
             self.timeline = timeline
             self._changed(timeline)
 
-    async def _check_topic(self, rule: Rule) -> None:
-        topic = f"actions-{rule.name}"
-        if rule.name not in self._known and topic not in await self.topics():
-            remedy = f"create the topic {topic}, then publish the rule again"
-            raise RuleError(rule.name, "name", rule.name, f"its topic {topic} is not on the broker", remedy)
-        self._known.add(rule.name)
-
     def _with(self, rule: Rule, effective_ms: int) -> Timeline | None:
         """The timeline with one more version; None if it is known. Raises `RuleError` if the rules do not fit."""
         book = RuleBook(self._base.rules)
@@ -105,7 +100,4 @@ class LiveRules(WholeTopic):
             book.add(known, at)
         if not book.add(rule, effective_ms):
             return None
-        timeline = book.timeline()
-        if errors := not_kept(rule, self._base.parts, self._settings):
-            raise errors[0]
-        return timeline
+        return book.timeline()

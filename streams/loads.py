@@ -44,7 +44,7 @@ class Loads:
         if self._old_ms is None or (first := waiting.first()) is None:
             return FAR
         time_ms, received_ms = first
-        if time_ms <= clock.watermark_ms or received_ms - time_ms <= self._old_ms:
+        if received_ms - time_ms <= self._old_ms:
             self._since_ms = None
             return FAR
         self._given_up -= {source for source in self._given_up if waiting.count[source]}
@@ -54,10 +54,11 @@ class Loads:
             if at_end[source] and source not in self._given_up
         }
         short = {source for source, ms in reach.items() if ms < time_ms}
-        if short:
+        if short and time_ms > clock.watermark_ms:  # what is no later moves nothing on
             self._since_ms = now_ms if self._since_ms is None else self._since_ms
             if max(now_ms - waiting.received_ms, 0) < _QUIET_MS and now_ms - self._since_ms < _MOST_MS:
                 return NEVER
             self._given_up |= short
         self._since_ms = None
-        return min((ms for source, ms in reach.items() if source not in short), default=FAR)
+        known = (ms for source, ms in reach.items() if source not in self._given_up)
+        return max(time_ms, min(known, default=FAR))

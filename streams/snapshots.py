@@ -235,7 +235,10 @@ class LocalSnapshots:
 
     def _fill(self, copy: Copying, start: float) -> None:
         """Copy the rows, before anything is written; in the thread, as a million of them take a second."""
-        copy.fill()
+        try:
+            copy.fill()
+        except MemoryError:  # what was not copied is refused when it is written
+            log.warning("the rows for a snapshot could not be copied", exc_info=True)
         self._metrics.snapshot_copies.observe(time.perf_counter() - start)
 
     def _young(self, partition: int) -> bool:

@@ -197,8 +197,8 @@ class Waiting:
 
     def _first_ms(self) -> int:
         """Event time of what comes next; 0 where no event waits."""
-        keys = (piece.keys[piece.done :] for pieces in self._pieces for piece in pieces)
-        return min((int(some[0]) for some in keys if len(some)), default=0)
+        first = self.first()
+        return 0 if first is None else first[0]
 
     def _shares(self, until: int, limit: int) -> list[_Share]:
         """The first events of each input up to a time, at most `limit` of each."""

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
@@ -52,7 +53,7 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-class BrokerProcess:
+class BrokerProcess(ABC):
     """Base of brokers that run as a child process and accept on `address`; use as a context manager.
 
     Subclasses say how to start it in `command`. What it writes goes to `log`, whose end is part of the
@@ -95,9 +96,9 @@ class BrokerProcess:
             raise BrokerError(f"the {self.name} was not started")
         return self._process.pid
 
+    @abstractmethod
     def command(self) -> tuple[Sequence[str], Mapping[str, str], Path | None]:
         """Return the command line, the environment to add and the working directory."""
-        raise NotImplementedError
 
     def accepts(self) -> bool:
         """Whether the broker answers Kafka's first question, ApiVersions; an open port says too little."""

@@ -68,10 +68,10 @@ def plan(seed: int, days: int | None = None, *, everyone: bool = False) -> Plan:
     drawn = {customer: everyone or _takes_part(customer) for customer in {event.key for event in events}}
     orders = with_coupons((event for event in events if event.time_ms < end_ms and drawn[event.key]), seed)
     history = history_of(orders_of(orders))
-    orders = as_guests(orders, history, seed)
     clicks = clickstream(history, seed, start_ms, end_ms)
     said = ((event.key, event.value["properties"].get("country")) for event in reversed(orders))
     countries = {customer: country for customer, country in said if country}
+    orders = as_guests(orders, history, seed)
     return Plan(start_ms, end_ms, orders, history, clicks, deeds_around(history, seed, start_ms, end_ms), countries)
 
 

@@ -1,11 +1,13 @@
 """Kept: what a rule reads must be in the rows of the state, whose layout is fixed when it is begun."""
 
+from collections.abc import Set
+
 from scoring.rules import Rule, RuleError, RuleSet
 from scoring.rules.parts import Parts
 from streams.engine_settings import missing_rings
 from streams.settings import Settings
 
-__all__ = ["not_kept"]
+__all__ = ["check_usable", "not_kept"]
 
 
 def not_kept(rule: Rule, kept: Parts, settings: Settings) -> list[RuleError]:
@@ -23,3 +25,17 @@ def not_kept(rule: Rule, kept: Parts, settings: Settings) -> list[RuleError]:
         remedy = "set rules to all, or to a rule that reads it too, under another app_id"
         errors.append(RuleError(rule.name, "definition", ", ".join(missing), reason, remedy))
     return errors
+
+
+def check_usable(rule: Rule, known: Set[str], kept: Parts, topics: Set[str], settings: Settings) -> None:
+    """Raise `RuleError` where a worker refuses a rule, though it can be read.
+
+    `known` are the names of rules whose topics are there for sure, `topics` those of the broker, `kept` the parts of a
+    row under the rules with which the state was begun.
+    """
+    topic = f"actions-{rule.name}"
+    if rule.name not in known and topic not in topics:
+        reason = f"its topic {topic} is not on the broker, or hidden from this user"
+        raise RuleError(rule.name, "name", rule.name, reason, f"create {topic}, then publish the next version")
+    for error in not_kept(rule, kept, settings):
+        raise error

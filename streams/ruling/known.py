@@ -18,11 +18,11 @@ from streams.live_rules import TOPIC, rule_of
 from streams.operating.lag import watermarks
 from streams.rule_files import definitions_in_force, rules_in_force
 from streams.ruling.definition import Definition
-from streams.ruling.kept import not_kept
+from streams.ruling.kept import check_usable
 from streams.settings import Settings
 from streams.tailing import UnknownTopicError, tail
 
-__all__ = ["Known", "Refused", "Version", "check_usable", "read_known"]
+__all__ = ["Known", "Refused", "Version", "read_known"]
 
 _UNTOLD: Final = "?"
 
@@ -138,26 +138,13 @@ def _published(settings: Settings, base: RuleSet, topics: Set[str]) -> tuple[lis
             if record.value is not None:
                 try:
                     version = version_of(record.value)
-                    check_usable(version.rule, base, topics, settings)
+                    check_usable(version.rule, set(base.names), base.parts, topics, settings)
                     found.append(version)
                 except RuleError as error:
                     refused.append(Refused((record.key or b"").decode("utf-8", "replace") or _UNTOLD, error))
     except UnknownTopicError:
         return [], []
     return found, refused
-
-
-def check_usable(rule: Rule, base: RuleSet, topics: Set[str], settings: Settings) -> None:
-    """Raise `RuleError` where a worker that began with the rules of `base` refuses another, though it can be read.
-
-    `topics` are those of the broker.
-    """
-    topic = f"actions-{rule.name}"
-    if rule.name not in base.names and topic not in topics:
-        reason = f"its topic {topic} is not on the broker, or hidden from this user"
-        raise RuleError(rule.name, "name", rule.name, reason, f"create {topic}, then publish the next version")
-    for error in not_kept(rule, base.parts, settings):
-        raise error
 
 
 def version_of(value: bytes) -> Version:

@@ -85,19 +85,19 @@ def preview_topics(
     names = [rule.name for rule in rules]
     planned = timeline(known, rules, span.start_ms)
     parts, customers, ends_ms = [], 0, []
-    for partition in range(partitions):
-        watch = Watch(names, span.start_ms, span.stop_ms, settings.horizon_ms)
-        erased = erased_on(told, partition)
-        unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch, erased=erased)
-        unit.ready({})
-        with inputs_of(settings, partition) as inputs:
-            done = _Share(partition, partitions, sum(inputs.end) - sum(inputs.first), on_progress)
-            with collected_by_the_clock():
+    with collected_by_the_clock():
+        for partition in range(partitions):
+            watch = Watch(names, span.start_ms, span.stop_ms, settings.horizon_ms)
+            erased = erased_on(told, partition)
+            unit = Unit(partition, options, used.models, planned, shop=used.shop, watch=watch, erased=erased)
+            unit.ready({})
+            with inputs_of(settings, partition) as inputs:
+                done = _Share(partition, partitions, sum(inputs.end) - sum(inputs.first), on_progress)
                 live_through(unit, inputs, span.stop_ms + settings.horizon_ms, done)
-        customers += unit.status().customers
-        watermark_ms = unit.engine.clock.watermark_ms
-        parts.append(watch.reached(watermark_ms))
-        ends_ms += [] if watermark_ms == NEVER else [watermark_ms]
+            customers += unit.status().customers
+            watermark_ms = unit.engine.clock.watermark_ms
+            parts.append(watch.reached(watermark_ms))
+            ends_ms += [] if watermark_ms == NEVER else [watermark_ms]
     return Past(added(parts), customers, max(ends_ms, default=None))
 
 

@@ -72,8 +72,9 @@ class SimulatedRules(LiveRules):
         """Take one version in, new or not."""
         await self.take(version.record())
 
-    async def _check_topic(self, rule: Rule) -> None:
-        """It is there."""
+    async def topics(self) -> frozenset[str]:
+        """All that a rule may have."""
+        return frozenset(f"actions-{name}" for name, _ in DEFINITIONS)
 
 
 def timeline_of(versions: Iterable[Version]) -> Timeline:

@@ -6,7 +6,8 @@ from scoring.rules import RuleError, read_rules
 from scoring.rules.book import ALWAYS
 from streams.rule_files import definitions_in_force, rules_in_force
 from streams.ruling.definition import Definition, as_yaml
-from streams.ruling.known import Known, Version, check_usable
+from streams.ruling.kept import check_usable
+from streams.ruling.known import Known, Version
 from streams.ruling.publishing import paused_version, planned, soon_ms, superseded
 from streams.settings import Settings
 
@@ -96,14 +97,15 @@ def test_a_rule_that_is_not_there_cannot_be_paused() -> None:
 def test_what_workers_refuse_is_not_known_as_a_rule() -> None:
     """A rule whose topic is not there, and one that reads what the rows do not keep; the others are usable."""
     base, topics = rules_in_force(SETTINGS), {"actions-new-one"}
+    names = set(base.names)
     [new] = read_rules("name: new-one\nsentence: x\nenter: orders > 0\n", "f.yaml")
-    check_usable(new, base, topics, SETTINGS)
-    check_usable(base.rules[0], base, set(), SETTINGS)
+    check_usable(new, names, base.parts, topics, SETTINGS)
+    check_usable(base.rules[0], names, base.parts, set(), SETTINGS)
     with pytest.raises(RuleError, match="its topic actions-new-one is not on the broker"):
-        check_usable(new, base, {"rules"}, SETTINGS)
+        check_usable(new, names, base.parts, {"rules"}, SETTINGS)
     [greedy] = read_rules("name: new-one\nsentence: x\nenter: points > 0\n", "f.yaml")
     with pytest.raises(RuleError, match="workers' rows do not keep it"):
-        check_usable(greedy, base, topics, SETTINGS)
+        check_usable(greedy, names, base.parts, topics, SETTINGS)
 
 
 def test_a_version_holds_soon_on_every_partition_alike() -> None:

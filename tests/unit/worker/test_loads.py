@@ -101,6 +101,20 @@ def test_what_was_loaded_before_is_read_at_once() -> None:
     assert applied(unit) == (365, 0)
 
 
+def test_what_moves_nothing_on_takes_nothing_later_along() -> None:
+    """Orders that begin at the watermark come no further ahead of clicks than others, however few they are."""
+    unit = idle()
+    clicks = year(viewed)[:10]
+    offered(unit, CLICKS, clicks)
+    now_ms = clicks[-1].timestamp + 4_000
+    pumped(unit, now_ms)
+    assert applied(unit) == (10, 0)
+    unit.offer(ORDERS, year(bought, now_ms), 365)
+    pumped(unit, now_ms)
+    ahead_ms = unit.engine.clock.watermark_ms - (YEAR_MS + 9 * DAY_MS)
+    assert 0 < ahead_ms <= unit.engine.config.window_ms // 2
+
+
 def test_where_all_that_comes_is_old_it_waits_once() -> None:
     """A minute at most, and no more after that, however it goes on."""
     unit = idle()

@@ -162,6 +162,18 @@ def shop(count: int, seed: int = 1) -> list[Fetched]:
 RECORDS = shop(1200)
 
 
+def having_read(n: int) -> Unit:
+    """A unit that has applied the first `n` of `RECORDS`."""
+    unit = Unit(0, OPTIONS)
+    unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
+    for source in (ORDERS, CUSTOMERS):
+        unit.idle(source, 0, 0)
+    unit.offer(CLICKS, RECORDS[:n], n)
+    while unit.pump(NOW):
+        pass
+    return unit
+
+
 async def fed(protocol: CommitProtocol, start: int, stop: int) -> None:
     """Offer records of `RECORDS` and apply them, without a commit."""
     assert protocol.positions(0)[CLICKS] == start
@@ -239,13 +251,7 @@ def test_a_restart_reads_the_tail_and_comes_to_the_same_state(tmp_path: Path) ->
 
 def test_a_customer_who_is_only_read_is_not_in_the_copy() -> None:
     """Rows of customers of whom nothing was applied, and names of their products, are not in the changelog either."""
-    unit = Unit(0, OPTIONS)
-    unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
-    for source in (ORDERS, CUSTOMERS):
-        unit.idle(source, 0, 0)
-    unit.offer(CLICKS, RECORDS[:200], 200)
-    while unit.pump(NOW):
-        pass
+    unit = having_read(200)
     taken = unit.take()
     assert taken is not None
     unit.offer(CLICKS, [event(200, "somebody", "Order Completed", NOW + 10**9, order_id="o", total=1.0)], 201)
@@ -273,13 +279,7 @@ def test_what_is_applied_and_not_taken_is_not_copied() -> None:
 
 def test_a_copy_is_of_its_moment() -> None:
     """What is applied after a copy was made, and before it is written, does not change it."""
-    unit = Unit(0, OPTIONS)
-    unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
-    for source in (ORDERS, CUSTOMERS):
-        unit.idle(source, 0, 0)
-    unit.offer(CLICKS, RECORDS[:300], 300)
-    while unit.pump(NOW):
-        pass
+    unit = having_read(300)
     taken, copy = unit.take(), unit.copy()
     assert taken is not None
     assert copy is not None
@@ -293,13 +293,7 @@ def test_a_copy_is_of_its_moment() -> None:
 
 def test_a_unit_waits_while_its_rows_are_copied() -> None:
     """In another thread, as the event loop goes on; nothing is applied or taken until that is done, or has failed."""
-    unit = Unit(0, OPTIONS)
-    unit.ready({CLICKS: -1, ORDERS: -1, CUSTOMERS: -1})
-    for source in (ORDERS, CUSTOMERS):
-        unit.idle(source, 0, 0)
-    unit.offer(CLICKS, RECORDS[:300], 300)
-    while unit.pump(NOW):
-        pass
+    unit = having_read(300)
     taken, copy = unit.take(), unit.copy(later=True)
     assert taken is not None
     assert copy is not None
