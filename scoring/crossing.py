@@ -1,10 +1,12 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from scoring.carried import NOTHING_NOTED, Carrying, Noted, recalled, remembered
 from scoring.category_lists import CategoryLists
@@ -70,7 +72,7 @@ def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, 
     return n
 
 
-class _Moment(NamedTuple):
+class _Moment(Struct, frozen=True, gc=False):
     """What a crossing's point has, as numbers of Python's: numpy's, one by one, take many times as long.
 
     `source` and `offset` are those of the causing event, -1 for a tick; `place` is that of its score, `contributions`
@@ -99,7 +101,7 @@ class _List(NamedTuple):
     object: str | None
 
 
-class _Reach(NamedTuple):
+class _Reach(Struct, frozen=True):
     """What is known at points of when and where to reach a customer: the place of each point, by place the rest."""
 
     points: dict[int, int]
@@ -107,7 +109,7 @@ class _Reach(NamedTuple):
     deeds: Deeds
 
 
-class _Knowing(NamedTuple):
+class _Knowing(Struct, frozen=True):
     """What all actions of a run of points are made of."""
 
     points: Points
@@ -135,7 +137,7 @@ def _moments(
         (points.cause[at] & AUTOMATED) > 0, source, offset, of, scores.score[of], scores.percentile[of],
     )  # fmt: skip
     contributions = scores.groups[of].astype("<f4").view(f"V{4 * len(GROUPS)}").ravel().tolist()
-    return list(map(_Moment._make, zip(*(column.tolist() for column in columns), contributions, strict=True)))
+    return list(starmap(_Moment, zip(*(column.tolist() for column in columns), contributions, strict=True)))
 
 
 class Crossings:
