@@ -32,14 +32,18 @@ _known = zstandard.ZstdCompressionDict(DICTIONARY)
 _terms = zstandard.ZstdCompressionParameters.from_level(
     3, write_content_size=True, write_dict_id=False, format=zstandard.FORMAT_ZSTD1_MAGICLESS
 )
-_encode = msgspec.msgpack.encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
 _decode = msgspec.msgpack.Decoder(Side).decode
 
 
 class _Zstd(threading.local):
-    """Both ways; each thread has its own, as they keep what they are at while other threads run."""
+    """Both ways; each thread has its own, as they keep what they are at while other threads run.
+
+    `record` is room for one before it is compressed: room made for each anew took a third of the time.
+    """
 
     def __init__(self) -> None:
+        self.record = bytearray()
         self.compress = zstandard.ZstdCompressor(dict_data=_known, compression_params=_terms).compress
         self.decompress = zstandard.ZstdDecompressor(
             dict_data=_known, format=zstandard.FORMAT_ZSTD1_MAGICLESS
@@ -51,7 +55,8 @@ _zstd = _Zstd()
 
 def packed(side: Side) -> bytes:
     """The record as bytes."""
-    record = _encode(side)
+    record = _zstd.record
+    _encode_into(side, record)
     return _PLAIN + record if len(record) <= _SHORT else _PACKED + _zstd.compress(record)
 
 
