@@ -28,7 +28,7 @@ def contacts_place(purpose: Purpose, channel: Channel) -> int:
     return 8 * int(purpose) + int(channel)
 
 
-class Standing(msgspec.Struct, array_like=True):
+class Standing(msgspec.Struct, array_like=True, gc=False):
     """The standing of one customer; bounded by the caps, the channels and a few constants.
 
     Attributes
