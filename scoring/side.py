@@ -97,7 +97,7 @@ class Limits(NamedTuple):
     watched: int
 
 
-class Side(msgspec.Struct, array_like=True):
+class Side(msgspec.Struct, array_like=True, gc=False):
     """The side record of one customer.
 
     Every part is bounded by the limits given to `add_cart_step`, `remember_order`, `learn` and `enter`.

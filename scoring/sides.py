@@ -370,10 +370,9 @@ class Sides:
 
     def pack(self) -> None:
         """Turn the records that are open into bytes, so that `changes` has less to do at once."""
-        for row, side in self._open.items():
-            value = self._changed[row] = packed(side)
+        for row in [*self._open]:
+            value = self._changed[row] = packed(self._open.pop(row))  # freed while the processor has it at hand
             self._by_row.keep(row, value)
-        self._open.clear()
 
     @property
     def waiting(self) -> bool:

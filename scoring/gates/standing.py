@@ -23,7 +23,7 @@ _CASES = 16
 """Tickets, and orders with a promised delivery, that are kept of one customer, the last ones."""
 
 
-class Standing(msgspec.Struct, array_like=True):
+class Standing(msgspec.Struct, array_like=True, gc=False):
     """The standing of one customer; bounded by the caps, the channels and a few constants.
 
     Attributes
