@@ -6,16 +6,15 @@ A dict an action, encoded by itself, takes three times as long.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 import orjson
+from msgspec import Struct
 
 from scoring.carried import NOTHING_CARRIED
 from scoring.gates.channel import CHANNELS, Channel
 from scoring.outcome import Action, Scores
-from streams.cloud_event import DIGITS, cloud_event, name_of
+from streams.cloud_event import DIGITS, cloud_event, name_of, quoted
 from streams.details import details_of
 from streams.reasons import reasons_of
 from streams.score_texts import ScoreTexts
@@ -29,7 +28,7 @@ _CHANNEL_NAMES = {None: b"null"} | {name: orjson.dumps(name) for name in CHANNEL
 _TRUTH = b"false", b"true"
 
 
-class ActionRecord(NamedTuple):
+class ActionRecord(Struct, frozen=True, gc=False):
     """A record and what others are made of that go with it: the name of the crossing and its time, as they tell it."""
 
     topic: str
@@ -39,7 +38,7 @@ class ActionRecord(NamedTuple):
     stamp: str
 
 
-class _Point(NamedTuple):
+class _Point(Struct, frozen=True, gc=False):
     """What the actions at one point have in common: the customer as part of an id, and texts in JSON."""
 
     name: str
@@ -130,7 +129,7 @@ class ActionRecords:
         place, best = action.place, action.best
         name = f"{action.rule}/{action.number}/{point.name}"
         if action.object is not None:
-            name += f"/{quote(action.object, safe='')}"
+            name += f"/{quoted(action.object.encode())}"
         customer, stamp = texts.customers[place], point.stamp
         kind = (action.rule, action.rule_version, action.action_class, action.entered, action.withheld)
         value = self._templates[kind] % (
