@@ -176,7 +176,9 @@ def used_up_ms(times: Sequence[int], usual_ms: int = 0) -> int | None:
 
     Before the second of them that of all customers is taken, `usual_ms`; None where that is not known (0) either.
     """
-    first = [ms for ms, before in zip(times, (None, *times), strict=False) if before is None or ms - before >= DAY_MS]
-    if len(first) < 2:
-        return times[-1] + usual_ms if times and usual_ms else None
-    return times[-1] + (times[-1] - times[0]) // (len(first) - 1)
+    if len(times) > 1:
+        before = zip(times, (None, *times), strict=False)
+        first = [ms for ms, earlier in before if earlier is None or ms - earlier >= DAY_MS]
+        if len(first) > 1:
+            return times[-1] + (times[-1] - times[0]) // (len(first) - 1)
+    return times[-1] + usual_ms if times and usual_ms else None
