@@ -9,12 +9,14 @@ from scoring.kinds import Kind
 from scoring.profile import DAY_MS
 from scoring.rules.columns import ITS_KINDS, Column, Expected, Op
 
-__all__ = ["About", "Asking", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
+__all__ = ["KINDS_OF_OBJECTS", "About", "Asking", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
 
 _TIMES_BOUGHT = 6
 _PRODUCTS = 20
 _OF = {int(kind): of for of, kinds in ITS_KINDS.items() if of != "product" for kind in kinds}
 _OF |= {int(Kind.WISHLIST_ADDED): "product", int(Kind.WISHLIST_REMOVED): "product"}
+KINDS_OF_OBJECTS = frozenset(_OF)
+"""Kinds of events that are about objects, where they say of which."""
 
 
 class About(NamedTuple):
