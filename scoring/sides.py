@@ -52,8 +52,9 @@ class Detail(NamedTuple):
 
 
 class _About(NamedTuple):
-    """What an event says of objects: kind, time, worth, and by product that it bought the usual gap, if known."""
+    """What an event says of objects: which, kind, time, worth, and by product bought its usual gap, if known."""
 
+    objects: list[tuple[str, str]]
     kind: int
     ms: int
     worth: float
@@ -218,8 +219,8 @@ class Sides:
                 gaps = self._foresee(events, i, row, ms, detail, newest, usual_ms)
             if not known:
                 self._hear(side, row, i, ms, detail)
-                if kind in KINDS_OF_OBJECTS and objects_of(kind, detail.object_id, detail.products()):
-                    self.about_objects[i] = _About(kind, ms, float(events.value[i]), detail, gaps)
+                if kind in KINDS_OF_OBJECTS and (about := objects_of(kind, detail.object_id, detail.products())):
+                    self.about_objects[i] = _About(about, kind, ms, float(events.value[i]), detail, gaps)
             if kind in _OF_CARTS:
                 if newest is not None:
                     self._again[row] = newest
@@ -309,10 +310,9 @@ class Sides:
         side.looked_ms = max(side.looked_ms, now_ms)
         if told is None:
             return [(of, name, thing) for of in side.open for name, thing in side.things(of).items()]
-        kind, ms, worth, detail, gaps = told
-        products = detail.products()
-        about = objects_of(kind, detail.object_id, products)
-        found = side.learn(about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, self.objects_kept)
+        about, kind, ms, worth, detail, gaps = told
+        products, kept = detail.products(), self.objects_kept
+        found = side.learn(about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, kept)
         if kind == _COMPLETED:  # an order may be what a code was waiting for
             found += [("code", code, thing) for code, thing in side.things("code").items()]
             if whole:
