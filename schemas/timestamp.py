@@ -52,7 +52,7 @@ def from_ms(time_ms: int) -> str:
     """
     minutes, ms = divmod(time_ms, 60_000)
     day, minute = divmod(minutes, 1440)
-    return _day(day) + _MINUTES[minute] + _SECONDS[ms // 1000] + _THOUSANDTHS[ms % 1000]
+    return f"{_day(day)}{_MINUTES[minute]}{_SECONDS[ms // 1000]}{_THOUSANDTHS[ms % 1000]}"
 
 
 @lru_cache(maxsize=4096)

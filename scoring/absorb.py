@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.compiled import compiled
+from scoring.compiled import compiled, compiled_allocating
 from scoring.kernel import MERGED, buy, decay, enrol, remember_view, show, write_point
 from scoring.kinds import Kind
 from scoring.moments import keep_moment
@@ -186,7 +186,7 @@ def _join_orders(p: Any, q: Any, repeated: int, horizon: float) -> None:
             add_order(p, q.ring_ms[k], q.ring_value[k], q.ring_lines[k], q.ring_quantity[k], horizon)
 
 
-@compiled
+@compiled_allocating
 def _join_messages(p: Any, q: Any) -> None:
     """Keep the last ids of both, by turns from the newest on, as no times are known of them."""
     span = p.message.shape[0]

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.compiled import compiled
 from scoring.gates.standing import Standing
 from scoring.kernel import Points
 from scoring.object_lists import Crossing, Looks, Purchases
@@ -22,10 +24,12 @@ from scoring.rules.expression import value
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import CartItem
+from scoring.sides import Sides
 from scoring.tiers import Balances, tier_rank
 
 __all__ = [
     "MOST",
+    "NOTHING_CARRIED",
     "NOTHING_NOTED",
     "Carried",
     "Carrying",
@@ -98,8 +102,6 @@ class Noted(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 NOTHING_NOTED = Noted()
-_OF_VIEWED = frozenset({Carry.SEEN, Carry.CHEAPER, Carry.CATEGORY, Carry.FAVOURITE, Carry.PRODUCTS})
-"""Words for which it is asked what was viewed."""
 _decode = msgspec.msgpack.Decoder(Noted).decode
 
 
@@ -152,6 +154,67 @@ class Carried(msgspec.Struct, gc=False):
     usual_gap_days: float | None = None
 
 
+NOTHING_CARRIED = Carried()
+_OF_VIEWED = (Carry.SEEN, Carry.CHEAPER, Carry.CATEGORY, Carry.FAVOURITE, Carry.PRODUCTS)
+"""Words for which it is asked what was viewed."""
+_PLANNED = (
+    Carry.PRODUCTS,
+    Carry.ORDER,
+    Carry.FAVOURITE,
+    Carry.CATEGORY,
+    Carry.PURCHASES,
+    Carry.SEEN,
+    Carry.CHEAPER,
+    Carry.COMPANIONS,
+    Carry.BEST_SELLERS,
+    Carry.CART,
+    Carry.NAME,
+    Carry.TICKETS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a rule asks for, worked out once: to look for each word at each crossing took a quarter of its time.
+
+    Beside the words themselves: whether it is asked what was viewed, what the customer's side record has, and whether
+    there is anything to be told, on leaving and on entering, but for what was noted.
+    """
+
+    products: bool
+    order: bool
+    favourite: bool
+    category: bool
+    purchases: bool
+    seen: bool
+    cheaper: bool
+    companions: bool
+    best_sellers: bool
+    cart: bool
+    name: bool
+    tickets: bool
+    of_product: bool
+    of_viewed: bool
+    noted: bool
+    left: bool
+    entered: bool
+
+    @classmethod
+    def of(cls, rule: Rule) -> "_Plan":
+        asked = frozenset(rule.carries)
+        of_product = rule.for_each is ForEach.PRODUCT
+        left = of_product or not asked.isdisjoint((Carry.ORDER, Carry.FAVOURITE, Carry.PRODUCTS, Carry.CATEGORY))
+        more = not asked.isdisjoint((Carry.SEEN, Carry.CHEAPER, Carry.COMPANIONS, Carry.BEST_SELLERS))
+        return cls(
+            **{word.value: word in asked for word in _PLANNED},
+            of_product=of_product,
+            of_viewed=not asked.isdisjoint(_OF_VIEWED),
+            noted=not asked.isdisjoint((Carry.CART, Carry.NAME, Carry.TICKETS)),
+            left=left,
+            entered=left or more or bool(rule.carried_columns or rule.figures),
+        )
+
+
 class Carrying:
     """Reads what the actions of a set of rules carry: a microsecond or two for each word of a rule.
 
@@ -164,6 +227,7 @@ class Carrying:
     def __init__(self, rules: RuleSet) -> None:
         self._place = {column: place for place, column in enumerate(rules.columns)}
         self._words = {rule.name: frozenset(rule.carries) for rule in rules.rules}
+        self._plans = {rule.name: _Plan.of(rule) for rule in rules.rules}
         steps = zip(STEPS, CARRIED_COLUMNS[Carry.STEPS], strict=True)
         known = [(self._place[column], kind) for kind, column in steps if column in self._place]
         contacts = CARRIED_COLUMNS[Carry.CONTACTS]
@@ -171,21 +235,40 @@ class Carrying:
         self._step_places = np.array([place for place, _ in known], np.intp)
         self._steps = [(-kind, kind.name.lower()) for _, kind in known]
 
-    def note(self, rule: Rule, cart: Sequence[CartItem], standing: Standing, purchases: Purchases) -> Noted:
-        """What the customer's side record has of it at the moment."""
-        words = self._words[rule.name]
+    def note(
+        self, rule: Rule, sides: Sides, row: int, applied: int, standing: Standing, purchases: Purchases | None
+    ) -> Noted:
+        """What the customer's side record has of it when the first `applied` events of the run had been applied."""
+        plan = self._plans[rule.name]
+        if not plan.noted and not purchases:
+            return NOTHING_NOTED
         return Noted(
-            tuple(cart),
-            standing.name[1] if Carry.NAME in words and standing.name is not None else None,
-            tuple(Timed(*ticket) for ticket in standing.open_tickets()[:MOST]) if Carry.TICKETS in words else (),
-            tuple(Timed(*purchase) for purchase in purchases),
+            tuple(sides.cart_at(row, applied)) if plan.cart else (),
+            standing.name[1] if plan.name and standing.name is not None else None,
+            tuple(Timed(*ticket) for ticket in standing.open_tickets()[:MOST]) if plan.tickets else (),
+            tuple(Timed(*purchase) for purchase in purchases) if purchases else (),
         )
+
+    @staticmethod
+    def seen_in(found: Sequence[Crossing], points: Points) -> list[list[int] | None]:
+        """Of each crossing of a category: its number, and those of the products last seen in it."""
+        seen: list[list[int] | None] = [None] * len(found)
+        looked = [(k, each.point, each.looks.category) for k, each in enumerate(found) if each.looks is not None]
+        if looked:
+            k, at, category = zip(*looked, strict=True)
+            products = np.empty((len(at), 1 + WITHIN), np.uint64)
+            products[:, 0] = category
+            _seen_in(points.seen, points.time_ms, np.array(at), products)
+            for place, numbers in zip(k, products.tolist(), strict=True):
+                seen[place] = numbers
+        return seen
 
     def carried(
         self,
         rule: Rule,
         crossing: Crossing,
         noted: Noted,
+        seen_in: list[int] | None,
         points: Points,
         names: Mapping[int, str],
         shop: ShopSnapshot | None,
@@ -193,27 +276,31 @@ class Carrying:
     ) -> Carried:
         """What the action of a crossing carries, when leaving only what it is about.
 
-        `names` are those of products and categories by number, `balances` what customers have (`tier_rank`).
+        `seen_in` is that of this crossing, `names` are those of products and categories by number, `balances` what
+        customers have (`tier_rank`).
         """
-        words, i = self._words[rule.name], crossing.point
-        viewed, kept = [] if words.isdisjoint(_OF_VIEWED) else points.viewed[i].tolist(), points.viewed_ms.shape[1]
-        if crossing.looks is not None and viewed:
-            viewed[kept + 1 :] = _seen_in(crossing.looks.category, points, i)
-        found = Carried(_products(rule, words, crossing, noted, viewed, kept, names), noted=noted)
-        if Carry.CATEGORY in words:
+        plan, i = self._plans[rule.name], crossing.point
+        if noted is NOTHING_NOTED and not (plan.entered if crossing.entered else plan.left):
+            return NOTHING_CARRIED
+        viewed, kept = points.viewed[i].tolist() if plan.of_viewed else [], points.viewed_ms.shape[1]
+        if seen_in is not None and viewed:
+            viewed[kept + 1 :] = seen_in
+        found = Carried(_products(plan, crossing, noted, viewed, kept, names), noted=noted)
+        if plan.category:
             found.category = names.get(viewed[kept + 1])
         if not crossing.entered:
             return found
-        if Carry.ORDER in words:
+        if plan.order:
             found.order = crossing.about
-        if Carry.SEEN in words:
+        if plan.seen:
             found.seen = _seen(viewed, points.viewed_ms[i].tolist(), names, shop)
-        if shop is not None and Carry.CHEAPER in words:
-            found.cheaper = _cheaper(viewed[:kept], names, shop)
-        if shop is not None and Carry.COMPANIONS in words:
-            found.companions = _companions(crossing, noted, shop)
-        if shop is not None and Carry.BEST_SELLERS in words:
-            found.best_sellers = _best_sellers(noted, shop)
+        if shop is not None:
+            if plan.cheaper:
+                found.cheaper = _cheaper(viewed[:kept], names, shop)
+            if plan.companions:
+                found.companions = _companions(crossing, noted, shop)
+            if plan.best_sellers:
+                found.best_sellers = _best_sellers(noted, shop)
         if rule.carried_columns or rule.figures:
             self._read(rule, crossing.looks, points, i, found, balances)
         return found
@@ -265,11 +352,11 @@ class Carrying:
         return Contacts(tuple([ms for ms in delivered if ms is not None]), opened, clicked)
 
 
-def _seen_in(category: int, points: Points, i: int) -> list[int]:
-    """A category, and the products last seen in it at a point."""
-    found = np.zeros(WITHIN, np.uint64)
-    within(points.seen[i], int(points.time_ms[i]), np.uint64(category), found)
-    return [category, *found.tolist()]
+@compiled
+def _seen_in(seen: Any, time_ms: Any, at: Any, products: Any) -> None:
+    """After each category, (n, 1 + WITHIN), the products last seen in it, at the points `at` (n,)."""
+    for k in range(at.shape[0]):
+        within(seen[at[k]], time_ms[at[k]], products[k, 0], products[k, 1:])
 
 
 def _expected(read: Read, when: When) -> tuple[int | None, float | None]:
@@ -286,28 +373,22 @@ def _best_sellers(noted: Noted, shop: ShopSnapshot) -> list[str]:
 
 
 def _products(
-    rule: Rule,
-    words: frozenset[str],
-    crossing: Crossing,
-    noted: Noted,
-    viewed: list[int],
-    kept: int,
-    names: Mapping[int, str],
+    plan: _Plan, crossing: Crossing, noted: Noted, viewed: list[int], kept: int, names: Mapping[int, str]
 ) -> list[str]:
     """First the one that it is about; where the rule carries a category, of those looked at only what is in it."""
     chosen = [item.product for item in noted.cart]
-    if rule.for_each is ForEach.PRODUCT and crossing.object is not None:
+    if plan.of_product and crossing.object is not None:
         chosen.append(crossing.object)
     if crossing.companion is not None:
         chosen.append(crossing.companion)
-    if Carry.ORDER in words and crossing.about is not None:
+    if plan.order and crossing.about is not None:
         chosen += crossing.about.products
-    if Carry.FAVOURITE in words and viewed[kept] in names:
+    if plan.favourite and viewed[kept] in names:
         chosen.append(names[viewed[kept]])
-    if Carry.PRODUCTS in words:
-        last = viewed[kept + 2 :] if Carry.CATEGORY in words else viewed[:kept]
+    if plan.products:
+        last = viewed[kept + 2 :] if plan.category else viewed[:kept]
         chosen += [names[number] for number in last if number in names]
-    if Carry.PURCHASES in words:
+    if plan.purchases:
         chosen += [purchase.name for purchase in noted.purchases]
     return [product for product in dict.fromkeys(chosen) if product]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled
+from scoring.compiled import compiled, compiled_allocating
 from scoring.kernel import Points
 from scoring.masks import masks
 from scoring.object_lists import Crossing, Looks
@@ -222,7 +222,7 @@ def _ended(seen: Any, j: int, category: Any) -> bool:
     return ended
 
 
-@compiled
+@compiled_allocating
 def _follow(rows: Any, points: Any, m: int, found: Any, enter: Any, leave: Any, changed: Any) -> int:
     """Follow each customer's categories through the points in order; return how many times lists of one changed.
 
@@ -314,7 +314,7 @@ def _place(found: Any, first: int, last: int, category: Any) -> int:
     return -1
 
 
-@compiled
+@compiled_allocating
 def _points_before(points: Any, m: int) -> Any:
     """Of each point that shows the last views the one before of the same customer, -1 for none; O(m)."""
     size = 16

@@ -18,13 +18,27 @@ _FILES: dict[int, frozenset[str]] = {}
 def compiled(function: F) -> F:
     """Compile `function` to machine code at its first call, and keep it on disk for the next start.
 
+    It works in the arrays that it is given and makes none, so that references to them need not be counted: that is a
+    locked addition for each array of a tuple at each call, a third of the kernel's time. numba refuses to compile one
+    that makes an array; it is for `compiled_allocating`.
+
     What was kept is used for as long as the files of the function and of all compiled functions that it calls are
     what they were: numba itself looks at the first only, and would go on with old code of the others.
     """
-    made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return _compiled(function, counted=False)
+
+
+def compiled_allocating(function: F) -> F:
+    """Compile, as `compiled`, a function that makes arrays or calls one that returns them."""
+    return _compiled(function, counted=True)
+
+
+def _compiled(function: F, *, counted: bool) -> F:
+    njit: Any = numba.njit  # `_nrt` is not among the options that numba tells mypy of
+    made = njit(cache=True, nogil=True, error_model="numpy", _nrt=counted)(function)
     code = function.__code__
     called = (_FILES.get(id(function.__globals__.get(name)), frozenset()) for name in code.co_names)
-    files = _FILES[id(made)] = frozenset({code.co_filename}).union(*called)
+    files = _FILES[id(made)] = frozenset({__file__, code.co_filename}).union(*called)
     if hasattr(made, "_cache"):  # not where NUMBA_DISABLE_JIT is set
         made.get_call_template = partial(_of_any_value, made.get_call_template)
         made._cache._cache_file._source_stamp = _stamp(files)

@@ -1,12 +1,12 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Mapping, Sequence
-from struct import Struct
+from itertools import starmap
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from msgspec import Struct
 
 from scoring.carried import NOTHING_NOTED, Carrying, Noted, recalled, remembered
 from scoring.category_lists import CategoryLists
@@ -21,9 +21,7 @@ from scoring.kernel import AUTOMATED, Events, Points
 from scoring.masks import masks
 from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
-from scoring.profile import NEVER
 from scoring.rules import Rule, RuleSet
-from scoring.rules.carry import Carry
 from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
@@ -34,12 +32,22 @@ from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
 
-_CONTRIBUTIONS = Struct(f"<{len(GROUPS)}f")
 _REMEMBERED = 8
 """Crossings of one rule and customer that are kept, for records that are read again after a crash."""
 
 _CHANNEL_NAMES = {channel: channel.name.lower() for channel in Channel}
 _BITS = {code: 1 << place for place, code in enumerate(STORED)}
+
+
+class _Shut(dict[tuple[str, ...], int]):
+    """By the codes of a verdict: their bits."""
+
+    def __missing__(self, withheld: tuple[str, ...]) -> int:
+        shut = self[withheld] = sum(map(_BITS.__getitem__, withheld))
+        return shut
+
+
+_shut = _Shut()
 
 _NOTHING: Mapping[int, int] = MappingProxyType({})
 _MERGING = -2
@@ -64,7 +72,7 @@ def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, 
     return n
 
 
-class _Moment(NamedTuple):
+class _Moment(Struct, frozen=True, gc=False):
     """What a crossing's point has, as numbers of Python's: numpy's, one by one, take many times as long.
 
     `source` and `offset` are those of the causing event, -1 for a tick; `place` is that of its score, `contributions`
@@ -93,7 +101,7 @@ class _List(NamedTuple):
     object: str | None
 
 
-class _Reach(NamedTuple):
+class _Reach(Struct, frozen=True):
     """What is known at points of when and where to reach a customer: the place of each point, by place the rest."""
 
     points: dict[int, int]
@@ -101,7 +109,7 @@ class _Reach(NamedTuple):
     deeds: Deeds
 
 
-class _Knowing(NamedTuple):
+class _Knowing(Struct, frozen=True):
     """What all actions of a run of points are made of."""
 
     points: Points
@@ -128,18 +136,8 @@ def _moments(
         points.row[at], points.time_ms[at], points.at[at], points.received_ms[at] - points.time_ms[at],
         (points.cause[at] & AUTOMATED) > 0, source, offset, of, scores.score[of], scores.percentile[of],
     )  # fmt: skip
-    contributions = map(_CONTRIBUTIONS.pack, *scores.groups[of].T.tolist())
-    return list(map(_Moment._make, zip(*(column.tolist() for column in columns), contributions, strict=True)))
-
-
-def _changes(groups: NDArray[np.float64], before: Sequence[bytes]) -> list[tuple[float, ...] | None]:
-    """By how much each of (n, G) contributions changed since the crossing before, None where it is not known of."""
-    known = [i for i, stored in enumerate(before) if len(stored) == _CONTRIBUTIONS.size]
-    then = np.frombuffer(b"".join([before[i] for i in known]), "<f4").reshape(len(known), len(GROUPS))
-    changes: list[tuple[float, ...] | None] = [None] * len(before)
-    for i, told in zip(known, (groups[known] - then).tolist(), strict=True):
-        changes[i] = tuple(told)
-    return changes
+    contributions = scores.groups[of].astype("<f4").view(f"V{4 * len(GROUPS)}").ravel().tolist()
+    return list(starmap(_Moment, zip(*(column.tolist() for column in columns), contributions, strict=True)))
 
 
 class Crossings:
@@ -171,7 +169,7 @@ class Crossings:
         """Lists that customers may be in from when they were lists of customers."""
         self._left_in_any_case = np.uint64(sum(1 << slot for _, _, slot in self._no_more))
         self._program = rules.program_of([each for _, each, _ in self._of_customer])
-        self._read = [rules.columns.index(column) for column in self._program.columns]
+        self._read = np.array([rules.columns.index(column) for column in self._program.columns], np.int64)
         self._objects = ObjectLists(rules)
         self._categories = CategoryLists(rules, category_bits)
         self._carrying = Carrying(rules)
@@ -198,7 +196,7 @@ class Crossings:
         """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
-        holds = self._program.run(points.columns[:m, self._read])
+        holds = self._program.run(points.columns[:m], self._read)
         entering, leaving = holds[: len(self._of_customer)], holds[len(self._of_customer) :]
         self._keep_local(entering, leaving, rows, points, m, sides)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
@@ -229,7 +227,7 @@ class Crossings:
         """By list and object: where the customer of the first point, or what they have, would not stay."""
         if not self._rules.rules:
             return set()
-        holds = self._program.run(points.columns[:1, self._read])[len(self._of_customer) :, 0]
+        holds = self._program.run(points.columns[:1], self._read)[len(self._of_customer) :, 0]
         own = {(each.list_name, None) for (_, each, _), leaves in zip(self._of_customer, holds, strict=True) if leaves}
         return own | self._objects.leaving(points, sides, shop) | self._categories.leaving(points, sides, names)
 
@@ -275,19 +273,25 @@ class Crossings:
         """
         knowing = _Knowing(points, scores, sides, products, customers, price, shop, balances, merging)
         moments = _moments(found, points, events, scores, place)
-        reach, before = _Reach({}, [], Deeds([], [], [])), list[bytes]()
-        actions = [self._action(*each, knowing, reach, before) for each in zip(found, moments, strict=True)]
+        reach = _Reach({}, [], Deeds([], [], []))
+        seen_in = self._carrying.seen_in(found, points)
+        of_each = zip(found, moments, seen_in, strict=True)
+        actions = [self._action(*each, knowing, reach) for each in of_each]
         usual = () if shop is None else shop.usual
         bests = self._habits.bests(reach.deeds, reach.answers, points.visited[list(reach.points)], usual)
-        changes = _changes(scores.groups[[moment.place for moment in moments]], before)
-        for crossing, action, change in zip(found, actions, changes, strict=True):
-            action.best, action.changes = bests[reach.points[crossing.point]], change
+        for crossing, action in zip(found, actions, strict=True):
+            action.best = bests[reach.points[crossing.point]]
         return actions
 
     def _action(
-        self, crossing: Crossing, moment: _Moment, knowing: _Knowing, reach: _Reach, before: list[bytes]
+        self,
+        crossing: Crossing,
+        moment: _Moment,
+        seen_in: list[int] | None,
+        knowing: _Knowing,
+        reach: _Reach,
     ) -> Action:
-        """One action, but for what `actions` works out for all at once, which `reach` and `before` are for."""
+        """One action, but for what `actions` works out for all at once, which `reach` is for."""
         rule, name, action_class, object_of_list = self._list_of[crossing.rule, crossing.mark]
         sides, row, time_ms = knowing.sides, moment.row, moment.time_ms
         side, standing = sides.touch(row), sides.standing_at(row, moment.at)
@@ -304,12 +308,14 @@ class Crossings:
         told = _told_before(rule, side, state, cause, crossing)
         verdict = self._verdict(told, rule, crossing, moment, knowing, reach, side, state)
         if told is None:
-            noted = self._note(rule, crossing, sides, row, moment.at, standing)
+            noted = NOTHING_NOTED
+            if crossing.entered:
+                bought = self._purchases.get(crossing.point)
+                noted = self._carrying.note(rule, sides, row, moment.at, standing, bought)
             number = _number(rule, crossing, cause, side, state, verdict, noted, sides.objects_kept)
         else:
             number, noted = told.number, recalled(told.noted)
-        before.append(state.contributions)
-        state.contributions = moment.contributions
+        before, state.contributions = state.contributions, moment.contributions
         _remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
         if told is None and crossing.entered:
             _use(rule, verdict, time_ms, standing, sides)
@@ -325,7 +331,7 @@ class Crossings:
             number=number,
             object=object_of_list or crossing.object,
             carried=self._carrying.carried(
-                rule, crossing, noted, knowing.points, knowing.products, knowing.shop, knowing.balances
+                rule, crossing, noted, seen_in, knowing.points, knowing.products, knowing.shop, knowing.balances
             ),
             expires_ms=None if expires_ms is None else time_ms + expires_ms,
             withheld=verdict.withheld,
@@ -334,14 +340,8 @@ class Crossings:
             coupon=verdict.coupon,
             not_before_ms=verdict.not_before_ms,
             control=verdict.control,
+            before=before,
         )
-
-    def _note(self, rule: Rule, crossing: Crossing, sides: Sides, row: int, applied: int, standing: Standing) -> Noted:
-        """What the side record has of what an action of entering carries."""
-        if not crossing.entered:
-            return NOTHING_NOTED
-        cart = sides.cart_at(row, applied) if Carry.CART in rule.carries else []
-        return self._carrying.note(rule, cart, standing, self._purchases.get(crossing.point, []))
 
     def _verdict(
         self,
@@ -366,7 +366,7 @@ class Crossings:
             knowing.customers[moment.row],
             moment.time_ms,
             moment.age_ms,
-            max(side.sent_ms(rule.list_name, crossing.category), _sent_with(side, rule, moment.time_ms)),
+            _sent_ms(side, state, rule, crossing, moment.time_ms),
             moment.automated,
             knowing.scores.warming_up,
             moment.score,
@@ -385,12 +385,15 @@ class Crossings:
         return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
 
 
-def _sent_with(side: Side, rule: Rule, time_ms: int) -> int:
-    """That moment, if they were told at it of another mark of the rule: who passes several at once is told once."""
+def _sent_ms(side: Side, state: RuleState, rule: Rule, crossing: Crossing, time_ms: int) -> int:
+    """When entering was last sent; now, if it was of another mark of the rule: who passes several is told once."""
+    if crossing.category is not None:
+        return side.sent_ms(rule.name, crossing.category)
     if rule.mark is None:
-        return NEVER
+        return state.sent_ms
     others = (side.state(f"{rule.name}/{mark:g}") for mark in rule.marks if mark != rule.mark)
-    return time_ms if any(other is not None and other.sent_ms == time_ms for other in others) else NEVER
+    now = any(other is not None and other.sent_ms == time_ms for other in others)
+    return max(state.sent_ms, time_ms) if now else state.sent_ms
 
 
 def _list(rule: Rule) -> _List:
@@ -418,7 +421,7 @@ def _number(
         *cause,
         number,
         not verdict.withheld,
-        sum(map(_BITS.__getitem__, verdict.withheld)),
+        _shut[verdict.withheld],
         -1 if verdict.channel is None else int(verdict.channel),
         verdict.coupon,
         verdict.not_before_ms or 0,

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from scoring.compiled import compiled
+from scoring.compiled import compiled_allocating
 
 __all__ = ["masks"]
 
 
-@compiled
+@compiled_allocating
 def masks(holds: Any, bits: Any) -> Any:
     """(R, m) bool as (m,) bit masks, bit `bits[r]` for row r."""
     found = np.zeros(holds.shape[1], np.uint64)

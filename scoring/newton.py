@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from river import base
 
-from scoring.compiled import compiled
+from scoring.compiled import compiled_allocating
 from scoring.model import LinearScorer, contributions, linear_logits, probability
 from scoring.scaling import inverse_sd, standardise, update
 from scoring.square_root import add_row, forget, solve
@@ -205,7 +205,7 @@ class OnlineNewton(base.Classifier):
         yield {}
 
 
-@compiled
+@compiled_allocating
 def _learn(
     R: FloatArray,
     weight: FloatArray,

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from scoring.companion import lacking_companion
@@ -35,7 +36,7 @@ class Looks(NamedTuple):
     spent_ms: int
 
 
-class Crossing(NamedTuple):
+class Crossing(Struct, frozen=True, gc=False):
     """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`.
 
     `thing` is what is kept of the object, None where it had to give way; it moves on with the run, so `about` is what

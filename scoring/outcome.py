@@ -43,8 +43,8 @@ class Action(Struct, gc=False):
     """One crossing of a rule, and the codes of the gates that withheld it (none: it is published).
 
     Its score is element `place` of `scores`, with which it moves on. `language` comes with how sure it is; `control` is
-    that of the holdout which alone withheld it; `changes` has by group of features how much its part of the log-odds
-    changed since the last crossing, None before the second.
+    that of the holdout which alone withheld it; `before` is what each group of features added to the log-odds at the
+    crossing before, as it is stored (`scoring.side.RuleState`).
     """
 
     scores: Scores
@@ -64,7 +64,7 @@ class Action(Struct, gc=False):
     coupon: bool = False
     not_before_ms: int | None = None
     control: str | None = None
-    changes: tuple[float, ...] | None = None
+    before: bytes = b""
     best: Best = NOTHING_KNOWN
 
     @property

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled
+from scoring.compiled import compiled_allocating
 
 __all__ = ["Prequential", "Quality", "average_precision", "measure", "month_of", "roc_auc"]
 
@@ -145,7 +145,7 @@ class _Cell:
         return cell
 
 
-@compiled
+@compiled_allocating
 def _add_sums(p: FloatArray, y: FloatArray, sums: FloatArray) -> None:
     """Add log loss, squared error, and for each calibration bin count, positives and probability.
 

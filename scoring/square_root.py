@@ -9,7 +9,7 @@ definite whatever is rounded, because it is never stored.
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled
+from scoring.compiled import compiled, compiled_allocating
 
 __all__ = ["add_row", "forget", "solve"]
 
@@ -68,7 +68,7 @@ def solve(R: FloatArray, x: FloatArray) -> None:
         x[k] = (x[k] - ((a + b) + (c + d))) / row[k]
 
 
-@compiled
+@compiled_allocating
 def forget(R: FloatArray, weight: FloatArray, root: FloatArray, keep: float) -> None:
     """Fade what was learned to the share `keep`, and let the prior (precision ``root**2``) fill the rest.
 

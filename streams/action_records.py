@@ -3,20 +3,22 @@
 A dict an action, encoded by itself, takes three times as long.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
-from typing import NamedTuple
-from urllib.parse import quote
 
+import numpy as np
 import orjson
+from msgspec import Struct
 
-from schemas.timestamp import from_ms
+from scoring.carried import NOTHING_CARRIED
 from scoring.gates.channel import CHANNELS, Channel
 from scoring.outcome import Action, Scores
-from streams.cloud_event import DIGITS, cloud_event, name_of
+from streams.cloud_event import DIGITS, cloud_event, name_of, quoted
 from streams.details import details_of
 from streams.reasons import reasons_of
 from streams.score_texts import ScoreTexts
+from streams.stamps import stamps_of
 
 __all__ = ["ActionRecord", "ActionRecords"]
 
@@ -26,7 +28,7 @@ _CHANNEL_NAMES = {None: b"null"} | {name: orjson.dumps(name) for name in CHANNEL
 _TRUTH = b"false", b"true"
 
 
-class ActionRecord(NamedTuple):
+class ActionRecord(Struct, frozen=True, gc=False):
     """A record and what others are made of that go with it: the name of the crossing and its time, as they tell it."""
 
     topic: str
@@ -36,7 +38,7 @@ class ActionRecord(NamedTuple):
     stamp: str
 
 
-class _Point(NamedTuple):
+class _Point(Struct, frozen=True, gc=False):
     """What the actions at one point have in common: the customer as part of an id, and texts in JSON."""
 
     name: str
@@ -97,18 +99,19 @@ class ActionRecords:
     def _of(self, actions: list[Action], texts: ScoreTexts, message: Callable[[int], str | None]) -> list[ActionRecord]:
         """The records of actions whose scores came together."""
         places = [action.place for action in actions]
+        scores = actions[0].scores
         reasons = reasons_of(
-            texts.groups[places], [texts.intercepts[k] for k in places], [action.changes for action in actions]
+            scores.groups[places], [texts.intercepts[k] for k in places], [action.before for action in actions]
         )
-        sure = orjson.dumps([number for action in actions for number in _confidences(action)])[1:-1].split(b",")
-        shop = orjson.dumps(actions[0].scores.shop_version)
+        times = iter(_times(actions))
+        shop = orjson.dumps(scores.shop_version)
         points: dict[int, _Point] = {}
         told = []
-        for i, (action, reason) in enumerate(zip(actions, reasons, strict=True)):
+        for action, reason in zip(actions, reasons, strict=True):
             point = points.get(action.place)
             if point is None:
                 point = points[action.place] = self._point(action, texts, message)
-            told.append(self._written(action, point, texts, reason, sure[4 * i : 4 * i + 4], shop))
+            told.append(self._written(action, point, texts, reason, times, shop))
         return told
 
     def _point(self, action: Action, texts: ScoreTexts, message: Callable[[int], str | None]) -> _Point:
@@ -121,36 +124,51 @@ class ActionRecords:
         )
 
     def _written(
-        self, action: Action, point: _Point, texts: ScoreTexts, reasons: bytes, sure: list[bytes], shop: bytes
+        self, action: Action, point: _Point, texts: ScoreTexts, reasons: bytes, times: Iterator[bytes], shop: bytes
     ) -> ActionRecord:
-        place, best, language, carried = action.place, action.best, action.language, action.carried
+        place, best = action.place, action.best
         name = f"{action.rule}/{action.number}/{point.name}"
         if action.object is not None:
-            name += f"/{quote(action.object, safe='')}"
-        language_sure, hour_sure, weekday_sure, channel_sure = sure
+            name += f"/{quoted(action.object.encode())}"
         customer, stamp = texts.customers[place], point.stamp
         kind = (action.rule, action.rule_version, action.action_class, action.entered, action.withheld)
         value = self._templates[kind] % (
             name.encode(), customer, stamp, customer, texts.score[place], texts.percentile[place], point.band,
             texts.previous[place], texts.model_version, stamp, texts.warming_up, reasons, b"%d" % action.number,
-            _text(action.object), point.trigger, orjson.dumps(carried.products), _text(carried.category),
-            orjson.dumps(details_of(action)), _text(language and language[0]), language_sure, _count(best.hour),
-            hour_sure, _count(best.weekday), weekday_sure, _CHANNELS[best.channel], channel_sure,
-            _CHANNEL_NAMES[action.channel], _TRUTH[action.coupon], _text(action.control), _time(action.not_before_ms),
-            _time(action.expires_ms), shop, texts.known[place],
+            _text(action.object), point.trigger, *_carried(action), *_language(action.language), _count(best.hour),
+            _sure(best.hour_confidence), _count(best.weekday), _sure(best.weekday_confidence),
+            _CHANNELS[best.channel], _sure(best.channel_confidence), _CHANNEL_NAMES[action.channel],
+            _TRUTH[action.coupon], _text(action.control),
+            b"null" if action.not_before_ms is None else next(times),
+            b"null" if action.expires_ms is None else next(times), shop, texts.known[place],
         )  # fmt: skip
         topic = "actions-withheld" if action.withheld else f"actions-{action.rule}"
         return ActionRecord(topic, texts.keys[place], value, name, texts.stamps[place].decode())
 
 
-def _confidences(action: Action) -> tuple[float, float, float, float]:
-    best, language = action.best, action.language
-    return (
-        language[1] if language else 0.0,
-        round(best.hour_confidence, DIGITS),
-        round(best.weekday_confidence, DIGITS),
-        round(best.channel_confidence, DIGITS),
-    )
+def _times(actions: Sequence[Action]) -> list[bytes]:
+    """The times that actions tell, as JSON: of each before when not, and when it expires, where there is such a one."""
+    told = [ms for action in actions for ms in (action.not_before_ms, action.expires_ms) if ms is not None]
+    return [b'"%b"' % stamp for stamp in stamps_of(np.array(told, np.int64))]
+
+
+def _carried(action: Action) -> tuple[bytes, bytes, bytes]:
+    """Products, category and details."""
+    carried = action.carried
+    if carried is NOTHING_CARRIED:
+        return b"[]", b"null", b"{}"
+    return orjson.dumps(carried.products), _text(carried.category), orjson.dumps(details_of(action))
+
+
+def _language(language: tuple[str, float] | None) -> tuple[bytes, bytes]:
+    """A language, and how sure it is."""
+    return (b"null", b"0.0") if language is None else (_text(language[0]), orjson.dumps(language[1]))
+
+
+@lru_cache(maxsize=65_536)
+def _sure(confidence: float) -> bytes:
+    """A confidence, rounded; they are ratios of small numbers, so that few are new."""
+    return orjson.dumps(round(confidence, DIGITS))
 
 
 def _count(number: int | None) -> bytes:
@@ -159,10 +177,6 @@ def _count(number: int | None) -> bytes:
 
 def _text(said: str | None) -> bytes:
     return b"null" if said is None else orjson.dumps(said)
-
-
-def _time(ms: int | None) -> bytes:
-    return b"null" if ms is None else b'"%b"' % from_ms(ms).encode()
 
 
 class _Templates(dict[_Kind, bytes]):

@@ -56,6 +56,7 @@ Output = tuple[str, bytes | None, bytes | None]
 """Topic, key, value."""
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
+_CROSSING = "left", "entered"
 
 
 class Outbox:
@@ -152,22 +153,20 @@ class Outbox:
 
         records = self._action_records(actions, texts_of, lambda event: _message_id(causes[event][1]))
         for action, record in zip(actions, records, strict=True):
-            crossing = "entered" if action.entered else "left"
             self._out.append((record.topic, record.key, record.value))
-            self.told["crossing", action.rule, crossing] += 1
-            for code in action.withheld:
-                self.told["withheld", action.rule, code] += 1
             if action.audience and "replay" not in action.withheld:
-                self._audience(action, record, crossing)
+                self._audience(action, record)
+        self.told.update([("crossing", action.rule, _CROSSING[action.entered]) for action in actions])
+        self.told.update([("withheld", action.rule, code) for action in actions for code in action.withheld])
 
-    def _audience(self, action: Action, record: ActionRecord, crossing: str) -> None:
+    def _audience(self, action: Action, record: ActionRecord) -> None:
         """A list is what it is, whether or not its members may be written to; what is against that is told with it."""
         customer = record.key.decode()
         data = {
             "customer_id": customer,
             "audience": action.rule,
             "rule_version": action.rule_version,
-            "crossing": crossing,
+            "crossing": _CROSSING[action.entered],
             "crossing_number": action.number,
             "object": action.object,
             "event_time": record.stamp,

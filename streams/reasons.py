@@ -1,14 +1,14 @@
 """Reasons: what each group of features adds to the log-odds of crossings, as JSON, their numbers encoded at once."""
 
 from collections.abc import Sequence
-from itertools import chain, compress, islice
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from scoring.features import GROUPS
-from streams.cloud_event import reason
+from streams.cloud_event import DIGITS, reason
 from streams.json_numbers import numbers
 
 __all__ = ["reasons_of"]
@@ -20,34 +20,39 @@ _PARTS = [
 _ALL = b"[%b]" % b",".join([*_PARTS[:-1], _PARTS[-1] % (b"%b", b"null")])
 
 
-def reasons_of(
-    groups: npt.NDArray[np.float64], intercepts: Sequence[bytes], changes: Sequence[tuple[float, ...] | None]
-) -> list[bytes]:
+def reasons_of(groups: npt.NDArray[np.float64], intercepts: Sequence[bytes], before: Sequence[bytes]) -> list[bytes]:
     """Return the reasons of n actions as JSON: the groups of each, then the intercept; together they are the log-odds.
 
-    Where a change is known of each group all are named, else those that add something.
+    Where it is known what the groups added before, all are named, each with the change, else those that add something.
 
     Parameters
     ----------
     groups
-        (n, G), rounded.
+        (n, G).
     intercepts
         Rounded, as JSON.
-    changes
-        By how much each group changed.
+    before
+        What the groups added at the crossing before, in single precision; empty (or of other groups) for unknown.
     """
     width = groups.shape[1]
-    named = groups != 0.0
-    texts, chosen, masks = numbers(groups.ravel()), named.tolist(), named.tobytes()
-    moved = iter(numbers(np.array([change for change in changes if change is not None]).ravel()))
+    known = np.array([len(stored) == 4 * width for stored in before], np.bool_)
+    then = np.frombuffer(b"".join(compress(before, known.tolist())), "<f4").reshape(-1, width)
+    both = np.empty((len(then), width, 2))
+    both[:, :, 1] = groups[known] - then
+    groups = np.round(groups, DIGITS)
+    both[:, :, 0] = groups[known]
+    named = (groups != 0.0) & ~known[:, None]
+    masks, stops = named.tobytes(), np.cumsum(named.sum(axis=1)).tolist()
+    whole, some = numbers(both.ravel()), numbers(groups[named])
     told = []
-    for i, (intercept, change) in enumerate(zip(intercepts, changes, strict=True)):
-        at = i * width
-        own = texts[at : at + width]
-        if change is None:
-            told.append(_named[masks[at : at + width]] % (*compress(own, chosen[i]), intercept))
+    start = at = 0
+    for i, (intercept, changed, stop) in enumerate(zip(intercepts, known.tolist(), stops, strict=True)):
+        if changed:
+            told.append(_ALL % (*whole[at : at + 2 * width], intercept))
+            at += 2 * width
         else:
-            told.append(_ALL % (*chain.from_iterable(zip(own, islice(moved, width), strict=True)), intercept))
+            told.append(_named[masks[i * width : (i + 1) * width]] % (*some[start:stop], intercept))
+        start = stop
     return told
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scoring.compiled import compiled
+from scoring.compiled import compiled, compiled_allocating
 from scoring.gates.channel import Channel
 from scoring.gates.settings import GateSettings
 from scoring.gates.standing import CHANNEL_CELL, Standing
@@ -146,7 +146,7 @@ def _shares(usual: tuple[float, ...], n: int) -> list[float]:
     return [share / sum(usual) for share in usual] if usual else [0.0] * n
 
 
-@compiled
+@compiled_allocating
 def _moments(visited: Any, cells: Any, counts: Any, stops: Any, usual: Any, place: Any, sure: Any) -> None:
     """Best hour and weekday (-1: unknown) of n customers, each with its confidence: fills `place` and `sure` (2, n)."""
     own = np.empty(CHANNEL_CELL)

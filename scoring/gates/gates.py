@@ -3,16 +3,16 @@
 import math
 from collections.abc import Sequence
 from itertools import compress
-from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from scoring.gates.channel import Channel, Message, Purpose
 from scoring.gates.holdout import held_out
 from scoring.gates.quiet import quiet_until
 from scoring.gates.settings import GateSettings
-from scoring.gates.standing import Standing
+from scoring.gates.standing import Standing, contacts_place
 from scoring.rules.rule import ActionClass, Coupon, Rule
 
 __all__ = ["GATES", "STORED", "Asked", "Gates", "Verdict"]
@@ -45,7 +45,7 @@ STORED = (*(code for code in GATES if code != "budget"), "budget")
 _HELD_OUT = ("holdout",)
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True, gc=False):
     """What the gates are asked about: the entry of a customer into a rule's list.
 
     Times in ms. `sent_ms` is when an entry was last sent, `age_ms` how long before the receipt of its cause the moment
@@ -68,7 +68,7 @@ class Asked(NamedTuple):
     merged: bool = False
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True, gc=False):
     """What the gates said: the codes of those that are shut (none: publish), and how to send it.
 
     `control` is `global` or `rule` of a customer who is held out and for nothing else withheld; `not_before_ms` is
@@ -106,7 +106,9 @@ class Gates:
         self._max_age_ms = max_action_age_ms
         terms = settings.channels.items()
         self._permitted = {message: sorted(one for one, its in terms if message in its.permits) for message in Message}
-        self._capped = {one: (its.cap, its.window_ms) for one, its in terms if its.cap is not None}
+        marketing = Purpose.MARKETING
+        capped = [(one, its.cap, its.window_ms) for one, its in terms if its.cap is not None]
+        self._capped = [(one, contacts_place(marketing, one), cap, window_ms) for one, cap, window_ms in capped]
         leaving = [{"replay": replay, "entry_withheld": not was_sent} for was_sent in (False, True)]
         codes = [_codes([shut.get(code, False) for code in GATES]) for shut in leaving]
         self._left = [Verdict(withheld, None, False, None, None) for withheld in codes]
@@ -198,10 +200,11 @@ class Gates:
 
     def _with_room(self, time_ms: int, standing: Standing, channels: list[Channel]) -> list[Channel]:
         """Those of the channels whose own cap on marketing is not used up."""
+        contacts = standing.contacts
         full = [
             channel
-            for channel, (cap, window_ms) in self._capped.items()
-            if standing.contacts_since(time_ms - window_ms, Purpose.MARKETING, channel) >= cap
+            for channel, place, cap, window_ms in self._capped
+            if len(contacts.get(place, ())) >= cap and standing.contacts_at(place, time_ms - window_ms) >= cap
         ]
         return [channel for channel in channels if channel not in full] if full else channels
 

@@ -12,7 +12,7 @@ from scoring.gates import news
 from scoring.gates.channel import Channel, Purpose
 from scoring.trials import Trial
 
-__all__ = ["CHANNEL_CELL", "WEEKDAY_CELL", "Standing"]
+__all__ = ["CHANNEL_CELL", "WEEKDAY_CELL", "Standing", "contacts_place"]
 
 WEEKDAY_CELL, CHANNEL_CELL = 24, 32
 """Where in `Standing.habits` weekdays (Monday first) and channels begin; hours of the day (UTC) come first."""
@@ -23,6 +23,11 @@ _CASES = 16
 """Tickets, and orders with a promised delivery, that are kept of one customer, the last ones."""
 
 
+def contacts_place(purpose: Purpose, channel: Channel) -> int:
+    """Where in `Standing.contacts` those for a purpose on a channel are."""
+    return 8 * int(purpose) + int(channel)
+
+
 class Standing(msgspec.Struct, array_like=True, gc=False):
     """The standing of one customer; bounded by the caps, the channels and a few constants.
 
@@ -31,7 +36,7 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
     consent
         By `2 * channel + purpose`: when it was last said, and whether it was a yes. Of two at one moment the no holds.
     contacts
-        By `8 * purpose + channel`: times of the last contacts, as many as a cap can ask for, in order.
+        By purpose and channel (`contacts_place`): times of the last contacts, as many as a cap can ask for, in order.
     habits
         By half-year, the last two: how often they opened, clicked or ordered at an hour and on a weekday, or answered
         on a channel.
@@ -152,22 +157,18 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
         if purpose is Purpose.MARKETING:
             self.kept_ms = 0
         if kept:
-            times = self.contacts.setdefault(8 * purpose + channel, [])
+            times = self.contacts.setdefault(contacts_place(purpose, channel), [])
             insort(times, ms)
             del times[:-kept]
 
-    def contacts_since(self, after_ms: int, purpose: Purpose, channel: Channel | None = None) -> int:
-        """How many contacts there were later than `after_ms`, on one channel or on all."""
-        if not self.contacts:
-            return 0
-        if channel is not None:
-            times = self.contacts.get(8 * purpose + channel, ())
-            return len(times) - bisect_right(times, after_ms)
-        found = 0
-        for key, times in self.contacts.items():
-            if key >> 3 == purpose:
-                found += len(times) - bisect_right(times, after_ms)
-        return found
+    def contacts_since(self, after_ms: int, purpose: Purpose) -> int:
+        """How many contacts there were later than `after_ms`, on all channels together."""
+        return sum([self.contacts_at(place, after_ms) for place in self.contacts if place >> 3 == purpose])
+
+    def contacts_at(self, place: int, after_ms: int) -> int:
+        """The same of one place of `contacts`."""
+        times = self.contacts.get(place, ())
+        return len(times) - bisect_right(times, after_ms)
 
     def consented(self, channels: list[Channel], purpose: Purpose, unknown: bool) -> list[Channel]:
         """Those of the channels on which they may be contacted so; `unknown` where they never said."""

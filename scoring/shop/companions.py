@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled
+from scoring.compiled import compiled_allocating
 
 __all__ = ["Companions"]
 
@@ -158,7 +158,7 @@ def _widest(length: Ints, most: int) -> int:
     return low
 
 
-@compiled
+@compiled_allocating
 def _cut(start: Any, c: int, weight: Any, error: Any) -> None:
     """Take from each product's weights what its `c` + 1st greatest weighs; O(n log n)."""
     for row in range(len(start) - 1):
@@ -170,7 +170,7 @@ def _cut(start: Any, c: int, weight: Any, error: Any) -> None:
                 weight[i] -= cut
 
 
-@compiled
+@compiled_allocating
 def _first(rows: Any, start: Any, stop: Any, code: Any, weight: Any, top: Any) -> None:
     """Fill `top` with the companions of greatest weight, of equal ones the first; O(n) and a little."""
     most = top.shape[1]

@@ -1,8 +1,12 @@
-"""Compiled functions: each is compiled once for its types, whatever constants others call it with."""
+"""Compiled functions: each is compiled once for its types, and only those that may make arrays do."""
 
 from typing import Any
 
-from scoring.compiled import compiled
+import numpy as np
+import pytest
+from numba.core.errors import TypingError
+
+from scoring.compiled import compiled, compiled_allocating
 
 
 @compiled
@@ -22,3 +26,22 @@ def test_constants_do_not_compile_anew() -> None:
     assert _both(5) == 10 + 15 + 25
     inner: Any = _times
     assert len(inner.overloads) <= 1, "from the cache it comes without its callee"
+
+
+@compiled_allocating
+def _ones(n: int) -> Any:
+    """An array of its own."""
+    return np.ones(n)
+
+
+@compiled
+def _zeros(n: int) -> Any:
+    """An array, where none may be made."""
+    return np.zeros(n)
+
+
+def test_only_what_may_make_arrays_can() -> None:
+    """A function in which references are not counted must not make an array, as nobody would free it."""
+    assert _ones(2).tolist() == [1.0, 1.0]
+    with pytest.raises(TypingError):
+        _zeros(2)

@@ -19,14 +19,16 @@ def plain(groups: list[float], intercept: float, changes: tuple[float, ...] | No
 
 
 def test_reasons_are_what_a_list_of_them_would_be_encoded_to() -> None:
-    """With changes all groups are named, without only those that add something."""
+    """With what was before all groups are named, each with its change, without only those that add something."""
     rng = np.random.default_rng(5)
-    groups = np.where(rng.random((42, len(GROUPS))) < 0.3, 0.0, np.round(rng.normal(size=(42, len(GROUPS))), 9))
+    groups = np.where(rng.random((42, len(GROUPS))) < 0.3, 0.0, rng.normal(size=(42, len(GROUPS))))
     groups[:2] = 0.0
     intercepts = rng.normal(size=42)
-    changes = [tuple(rng.normal(size=len(GROUPS)).tolist()) if i % 2 else None for i in range(42)]
-    told = zip(groups.tolist(), intercepts.tolist(), changes, strict=True)
-    assert reasons_of(groups, numbers(intercepts), changes) == [plain(*each) for each in told]
+    then = rng.normal(size=(42, len(GROUPS))).astype("<f4")
+    before = [told.tobytes() if i % 2 else bytes(i) for i, told in enumerate(then)]
+    changes = [tuple(told) if i % 2 else None for i, told in enumerate((groups - then).tolist())]
+    told = zip(np.round(groups, 9).tolist(), intercepts.tolist(), changes, strict=True)
+    assert reasons_of(groups, numbers(intercepts), before) == [plain(*each) for each in told]
 
 
 def test_no_action_has_no_reasons() -> None:
