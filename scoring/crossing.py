@@ -173,7 +173,7 @@ class Crossings:
         """Lists that customers may be in from when they were lists of customers."""
         self._left_in_any_case = np.uint64(sum(1 << slot for _, _, slot in self._no_more))
         self._program = rules.program_of([each for _, each, _ in self._of_customer])
-        self._read = [rules.columns.index(column) for column in self._program.columns]
+        self._read = np.array([rules.columns.index(column) for column in self._program.columns], np.int64)
         self._objects = ObjectLists(rules)
         self._categories = CategoryLists(rules, category_bits)
         self._carrying = Carrying(rules)
@@ -200,7 +200,7 @@ class Crossings:
         """
         if not self._rules.rules:
             return np.zeros(m, np.bool_), []
-        holds = self._program.run(points.columns[:m, self._read])
+        holds = self._program.run(points.columns[:m], self._read)
         entering, leaving = holds[: len(self._of_customer)], holds[len(self._of_customer) :]
         self._keep_local(entering, leaving, rows, points, m, sides)
         changed, after = np.zeros(m, np.uint64), np.zeros(m, np.uint64)
@@ -231,7 +231,7 @@ class Crossings:
         """By list and object: where the customer of the first point, or what they have, would not stay."""
         if not self._rules.rules:
             return set()
-        holds = self._program.run(points.columns[:1, self._read])[len(self._of_customer) :, 0]
+        holds = self._program.run(points.columns[:1], self._read)[len(self._of_customer) :, 0]
         own = {(each.list_name, None) for (_, each, _), leaves in zip(self._of_customer, holds, strict=True) if leaves}
         return own | self._objects.leaving(points, sides, shop) | self._categories.leaving(points, sides, names)
 

@@ -1,11 +1,12 @@
-"""Programs: the predicates of all rules as one list of numpy operations, equal parts computed once."""
+"""Programs: the predicates of all rules as one list of operations, equal parts computed once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.compiled import compiled, compiled_allocating
 from scoring.rules.columns import Column
 from scoring.rules.expression import (
     All,
@@ -23,7 +24,10 @@ from scoring.rules.expression import (
 
 __all__ = ["Program", "Step"]
 
-Array = NDArray[Any]
+_OPERATIONS = ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not")
+_ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _LESS, _AT_MOST, _MORE, _AT_LEAST, _EQUAL, _UNEQUAL, _AND, _OR, _NOT = range(13)
+_BLOCK = 64
+"""Points that all steps go over before the next: what they compute stays in the processor's cache."""
 
 
 class Step(NamedTuple):
@@ -32,32 +36,6 @@ class Step(NamedTuple):
     op: str
     left: int
     right: int
-
-
-def _divide(left: Array, right: Array) -> Array:
-    return np.where(right == 0, np.nan, left / right)
-
-
-def _unequal(left: Array, right: Array) -> Array:
-    # numpy's own `!=` is True for NaN; no comparison with NaN is, here.
-    return (left < right) | (left > right)
-
-
-_OPERATIONS: dict[str, Callable[[Array, Array], Array]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": _divide,
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "==": np.equal,
-    "!=": _unequal,
-    "and": np.logical_and,
-    "or": np.logical_or,
-    "not": lambda left, _: np.logical_not(left),
-}
 
 
 class Program:
@@ -82,23 +60,23 @@ class Program:
         for constant in sorted({_key(c) for predicate in predicates for c in _constants(predicate)}):
             self._slots[constant] = len(self._slots)
             self._constants.append(constant[1] if constant[0] == "number" else bool(constant[1]))
-        self._outputs = [self._place(predicate) for predicate in predicates]
+        outputs = [self._place(predicate) for predicate in predicates]
+        self._outputs = np.array(outputs, np.int64)
+        self._coded = np.array([(_OPERATIONS.index(step.op), step.left, step.right) for step in self.steps], np.int64)
+        self._coded = self._coded.reshape(len(self.steps), 3)
+        self._values = np.array(self._constants, np.float64)
 
-    def run(self, columns: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def run(self, columns: NDArray[np.float64], read: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
         """Which predicates hold for which points.
 
-        `columns` is (m, C), float64, NaN where unknown; the result is (predicates, m), bool. O(m * steps),
-        each step one pass of numpy.
+        `columns` is (m, C), float64, NaN where unknown; `read` says where among them those are that the program reads,
+        None that they are these. The result is (predicates, m), bool. O(m * steps).
         """
-        by_column = np.ascontiguousarray(columns.T)
-        values: list[Any] = [*by_column, *(np.asarray(constant) for constant in self._constants)]
-        with np.errstate(all="ignore"):
-            for op, left, right in self.steps:
-                values.append(_OPERATIONS[op](values[left], values[right]))
-        result = np.empty((len(self._outputs), len(columns)), np.bool_)
-        for i, slot in enumerate(self._outputs):
-            result[i] = values[slot]
-        return result
+        if read is None:
+            read = np.arange(len(self.columns))
+        holds = np.empty((len(self._outputs), len(columns)), np.bool_)
+        _run(np.ascontiguousarray(columns), read, self._values, self._coded, self._outputs, holds)
+        return holds
 
     def _place(self, node: Number | Truth) -> int:
         """The slot that holds the value of `node`, with the steps that lead to it appended where they are
@@ -145,3 +123,87 @@ def _constants(node: Number | Truth) -> list[Constant | Always]:
             return [constant for part in parts for constant in _constants(part)]
         case Arithmetic(_, left, right) | Compare(_, left, right):
             return _constants(left) + _constants(right)
+
+
+@compiled_allocating
+def _run(columns: Any, read: Any, constants: Any, steps: Any, outputs: Any, holds: Any) -> None:
+    """Take all steps for a block of points, then for the next.
+
+    A slot is a number or a truth, and has its place in an array of either kind.
+    """
+    known = read.shape[0] + constants.shape[0]
+    numbers = np.empty((known + steps.shape[0], _BLOCK))
+    truths = np.empty((known + steps.shape[0], _BLOCK), np.bool_)
+    for k in range(constants.shape[0]):
+        numbers[read.shape[0] + k] = constants[k]
+        truths[read.shape[0] + k] = constants[k] != 0.0
+    for start in range(0, columns.shape[0], _BLOCK):
+        n = min(_BLOCK, columns.shape[0] - start)
+        for j in range(n):
+            for k in range(read.shape[0]):
+                numbers[k, j] = columns[start + j, read[k]]
+        for s in range(steps.shape[0]):
+            op, left, right = steps[s]
+            if op <= _DIVIDE:
+                _calculate(op, numbers[left], numbers[right], numbers[known + s])
+            elif op <= _UNEQUAL:
+                _compare(op, numbers[left], numbers[right], truths[known + s])
+            else:
+                _combine(op, truths[left], truths[right], truths[known + s])
+        for k in range(outputs.shape[0]):
+            for j in range(n):
+                holds[k, start + j] = truths[outputs[k], j]
+
+
+@compiled
+def _calculate(op: int, left: Any, right: Any, result: Any) -> None:
+    """Of numbers a number; divided by zero it is unknown."""
+    if op == _ADD:
+        for j in range(_BLOCK):
+            result[j] = left[j] + right[j]
+    elif op == _SUBTRACT:
+        for j in range(_BLOCK):
+            result[j] = left[j] - right[j]
+    elif op == _MULTIPLY:
+        for j in range(_BLOCK):
+            result[j] = left[j] * right[j]
+    else:
+        for j in range(_BLOCK):
+            result[j] = np.nan if right[j] == 0.0 else left[j] / right[j]
+
+
+@compiled
+def _compare(op: int, left: Any, right: Any, result: Any) -> None:
+    """Of numbers a truth; no comparison with what is unknown (NaN) holds."""
+    if op == _LESS:
+        for j in range(_BLOCK):
+            result[j] = left[j] < right[j]
+    elif op == _AT_MOST:
+        for j in range(_BLOCK):
+            result[j] = left[j] <= right[j]
+    elif op == _MORE:
+        for j in range(_BLOCK):
+            result[j] = left[j] > right[j]
+    elif op == _AT_LEAST:
+        for j in range(_BLOCK):
+            result[j] = left[j] >= right[j]
+    elif op == _EQUAL:
+        for j in range(_BLOCK):
+            result[j] = left[j] == right[j]
+    else:
+        for j in range(_BLOCK):
+            result[j] = (left[j] < right[j]) | (left[j] > right[j])
+
+
+@compiled
+def _combine(op: int, left: Any, right: Any, result: Any) -> None:
+    """Of truths a truth."""
+    if op == _AND:
+        for j in range(_BLOCK):
+            result[j] = left[j] & right[j]
+    elif op == _OR:
+        for j in range(_BLOCK):
+            result[j] = left[j] | right[j]
+    else:
+        for j in range(_BLOCK):
+            result[j] = not left[j]
