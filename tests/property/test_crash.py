@@ -146,6 +146,25 @@ def test_an_action_that_carries_what_came_later_is_found(monkeypatch: pytest.Mon
         assert_no_harm(STALE_CART, 1, len(STALE_CART), 1)
 
 
+CATEGORIES = [
+    Event(CUSTOMERS[0], START_MS + n * HOUR_MS // 60, Kind.PRODUCT_VIEWED, 0, n, n + 1, 1, category=1 + n // 2)
+    for n in range(40)
+]
+"""Two looks into each of twenty categories, every one of which enters and most of which leave for want of room."""
+
+
+def test_each_category_is_told_again_as_it_was() -> None:
+    """However many one commit holds of which only the side record is written: no number is another."""
+    assert_no_harm(CATEGORIES, 1, len(CATEGORIES), 1)
+
+
+def test_categories_that_are_not_remembered_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check fails where no more of them are kept than of other crossings."""
+    monkeypatch.setattr(crossing_module, "_of_late", lambda lately, _: lately[-crossing_module._REMEMBERED :])
+    with pytest.raises(AssertionError):
+        assert_no_harm(CATEGORIES, 1, len(CATEGORIES), 1)
+
+
 ALL = 99
 """More rows than any of these commits writes, the engine's own aside."""
 
