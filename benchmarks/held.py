@@ -34,7 +34,7 @@ from streams.settings import Settings
 __all__ = ["Held", "held", "lived"]
 
 _CROSSINGS = 8
-"""Of each list, remembered (`scoring.crossing`)."""
+"""Of each list, remembered; of categories as many as objects are watched (`scoring.crossing`)."""
 SIDE_OVERHEAD = sys.getsizeof(b"")
 """Bytes that Python adds to each side record."""
 
@@ -90,7 +90,12 @@ def fullest(engine: Engine) -> int:
     )
     for rule in chain.from_iterable(each.of_marks for each in engine.versions.rules.rules):
         carried = remembered(Noted(cart if Carry.CART in rule.carries else ()))
-        told = tuple(Crossed(at, 0, at % 10**9, 1, True, noted=carried) for at in moments(_CROSSINGS))
+        crossings = engine.sides.objects_watched if rule.for_each is ForEach.CATEGORY else _CROSSINGS
+        objects = ids(crossings) if rule.for_each is ForEach.CATEGORY else [""] * crossings
+        told = tuple(
+            Crossed(at, 0, at % 10**9, 1, True, object=name, noted=carried)
+            for at, name in zip(moments(crossings), objects, strict=True)
+        )
         side.rules[rule.list_name] = RuleState(100, True, ms, rng.bytes(4 * len(GROUPS)), told)
         if rule.for_each is not ForEach.NONE:
             side.objects[rule.list_name] = dict.fromkeys(ids(engine.sides.objects_watched), True)

@@ -21,6 +21,7 @@ from scoring.kernel import AUTOMATED, Events, Points
 from scoring.masks import masks
 from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
+from scoring.profile import DAY_MS
 from scoring.rules import Rule, RuleSet
 from scoring.rules.rule import ActionClass, ForEach
 from scoring.shop.snapshot import ShopSnapshot
@@ -33,7 +34,10 @@ from scoring.trials import ALL
 __all__ = ["Crossing", "Crossings"]
 
 _REMEMBERED = 8
-"""Crossings of one rule and customer that are kept, for records that are read again after a crash."""
+"""Crossings of one rule and customer that are kept, for records that are read again after a crash.
+
+Of categories as many of the last day are kept as objects are watched: somebody looks into many between two commits.
+"""
 
 _CHANNEL_NAMES = {channel: channel.name.lower() for channel in Channel}
 _BITS = {code: 1 << place for place, code in enumerate(STORED)}
@@ -312,7 +316,7 @@ class Crossings:
             if crossing.entered:
                 bought = self._purchases.get(crossing.point)
                 noted = self._carrying.note(rule, sides, row, moment.at, standing, bought)
-            number = _number(rule, crossing, cause, side, state, verdict, noted, sides.objects_kept)
+            number = _number(rule, crossing, cause, side, state, verdict, noted, sides)
         else:
             number, noted = told.number, recalled(told.noted)
         before, state.contributions = state.contributions, moment.contributions
@@ -408,13 +412,13 @@ def _number(
     state: RuleState,
     verdict: Verdict,
     noted: Noted,
-    kept: int,
+    sides: Sides,
 ) -> int:
     """Number a crossing that is new, and remember it with its verdict and what it carries."""
     if crossing.object is None:
         number = state.crossings = state.crossings + 1
     elif crossing.category is not None:
-        number = side.crossed(rule.name, crossing.category, kept)
+        number = side.crossed(rule.name, crossing.category, sides.objects_kept)
     else:
         number = _number_of_object(rule.name, crossing)
     told = Crossed(
@@ -429,8 +433,19 @@ def _number(
         # Of an object nothing is asked again after a crash, but of a category.
         remembered(noted) if crossing.object is None or crossing.category is not None else b"",
     )
-    state.lately = (*state.lately, told)[-_REMEMBERED:]
+    most = _REMEMBERED if crossing.category is None else sides.objects_watched
+    state.lately = _of_late((*state.lately, told), most)
     return number
+
+
+def _of_late(lately: tuple[Crossed, ...], most: int) -> tuple[Crossed, ...]:
+    """The last `_REMEMBERED`, and of those before them the ones of the last day, up to `most` together."""
+    spare = len(lately) - _REMEMBERED
+    if spare <= 0:
+        return lately
+    since_ms = lately[-1].ms - DAY_MS
+    old = next((k for k in range(spare) if lately[k].ms > since_ms), spare)
+    return lately[max(old, min(spare, len(lately) - most)) :]
 
 
 def _remember(

@@ -1,5 +1,6 @@
 """A crash between two writes: whatever part of a commit had been written, each event counts once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from scoring.crossing import Crossings
 from scoring.engine import Engine
 from scoring.kernel import Events, admit
 from scoring.kinds import Kind
-from scoring.sides import Sides
+from scoring.sides import Detail, Sides
 from scoring.twin import Event
 
 
@@ -145,6 +146,25 @@ def test_an_action_that_carries_what_came_later_is_found(monkeypatch: pytest.Mon
         assert_no_harm(STALE_CART, 1, len(STALE_CART), 1)
 
 
+CATEGORIES = [
+    Event(CUSTOMERS[0], START_MS + n * HOUR_MS // 60, Kind.PRODUCT_VIEWED, 0, n, n + 1, 1, category=1 + n // 2)
+    for n in range(40)
+]
+"""Two looks into each of twenty categories, every one of which enters and most of which leave for want of room."""
+
+
+def test_each_category_is_told_again_as_it_was() -> None:
+    """However many one commit holds of which only the side record is written: no number is another."""
+    assert_no_harm(CATEGORIES, 1, len(CATEGORIES), 1)
+
+
+def test_categories_that_are_not_remembered_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check fails where no more of them are kept than of other crossings."""
+    monkeypatch.setattr(crossing_module, "_of_late", lambda lately, _: lately[-crossing_module._REMEMBERED :])
+    with pytest.raises(AssertionError):
+        assert_no_harm(CATEGORIES, 1, len(CATEGORIES), 1)
+
+
 ALL = 99
 """More rows than any of these commits writes, the engine's own aside."""
 
@@ -167,10 +187,11 @@ def heedless_row(rows: Any, events: Events, window_ms: int) -> None:
 class HeedlessSides(Sides):
     """Side records that do not look at the offsets that were applied to them."""
 
-    def apply(self, events: Events, i: int, *said: Any) -> None:
+    def apply(self, events: Events, details: Mapping[int, Detail], *said: Any) -> None:
         """Apply whatever comes."""
-        self.touch(int(events.row[i])).applied[int(events.source[i])] = -1
-        super().apply(events, i, *said)
+        for i in details:
+            self.touch(int(events.row[i])).applied[int(events.source[i])] = -1
+        super().apply(events, details, *said)
 
 
 def test_applied_offsets_are_looked_at() -> None:

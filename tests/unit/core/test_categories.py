@@ -16,7 +16,7 @@ from scoring.rules import Rule, RuleError, RuleSet
 from scoring.rules.rule import ForEach
 from scoring.rules.ruleset import MAX_CATEGORY_RULES
 from scoring.rules.slots import moved_bits
-from scoring.side import RuleState, Side
+from scoring.side import Crossed, RuleState, Side
 from scoring.twin import Event
 
 ANNA, ANN = CUSTOMERS[:2]
@@ -125,6 +125,27 @@ def test_a_crossing_after_a_crash_is_the_one_before_it(written: int) -> None:
     again.restored()
     assert feed(again, later).actions == (told.actions if written < 2 else [])
     assert again.sides.find(0).categories == steady.sides.find(0).categories
+
+
+def test_crossings_are_kept_for_a_day_and_only_so_many() -> None:
+    """As many as objects are watched, so that a record stays small however much somebody looks around."""
+    glance = replace(RULE, enter="category_views >= 1")
+    engine, life = engine_of(glance), Life()
+    feed(engine, life.looks(*range(200, 230)))
+    assert len(_lately(engine)) == 24 + 18  # those of a day, and those that left for them, as twelve views are kept
+    engine.sides.objects_watched = 10
+    feed(engine, life.looks(MUGS))
+    assert len(_lately(engine)) == 10
+    life.made += 96
+    told = feed(engine, life.looks(LAMPS))
+    assert len(_lately(engine)) == 8
+    assert _lately(engine)[-1].object == "lamps" == crossed(told)[-1][0]
+
+
+def _lately(engine: Engine) -> tuple[Crossed, ...]:
+    side = engine.sides.find(0)
+    state = None if side is None else side.state(RULE.name)
+    return () if state is None else state.lately
 
 
 def test_lists_have_other_bits_on_other_partitions() -> None:
