@@ -97,7 +97,7 @@ class Evaluation:
     def tell(self, m: int, events: Events, outcome: Outcome) -> None:
         """Scores, crossings and examples of `m` evaluation points."""
         points, model, shop = self.points, self._versions.model, self._versions.shop
-        score, percentile, band = self._served(m)
+        score, percentile, band, everybody = self._served(m)
         crossed, found = self.crossings.find(self._profiles.rows, points, m, self._sides, shop, self._products)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self._profiles.rows, points, m, score, band, crossed, self._settings.publish_delta,
@@ -107,7 +107,7 @@ class Evaluation:
         self._stored.rows.update(ticked.tolist())
         if n:
             groups = self._groups(points.X[chosen])
-            told = self._who(points.facts[chosen], score[chosen])
+            told = self._who(points.facts[chosen], score[chosen]) if everybody is None else everybody.at(chosen)
             outcome.scores.append(Scores(points.row[chosen], points.time_ms[chosen], points.event[chosen],
                                          score[chosen], percentile[chosen], band[chosen], previous, groups, told,
                                          model.version, model.warming_up, self._versions.shop_version))  # fmt: skip
@@ -126,8 +126,11 @@ class Evaluation:
             )
         self._pending.make(points, m, score, percentile, orders, model.version, model.warming_up, self._balance)
 
-    def _served(self, m: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-        """Score, percentile and band of `m` evaluation points, (m,) each; fills the columns that rules read of them."""
+    def _served(self, m: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], Who | None]:
+        """Score, percentile and band of `m` evaluation points, (m,) each; fills the columns that rules read of them.
+
+        And what is told of everybody, where rules read it.
+        """
         points, model = self.points, self._versions.model
         logit = points.logit[:m]
         if model.slow is not None:
@@ -141,9 +144,9 @@ class Evaluation:
             Field.PERCENTILE: percentile,
             Field.WARMING_UP: float(model.warming_up),
         }
-        if not self._asked.isdisjoint(_TOLD_OF):
-            everybody = self._who(points.facts[:m], score)
-            served |= {which: told(everybody) for which, told in _TOLD_OF.items()}
+        everybody = None if self._asked.isdisjoint(_TOLD_OF) else self._who(points.facts[:m], score)
+        if everybody is not None:
+            served |= {which: told(everybody) for which, told in _TOLD_OF.items() if which in self._asked}
         if Field.SEEN_CHEAPER in self._asked:
             viewed = points.viewed[:m, : points.viewed_ms.shape[1]]
             served[Field.SEEN_CHEAPER] = (
@@ -156,7 +159,7 @@ class Evaluation:
                 follow_peaks(self._profiles.rows, points, m, percentile, points.columns, c)
             else:
                 points.columns[:m, c] = served[which]
-        return score, percentile, band
+        return score, percentile, band, everybody
 
     def _open_tickets(self, m: int) -> NDArray[np.float64]:
         """Of the customer of each of `m` points how many tickets were open; asked only of those who ever opened one."""
@@ -201,7 +204,7 @@ class Evaluation:
         if not found:
             return
         points, model = self.points, self._versions.model
-        score, percentile, band = self._served(1)
+        score, percentile, band, _ = self._served(1)
         rows = self._profiles.rows
         previous = rows["published_score"][points.row[:1]]
         scores = Scores(points.row[:1].copy(), points.time_ms[:1].copy(), points.event[:1].copy(), score, percentile,

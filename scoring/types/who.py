@@ -42,6 +42,10 @@ class Who(NamedTuple):
     next_days: FloatArray
     predicted: FloatArray
 
+    def at(self, places: IntArray) -> "Who":
+        """Those at these places, in order, as arrays of their own."""
+        return Who._make(column[places] for column in self)
+
     def some(self, places: IntArray) -> list["One"]:
         """Those at these places, in order."""
         return list(map(One._make, zip(*(_known(column[places]) for column in self), strict=True)))
