@@ -491,8 +491,8 @@ def _use(rule: Rule, verdict: Verdict, time_ms: int, standing: Standing, sides: 
         if marketing:
             # In the global control nobody is compared for one rule, as all the others withhold from them, too.
             if verdict.control != GLOBAL:
-                sides.trials.begin(standing.trials, rule.name, time_ms, verdict.control == RULE)
-            sides.trials.begin(standing.trials, ALL, time_ms, verdict.control == GLOBAL)
+                sides.trials.begin(standing.tried(), rule.name, time_ms, verdict.control == RULE)
+            sides.trials.begin(standing.tried(), ALL, time_ms, verdict.control == GLOBAL)
     elif marketing and not standing.kept_ms and verdict.withheld in (("budget",), ("budget", "holdout")):
         standing.kept_ms = time_ms
 
