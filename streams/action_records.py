@@ -107,11 +107,12 @@ class ActionRecords:
         shop = orjson.dumps(scores.shop_version)
         points: dict[int, _Point] = {}
         told = []
-        for action, reason in zip(actions, reasons, strict=True):
+        carried = [_carried(action) for action in actions]
+        for action, reason, its in zip(actions, reasons, carried, strict=True):
             point = points.get(action.place)
             if point is None:
                 point = points[action.place] = self._point(action, texts, message)
-            told.append(self._written(action, point, texts, reason, times, shop))
+            told.append(self._written(action, point, texts, reason, its, times, shop))
         return told
 
     def _point(self, action: Action, texts: ScoreTexts, message: Callable[[int], str | None]) -> _Point:
@@ -124,7 +125,14 @@ class ActionRecords:
         )
 
     def _written(
-        self, action: Action, point: _Point, texts: ScoreTexts, reasons: bytes, times: Iterator[bytes], shop: bytes
+        self,
+        action: Action,
+        point: _Point,
+        texts: ScoreTexts,
+        reasons: bytes,
+        carried: tuple[bytes, bytes, bytes],
+        times: Iterator[bytes],
+        shop: bytes,
     ) -> ActionRecord:
         place, best = action.place, action.best
         name = f"{action.rule}/{action.number}/{point.name}"
@@ -135,7 +143,7 @@ class ActionRecords:
         value = self._templates[kind] % (
             name.encode(), customer, stamp, customer, texts.score[place], texts.percentile[place], point.band,
             texts.previous[place], texts.model_version, stamp, texts.warming_up, reasons, b"%d" % action.number,
-            _text(action.object), point.trigger, *_carried(action), *_language(action.language), _count(best.hour),
+            _text(action.object), point.trigger, *carried, *_language(action.language), _count(best.hour),
             _sure(best.hour_confidence), _count(best.weekday), _sure(best.weekday_confidence),
             _CHANNELS[best.channel], _sure(best.channel_confidence), _CHANNEL_NAMES[action.channel],
             _TRUTH[action.coupon], _text(action.control),
