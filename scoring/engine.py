@@ -151,8 +151,7 @@ class Engine:
             fresh = self.links.passed(one.origin, int(events.source[one.event]), int(events.offset[one.event]))
             events.status[one.event] = PASSED_ON if fresh else SKIPPED
         self.sides.begin()
-        for i in sorted(details):
-            self.sides.apply(events, i, details[i], rows, self.versions.usual_gap_ms)
+        self.sides.apply(events, details, rows, self.versions.usual_gap_ms)
         self.state.stored.rows.update(events.row.tolist())
         self.state.stored.rows.discard(-1)
         outcome = self._running.run(events, watermark, clock.received_ms)

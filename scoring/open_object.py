@@ -1,6 +1,7 @@
 """Open object: what is known of one order, product, ticket, code or place of a customer."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -9,12 +10,14 @@ from scoring.kinds import Kind
 from scoring.profile import DAY_MS
 from scoring.rules.columns import ITS_KINDS, Column, Expected, Op
 
-__all__ = ["About", "Asking", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
+__all__ = ["KINDS_OF_OBJECTS", "About", "Asking", "OpenObject", "bought_with", "objects_of", "used_up_ms"]
 
 _TIMES_BOUGHT = 6
 _PRODUCTS = 20
 _OF = {int(kind): of for of, kinds in ITS_KINDS.items() if of != "product" for kind in kinds}
 _OF |= {int(Kind.WISHLIST_ADDED): "product", int(Kind.WISHLIST_REMOVED): "product"}
+KINDS_OF_OBJECTS = frozenset(_OF)
+"""Kinds of events that are about objects, where they say of which."""
 
 
 class About(NamedTuple):
@@ -176,7 +179,7 @@ def used_up_ms(times: Sequence[int], usual_ms: int = 0) -> int | None:
 
     Before the second of them that of all customers is taken, `usual_ms`; None where that is not known (0) either.
     """
-    first = [ms for ms, before in zip(times, (None, *times), strict=False) if before is None or ms - before >= DAY_MS]
-    if len(first) < 2:
-        return times[-1] + usual_ms if times and usual_ms else None
-    return times[-1] + (times[-1] - times[0]) // (len(first) - 1)
+    gaps = sum(ms - before >= DAY_MS for before, ms in pairwise(times))
+    if gaps:
+        return times[-1] + (times[-1] - times[0]) // gaps
+    return times[-1] + usual_ms if times and usual_ms else None

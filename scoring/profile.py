@@ -246,7 +246,8 @@ class Profiles:
 
     def stored(self, numbers: npt.NDArray[np.int64]) -> list[bytes]:
         """The stored bytes of rows, one element a row."""
-        return split(self._flat()[numbers, : self.stored_bytes])
+        whole = self._flat()[:, : self.stored_bytes].view(f"V{self.stored_bytes}")
+        return [*map(whole[:, 0].item, numbers.tolist())]
 
     def _flat(self) -> npt.NDArray[np.uint8]:
         return self.rows.view(np.uint8).reshape(len(self.rows), self.dtype.itemsize)
@@ -313,5 +314,5 @@ def copied(rows: npt.NDArray[np.void], width: int) -> tuple[npt.NDArray[np.uint8
 
 def split(rows: npt.NDArray[np.uint8]) -> list[bytes]:
     """Rows of bytes (n, width) as n bytes objects."""
-    block, width = rows.tobytes(), rows.shape[1]
-    return [block[i : i + width] for i in range(0, len(block), width)]
+    whole: list[bytes] = rows.view(f"V{rows.shape[1]}")[:, 0].tolist()
+    return whole

@@ -332,14 +332,22 @@ def put_in(inside: dict[str, bool], object_id: str, sent: bool, limit: int) -> N
 
 def cart_items(cart: tuple[CartStep, ...]) -> list[CartItem]:
     """What is in the cart after its steps: by product, in the order put in; never less than nothing."""
-    held: dict[str, tuple[float, float]] = {}
-    for step in cart:
-        quantity, price = held.get(step.product, (0.0, 0.0))
-        held[step.product] = (max(quantity + step.quantity, 0.0), step.price if step.price > 0.0 else price)
-    return [CartItem(product, quantity, price) for product, (quantity, price) in held.items() if quantity > 0.0]
+    return [CartItem(product, *held) for product, held in _held(cart).items() if held[0] > 0.0]
 
 
 def cart_worth(cart: tuple[CartStep, ...]) -> tuple[int, float]:
     """Products in the cart and what they are worth."""
-    items = cart_items(cart)
-    return len(items), sum(item.quantity * item.price for item in items)
+    worth = [quantity * price for quantity, price in _held(cart).values() if quantity > 0.0]
+    return len(worth), sum(worth)
+
+
+def _held(cart: tuple[CartStep, ...]) -> dict[str, tuple[float, float]]:
+    """Of each product that was ever in the cart the quantity that is in it now, and the price of one piece."""
+    held: dict[str, tuple[float, float]] = {}
+    for step in cart:
+        quantity, price = held.get(step.product, _NOTHING)
+        held[step.product] = (max(quantity + step.quantity, 0.0), step.price if step.price > 0.0 else price)
+    return held
+
+
+_NOTHING = (0.0, 0.0)

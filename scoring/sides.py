@@ -1,14 +1,16 @@
 """Sides: the side records of one partition's customers, and what order and cart events do to them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from scoring.by_row import ByRow
 from scoring.gates.news import Name, News, Ordered, Ticket
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
-from scoring.open_object import OpenObject, bought_with, objects_of, used_up_ms
+from scoring.open_object import KINDS_OF_OBJECTS, OpenObject, bought_with, objects_of, used_up_ms
 from scoring.packed import packed, unpacked
 from scoring.profile import FAR, NEVER, stable_hash
 from scoring.side import CartItem, CartStep, Limits, Side, cart_items, cart_worth
@@ -20,6 +22,8 @@ __all__ = ["Detail", "Sides"]
 
 _ADDED, _REMOVED = int(Kind.PRODUCT_ADDED), int(Kind.PRODUCT_REMOVED)
 _COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
+_OF_CARTS = (_ADDED, _REMOVED, _COMPLETED)
+_NO_GAPS: Mapping[str, int] = {}
 
 _ELSEWHERE = -2
 """Source and offset of what is at home on another partition."""
@@ -42,15 +46,20 @@ class Detail(NamedTuple):
     former: bytes = b""
     traits: dict[str, str] = {}  # noqa: RUF012 - never changed
 
+    def products(self) -> list[str]:
+        """The product of each line."""
+        return [item.product for item in self.items]
+
 
 class _About(NamedTuple):
-    """What an event says of objects: kind, time, worth, and by product that it bought the usual gap, if known."""
+    """What an event says of objects: which, kind, time, worth, and by product bought its usual gap, if known."""
 
+    objects: list[tuple[str, str]]
     kind: int
     ms: int
     worth: float
     detail: Detail
-    usual_ms: dict[str, int]
+    usual_ms: Mapping[str, int]
 
 
 class Sides:
@@ -174,68 +183,86 @@ class Sides:
         self._open_tickets.drop(row)
 
     def apply(
-        self, events: Events, i: int, detail: Detail, rows: Any, usual_ms: Callable[[str, int], int] = lambda *_: 0
+        self,
+        events: Events,
+        details: Mapping[int, Detail],
+        rows: Any,
+        usual_ms: Callable[[str, int], int] = lambda *_: 0,
     ) -> None:
-        """Apply event `i` of a run, which counts: order ids, then the cart; fill `events.cart_items` and the value.
+        """Apply what details say of the events of a run that count, in order: order ids, then the cart.
 
-        `usual_ms` gives after how long a product is usually bought again, as is known at a watermark; 0 for unknown.
-        What is news of the standing waits until somebody asks for it as of a later point, or the run has ended.
+        `events.cart_items` and the value are filled where the cart changed. `usual_ms` gives after how long a product
+        is usually bought again, as is known at a watermark; 0 for unknown. What is news of the standing waits until
+        somebody asks for it as of a later point, or the run has ended.
 
         An order whose id is known gets the status `DUPLICATE`. What is already here by its offset (a record read
         again after a crash) changes nothing; its cart is then that of its own time, as the record has run ahead of
         the profile in `rows`. O(steps of the cart).
         """
-        if events.status[i] != APPLIED:
-            return
-        row, kind, source = int(events.row[i]), int(events.kind[i]), int(events.source[i])
-        offset, ms = int(events.offset[i]), int(events.time_ms[i])
-        side = self.touch(row)
-        known = offset <= side.applied[source]
-        if not known:
-            side.applied[source] = offset
-        if kind in (_COMPLETED, _CANCELLED) and detail.object_id:
-            name = f"{kind}:{detail.object_id}".encode("utf-8", "surrogatepass")
-            if not side.remember_order(stable_hash(name), source, offset, self._orders_remembered):
+        at = np.array(sorted(details), np.int64)
+        at = at[events.status[at] == APPLIED]
+        columns = (events.row, events.kind, events.source, events.offset, events.time_ms)
+        carts: list[tuple[int, int, float]] = []
+        for i, row, kind, source, offset, ms in zip(
+            at.tolist(), *(column[at].tolist() for column in columns), strict=True
+        ):
+            detail, side = details[i], self.touch(row)
+            known = offset <= side.applied[source]
+            if not known:
+                side.applied[source] = offset
+            if kind in (_COMPLETED, _CANCELLED) and not self._is_first(side, kind, source, offset, detail):
                 events.status[i] = DUPLICATE
-                return
-        if detail.news and not known:
+                continue
+            newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER)) if known else None
+            gaps = _NO_GAPS
+            if kind == _COMPLETED:
+                gaps = self._foresee(events, i, row, ms, detail, newest, usual_ms)
+            if not known:
+                self._hear(side, row, i, ms, detail)
+                if kind in KINDS_OF_OBJECTS and (about := objects_of(kind, detail.object_id, detail.products())):
+                    self.about_objects[i] = _About(about, kind, ms, float(events.value[i]), detail, gaps)
+            if kind in _OF_CARTS:
+                if newest is not None:
+                    self._again[row] = newest
+                    cart = tuple(step for step in side.cart if step.ms <= newest)
+                else:
+                    cart = self._change_cart(side, row, i, kind, ms, detail.items)
+                carts.append((i, *cart_worth(cart)))
+        if carts:
+            changed, *worth = map(list, zip(*carts, strict=True))
+            events.cart_items[changed], events.cart_value[changed] = worth
+
+    def _is_first(self, side: Side, kind: int, source: int, offset: int, detail: Detail) -> bool:
+        """Whether an order, or its end, was not told before by another record; one without an id never was."""
+        if not detail.object_id:
+            return True
+        name = f"{kind}:{detail.object_id}".encode("utf-8", "surrogatepass")
+        return side.remember_order(stable_hash(name), source, offset, self._orders_remembered)
+
+    def _hear(self, side: Side, row: int, i: int, ms: int, detail: Detail) -> None:
+        """Take in what is said of the customer: news of the standing later, where they are and their traits now."""
+        if detail.news:
             self._news.setdefault(row, []).append((i, ms, detail.news))
-        if detail.where is not None and self.places_kept and not known:
+        if detail.where is not None and self.places_kept:
             versions = self._moved.setdefault(row, [(-1, side.moved)])
             side.moved = moved(side.moved, ms, detail.where)
             versions.append((i, side.moved))
-        if self.traits_kept and not known and self.traits_kept & detail.traits.keys():
+        if self.traits_kept and self.traits_kept & detail.traits.keys():
             told = self._traits.setdefault(row, [(-1, side.traits)])
             side.traits = with_traits(side.traits, ms, detail.traits, self.traits_kept)
             told.append((i, side.traits))
-        newest = max(ms, int(rows["last_ms"][row]), self._again.get(row, NEVER))
-        gaps: dict[str, int] = {}
-        if kind == _COMPLETED:
-            events.coupon[i] = any(isinstance(news, Ordered) and news.coupon for news in detail.news)
-            known_ms = int(events.watermark_ms[i])
-            gaps = {item.product: gap for item in detail.items if (gap := usual_ms(item.product, known_ms))}
-            self._foresee(events, i, row, ms, detail.items, newest if known else None, gaps)
-        if not known and objects_of(kind, detail.object_id, [item.product for item in detail.items]):
-            self.about_objects[i] = _About(kind, ms, float(events.value[i]), detail, gaps)
-        if kind in (_ADDED, _REMOVED, _COMPLETED):
-            if known:
-                self._again[row] = newest
-                cart = tuple(step for step in side.cart if step.ms <= newest)
-            else:
-                cart = self._change_cart(side, row, i, kind, ms, detail.items)
-            events.cart_items[i], events.cart_value[i] = cart_worth(cart)
 
     def _change_cart(
         self, side: Side, row: int, i: int, kind: int, ms: int, items: Sequence[CartItem]
     ) -> tuple[CartStep, ...]:
-        self._carts.setdefault(row, [(-1, side.cart)])
+        versions = self._carts.setdefault(row, [(-1, side.cart)])
         if kind == _COMPLETED:
             side.empty_cart(ms)
         else:
             sign = 1.0 if kind == _ADDED else -1.0
             for item in items:
                 side.add_cart_step(CartStep(ms, item.product, sign * item.quantity, item.price), self._cart_steps)
-        self._carts[row].append((i, side.cart))
+        versions.append((i, side.cart))
         return side.cart
 
     def _foresee(
@@ -244,13 +271,18 @@ class Sides:
         i: int,
         row: int,
         ms: int,
-        items: Sequence[CartItem],
+        detail: Detail,
         newest: int | None,
-        gaps: dict[str, int],
-    ) -> None:
-        """Say when the products of an order will be used up; up to `newest` where the record has run ahead."""
-        found = []
-        for product in {item.product for item in items}:
+        usual_ms: Callable[[str, int], int],
+    ) -> dict[str, int]:
+        """Say of an order whether a coupon came with it, and when its products will be used up.
+
+        Up to `newest` where the record has run ahead. Returns the usual gaps of its products, where they are known.
+        """
+        events.coupon[i] = any(isinstance(news, Ordered) and news.coupon for news in detail.news)
+        products, known_ms, found = detail.products(), int(events.watermark_ms[i]), []
+        gaps = {product: gap for product in products if (gap := usual_ms(product, known_ms))}
+        for product in set(products):
             times = self._bought.get((row, product))
             if times is None:
                 thing = self.touch(row).things("product").get(product)
@@ -262,6 +294,7 @@ class Sides:
                 found.append(until)
         if found:
             events.replenish_ms[i], events.replenish_last_ms[i] = min(found), max(found)
+        return gaps
 
     def objects_at(self, row: int, event: int, now_ms: int, whole: bool = False) -> list[tuple[str, str, OpenObject]]:
         """What there is to be asked at a point: what its event is about, which is taken in; by time alone (-1), all.
@@ -277,10 +310,9 @@ class Sides:
         side.looked_ms = max(side.looked_ms, now_ms)
         if told is None:
             return [(of, name, thing) for of in side.open for name, thing in side.things(of).items()]
-        kind, ms, worth, detail, gaps = told
-        products = [item.product for item in detail.items]
-        about = objects_of(kind, detail.object_id, products)
-        found = side.learn(about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, self.objects_kept)
+        about, kind, ms, worth, detail, gaps = told
+        products, kept = detail.products(), self.objects_kept
+        found = side.learn(about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, kept)
         if kind == _COMPLETED:  # an order may be what a code was waiting for
             found += [("code", code, thing) for code, thing in side.things("code").items()]
             if whole:

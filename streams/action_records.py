@@ -17,7 +17,7 @@ from scoring.outcome import Action, Scores
 from streams.cloud_event import DIGITS, cloud_event, name_of, quoted
 from streams.details import details_of
 from streams.reasons import reasons_of
-from streams.score_texts import ScoreTexts
+from streams.score_texts import PointTexts, ScoreTexts
 from streams.stamps import stamps_of
 
 __all__ = ["ActionRecord", "ActionRecords"]
@@ -39,8 +39,9 @@ class ActionRecord(Struct, frozen=True, gc=False):
 
 
 class _Point(Struct, frozen=True, gc=False):
-    """What the actions at one point have in common: the customer as part of an id, and texts in JSON."""
+    """What the actions at one point have in common: of the score, the customer as part of an id, and texts in JSON."""
 
+    score: PointTexts
     name: str
     stamp: bytes
     band: bytes
@@ -98,60 +99,52 @@ class ActionRecords:
 
     def _of(self, actions: list[Action], texts: ScoreTexts, message: Callable[[int], str | None]) -> list[ActionRecord]:
         """The records of actions whose scores came together."""
-        places = [action.place for action in actions]
-        scores = actions[0].scores
-        reasons = reasons_of(
-            scores.groups[places], [texts.intercepts[k] for k in places], [action.before for action in actions]
-        )
+        firsts = {action.place: action for action in reversed(actions)}
+        points = dict(zip(firsts, self._points(firsts, texts, message), strict=True))
+        scores, places = actions[0].scores, [action.place for action in actions]
+        intercepts = [points[place].score.intercept for place in places]
+        reasons = reasons_of(scores.groups[places], intercepts, [action.before for action in actions])
         times = iter(_times(actions))
         shop = orjson.dumps(scores.shop_version)
-        points: dict[int, _Point] = {}
-        told = []
-        carried = [_carried(action) for action in actions]
-        for action, reason, its in zip(actions, reasons, carried, strict=True):
-            point = points.get(action.place)
-            if point is None:
-                point = points[action.place] = self._point(action, texts, message)
-            told.append(self._written(action, point, texts, reason, its, times, shop))
-        return told
+        return [
+            self._written(action, points[action.place], texts, reason, times, shop)
+            for action, reason in zip(actions, reasons, strict=True)
+        ]
 
-    def _point(self, action: Action, texts: ScoreTexts, message: Callable[[int], str | None]) -> _Point:
-        key, event = texts.keys[action.place], action.event
-        return _Point(
-            name_of(key, self._since_ms.get(action.row)),
-            b'"%b"' % texts.stamps[action.place],
-            self._bands[int(action.scores.band[action.place])],
-            _text(message(event) if event >= 0 else None),
-        )
+    def _points(
+        self, actions: Mapping[int, Action], texts: ScoreTexts, message: Callable[[int], str | None]
+    ) -> Iterator[_Point]:
+        """What is told of each point, by an action there."""
+        for action, score in zip(actions.values(), texts.at(list(actions)), strict=True):
+            yield _Point(
+                score,
+                name_of(score.key, self._since_ms.get(action.row)),
+                b'"%b"' % score.stamp,
+                self._bands[int(action.scores.band[action.place])],
+                _text(message(action.event) if action.event >= 0 else None),
+            )
 
     def _written(
-        self,
-        action: Action,
-        point: _Point,
-        texts: ScoreTexts,
-        reasons: bytes,
-        carried: tuple[bytes, bytes, bytes],
-        times: Iterator[bytes],
-        shop: bytes,
+        self, action: Action, point: _Point, texts: ScoreTexts, reasons: bytes, times: Iterator[bytes], shop: bytes
     ) -> ActionRecord:
-        place, best = action.place, action.best
+        score, best = point.score, action.best
         name = f"{action.rule}/{action.number}/{point.name}"
         if action.object is not None:
             name += f"/{quoted(action.object.encode())}"
-        customer, stamp = texts.customers[place], point.stamp
+        customer, stamp = score.customer, point.stamp
         kind = (action.rule, action.rule_version, action.action_class, action.entered, action.withheld)
         value = self._templates[kind] % (
-            name.encode(), customer, stamp, customer, texts.score[place], texts.percentile[place], point.band,
-            texts.previous[place], texts.model_version, stamp, texts.warming_up, reasons, b"%d" % action.number,
-            _text(action.object), point.trigger, *carried, *_language(action.language), _count(best.hour),
+            name.encode(), customer, stamp, customer, score.score, score.percentile, point.band,
+            score.previous, texts.model_version, stamp, texts.warming_up, reasons, b"%d" % action.number,
+            _text(action.object), point.trigger, *_carried(action), *_language(action.language), _count(best.hour),
             _sure(best.hour_confidence), _count(best.weekday), _sure(best.weekday_confidence),
             _CHANNELS[best.channel], _sure(best.channel_confidence), _CHANNEL_NAMES[action.channel],
             _TRUTH[action.coupon], _text(action.control),
             b"null" if action.not_before_ms is None else next(times),
-            b"null" if action.expires_ms is None else next(times), shop, texts.known[place],
+            b"null" if action.expires_ms is None else next(times), shop, score.known,
         )  # fmt: skip
         topic = "actions-withheld" if action.withheld else f"actions-{action.rule}"
-        return ActionRecord(topic, texts.keys[place], value, name, texts.stamps[place].decode())
+        return ActionRecord(topic, score.key, value, name, score.stamp.decode())
 
 
 def _times(actions: Sequence[Action]) -> list[bytes]:

@@ -13,10 +13,23 @@ import orjson
 from scoring.outcome import Scores
 from streams.cloud_event import DIGITS, log_odds
 from streams.customer_data import customers_of
-from streams.json_numbers import numbers
-from streams.stamps import stamps_of
+from streams.stamps import stamp_texts
+from streams.texts import Texts
 
-__all__ = ["ScoreTexts", "score_texts"]
+__all__ = ["PointTexts", "ScoreTexts", "score_texts"]
+
+
+class PointTexts(NamedTuple):
+    """Of one score: the id as it is, and texts in JSON, the time without quotes."""
+
+    key: bytes
+    customer: bytes
+    stamp: bytes
+    known: bytes
+    score: bytes
+    percentile: bytes
+    previous: bytes
+    intercept: bytes
 
 
 class ScoreTexts(NamedTuple):
@@ -35,32 +48,37 @@ class ScoreTexts(NamedTuple):
     """
 
     keys: list[bytes]
-    customers: list[bytes]
-    stamps: list[bytes]
-    known: list[bytes]
-    score: list[bytes]
-    percentile: list[bytes]
-    previous: list[bytes]
+    customers: Texts
+    stamps: Texts
+    known: Texts
+    score: Texts
+    percentile: Texts
+    previous: Texts
+    intercepts: Texts
     model_version: bytes
     warming_up: bytes
     groups: npt.NDArray[np.float64]
-    intercepts: list[bytes]
+
+    def at(self, places: Sequence[int]) -> list[PointTexts]:
+        """What is told of the scores at these places; 1 µs each."""
+        columns = (self.customers, self.stamps, self.known, self.score, self.percentile, self.previous, self.intercepts)
+        told = zip([self.keys[k] for k in places], *(texts[places].bytes() for texts in columns), strict=True)
+        return list(map(PointTexts._make, told))
 
 
 def score_texts(scores: Scores, customers: Sequence[bytes]) -> ScoreTexts:
-    """Return the texts of all; `customers` are ids by row. About 2 µs each."""
+    """Return the texts of all; `customers` are ids by row. About 1 µs each."""
     keys = [customers[row] for row in scores.row.tolist()]
-    intercepts = np.round(log_odds(scores.score) - scores.groups.sum(axis=1), DIGITS)
     return ScoreTexts(
         keys=keys,
-        customers=[orjson.dumps(key.decode()) for key in keys],
-        stamps=stamps_of(scores.time_ms),
+        customers=Texts.of([orjson.dumps(key.decode()) for key in keys]),
+        stamps=stamp_texts(scores.time_ms),
         known=customers_of(scores.who, scores.time_ms),
-        score=numbers(scores.score),
-        percentile=numbers(scores.percentile),
-        previous=numbers(scores.previous),
+        score=Texts.of_numbers(scores.score),
+        percentile=Texts.of_numbers(scores.percentile),
+        previous=Texts.of_numbers(scores.previous),
+        intercepts=Texts.of_numbers(np.round(log_odds(scores.score) - scores.groups.sum(axis=1), DIGITS)),
         model_version=orjson.dumps(scores.model_version),
         warming_up=orjson.dumps(scores.warming_up),
         groups=np.round(scores.groups, DIGITS),
-        intercepts=numbers(intercepts),
     )

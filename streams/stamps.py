@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from schemas.timestamp import to_ms
 from scoring.compiled import compiled
+from streams.texts import Texts
 
-__all__ = ["UNREADABLE", "stamps_ms", "stamps_of"]
+__all__ = ["UNREADABLE", "stamp_texts", "stamps_ms", "stamps_of"]
 
 UNREADABLE: Final = -(2**63)
 """Stands where a text is no time."""
@@ -35,9 +36,18 @@ def stamps_ms(texts: Sequence[str]) -> npt.NDArray[np.int64]:
 
 def stamps_of(time_ms: npt.NDArray[np.int64]) -> list[bytes]:
     """RFC 3339 in UTC with milliseconds, as `from_ms` writes it; 0.1 µs each."""
+    return cast("list[bytes]", _written(time_ms).view(f"S{_WIDTH}").ravel().tolist())
+
+
+def stamp_texts(time_ms: npt.NDArray[np.int64]) -> Texts:
+    """The same as `Texts`; 0.05 µs each."""
+    return Texts.of_table(_written(time_ms))
+
+
+def _written(time_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     texts = np.empty((len(time_ms), _WIDTH), np.uint8)
     _write(time_ms, texts)
-    return cast("list[bytes]", texts.view(f"S{_WIDTH}").ravel().tolist())
+    return texts
 
 
 def _usual(text: str) -> str:

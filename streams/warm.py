@@ -24,7 +24,8 @@ from scoring.sides import Detail
 from streams.engine_settings import checked_rules, engine_settings
 from streams.hashing import hashes
 from streams.settings_sources import load
-from streams.stamps import stamps_ms, stamps_of
+from streams.stamps import stamp_texts, stamps_ms
+from streams.texts import woven
 
 __all__ = ["main", "warm", "warm_rows"]
 
@@ -41,7 +42,7 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     said("what reads and writes records")
     hashes(["warm-up"])
     stamps_ms([from_ms(_NOON)])
-    stamps_of(np.array([_NOON]))
+    woven(1, [stamp_texts(np.array([_NOON]))])
     warm_rows(engine_settings(settings, rules), rules, said)
     said("the learner")
     learner = OnlineNewton(half_life=5.0).start(N_FEATURES)

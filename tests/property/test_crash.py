@@ -1,5 +1,6 @@
 """A crash between two writes: whatever part of a commit had been written, each event counts once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from scoring.crossing import Crossings
 from scoring.engine import Engine
 from scoring.kernel import Events, admit
 from scoring.kinds import Kind
-from scoring.sides import Sides
+from scoring.sides import Detail, Sides
 from scoring.twin import Event
 
 
@@ -186,10 +187,11 @@ def heedless_row(rows: Any, events: Events, window_ms: int) -> None:
 class HeedlessSides(Sides):
     """Side records that do not look at the offsets that were applied to them."""
 
-    def apply(self, events: Events, i: int, *said: Any) -> None:
+    def apply(self, events: Events, details: Mapping[int, Detail], *said: Any) -> None:
         """Apply whatever comes."""
-        self.touch(int(events.row[i])).applied[int(events.source[i])] = -1
-        super().apply(events, i, *said)
+        for i in details:
+            self.touch(int(events.row[i])).applied[int(events.source[i])] = -1
+        super().apply(events, details, *said)
 
 
 def test_applied_offsets_are_looked_at() -> None:

@@ -36,13 +36,12 @@ def test_an_event_of_a_run_is_heard_from_its_place_on() -> None:
     events = Events.blank(2)
     events.time_ms[:], events.kind[:], events.source[:], events.offset[:] = (7, 9), Kind.PLACE_ENTERED, 2, (0, 1)
     sides.begin()
-    for i, where in enumerate((HAMBURG, BERLIN)):
-        sides.apply(events, i, Detail("port", where=where), rows)
+    sides.apply(events, {i: Detail("port", where=where) for i, where in enumerate((HAMBURG, BERLIN))}, rows)
     assert [sides.where_at(0, applied, 20) for applied in (0, 1, 2)] == [Where(), HAMBURG, BERLIN]
     [(_, stored)] = sides.changes()
     assert unpacked(stored).moved == ((7, HAMBURG), (9, BERLIN))
     sides.begin()
-    sides.apply(events, 0, Detail("port", where=VIENNA), rows)
+    sides.apply(events, {0: Detail("port", where=VIENNA)}, rows)
     assert sides.where_at(0, 1, 20) == BERLIN, "what was read before changes nothing"
 
 
