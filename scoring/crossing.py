@@ -1,6 +1,7 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from itertools import starmap
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
 
+_BITS_KNOWN = 1024
+"""Sets of lists, crossed at one point, of which it is kept which they are; most are of one list."""
 _REMEMBERED = 8
 """Crossings of one rule and customer that are kept, for records that are read again after a crash.
 
@@ -140,6 +143,11 @@ def _moments(
     return list(starmap(_Moment, zip(*(column.tolist() for column in columns), contributions, strict=True)))
 
 
+def _with_bits(lists: Sequence[tuple[int, Rule, int]], bits: int) -> list[tuple[int, Rule, int]]:
+    """The lists whose bits are set, in order."""
+    return [numbered for numbered in lists if bits >> numbered[2] & 1]
+
+
 class Crossings:
     """Finds crossings and asks the gates.
 
@@ -167,6 +175,7 @@ class Crossings:
         self._slots = np.array([slot for _, _, slot in self._of_customer], np.uint64)
         self._no_more = [(r, each, slot) for (r, each), slot in numbered if each.for_each is not ForEach.NONE]
         """Lists that customers may be in from when they were lists of customers."""
+        self._with_bits = lru_cache(_BITS_KNOWN)(partial(_with_bits, (*self._of_customer, *self._no_more)))
         self._left_in_any_case = np.uint64(sum(1 << slot for _, _, slot in self._no_more))
         self._program = rules.program_of([each for _, each, _ in self._of_customer])
         self._read = np.array([rules.columns.index(column) for column in self._program.columns], np.int64)
@@ -209,8 +218,7 @@ class Crossings:
                 bits, inside = int(changed[i]), int(after[i])
                 found += [
                     Crossing(i, r, None, bool(inside >> slot & 1), mark=each.mark)
-                    for r, each, slot in (*self._of_customer, *self._no_more)
-                    if bits >> slot & 1
+                    for r, each, slot in self._with_bits(bits)
                 ]
         crossed = changed != 0
         buying = {each.point for each in found if each.entered and self._buying[each.rule]}
