@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from scoring.carried import NOTHING_NOTED, Carrying, Noted, recalled, remembered
+from scoring.carried import NOTHING_CARRIED, NOTHING_NOTED, Carrying, Noted, recalled, remembered
 from scoring.category_lists import CategoryLists
 from scoring.compiled import compiled
 from scoring.features import GROUPS
@@ -119,14 +119,10 @@ class _Reach(Struct, frozen=True):
 class _Knowing(Struct, frozen=True):
     """What all actions of a run of points are made of."""
 
-    points: Points
     scores: Scores
     sides: Sides
-    products: Mapping[int, str]
     customers: Sequence[bytes]
     price: float
-    shop: ShopSnapshot | None
-    balances: Balances
     merging: tuple[int, int] | None
 
 
@@ -283,27 +279,28 @@ class Crossings:
         score, `balances` what customers have. `merging` is source and offset of what made two customers one,
         if that is the cause.
         """
-        knowing = _Knowing(points, scores, sides, products, customers, price, shop, balances, merging)
+        knowing = _Knowing(scores, sides, customers, price, merging)
         moments = _moments(found, points, events, scores, place)
         reach = _Reach({}, [], Deeds([], [], []))
-        seen_in = self._carrying.seen_in(found, points)
-        of_each = zip(found, moments, seen_in, strict=True)
-        actions = [self._action(*each, knowing, reach) for each in of_each]
+        told = [self._action(*each, knowing, reach) for each in zip(found, moments, strict=True)]
         usual = () if shop is None else shop.usual
         bests = self._habits.bests(reach.deeds, reach.answers, points.visited[list(reach.points)], usual)
-        for crossing, action in zip(found, actions, strict=True):
+        seen_in = self._carrying.seen_in(found, points)
+        # Apart from the rest: what is done again and again at once stays in the processor's caches.
+        for crossing, (action, noted), seen in zip(found, told, seen_in, strict=True):
             action.best = bests[reach.points[crossing.point]]
-        return actions
+            rule = self._list_of[crossing.rule, crossing.mark].rule
+            action.carried = self._carrying.carried(rule, crossing, noted, seen, points, products, shop, balances)
+        return [action for action, _ in told]
 
     def _action(
         self,
         crossing: Crossing,
         moment: _Moment,
-        seen_in: list[int] | None,
         knowing: _Knowing,
         reach: _Reach,
-    ) -> Action:
-        """One action, but for what `actions` works out for all at once, which `reach` is for."""
+    ) -> tuple[Action, Noted]:
+        """One action, but for what `actions` works out for all at once, for which are `reach` and what was noted."""
         rule, name, action_class, object_of_list = self._list_of[crossing.rule, crossing.mark]
         sides, row, time_ms = knowing.sides, moment.row, moment.time_ms
         side, standing = sides.touch(row), sides.standing_at(row, moment.at)
@@ -332,7 +329,7 @@ class Crossings:
         if told is None and crossing.entered:
             _use(rule, verdict, time_ms, standing, sides)
         language, expires_ms = standing.language, rule.expires_after_ms
-        return Action(
+        action = Action(
             scores=knowing.scores,
             place=moment.place,
             rule=rule.name,
@@ -342,9 +339,7 @@ class Crossings:
             entered=crossing.entered,
             number=number,
             object=object_of_list or crossing.object,
-            carried=self._carrying.carried(
-                rule, crossing, noted, seen_in, knowing.points, knowing.products, knowing.shop, knowing.balances
-            ),
+            carried=NOTHING_CARRIED,
             expires_ms=None if expires_ms is None else time_ms + expires_ms,
             withheld=verdict.withheld,
             language=None if language is None else (language[2], language[1]),
@@ -354,6 +349,7 @@ class Crossings:
             control=verdict.control,
             before=before,
         )
+        return action, noted
 
     def _verdict(
         self,
@@ -499,8 +495,8 @@ def _use(rule: Rule, verdict: Verdict, time_ms: int, standing: Standing, sides: 
         if marketing:
             # In the global control nobody is compared for one rule, as all the others withhold from them, too.
             if verdict.control != GLOBAL:
-                sides.trials.begin(standing.trials, rule.name, time_ms, verdict.control == RULE)
-            sides.trials.begin(standing.trials, ALL, time_ms, verdict.control == GLOBAL)
+                sides.trials.begin(standing.tried(), rule.name, time_ms, verdict.control == RULE)
+            sides.trials.begin(standing.tried(), ALL, time_ms, verdict.control == GLOBAL)
     elif marketing and not standing.kept_ms and verdict.withheld in (("budget",), ("budget", "holdout")):
         standing.kept_ms = time_ms
 
