@@ -1,6 +1,7 @@
 """Crossings: who enters and who leaves a rule's list at each point, and which gates withhold the action."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from itertools import starmap
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from scoring.carried import NOTHING_NOTED, Carrying, Noted, recalled, remembered
+from scoring.carried import NOTHING_CARRIED, NOTHING_NOTED, Carrying, Noted, recalled, remembered
 from scoring.category_lists import CategoryLists
 from scoring.compiled import compiled
 from scoring.features import GROUPS
@@ -33,6 +34,8 @@ from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
 
+_BITS_KNOWN = 1024
+"""Sets of lists, crossed at one point, of which it is kept which they are; most are of one list."""
 _REMEMBERED = 8
 """Crossings of one rule and customer that are kept, for records that are read again after a crash.
 
@@ -116,14 +119,10 @@ class _Reach(Struct, frozen=True):
 class _Knowing(Struct, frozen=True):
     """What all actions of a run of points are made of."""
 
-    points: Points
     scores: Scores
     sides: Sides
-    products: Mapping[int, str]
     customers: Sequence[bytes]
     price: float
-    shop: ShopSnapshot | None
-    balances: Balances
     merging: tuple[int, int] | None
 
 
@@ -142,6 +141,11 @@ def _moments(
     )  # fmt: skip
     contributions = scores.groups[of].astype("<f4").view(f"V{4 * len(GROUPS)}").ravel().tolist()
     return list(starmap(_Moment, zip(*(column.tolist() for column in columns), contributions, strict=True)))
+
+
+def _with_bits(lists: Sequence[tuple[int, Rule, int]], bits: int) -> list[tuple[int, Rule, int]]:
+    """The lists whose bits are set, in order."""
+    return [numbered for numbered in lists if bits >> numbered[2] & 1]
 
 
 class Crossings:
@@ -171,6 +175,7 @@ class Crossings:
         self._slots = np.array([slot for _, _, slot in self._of_customer], np.uint64)
         self._no_more = [(r, each, slot) for (r, each), slot in numbered if each.for_each is not ForEach.NONE]
         """Lists that customers may be in from when they were lists of customers."""
+        self._with_bits = lru_cache(_BITS_KNOWN)(partial(_with_bits, (*self._of_customer, *self._no_more)))
         self._left_in_any_case = np.uint64(sum(1 << slot for _, _, slot in self._no_more))
         self._program = rules.program_of([each for _, each, _ in self._of_customer])
         self._read = np.array([rules.columns.index(column) for column in self._program.columns], np.int64)
@@ -213,8 +218,7 @@ class Crossings:
                 bits, inside = int(changed[i]), int(after[i])
                 found += [
                     Crossing(i, r, None, bool(inside >> slot & 1), mark=each.mark)
-                    for r, each, slot in (*self._of_customer, *self._no_more)
-                    if bits >> slot & 1
+                    for r, each, slot in self._with_bits(bits)
                 ]
         crossed = changed != 0
         buying = {each.point for each in found if each.entered and self._buying[each.rule]}
@@ -275,27 +279,28 @@ class Crossings:
         score, `balances` what customers have. `merging` is source and offset of what made two customers one,
         if that is the cause.
         """
-        knowing = _Knowing(points, scores, sides, products, customers, price, shop, balances, merging)
+        knowing = _Knowing(scores, sides, customers, price, merging)
         moments = _moments(found, points, events, scores, place)
         reach = _Reach({}, [], Deeds([], [], []))
-        seen_in = self._carrying.seen_in(found, points)
-        of_each = zip(found, moments, seen_in, strict=True)
-        actions = [self._action(*each, knowing, reach) for each in of_each]
+        told = [self._action(*each, knowing, reach) for each in zip(found, moments, strict=True)]
         usual = () if shop is None else shop.usual
         bests = self._habits.bests(reach.deeds, reach.answers, points.visited[list(reach.points)], usual)
-        for crossing, action in zip(found, actions, strict=True):
+        seen_in = self._carrying.seen_in(found, points)
+        # Apart from the rest: what is done again and again at once stays in the processor's caches.
+        for crossing, (action, noted), seen in zip(found, told, seen_in, strict=True):
             action.best = bests[reach.points[crossing.point]]
-        return actions
+            rule = self._list_of[crossing.rule, crossing.mark].rule
+            action.carried = self._carrying.carried(rule, crossing, noted, seen, points, products, shop, balances)
+        return [action for action, _ in told]
 
     def _action(
         self,
         crossing: Crossing,
         moment: _Moment,
-        seen_in: list[int] | None,
         knowing: _Knowing,
         reach: _Reach,
-    ) -> Action:
-        """One action, but for what `actions` works out for all at once, which `reach` is for."""
+    ) -> tuple[Action, Noted]:
+        """One action, but for what `actions` works out for all at once, for which are `reach` and what was noted."""
         rule, name, action_class, object_of_list = self._list_of[crossing.rule, crossing.mark]
         sides, row, time_ms = knowing.sides, moment.row, moment.time_ms
         side, standing = sides.touch(row), sides.standing_at(row, moment.at)
@@ -324,7 +329,7 @@ class Crossings:
         if told is None and crossing.entered:
             _use(rule, verdict, time_ms, standing, sides)
         language, expires_ms = standing.language, rule.expires_after_ms
-        return Action(
+        action = Action(
             scores=knowing.scores,
             place=moment.place,
             rule=rule.name,
@@ -334,9 +339,7 @@ class Crossings:
             entered=crossing.entered,
             number=number,
             object=object_of_list or crossing.object,
-            carried=self._carrying.carried(
-                rule, crossing, noted, seen_in, knowing.points, knowing.products, knowing.shop, knowing.balances
-            ),
+            carried=NOTHING_CARRIED,
             expires_ms=None if expires_ms is None else time_ms + expires_ms,
             withheld=verdict.withheld,
             language=None if language is None else (language[2], language[1]),
@@ -346,6 +349,7 @@ class Crossings:
             control=verdict.control,
             before=before,
         )
+        return action, noted
 
     def _verdict(
         self,
@@ -491,8 +495,8 @@ def _use(rule: Rule, verdict: Verdict, time_ms: int, standing: Standing, sides: 
         if marketing:
             # In the global control nobody is compared for one rule, as all the others withhold from them, too.
             if verdict.control != GLOBAL:
-                sides.trials.begin(standing.trials, rule.name, time_ms, verdict.control == RULE)
-            sides.trials.begin(standing.trials, ALL, time_ms, verdict.control == GLOBAL)
+                sides.trials.begin(standing.tried(), rule.name, time_ms, verdict.control == RULE)
+            sides.trials.begin(standing.tried(), ALL, time_ms, verdict.control == GLOBAL)
     elif marketing and not standing.kept_ms and verdict.withheld in (("budget",), ("budget", "holdout")):
         standing.kept_ms = time_ms
 

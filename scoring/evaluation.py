@@ -23,7 +23,7 @@ from scoring.reading import reading_of
 from scoring.room import room_for
 from scoring.rules import RuleSet
 from scoring.rules.carry import POINTS, Carry
-from scoring.rules.columns import Field, Op
+from scoring.rules.columns import SERVED, Field, Op
 from scoring.state import State
 from scoring.types import Facts, Who, who
 from scoring.versions import Versions
@@ -88,10 +88,8 @@ class Evaluation:
         self._sides.traits_kept = frozenset(name for rule in rules.rules for name in rule.traits)
         self._sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
         self.points = room_for(len(rules.columns), layout)
-        served = (Field.SCORE, Field.PERCENTILE, Field.WARMING_UP, Field.PERCENTILE_PEAK, Field.SEEN_CHEAPER,
-                  Field.OPEN_TICKETS, *_TOLD_OF)  # fmt: skip
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
-        self._filled = [(c, which) for c, which in fields if which in served]
+        self._filled = [(c, which) for c, which in fields if which in SERVED]
         self._asked = {which for _, which in self._filled}
         ranked = any(rule.ranked_by == POINTS for rule in rules.rules)
         self._balance = rules.columns.index(POINTS) if ranked else None

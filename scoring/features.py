@@ -93,11 +93,19 @@ _WISHED = int(Kind.WISHLIST_ADDED)
 _CANCELLED = int(Kind.ORDER_CANCELLED)
 
 
+_LONG_AGO = math.log(20.0 + 0.03)
+
+
 @compiled
 def _recency(p: Any, kind: int, now: int, horizon: float) -> float:
     last = p.last_kind[kind]
-    ago = 1e9 if last == NEVER else (now - last) / horizon
-    return math.log(min(ago, 20.0) + 0.03)
+    return _LONG_AGO if last == NEVER else math.log(min((now - last) / horizon, 20.0) + 0.03)
+
+
+@compiled
+def _log1p(x: float) -> float:
+    """The same, at once of the 0 that most sums are of most customers."""
+    return 0.0 if x == 0.0 else math.log1p(x)
 
 
 @compiled
@@ -109,10 +117,10 @@ def _behaviour(p: Any, which: int, kind: int, now: int, age: float, horizon: flo
     e025 *= e025
     e006 = e025 * e025 * e025
     e004 = e006 * e006
-    x[f] = math.log1p(p.behaviour[which, 0] * e004)
-    x[f + 1] = math.log1p(p.behaviour[which, 1] * e025)
-    x[f + 2] = math.log1p(p.behaviour[which, 2] * e1)
-    x[f + 3] = math.log1p(p.behaviour[which, 3] * e3)
+    x[f] = _log1p(p.behaviour[which, 0] * e004)
+    x[f + 1] = _log1p(p.behaviour[which, 1] * e025)
+    x[f + 2] = _log1p(p.behaviour[which, 2] * e1)
+    x[f + 3] = _log1p(p.behaviour[which, 3] * e3)
     x[f + 4] = _recency(p, kind, now, horizon)
     return f + 5
 
@@ -181,15 +189,15 @@ def features(p: Any, now: int, horizon: float, x: Any) -> None:
     x[18] = math.log(v3 + 0.1)
     x[19] = x[16] - x[18]
     x[20] = math.sqrt(v2)
-    x[21] = math.log1p(max(d[S0] * e1, 0.0))
-    x[22] = math.log1p(max(d[S1] * e3, 0.0))
-    x[23] = math.log1p(max(d[S2] * e9, 0.0))
+    x[21] = _log1p(max(d[S0] * e1, 0.0))
+    x[22] = _log1p(max(d[S1] * e3, 0.0))
+    x[23] = _log1p(max(d[S2] * e9, 0.0))
     x[24] = d[A_LAST_VALUE]
     x[25] = d[A_MEAN_LOG_VALUE]
     x[26] = math.sqrt(d[A_VAR_LOG_VALUE])
     x[27] = x[24] - x[25]
-    x[28] = math.log1p(max(d[L0] * e1, 0.0))
-    x[29] = math.log1p(max(d[L1] * e3, 0.0))
+    x[28] = _log1p(max(d[L0] * e1, 0.0))
+    x[29] = _log1p(max(d[L1] * e3, 0.0))
     x[30] = d[A_LAST_LINES]
     x[31] = d[A_EWMA_LINES]
     x[32] = d[A_UNIT]
@@ -201,8 +209,8 @@ def features(p: Any, now: int, horizon: float, x: Any) -> None:
         f += 1
     age = max(float(now - p.last_ms), 0.0) / horizon
     c3 = math.exp2(-age / 3.0)
-    x[f] = math.log1p(p.cancels[0] * c3 * c3 * c3)
-    x[f + 1] = math.log1p(p.cancels[1] * c3)
+    x[f] = _log1p(p.cancels[0] * c3 * c3 * c3)
+    x[f + 1] = _log1p(p.cancels[1] * c3)
     cancelled = p.last_kind[_CANCELLED]
     x[f + 2] = 0.0 if cancelled == NEVER else math.exp(-max(float(now - cancelled), 0.0) / horizon)
     f += 3

@@ -136,7 +136,9 @@ class Heap(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the rules ask for: columns (C, 3), clocks (k, 2), and the ring slot of each kind, -1 for none.
+    """What the rules ask for: columns of rows (k, 4), clocks (k, 2), and the ring slot of each kind, -1 for none.
+
+    A column's place among those of a point comes before its operation and arguments.
 
     `object_clocks` (k, 2) are those of orders, products and the like (`scoring.moments`); `favourites` says whether a
     point shows the product and the category that were looked at most, `most_category` whether any rule asks for that

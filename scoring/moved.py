@@ -82,8 +82,8 @@ class Mover:
             letter = key[:1]
             if letter == SIDE:
                 side = unpacked(value)
-                if side.standing.trials:
-                    self._trials[key[1:]] = side.standing.trials
+                if trials := side.standing.tried():
+                    self._trials[key[1:]] = trials
                 found.append((key, _side(side)))
             elif letter in (EXAMPLE, LINK):
                 found.append((key, value))

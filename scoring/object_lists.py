@@ -185,9 +185,10 @@ class ObjectLists:
         told_of = (column[at].tolist() for column in (points.row, points.event, points.time_ms, points.at))
         for i, row, event, now, applied in zip(at, *told_of, strict=True):
             where = sides.where_at(row, applied, now) if self._local else nowhere
-            for of, name, thing in sides.objects_at(row, event, now, whole):
-                if of in self._kinds:
-                    there = sides.touch(row).things(of)
+            objects = sides.objects_at(row, event, now, whole)
+            things = {of: sides.touch(row).things(of) for of, _, _ in objects if of in self._kinds}
+            for of, name, thing in objects:
+                if (there := things.get(of)) is not None:
                     kept = thing if there.get(name) is thing else None
                     lacks = lacking_companion(name, there, shop) if whole and of == "product" else None
                     about = kept.about() if kept is not None and of == "order" else None

@@ -48,7 +48,7 @@ _decode = msgspec.msgpack.Decoder(Side).decode
 class _Zstd(threading.local):
     """Both ways; each thread has its own, as they keep what they are at while other threads run.
 
-    `record` is room for one before it is compressed: room made for each anew took a third of the time.
+    `record` is room for one before it is compressed: room made for each anew took a tenth of the time.
     """
 
     def __init__(self) -> None:

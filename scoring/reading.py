@@ -1,14 +1,17 @@
 """Reading: which columns, clocks and rings the kernel reads for a set of rules."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.kernel import Reading
 from scoring.kinds import N_KINDS
 from scoring.profile import Layout
 from scoring.rules import RuleSet
-from scoring.rules.columns import Op
+from scoring.rules.columns import ITS_OPS, SERVED, Column, Op
 
-__all__ = ["reading_of"]
+__all__ = ["columns_of_rows", "reading_of"]
 
 
 def reading_of(rules: RuleSet, layout: Layout) -> Reading:
@@ -19,7 +22,7 @@ def reading_of(rules: RuleSet, layout: Layout) -> Reading:
     ValueError
         If a rule counts a kind that has no ring, or reads what the layout does not keep.
     """
-    columns = np.array([tuple(c) for c in rules.columns], np.int64).reshape(-1, 3)
+    columns = columns_of_rows(rules.columns)
     clocks = np.array([tuple(c) for c in rules.clocks], np.int64).reshape(-1, 2)
     slots = []
     for kinds in (layout.day_kinds, layout.hour_kinds):
@@ -37,3 +40,13 @@ def reading_of(rules: RuleSet, layout: Layout) -> Reading:
     object_clocks = np.array([tuple(c) for c in rules.object_clocks], np.int64).reshape(-1, 2)
     return Reading(columns, clocks, slots[0], slots[1], hourly, object_clocks, rules.favourites, rules.most_category,
                    rules.asks_categories)  # fmt: skip
+
+
+def columns_of_rows(columns: Sequence[Column]) -> NDArray[np.int64]:
+    """(k, 4) the columns that a row tells: the place of each, its operation and its arguments."""
+    told = [
+        (place, *column)
+        for place, column in enumerate(columns)
+        if column.op not in ITS_OPS and not (column.op is Op.FIELD and column.a in SERVED)
+    ]
+    return np.array(told, np.int64).reshape(-1, 4)

@@ -120,16 +120,18 @@ def read_facts(p: Any, now: int, horizon: float, out: Any) -> None:
 def read_columns(
     p: Any, now: int, reading: Any, horizon: float, value: float, number: float, favourites: Any, out: Any
 ) -> None:
-    """Write one value a column of `reading.columns` (C, 3) into `out` (C,); NaN for what never happened.
+    """Write one value a column into `out` (C,); NaN for what never happened, and for what a row does not tell.
 
-    `value` and `number` are the worth and the rank of the order that the point is about, NaN for none. Columns
-    of scores and of objects are left NaN here. `favourites` are the views of the product and of the category that were
-    looked at most, and the ms spent in that. O(C), and O(days) for a column that reads a ring.
+    `reading.columns` (k, 4) are those that it does. `value` and `number` are the worth and the rank of the order that
+    the point is about, NaN for none. `favourites` are the views of the product and of the category that were looked at
+    most, and the ms spent in that. O(C), and O(days) for a column that reads a ring.
     """
-    for c in range(reading.columns.shape[0]):
-        op = reading.columns[c, 0]
-        a = reading.columns[c, 1]
-        b = reading.columns[c, 2]
+    for c in range(out.shape[0]):
+        out[c] = math.nan
+    for k in range(reading.columns.shape[0]):
+        op = reading.columns[k, 1]
+        a = reading.columns[k, 2]
+        b = reading.columns[k, 3]
         result = math.nan
         if op == _SINCE:
             last = p.last_kind[a] if b < 2 else p.lately_ms[_LATELY_SLOT[a], b - 1]
@@ -144,4 +146,4 @@ def read_columns(
             result = float(count_hours(p.hours, reading.hour_slot[a], p.hour_epoch, now, b))
         elif op == _FIELD:
             result = _field(p, a, now, horizon, reading.day_slot, value, number, favourites)
-        out[c] = result
+        out[reading.columns[k, 0]] = result

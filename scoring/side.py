@@ -1,7 +1,7 @@
 """Side record: what of a customer is variable in size, kept beside the row and stored only when it changed.
 
-What is most of it, the states of rules and the objects, stays as the bytes that it was stored as until it is asked for:
-few of its parts are, each time.
+What is most of it, the states of rules, objects and trials, stays as the bytes that it was stored as until it is asked
+for: few of its parts are, each time.
 """
 
 from collections.abc import Mapping, Sequence

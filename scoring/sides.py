@@ -385,7 +385,7 @@ class Sides:
                 if self.names_kept or not isinstance(news, Name):
                     standing.learn(news, ms, self.contacts_kept)
                 if isinstance(news, Ordered):
-                    self.trials.ordered(standing.trials, ms)
+                    self.trials.ordered(standing.tried(), ms)
         return standing
 
     def settle(self) -> None:

@@ -4,7 +4,7 @@ Whatever is told is kept by its own time, so that the same news leave the same s
 """
 
 from bisect import bisect_right, insort
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,6 +26,14 @@ _CASES = 16
 def contacts_place(purpose: Purpose, channel: Channel) -> int:
     """Where in `Standing.contacts` those for a purpose on a channel are."""
     return 8 * int(purpose) + int(channel)
+
+
+if TYPE_CHECKING:
+    KeptTrials = dict[str, Trial] | msgspec.Raw
+else:
+    KeptTrials = msgspec.Raw  # as what it is read; msgspec writes whatever is there
+
+_trials = msgspec.msgpack.Decoder(dict[str, Trial]).decode
 
 
 class Standing(msgspec.Struct, array_like=True, gc=False):
@@ -55,7 +63,7 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
     kept_ms
         Since when a marketing contact is kept for a better moment; 0: none is.
     trials
-        What came of contacting or of holding out, by rule (`scoring.trials`).
+        What came of contacting or of holding out, by rule (`scoring.trials`); read with `tried`.
     """
 
     consent: dict[int, tuple[int, bool]] = msgspec.field(default_factory=dict)
@@ -69,7 +77,7 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
     promises: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
     name: tuple[int, str] | None = None
     kept_ms: int = 0
-    trials: dict[str, Trial] = msgspec.field(default_factory=dict)
+    trials: KeptTrials = msgspec.field(default_factory=dict)
 
     def learn(self, told: news.News, ms: int, kept: int) -> None:
         """Take in what an event of time `ms` told; `kept` contacts are remembered by purpose and channel."""
@@ -112,6 +120,12 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
             case news.Zone(name):
                 self.zone = max(self.zone or (ms, name), (ms, name))
 
+    def tried(self) -> dict[str, Trial]:
+        """What came of contacting or of holding out, by rule, to be changed."""
+        if isinstance(self.trials, msgspec.Raw):
+            self.trials = _trials(self.trials)
+        return self.trials
+
     def refuse_marketing(self, ms: int) -> None:
         """Let marketing be refused on every channel, as of a time: a later yes holds."""
         for channel in Channel:
@@ -149,8 +163,9 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
             self.promises[order] = (*max((said, due), (said_ms, due_ms)), max(delivered, delivered_ms))
             _keep_latest(self.promises)
         self.kept_ms = min(filter(None, (self.kept_ms, other.kept_ms)), default=0)
-        for rule, trial in other.trials.items():
-            self.trials.setdefault(rule, trial)
+        trials = self.tried()
+        for rule, trial in other.tried().items():
+            trials.setdefault(rule, trial)
 
     def contacted(self, channel: Channel, purpose: Purpose, ms: int, kept: int) -> None:
         """Remember a contact; if it is marketing, none is kept any more for a better moment."""

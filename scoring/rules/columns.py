@@ -28,6 +28,7 @@ __all__ = [
     "MAX_DAY_KINDS",
     "MAX_HOURS",
     "OF_A_CATEGORY",
+    "SERVED",
     "STEPS",
     "VISITED",
     "VISIT_KINDS",
@@ -203,6 +204,22 @@ class Field(IntEnum):
 
 ITS_OPS = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE, Op.ITS_LACKING)
 """What is read of an order, a product and the like, and not of the customer."""
+
+
+SERVED = (
+    Field.SCORE,
+    Field.PERCENTILE,
+    Field.WARMING_UP,
+    Field.PERCENTILE_PEAK,
+    Field.TYPE,
+    Field.STAGE,
+    Field.RFM_GROUP,
+    Field.PREDICTED_VALUE,
+    Field.EXPECTED_NEXT_ORDER,
+    Field.SEEN_CHEAPER,
+    Field.OPEN_TICKETS,
+)
+"""What the row itself does not tell, as it takes the model, the shop's knowledge or the side record."""
 
 
 class Column(NamedTuple):

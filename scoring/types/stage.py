@@ -41,7 +41,7 @@ def stage(facts: Facts, shop_gap_days: float, terms: Terms) -> NDArray[np.int64]
     nobody is then at risk for it).
     """
     usual = np.where(np.isnan(facts.gap_days), shop_gap_days, facts.gap_days)
-    patience = np.maximum(terms.lapse_days, _LAPSED_GAPS * np.nan_to_num(usual))
+    patience = np.fmax(terms.lapse_days, _LAPSED_GAPS * usual)
     found = np.select(
         [
             facts.orders == 0,

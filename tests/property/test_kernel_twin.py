@@ -18,6 +18,7 @@ from scoring.model import LinearScorer
 from scoring.moments import DELIVERY, REPLENISHMENT
 from scoring.profile import FAR, NEVER, VISIT_DAYS, Layout, Profiles
 from scoring.queue import new_heap
+from scoring.reading import columns_of_rows
 from scoring.readings import FACTS
 from scoring.recent import WITHIN, seen_dtype
 from scoring.rules.columns import ANY, FIELDS, VISITED, Column, Op
@@ -112,7 +113,7 @@ def compare(events: Sequence[Event], config: Config, behind: frozenset[int] = fr
         slot[list(kinds)] = np.arange(len(kinds))
     object_clocks = np.array(asked.object_clocks, np.int64).reshape(-1, 2)
     reading = Reading(
-        np.array(asked.columns, np.int64), np.array(CLOCKS, np.int64), *slots, True, object_clocks, asked.favourites,
+        columns_of_rows(asked.columns), np.array(CLOCKS, np.int64), *slots, True, object_clocks, asked.favourites,
         categories=2 if layout.parts.listed else 0,
     )  # fmt: skip
     choice = np.array([2**64 - 1, 0, 0], np.uint64)

@@ -16,18 +16,20 @@ from scoring.pending import _Waiting
 from scoring.profile import Layout, Profiles
 from scoring.side import RuleState, Side
 from scoring.stored import Meta
+from scoring.trials import Trial
 from streams.commit import Taken
 from streams.unit import Unit, _Meta
 from tests.layouts.life import HERE, begun, lived, options, sent, stored
 
 RELEASED = sorted(int(path.name.split(".")[0]) for path in HERE.glob("*.rows.gz"))
-SHAPES = {2: "e7e10d6571a02c1b"}
+SHAPES = {2: "0b49b4ae859f9be4"}
 """By layout: what `shape` was of it."""
 
 
 def shape() -> str:
     """A digest of all that decides how state is stored: fields of rows, of records, and what compresses them."""
-    records = [undescribed(msgspec.json.schema(kind)) for kind in (Side, RuleState, OpenObject, Meta, _Waiting, _Meta)]
+    kinds = Side, RuleState, OpenObject, Trial, Meta, _Waiting, _Meta
+    records = [undescribed(msgspec.json.schema(kind)) for kind in kinds]
     told = repr((Layout()._stored(), records)).encode() + DICTIONARY
     return blake2b(told, digest_size=8).hexdigest()
 

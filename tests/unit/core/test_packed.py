@@ -14,8 +14,8 @@ def test_threads_pack_and_unpack_beside_each_other() -> None:
     """Replays at a pace do, one thread a partition."""
 
     def there_and_back(number: int) -> bool:
-        side = side_of(number)
-        return all(unpacked(packed(side)) == side for _ in range(300))
+        stored = packed(side_of(number))
+        return all(packed(unpacked(stored)) == stored for _ in range(300))
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(there_and_back, range(16)))
