@@ -54,7 +54,11 @@ def _names(scores: Scores, texts: ScoreTexts, place: Callable[[int], bytes]) -> 
 def _reasons(texts: ScoreTexts) -> Texts:
     """The list of what groups add something and how much, and the intercept."""
     named = texts.groups != 0.0
-    groups = [_GROUPS[np.nonzero(named)[1]], Texts.of_numbers(texts.groups[named]), _UNCHANGED + b","]
+    groups: list[bytes | Texts] = [
+        _GROUPS[np.nonzero(named)[1]],
+        Texts.of_numbers(texts.groups[named]),
+        _UNCHANGED + b",",
+    ]
     told = woven(int(named.sum()), groups).runs(named.sum(axis=1))
     return woven(len(named), [b"[", told, _INTERCEPT, texts.intercepts, _UNCHANGED + b"]"])
 
