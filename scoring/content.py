@@ -117,20 +117,29 @@ class Contents:
         if len(self._known) < len(rows):
             self._known = np.concatenate([self._known, np.zeros((len(rows) - len(self._known), 2), np.uint64)])
         n = _due(rows, points, m, stage, scored.band, coupon, versions[1], looked_at, self._known, due)
+        due = due[:n]
+        kept, counted = rows["content"], rows["content_n"]
+        columns = zip(
+            points.row[due].tolist(),
+            points.time_ms[due].tolist(),
+            points.viewed[due, :looked_at].tolist(),
+            points.bought[due].tolist(),
+            stage[due].tolist(),
+            scored.band[due].tolist(),
+            coupon[due].tolist(),
+            strict=True,
+        )
         told = []
-        for i in due[:n].tolist():
-            looked = [names[number] for number in points.viewed[i, :looked_at].tolist() if number in names]
-            categories, products = self._shown(looked, names.get(int(points.bought[i])), shop)
-            decision = STAGES[stage[i]], int(scored.band[i]), categories, products, bool(coupon[i])
-            digest = np.uint64(stable_hash(_encode(decision)))
-            row = int(points.row[i])
-            self._known[row, 1] = digest
-            kept = rows["content"][row]
-            if kept[1] != digest:
-                kept[1] = digest
-                rows["content_n"][row] += 1
-                number = int(rows["content_n"][row])
-                told.append(Content(row, int(points.time_ms[i]), number, *decision, *versions))
+        for row, ms, viewed, bought, step, band, offered in columns:
+            looked = [names[number] for number in viewed if number in names]
+            categories, products = self._shown(looked, names.get(bought), shop)
+            decision = STAGES[step], band, categories, products, offered
+            digest = self._known[row, 1] = stable_hash(_encode(decision))
+            if int(kept[row, 1]) != digest:
+                kept[row, 1] = digest
+                number = int(counted[row]) + 1
+                counted[row] = number
+                told.append(Content(row, ms, number, *decision, *versions))
         return told
 
     @staticmethod

@@ -4,7 +4,6 @@ A dict a record, encoded by itself, takes four times as long.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 import numpy as np
 import orjson
@@ -13,13 +12,9 @@ from scoring.features import GROUPS
 from scoring.outcome import Scores
 from streams.cloud_event import cloud_event, reason
 from streams.score_texts import ScoreTexts
-from streams.texts import Texts, merged, woven
+from streams.texts import HELD, HELD_TEXT, Texts, filled, merged, pieces_of, woven
 
 __all__ = ["ScoreRecords"]
-
-_PLACE = b"%b"
-_HELD = orjson.Fragment(_PLACE)
-_HELD_TEXT = orjson.Fragment(b'"%b"')
 
 
 class ScoreRecords:
@@ -35,18 +30,17 @@ class ScoreRecords:
 
     def __init__(self, horizon_days: float, bands: Sequence[str]) -> None:
         self._bands = Texts.of([orjson.dumps(band) for band in bands])
-        self._between = _record(horizon_days)
+        self._record = _record(horizon_days)
 
     def __call__(self, scores: Scores, texts: ScoreTexts, place: Callable[[int], bytes]) -> list[tuple[bytes, bytes]]:
         """Key and value of each score, in order; `place` names the record of an event. About 1.5 µs each."""
-        columns: Sequence[bytes | Texts] = (
+        columns: list[bytes | Texts] = [
             _names(scores, texts, place), texts.customers, texts.stamps, texts.customers, texts.score,
             texts.percentile, self._bands[scores.band], texts.previous, texts.model_version, texts.stamps,
-            texts.warming_up, texts.known, _reasons(texts), texts.intercepts,
-        )  # fmt: skip
-        first, *between = self._between
-        pieces = chain([first], *zip(columns, between, strict=True))
-        return list(zip(texts.keys, woven(len(texts.keys), list(pieces)).bytes(), strict=True))
+            texts.warming_up, texts.known, _reasons(texts),
+        ]  # fmt: skip
+        told = woven(len(texts.keys), filled(self._record, columns))
+        return list(zip(texts.keys, told.bytes(), strict=True))
 
 
 def _names(scores: Scores, texts: ScoreTexts, place: Callable[[int], bytes]) -> Texts:
@@ -58,32 +52,35 @@ def _names(scores: Scores, texts: ScoreTexts, place: Callable[[int], bytes]) -> 
 
 
 def _reasons(texts: ScoreTexts) -> Texts:
-    """What groups add something, and how much; each with a comma behind it, as the intercept follows."""
+    """The list of what groups add something and how much, and the intercept."""
     named = texts.groups != 0.0
-    told = woven(
-        int(named.sum()), [_GROUPS[np.nonzero(named)[1]], Texts.of_numbers(texts.groups[named]), _UNCHANGED + b","]
-    )
-    return told.runs(named.sum(axis=1))
+    groups: list[bytes | Texts] = [
+        _GROUPS[np.nonzero(named)[1]],
+        Texts.of_numbers(texts.groups[named]),
+        _UNCHANGED + b",",
+    ]
+    told = woven(int(named.sum()), groups).runs(named.sum(axis=1))
+    return woven(len(named), [b"[", told, _INTERCEPT, texts.intercepts, _UNCHANGED + b"]"])
 
 
 def _record(horizon_days: float) -> list[bytes]:
     """What stands before, between and behind the values of a record."""
     data = {
-        "customer_id": _HELD,
-        "score": _HELD,
-        "percentile": _HELD,
-        "band": _HELD,
-        "previous": _HELD,
+        "customer_id": HELD,
+        "score": HELD,
+        "percentile": HELD,
+        "band": HELD,
+        "previous": HELD,
         "horizon_days": horizon_days,
-        "model_version": _HELD,
-        "event_time": _HELD_TEXT,
-        "warming_up": _HELD,
-        "customer": _HELD,
-        "reasons": [orjson.Fragment(_PLACE + orjson.dumps(reason("intercept", _HELD, None)))],
+        "model_version": HELD,
+        "event_time": HELD_TEXT,
+        "warming_up": HELD,
+        "customer": HELD,
+        "reasons": HELD,
     }
-    event = cloud_event(orjson.Fragment(b'"score/%b"'), "recompra.score", "score.v1", _HELD, _HELD_TEXT, data)
-    return orjson.dumps(event).split(_PLACE)
+    event = cloud_event(orjson.Fragment(b'"score/%b"'), "recompra.score", "score.v1", HELD, HELD_TEXT, data)
+    return pieces_of(event)
 
 
-_GROUPS = Texts.of([orjson.dumps(reason(name, _HELD, None)).split(_PLACE)[0] for name, _, _ in GROUPS])
-_UNCHANGED = orjson.dumps(reason("", _HELD, None)).split(_PLACE)[1]
+_NAMED = [pieces_of(reason(name, HELD, None)) for name in (*(name for name, _, _ in GROUPS), "intercept")]
+_GROUPS, (_INTERCEPT, _UNCHANGED) = Texts.of([before for before, _ in _NAMED[:-1]]), _NAMED[-1]

@@ -5,6 +5,7 @@ until all pieces of all records are copied in one go.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,13 @@ from numba.extending import intrinsic, overload
 
 from scoring.compiled import compiled
 
-__all__ = ["Texts", "merged", "woven"]
+__all__ = ["HELD", "HELD_TEXT", "Texts", "filled", "merged", "pieces_of", "woven"]
+
+_PLACE = b"%b"
+HELD = orjson.Fragment(_PLACE)
+"""Holds a place for JSON in what `pieces_of` takes apart."""
+HELD_TEXT = orjson.Fragment(b'"%b"')
+"""Holds a place for a text that has no quotes yet."""
 
 _COMMA = ord(",")
 
@@ -111,6 +118,17 @@ def woven(n: int, pieces: Sequence[bytes | Texts]) -> Texts:
     out = np.empty(int(total.sum()), np.uint8)
     _copy_all(np.concatenate(buffers), starts.ravel(), lengths.ravel(), out)
     return Texts(out, np.cumsum(total) - total, total)
+
+
+def pieces_of(record: Any) -> list[bytes]:
+    """Return what stands before, between and behind the places that `record` holds, as JSON."""
+    return orjson.dumps(record).split(_PLACE)
+
+
+def filled(pieces: Sequence[bytes], columns: Sequence[bytes | Texts]) -> list[bytes | Texts]:
+    """Return pieces to be woven: columns (k,), each in its place between `pieces` (k + 1,)."""
+    first, *others = pieces
+    return [first, *chain.from_iterable(zip(columns, others, strict=True))]
 
 
 @compiled
