@@ -208,7 +208,7 @@ class Evaluation:
         rows = self._profiles.rows
         previous = rows["published_score"][points.row[:1]]
         scores = Scores(points.row[:1].copy(), points.time_ms[:1].copy(), points.event[:1].copy(), score, percentile,
-                        band, previous, self._groups(points.X[:1]), self._who(points.facts[:1], score),
+                        band, previous, self._groups(points.X[:1]), self._who(points.facts[:1].copy(), score),
                         model.version, model.warming_up, self._versions.shop_version)  # fmt: skip
         price = model.score_at(self._settings.gates.budget_percentile)
         outcome.actions += self.crossings.actions(

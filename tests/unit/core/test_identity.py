@@ -36,6 +36,13 @@ def test_nobody_enters_a_list_by_becoming_one() -> None:
     assert made.actions[1].number == 2
 
 
+def test_what_is_told_of_who_becomes_one_is_as_of_then() -> None:
+    """An order of somebody else, later on, is not told of them: the room of points is used again."""
+    made = shop(LOOKED).does(1, Kind.PAGE, "guest").does(2, Kind.PAGE).becomes(3, "guest")
+    made.does(4, Kind.ORDER_COMPLETED, "bob", order="a")
+    assert made.actions[0].scores.who.orders.tolist() == [0.0]
+
+
 def test_whoever_was_told_of_the_guest_is_told_that_it_ends() -> None:
     """The former id leaves its lists; the customer is in them without having been told of."""
     made = shop(LOOKED).does(1, Kind.PAGE, "guest").does(2, Kind.PAGE, "guest").becomes(3, "guest")
