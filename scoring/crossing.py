@@ -319,7 +319,7 @@ class Crossings:
         if told is None:
             noted = NOTHING_NOTED
             if crossing.entered:
-                bought = self._purchases.get(crossing.point)
+                bought = self._purchases.get(crossing.point) if self._buying[crossing.rule] else None
                 noted = self._carrying.note(rule, sides, row, moment.at, standing, bought)
             number = _number(rule, crossing, cause, side, state, verdict, noted, sides)
         else:

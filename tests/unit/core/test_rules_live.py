@@ -1,6 +1,7 @@
 """Rules that change while the engine runs: bits, versions, and when each takes effect."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from scoring.kinds import Kind
 from scoring.profile import HOUR_MS
 from scoring.rules import Rule, RuleSet
 from scoring.rules.book import RuleBook
+from scoring.rules.carry import Carry
 from scoring.rules.slots import Slots
 from tests.unit.core.shop import START, Shop, snapshot
 
@@ -93,6 +95,15 @@ def test_a_rule_without_a_ring_is_refused_and_the_plan_stays() -> None:
     with pytest.raises(ValueError, match="no ring"):
         shop.engine.plan_rules(book.timeline())
     assert shop.does(1, Kind.PAGE).told() == [("seen", "ann", "entered", "")]
+
+
+def test_purchases_go_with_the_rule_that_asks_for_them() -> None:
+    """Of two rules whose lists are entered at one point, one carries what was bought last."""
+    asks = replace(seen(1, name="asks"), carries=(Carry.PURCHASES,))
+    shop = Shop(RuleSet([asks, seen(1, name="does-not")]))
+    shop.does(0, Kind.ORDER_COMPLETED, order="A", item="lamp").does(1, Kind.PAGE)
+    told = {action.rule: [each.name for each in action.carried.noted.purchases] for action in shop.actions}
+    assert told == {"asks": ["lamp"], "does-not": []}
 
 
 def lately(minutes: int, version: int = 1) -> Rule:
