@@ -1,12 +1,11 @@
 """Programs: the predicates of all rules as one list of operations, equal parts computed once."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled, compiled_allocating
 from scoring.rules.columns import Column
 from scoring.rules.expression import (
     All,
@@ -22,12 +21,9 @@ from scoring.rules.expression import (
     columns_of,
 )
 
-__all__ = ["Program", "Step"]
+__all__ = ["OPERATIONS", "Program", "Step"]
 
-_OPERATIONS = ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not")
-_ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _LESS, _AT_MOST, _MORE, _AT_LEAST, _EQUAL, _UNEQUAL, _AND, _OR, _NOT = range(13)
-_BLOCK = 64
-"""Points that all steps go over before the next: what they compute stays in the processor's cache."""
+OPERATIONS = ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not")
 
 
 class Step(NamedTuple):
@@ -62,7 +58,7 @@ class Program:
             self._constants.append(constant[1] if constant[0] == "number" else bool(constant[1]))
         outputs = [self._place(predicate) for predicate in predicates]
         self._outputs = np.array(outputs, np.int64)
-        self._coded = np.array([(_OPERATIONS.index(step.op), step.left, step.right) for step in self.steps], np.int64)
+        self._coded = np.array([(OPERATIONS.index(step.op), step.left, step.right) for step in self.steps], np.int64)
         self._coded = self._coded.reshape(len(self.steps), 3)
         self._values = np.array(self._constants, np.float64)
 
@@ -72,10 +68,12 @@ class Program:
         `columns` is (m, C), float64, NaN where unknown; `read` says where among them those are that the program reads,
         None that they are these. The result is (predicates, m), bool. O(m * steps).
         """
+        from scoring.rules.stepping import run_steps  # here, as who only reads rules need not wait for a compiler
+
         if read is None:
             read = np.arange(len(self.columns))
         holds = np.empty((len(self._outputs), len(columns)), np.bool_)
-        _run(np.ascontiguousarray(columns), read, self._values, self._coded, self._outputs, holds)
+        run_steps(np.ascontiguousarray(columns), read, self._values, self._coded, self._outputs, holds)
         return holds
 
     def _place(self, node: Number | Truth) -> int:
@@ -123,87 +121,3 @@ def _constants(node: Number | Truth) -> list[Constant | Always]:
             return [constant for part in parts for constant in _constants(part)]
         case Arithmetic(_, left, right) | Compare(_, left, right):
             return _constants(left) + _constants(right)
-
-
-@compiled_allocating
-def _run(columns: Any, read: Any, constants: Any, steps: Any, outputs: Any, holds: Any) -> None:
-    """Take all steps for a block of points, then for the next.
-
-    A slot is a number or a truth, and has its place in an array of either kind.
-    """
-    known = read.shape[0] + constants.shape[0]
-    numbers = np.empty((known + steps.shape[0], _BLOCK))
-    truths = np.empty((known + steps.shape[0], _BLOCK), np.bool_)
-    for k in range(constants.shape[0]):
-        numbers[read.shape[0] + k] = constants[k]
-        truths[read.shape[0] + k] = constants[k] != 0.0
-    for start in range(0, columns.shape[0], _BLOCK):
-        n = min(_BLOCK, columns.shape[0] - start)
-        for j in range(n):
-            for k in range(read.shape[0]):
-                numbers[k, j] = columns[start + j, read[k]]
-        for s in range(steps.shape[0]):
-            op, left, right = steps[s]
-            if op <= _DIVIDE:
-                _calculate(op, numbers[left], numbers[right], numbers[known + s])
-            elif op <= _UNEQUAL:
-                _compare(op, numbers[left], numbers[right], truths[known + s])
-            else:
-                _combine(op, truths[left], truths[right], truths[known + s])
-        for k in range(outputs.shape[0]):
-            for j in range(n):
-                holds[k, start + j] = truths[outputs[k], j]
-
-
-@compiled
-def _calculate(op: int, left: Any, right: Any, result: Any) -> None:
-    """Of numbers a number; divided by zero it is unknown."""
-    if op == _ADD:
-        for j in range(_BLOCK):
-            result[j] = left[j] + right[j]
-    elif op == _SUBTRACT:
-        for j in range(_BLOCK):
-            result[j] = left[j] - right[j]
-    elif op == _MULTIPLY:
-        for j in range(_BLOCK):
-            result[j] = left[j] * right[j]
-    else:
-        for j in range(_BLOCK):
-            result[j] = np.nan if right[j] == 0.0 else left[j] / right[j]
-
-
-@compiled
-def _compare(op: int, left: Any, right: Any, result: Any) -> None:
-    """Of numbers a truth; no comparison with what is unknown (NaN) holds."""
-    if op == _LESS:
-        for j in range(_BLOCK):
-            result[j] = left[j] < right[j]
-    elif op == _AT_MOST:
-        for j in range(_BLOCK):
-            result[j] = left[j] <= right[j]
-    elif op == _MORE:
-        for j in range(_BLOCK):
-            result[j] = left[j] > right[j]
-    elif op == _AT_LEAST:
-        for j in range(_BLOCK):
-            result[j] = left[j] >= right[j]
-    elif op == _EQUAL:
-        for j in range(_BLOCK):
-            result[j] = left[j] == right[j]
-    else:
-        for j in range(_BLOCK):
-            result[j] = (left[j] < right[j]) | (left[j] > right[j])
-
-
-@compiled
-def _combine(op: int, left: Any, right: Any, result: Any) -> None:
-    """Of truths a truth."""
-    if op == _AND:
-        for j in range(_BLOCK):
-            result[j] = left[j] & right[j]
-    elif op == _OR:
-        for j in range(_BLOCK):
-            result[j] = left[j] | right[j]
-    else:
-        for j in range(_BLOCK):
-            result[j] = not left[j]

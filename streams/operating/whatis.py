@@ -148,6 +148,7 @@ def _record(value: bytes) -> Any:
     for of in side.open:
         side.things(of)
     side.states()
+    side.standing.tried()
     return _plain(side)
 
 
