@@ -157,20 +157,6 @@ class Carried(msgspec.Struct, gc=False):
 NOTHING_CARRIED = Carried()
 _OF_VIEWED = (Carry.SEEN, Carry.CHEAPER, Carry.CATEGORY, Carry.FAVOURITE, Carry.PRODUCTS)
 """Words for which it is asked what was viewed."""
-_PLANNED = (
-    Carry.PRODUCTS,
-    Carry.ORDER,
-    Carry.FAVOURITE,
-    Carry.CATEGORY,
-    Carry.PURCHASES,
-    Carry.SEEN,
-    Carry.CHEAPER,
-    Carry.COMPANIONS,
-    Carry.BEST_SELLERS,
-    Carry.CART,
-    Carry.NAME,
-    Carry.TICKETS,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +192,7 @@ class _Plan:
         left = of_product or not asked.isdisjoint((Carry.ORDER, Carry.FAVOURITE, Carry.PRODUCTS, Carry.CATEGORY))
         more = not asked.isdisjoint((Carry.SEEN, Carry.CHEAPER, Carry.COMPANIONS, Carry.BEST_SELLERS))
         return cls(
-            **{word.value: word in asked for word in _PLANNED},
+            **{word.value: word in asked for word in Carry if word.value in cls.__slots__},
             of_product=of_product,
             of_viewed=not asked.isdisjoint(_OF_VIEWED),
             noted=not asked.isdisjoint((Carry.CART, Carry.NAME, Carry.TICKETS)),

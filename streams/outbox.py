@@ -20,9 +20,8 @@ from scoring.model import Example
 from scoring.outcome import Action, Content, Outcome, Scores
 from scoring.transfer import Forward, Give, Transfer
 from streams.action_records import ActionRecord, ActionRecords
-from streams.cloud_event import cloud_event
+from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
-from streams.content_records import ContentRecords
 from streams.score_records import ScoreRecords
 from streams.score_texts import ScoreTexts, score_texts
 
@@ -103,7 +102,6 @@ class Outbox:
         self._score_records = ScoreRecords(horizon_days, self._bands)
         self._since_ms = {} if since_ms is None else since_ms
         self._action_records = ActionRecords(horizon_days, self._bands, replay, self._since_ms)
-        self._content_records = ContentRecords(self._bands, self._since_ms)
         self._out: list[Output] = []
         self.told: Counter[tuple[str, ...]] = Counter()
 
@@ -139,7 +137,8 @@ class Outbox:
         self._actions(outcome.actions, texts, causes)
         for example in outcome.examples:
             self._example(example, told_ms)
-        self._contents(outcome.content)
+        for content in outcome.content:
+            self._content(content)
 
     def _scores(self, scores: Scores, texts: ScoreTexts, causes: Sequence[tuple[int, Record]]) -> None:
         records = self._score_records(scores, texts, lambda event: self._place(*causes[event]).encode())
@@ -178,10 +177,25 @@ class Outbox:
         value = cloud_event(name, "recompra.audience", "audience.v1", customer, record.stamp, data)
         self.put("audiences", record.key, value)
 
-    def _contents(self, contents: Sequence[Content]) -> None:
-        if contents:
-            self._out += [("content", *record) for record in self._content_records(contents, self._customers)]
-            self.told["content",] += len(contents)
+    def _content(self, content: Content) -> None:
+        key = self._customers[content.row]
+        customer, stamp = key.decode(), from_ms(content.time_ms)
+        data = {
+            "customer_id": customer,
+            "version": content.number,
+            "segment": f"{content.stage}-{self._bands[content.band]}",
+            "stage": content.stage,
+            "band": self._bands[content.band],
+            "categories": content.categories,
+            "products": content.products,
+            "coupon": content.coupon,
+            "event_time": stamp,
+            "model_version": content.model_version,
+            "shop_version": content.shop_version,
+        }
+        name = f"content/{content.number}/{name_of(key, self._since_ms.get(content.row))}"
+        self.put("content", key, cloud_event(name, "recompra.content", "content.v1", customer, stamp, data))
+        self.told["content",] += 1
 
     def _example(self, example: Example, told_ms: int) -> None:
         resolved_ms = max(example.resolved_ms, told_ms + 1)

@@ -1,7 +1,4 @@
-"""Score records: the CloudEvents of many scores, put together by the column.
-
-A dict a record, encoded by itself, takes four times as long.
-"""
+"""Score records: the CloudEvents of many scores, put together by the column."""
 
 from collections.abc import Callable, Sequence
 

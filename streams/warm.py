@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.timestamp import from_ms
+from scoring.carried import Carrying
 from scoring.engine import Engine, EngineSettings
 from scoring.features import N_FEATURES
 from scoring.gates import GateSettings, Standing
@@ -17,6 +18,7 @@ from scoring.gates.best import Habits
 from scoring.kernel import Events
 from scoring.kinds import Kind
 from scoring.newton import OnlineNewton
+from scoring.object_lists import Crossing, Looks
 from scoring.profile import DAY_MS, VISIT_DAYS
 from scoring.quantiles import percentiles
 from scoring.rules import RuleSet
@@ -62,6 +64,8 @@ def warm_rows(options: EngineSettings, rules: RuleSet, said: Callable[[str], Non
     events.time_ms[:] = events.received_ms[:] = (_NOON, _NOON + DAY_MS)
     events.kind[:] = (Kind.PRODUCT_VIEWED, Kind.ORDER_COMPLETED)
     engine.apply(events, {1: Detail("order")})
+    looked = Crossing(0, 0, "warm-up", True, looks=Looks(1, 0, 0))
+    Carrying.seen_in([looked], engine.evaluation.points)
     said("what makes two customers one")
     alias = Events.blank(1)
     alias.row[:], alias.kind[:] = engine.profiles.row(b"known"), Kind.ALIAS
