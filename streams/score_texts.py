@@ -23,7 +23,7 @@ _BREAK = b"\n"
 
 
 class PointTexts(NamedTuple):
-    """Of one score: the id as it is, and texts in JSON, the time without quotes."""
+    """Of one score: the id as it is, and texts in JSON."""
 
     key: bytes
     customer: bytes
@@ -65,11 +65,8 @@ class ScoreTexts(NamedTuple):
         pieces: list[Piece] = [b'"', self.customers, b'"', _BREAK, self.stamps, _BREAK, *self.known]
         for column in (self.score, self.percentile, self.previous, self.intercepts):
             pieces += _BREAK, column
-        told = [texts.split(_BREAK) for texts in written(len(places), chosen(pieces, places))]
-        return [
-            PointTexts(self.keys[k], customer, stamp[1:-1], *others)
-            for k, (customer, stamp, *others) in zip(places, told, strict=True)
-        ]
+        told = written(len(places), chosen(pieces, places))
+        return [PointTexts(self.keys[k], *texts.split(_BREAK)) for k, texts in zip(places, told, strict=True)]
 
 
 def score_texts(scores: Scores, customers: Sequence[bytes]) -> ScoreTexts:
