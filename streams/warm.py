@@ -4,6 +4,7 @@ numba keeps what it compiled beside the modules; a later start takes it from the
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -23,6 +24,7 @@ from scoring.profile import DAY_MS, VISIT_DAYS
 from scoring.quantiles import percentiles
 from scoring.rules import RuleSet
 from scoring.sides import Detail
+from streams.decoding import Decoder
 from streams.engine_settings import checked_rules, engine_settings
 from streams.hashing import hashes
 from streams.settings_sources import load
@@ -32,6 +34,15 @@ from streams.texts import woven
 __all__ = ["main", "warm", "warm_rows"]
 
 _NOON = 1_700_000_000_000
+
+
+class _Page(NamedTuple):
+    """A record of a page that was looked at."""
+
+    offset: int = 0
+    timestamp: int = _NOON
+    key: bytes = b"warm-up"
+    value: bytes = b'{"messageId":"1","type":"page","timestamp":"2023-11-14T22:13:20.000Z","userId":"warm-up"}'
 
 
 def warm(said: Callable[[str], None] = lambda _what: None) -> None:
@@ -44,6 +55,7 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     said("what reads and writes records")
     hashes(["warm-up"])
     stamps_ms([from_ms(_NOON)])
+    Decoder(lambda _: 0, lambda *_: None, 0, own_clock=True)(0, [_Page()])
     woven(1, [stamp_texts(np.array([_NOON]))])
     warm_rows(engine_settings(settings, rules), rules, said)
     said("the learner")
