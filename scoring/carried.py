@@ -107,7 +107,7 @@ _decode = msgspec.msgpack.Decoder(Noted).decode
 
 def remembered(noted: Noted) -> bytes:
     """As bytes, none for nothing."""
-    return b"" if noted == NOTHING_NOTED else msgspec.msgpack.encode(noted)
+    return b"" if noted is NOTHING_NOTED or noted == NOTHING_NOTED else msgspec.msgpack.encode(noted)
 
 
 def recalled(stored: bytes) -> Noted:
@@ -235,18 +235,27 @@ class Carrying:
             tuple(Timed(*purchase) for purchase in purchases) if purchases else (),
         )
 
-    @staticmethod
-    def seen_in(found: Sequence[Crossing], points: Points) -> list[list[int] | None]:
-        """Of each crossing of a category: its number, and those of the products last seen in it."""
-        seen: list[list[int] | None] = [None] * len(found)
-        looked = [(k, each.point, each.looks.category) for k, each in enumerate(found) if each.looks is not None]
+    def viewed(self, rules: Sequence[Rule], found: Sequence[Crossing], points: Points) -> list[list[int]]:
+        """Of each crossing the numbers of what was viewed, as the points have them; none where its rule asks for none.
+
+        The category and what was viewed in it are those that were crossed, where it was one.
+        """
+        asked = [k for k, rule in enumerate(rules) if self._plans[rule.name].of_viewed]
+        viewed = points.viewed[[found[k].point for k in asked]]
+        looked = [n for n, k in enumerate(asked) if found[k].looks is not None]
         if looked:
-            k, at, category = zip(*looked, strict=True)
-            products = np.empty((len(at), 1 + WITHIN), np.uint64)
-            products[:, 0] = category
-            _seen_in(points.seen, points.time_ms, np.array(at), products)
-            for place, numbers in zip(k, products.tolist(), strict=True):
-                seen[place] = numbers
+            viewed[looked, points.viewed_ms.shape[1] + 1 :] = self.seen_in([found[asked[n]] for n in looked], points)
+        numbers: list[list[int]] = [[]] * len(found)
+        for k, told in zip(asked, viewed.tolist(), strict=True):
+            numbers[k] = told
+        return numbers
+
+    @staticmethod
+    def seen_in(found: Sequence[Crossing], points: Points) -> NDArray[np.uint64]:
+        """Of each crossing of a category, (n, 1 + WITHIN): its number, and those of the products last seen in it."""
+        seen = np.empty((len(found), 1 + WITHIN), np.uint64)
+        seen[:, 0] = [each.looks.category for each in found if each.looks is not None]
+        _seen_in(points.seen, points.time_ms, np.array([each.point for each in found]), seen)
         return seen
 
     def carried(
@@ -254,7 +263,7 @@ class Carrying:
         rule: Rule,
         crossing: Crossing,
         noted: Noted,
-        seen_in: list[int] | None,
+        viewed: list[int],
         points: Points,
         names: Mapping[int, str],
         shop: ShopSnapshot | None,
@@ -262,15 +271,13 @@ class Carrying:
     ) -> Carried:
         """What the action of a crossing carries, when leaving only what it is about.
 
-        `seen_in` is that of this crossing, `names` are those of products and categories by number, `balances` what
+        `viewed` is that of this crossing, `names` are those of products and categories by number, `balances` what
         customers have (`tier_rank`).
         """
         plan, i = self._plans[rule.name], crossing.point
         if noted is NOTHING_NOTED and not (plan.entered if crossing.entered else plan.left):
             return NOTHING_CARRIED
-        viewed, kept = points.viewed[i].tolist() if plan.of_viewed else [], points.viewed_ms.shape[1]
-        if seen_in is not None and viewed:
-            viewed[kept + 1 :] = seen_in
+        kept = points.viewed_ms.shape[1]
         found = Carried(_products(plan, crossing, noted, viewed, kept, names), noted=noted)
         if plan.category:
             found.category = names.get(viewed[kept + 1])
@@ -362,18 +369,17 @@ def _products(
     plan: _Plan, crossing: Crossing, noted: Noted, viewed: list[int], kept: int, names: Mapping[int, str]
 ) -> list[str]:
     """First the one that it is about; where the rule carries a category, of those looked at only what is in it."""
-    chosen = [item.product for item in noted.cart]
+    chosen: list[str | None] = [item.product for item in noted.cart]
     if plan.of_product and crossing.object is not None:
         chosen.append(crossing.object)
     if crossing.companion is not None:
         chosen.append(crossing.companion)
     if plan.order and crossing.about is not None:
         chosen += crossing.about.products
-    if plan.favourite and viewed[kept] in names:
-        chosen.append(names[viewed[kept]])
+    if plan.favourite:
+        chosen.append(names.get(viewed[kept]))
     if plan.products:
-        last = viewed[kept + 2 :] if plan.category else viewed[:kept]
-        chosen += [names[number] for number in last if number in names]
+        chosen += map(names.get, viewed[kept + 2 :] if plan.category else viewed[:kept])
     if plan.purchases:
         chosen += [purchase.name for purchase in noted.purchases]
     return [product for product in dict.fromkeys(chosen) if product]

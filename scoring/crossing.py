@@ -44,6 +44,7 @@ Of categories as many of the last day are kept as objects are watched: somebody 
 
 _CHANNEL_NAMES = {channel: channel.name.lower() for channel in Channel}
 _BITS = {code: 1 << place for place, code in enumerate(STORED)}
+_MARKETING = ActionClass.MARKETING
 
 
 class _Shut(dict[tuple[str, ...], int]):
@@ -84,6 +85,8 @@ class _Moment(Struct, frozen=True, gc=False):
 
     `source` and `offset` are those of the causing event, -1 for a tick; `place` is that of its score, `contributions`
     are those of the groups of features as they are stored.
+
+    What made two customers one is a source below all others (`_MERGING`).
     """
 
     row: int
@@ -106,6 +109,7 @@ class _List(NamedTuple):
     name: str
     action_class: str
     object: str | None
+    buying: bool
 
 
 class _Reach(Struct, frozen=True):
@@ -123,11 +127,16 @@ class _Knowing(Struct, frozen=True):
     sides: Sides
     customers: Sequence[bytes]
     price: float
-    merging: tuple[int, int] | None
+    merging: bool
 
 
 def _moments(
-    found: Sequence[Crossing], points: Points, events: Events, scores: Scores, place: Mapping[int, int]
+    found: Sequence[Crossing],
+    points: Points,
+    events: Events,
+    scores: Scores,
+    place: Mapping[int, int],
+    merging: tuple[int, int] | None,
 ) -> list[_Moment]:
     at = np.array([crossing.point for crossing in found], np.int64)
     of = np.array([place[crossing.point] for crossing in found], np.int64)
@@ -135,6 +144,8 @@ def _moments(
     source, offset = np.full(len(at), -1), np.full(len(at), -1)
     caused = event >= 0
     source[caused], offset[caused] = events.source[event[caused]], events.offset[event[caused]]
+    if merging is not None:
+        source[:], offset[:] = _MERGING - merging[0], merging[1]
     columns = (
         points.row[at], points.time_ms[at], points.at[at], points.received_ms[at] - points.time_ms[at],
         (points.cause[at] & AUTOMATED) > 0, source, offset, of, scores.score[of], scores.percentile[of],
@@ -279,37 +290,37 @@ class Crossings:
         score, `balances` what customers have. `merging` is source and offset of what made two customers one,
         if that is the cause.
         """
-        knowing = _Knowing(scores, sides, customers, price, merging)
-        moments = _moments(found, points, events, scores, place)
+        knowing = _Knowing(scores, sides, customers, price, merging is not None)
+        moments = _moments(found, points, events, scores, place, merging)
         reach = _Reach({}, [], Deeds([], [], []))
-        told = [self._action(*each, knowing, reach) for each in zip(found, moments, strict=True)]
+        lists = [self._list_of[crossing.rule, crossing.mark] for crossing in found]
+        told = [self._action(*each, knowing, reach) for each in zip(lists, found, moments, strict=True)]
         usual = () if shop is None else shop.usual
         bests = self._habits.bests(reach.deeds, reach.answers, points.visited[list(reach.points)], usual)
-        seen_in = self._carrying.seen_in(found, points)
+        rules = [each.rule for each in lists]
+        viewed = self._carrying.viewed(rules, found, points)
         # Apart from the rest: what is done again and again at once stays in the processor's caches.
-        for crossing, (action, noted), seen in zip(found, told, seen_in, strict=True):
+        for rule, crossing, (action, noted), numbers in zip(rules, found, told, viewed, strict=True):
             action.best = bests[reach.points[crossing.point]]
-            rule = self._list_of[crossing.rule, crossing.mark].rule
-            action.carried = self._carrying.carried(rule, crossing, noted, seen, points, products, shop, balances)
+            action.carried = self._carrying.carried(rule, crossing, noted, numbers, points, products, shop, balances)
         return [action for action, _ in told]
 
     def _action(
         self,
+        listed: _List,
         crossing: Crossing,
         moment: _Moment,
         knowing: _Knowing,
         reach: _Reach,
     ) -> tuple[Action, Noted]:
         """One action, but for what `actions` works out for all at once, for which are `reach` and what was noted."""
-        rule, name, action_class, object_of_list = self._list_of[crossing.rule, crossing.mark]
+        rule, name, action_class, object_of_list, buying = listed
         sides, row, time_ms = knowing.sides, moment.row, moment.time_ms
-        side, standing = sides.touch(row), sides.standing_at(row, moment.at)
+        standing, side = sides.standing_at(row, moment.at), sides.touch(row)
         state = side.state(name)
         if state is None:
             state = side.rules[name] = RuleState()
         cause = time_ms, moment.source, moment.offset
-        if knowing.merging is not None:
-            cause = time_ms, _MERGING - knowing.merging[0], knowing.merging[1]
         if crossing.point not in reach.points:
             reach.points[crossing.point] = len(reach.answers)
             reach.answers.append(self._habits.answers(standing))
@@ -319,7 +330,7 @@ class Crossings:
         if told is None:
             noted = NOTHING_NOTED
             if crossing.entered:
-                bought = self._purchases.get(crossing.point) if self._buying[crossing.rule] else None
+                bought = self._purchases.get(crossing.point) if buying else None
                 noted = self._carrying.note(rule, sides, row, moment.at, standing, bought)
             number = _number(rule, crossing, cause, side, state, verdict, noted, sides)
         else:
@@ -381,7 +392,7 @@ class Crossings:
             moment.percentile,
             reach.answers[reach.points[crossing.point]].channels,
             knowing.price,
-            knowing.merging is not None,
+            knowing.merging,
         )
         return self._gates.judge(asked, side.standing)
 
@@ -405,7 +416,8 @@ def _sent_ms(side: Side, state: RuleState, rule: Rule, crossing: Crossing, time_
 
 
 def _list(rule: Rule) -> _List:
-    return _List(rule, rule.list_name, rule.action_class.value, None if rule.mark is None else f"{rule.mark:g}")
+    mark = None if rule.mark is None else f"{rule.mark:g}"
+    return _List(rule, rule.list_name, rule.action_class.value, mark, rule.carries_purchases)
 
 
 def _number(
@@ -487,7 +499,7 @@ def _use(rule: Rule, verdict: Verdict, time_ms: int, standing: Standing, sides: 
     """What an entry that is new does to the standing: it uses a contact, in truth or as if, and begins trials; or the
     contact is kept.
     """
-    marketing = rule.action_class is ActionClass.MARKETING
+    marketing = rule.action_class is _MARKETING
     if _as_if_sent(verdict):
         if verdict.channel is not None:
             purpose = Purpose.MARKETING if marketing else Purpose.SERVICE

@@ -3,8 +3,7 @@
 Categories have lists of their own (`scoring.category_lists`).
 """
 
-import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +14,11 @@ from scoring.companion import lacking_companion
 from scoring.kernel import OBJECTS, Points
 from scoring.open_object import About, Asking, OpenObject
 from scoring.rules import Rule, RuleSet
-from scoring.rules.columns import ITS_OPS, Column, Op
+from scoring.rules.columns import ITS_OPS, Op
 from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
-from scoring.side import put_in
+from scoring.side import Side, put_in
 from scoring.sides import Sides
-from scoring.where import Where
 
 __all__ = ["PURCHASES", "Crossing", "Found", "Looks", "ObjectLists", "Purchases"]
 
@@ -39,8 +37,8 @@ class Looks(NamedTuple):
 class Crossing(Struct, frozen=True, gc=False):
     """At evaluation point `point`, the object (None: the customer) entered or left the list of rule number `rule`.
 
-    `thing` is what is kept of the object, None where it had to give way; it moves on with the run, so `about` is what
-    was to be told of an order at the point. `companion` is what usually goes with a product and was not bought. `mark`
+    `thing` is what was known of the object at the point, None where it had to give way; `about` is what is to be told
+    of an order. `companion` is what usually goes with a product and was not bought. `mark`
     says of which of the rule's marks the list is, `looks` what was looked at of a category.
     """
 
@@ -70,23 +68,124 @@ Purchases = list[tuple[str, int]]
 
 
 class Found(NamedTuple):
-    """What crossed, in order, and by point the purchases that were wanted."""
+    """What crossed, of each rule in order, and by point the purchases that were wanted."""
 
     crossings: list[Crossing]
     purchases: dict[int, Purchases]
 
 
 class _Asked(NamedTuple):
-    """An object that the rules are asked about, at a point."""
+    """The objects of one sort that the rules are asked about, in order: at which point, which, and what is known of it.
 
-    point: int
-    row: int
-    of: str
-    object: str
-    thing: OpenObject | None
-    about: About | None
-    companion: str | None
-    where: Where
+    `gone` are the places of those that had to give way, `listed` the number of a rule and a place where it is in the
+    rule's list as the run begins. `companions` are what usually goes with products and was not bought.
+    """
+
+    points: list[int]
+    names: list[str]
+    things: list[OpenObject]
+    gone: set[int]
+    listed: list[tuple[int, int]]
+    companions: list[str | None]
+
+
+class _Sort:
+    """The rules for the objects of one sort, orders or products and so on.
+
+    Attributes
+    ----------
+    rules
+        The number of each, and the rule.
+    whole
+        Whether an order is about all products, also about those that it is not of.
+    """
+
+    def __init__(self, of: str, rules: RuleSet) -> None:
+        self._of = of
+        self.rules = [(r, rule) for r, rule in enumerate(rules.rules) if str(rule.for_each) == of]
+        self._numbers = {rule.name: n for n, (_, rule) in enumerate(self.rules)}
+        self._program = rules.program_of([rule for _, rule in self.rules])
+        columns = list(enumerate(self._program.columns))
+        self._asking = Asking(columns)
+        self._lacking = next((place for place, column in columns if column.op is Op.ITS_LACKING), -1)
+        self._lacks = {r for r, rule in self.rules if any(column.op is Op.ITS_LACKING for column in rule.columns)}
+        self._others = [place for place, column in columns if column.op not in ITS_OPS]
+        self._read = [rules.columns.index(self._program.columns[place]) for place in self._others]
+        self.whole = self._lacking >= 0
+
+    def ask(
+        self, asked: _Asked, point: int, found: Mapping[str, OpenObject], side: Side, shop: ShopSnapshot | None
+    ) -> None:
+        """Add to `asked` what was found at a point of a customer."""
+        there, first = side.things(self._of), len(asked.points)
+        asked.points.extend([point] * len(found))
+        asked.names.extend(found)
+        asked.things.extend(found.values())
+        if there is not found:
+            asked.gone.update(k for k, name in enumerate(found, first) if name not in there)
+        for rule, inside in side.objects.items():
+            if (n := self._numbers.get(rule)) is not None:
+                asked.listed.extend([(n, k) for k, name in enumerate(found, first) if name in inside])
+        if self.whole:
+            asked.companions.extend([lacking_companion(name, there, shop) for name in found])
+
+    def answers(self, asked: _Asked, points: Points) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which objects may enter and which leave each list, (R, k) each."""
+        at = np.array(asked.points)
+        values = np.empty((len(at), len(self._program.columns)))
+        values[:, self._others] = points.columns[at[:, None], self._read]
+        self._asking.read(asked.things, points.time_ms[at], values)
+        if self.whole:
+            values[:, self._lacking] = [companion is not None for companion in asked.companions]
+        holds = self._program.run(values)
+        return holds[: len(self.rules)], holds[len(self.rules) :]
+
+    def crossed(self, asked: _Asked, points: Points, sides: Sides) -> list[Crossing]:
+        """What crossed, in the order of what was asked."""
+        found = []
+        lists: dict[tuple[int, str], dict[str, bool]] = {}
+        entering, leaving = self.answers(asked, points)
+        for k, n in self._in_question(asked, entering, leaving, points):
+            (r, rule), name, thing, point = self.rules[n], asked.names[k], asked.things[k], asked.points[k]
+            key = row, _ = int(points.row[point]), rule.name
+            inside = lists.get(key)
+            listed = name in (sides.listed(*key) if inside is None else inside)
+            if listed != bool(leaving[n, k]):
+                continue
+            if not listed and rule.is_local:
+                where = sides.where_at(row, int(points.at[point]), int(points.time_ms[point]))
+                if not rule.covers(where, name if self._of == "place" else ""):
+                    continue
+            gone = k in asked.gone
+            about = thing.about() if self._of == "order" and not gone else None
+            lacks = asked.companions[k] if r in self._lacks else None
+            found.append(Crossing(point, r, name, not listed, None if gone else thing, about, lacks))
+            # The side record itself moves on as the actions are told; what follows at once must be asked of a copy.
+            if inside is None:
+                inside = lists[key] = dict(sides.listed(*key))
+            if listed:
+                del inside[name]
+            else:
+                put_in(inside, name, False, sides.objects_watched)
+        return found
+
+    def _in_question(
+        self, asked: _Asked, entering: NDArray[np.bool_], leaving: NDArray[np.bool_], points: Points
+    ) -> list[list[int]]:
+        """Places and rules of what may cross, in order: all of a customer and rule of whom anything would, by the lists
+        as they are when the run begins; one that crosses may change what happens to those that follow.
+        """
+        listed = np.zeros(entering.shape, np.bool_)
+        if asked.listed:
+            listed[tuple(zip(*asked.listed, strict=True))] = True
+        n, k = np.nonzero(np.where(listed, leaving, entering & ~leaving))
+        if not len(n):
+            return []
+        _, customers = np.unique(points.row[asked.points], return_inverse=True)
+        crossing = np.zeros((len(self.rules), len(customers)), np.bool_)
+        crossing[n, customers[k]] = True
+        found: list[list[int]] = np.argwhere(((entering | leaving) & crossing[:, customers]).T).tolist()
+        return found
 
 
 class ObjectLists:
@@ -98,30 +197,10 @@ class ObjectLists:
 
     def __init__(self, rules: RuleSet) -> None:
         others = (ForEach.NONE, ForEach.CATEGORY)
-        self._rules = [(r, rule) for r, rule in enumerate(rules.rules) if rule.for_each not in others]
+        kinds = dict.fromkeys(str(rule.for_each) for rule in rules.rules if rule.for_each not in others)
+        self._sorts = {of: _Sort(of, rules) for of in kinds}
+        self._whole = any(sort.whole for sort in self._sorts.values())
         self._purchases = any(rule.carries_purchases for rule in rules.rules)
-        self._kinds = {str(rule.for_each) for _, rule in self._rules}
-        self._program = rules.program_of([rule for _, rule in self._rules])
-        columns = list(enumerate(self._program.columns))
-        self._its = [column for _, column in columns if column.op in ITS_OPS]
-        read = {
-            of: {c for _, rule in self._rules if str(rule.for_each) == of for c in rule.columns} for of in self._kinds
-        }
-        self._its_of = {
-            of: Asking.of([(k, c) for k, c in enumerate(self._its) if c in found]) for of, found in read.items()
-        }
-        """By what objects are: what the rules for those read; the others are nobody's answer."""
-        lacking = Column(Op.ITS_LACKING, 0)
-        self._its_lacking = self._its.index(lacking) if lacking in self._its else -1
-        self._unasked = [0.0 if column == lacking else math.nan for column in self._its]
-        numbers = {of: n for n, of in enumerate(sorted(self._kinds))}
-        self._number_of = numbers
-        self._numbers = np.array([[numbers[str(rule.for_each)]] for _, rule in self._rules])
-        self._places = [place for place, column in columns if column.op in ITS_OPS]
-        self._others = [place for place, column in columns if column.op not in ITS_OPS]
-        self._lacking = {r for r, rule in self._rules if any(c.op is Op.ITS_LACKING for c in rule.columns)}
-        self._local = any(rule.is_local for _, rule in self._rules)
-        self._read = [rules.columns.index(self._program.columns[place]) for place in self._others]
 
     def find(
         self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, buying: Collection[int] = ()
@@ -130,81 +209,36 @@ class ObjectLists:
 
         `buying` are those at which the purchases are wanted.
         """
-        if not self._rules and not self._purchases:
+        if not self._sorts and not self._purchases:
             return Found([], {})
-        asked, columns, purchases = self._ask(points, m, sides, shop, buying)
-        if not asked:
-            return Found([], purchases)
-        holds = self._program.run(columns)
-        found = []
-        lists: dict[tuple[int, str], dict[str, bool]] = {}
-        entering, leaving = holds[: len(self._rules)], holds[len(self._rules) :]
-        concerned = self._numbers == np.array([self._number_of[each.of] for each in asked])
-        for k, n in np.argwhere(((entering | leaving) & concerned).T).tolist():
-            (r, rule), each = self._rules[n], asked[k]
-            key = each.row, rule.name
-            inside = lists.get(key)
-            listed = each.object in (sides.listed(*key) if inside is None else inside)
-            if not listed and rule.is_local and not rule.covers(each.where, each.object if each.of == "place" else ""):
-                continue
-            if listed == bool(leaving[n, k]):
-                lacks = each.companion if r in self._lacking else None
-                found.append(Crossing(each.point, r, each.object, not listed, each.thing, each.about, lacks))
-                # The side record itself moves on as the actions are told; what follows at once must be asked of a copy.
-                if inside is None:
-                    inside = lists[key] = dict(sides.listed(*key))
-                if listed:
-                    del inside[each.object]
-                else:
-                    put_in(inside, each.object, False, sides.objects_watched)
-        return Found(found, purchases)
+        asked, purchases = self._ask(points, m, sides, shop, buying)
+        return Found([each for sort, its in asked for each in sort.crossed(its, points, sides)], purchases)
 
     def leaving(self, points: Points, sides: Sides, shop: ShopSnapshot | None) -> set[tuple[str, str]]:
         """By rule and object: what the customer of the first point has, and the rule would let go of."""
-        asked, columns, _ = self._ask(points, 1, sides, shop, ())
-        if not asked or not self._rules:
-            return set()
-        leaving = self._program.run(columns)[len(self._rules) :]
+        asked, _ = self._ask(points, 1, sides, shop, ())
         return {
-            (rule.name, each.object)
-            for n, (_, rule) in enumerate(self._rules)
-            for k, each in enumerate(asked)
-            if leaving[n, k] and each.of == str(rule.for_each)
+            (sort.rules[n][1].name, its.names[k])
+            for sort, its in asked
+            for n, k in np.argwhere(sort.answers(its, points)[1]).tolist()
         }
 
     def _ask(
         self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, buying: Collection[int]
-    ) -> tuple[list[_Asked], NDArray[np.float64], dict[int, Purchases]]:
-        """Whom to ask about, (k, C) what the program reads of each, and the purchases that are wanted."""
-        asked: list[_Asked] = []
-        its: list[list[float]] = []
+    ) -> tuple[list[tuple[_Sort, _Asked]], dict[int, Purchases]]:
+        """Whom to ask about, by sort where there are any, and the purchases that are wanted."""
+        asked = {of: _Asked([], [], [], set(), [], []) for of in self._sorts}
         purchases: dict[int, Purchases] = {}
         concerned = _concerned(points, m, sides)
-        whole, nowhere = bool(self._lacking), Where()
         at = sorted({*concerned, *buying}) if buying else concerned
-        told_of = (column[at].tolist() for column in (points.row, points.event, points.time_ms, points.at))
-        for i, row, event, now, applied in zip(at, *told_of, strict=True):
-            where = sides.where_at(row, applied, now) if self._local else nowhere
-            objects = sides.objects_at(row, event, now, whole)
-            things = {of: sides.touch(row).things(of) for of, _, _ in objects if of in self._kinds}
-            for of, name, thing in objects:
-                if (there := things.get(of)) is not None:
-                    kept = thing if there.get(name) is thing else None
-                    lacks = lacking_companion(name, there, shop) if whole and of == "product" else None
-                    about = kept.about() if kept is not None and of == "order" else None
-                    asked.append(_Asked(i, row, of, name, kept, about, lacks, where))
-                    told = self._unasked.copy()
-                    thing.read(self._its_of[of], now, told)
-                    if lacks is not None:
-                        told[self._its_lacking] = 1.0
-                    its.append(told)
+        told_of = (column[at].tolist() for column in (points.row, points.event, points.time_ms))
+        for i, row, event, now in zip(at, *told_of, strict=True):
+            for of, found in sides.objects_at(row, event, now, self._whole).items():
+                if found and of in asked:
+                    self._sorts[of].ask(asked[of], i, found, sides.touch(row), shop)
             if i in buying:
                 purchases[i] = sides.purchases(row, PURCHASES)
-        values = np.empty((len(asked), len(self._program.columns)))
-        asked_at = np.array([each.point for each in asked], np.int64)
-        values[:, self._others] = points.columns[asked_at[:, None], self._read]
-        values[:, self._places] = np.array(its).reshape(len(asked), len(self._its))
-        return asked, values, purchases
+        return [(sort, asked[of]) for of, sort in self._sorts.items() if asked[of].points], purchases
 
 
 def _concerned(points: Points, m: int, sides: Sides) -> list[int]:

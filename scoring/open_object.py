@@ -1,10 +1,13 @@
 """Open object: what is known of one order, product, ticket, code or place of a customer."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from copy import copy
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from scoring.kinds import Kind
 from scoring.profile import DAY_MS
@@ -124,40 +127,45 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
         """When the last event was that is about it."""
         return max(last for last, _ in self.events.values())
 
-    def read(self, asking: "Asking", now_ms: int, told: list[float]) -> None:
-        """Put what is asked for in its places; of what never happened, or is not known, what is there stays."""
-        events = self.events
-        for place, kind in asking.since:
-            if kind in events:
-                told[place] = float(max(now_ms - events[kind][0], 0))
-        for place, kind in asking.totals:
-            told[place] = float(events[kind][1]) if kind in events else 0.0
-        for place, expected in asking.late:
-            since_ms = self._expected_ms(expected)
-            if since_ms is not None:
-                told[place] = float(now_ms - since_ms)
+    def changing(self) -> "OpenObject":
+        """One that takes in what comes next, while this one stays as it is; both count crossings together."""
+        after = copy(self)
+        after.events = self.events.copy()
+        return after
 
-    def _expected_ms(self, expected: int) -> int | None:
+    def expected_ms(self, expected: int) -> int | None:
+        """When its delivery was promised for, or it will be used up; None where that is not known."""
         if expected == Expected.DELIVERY:
             return None if self.promised is None else self.promised[1]
         return used_up_ms(self.bought, self.usual_ms)
 
 
-class Asking(NamedTuple):
-    """What is asked of objects of one sort: places, each with a kind (its last time or its count) or an `Expected`."""
+class Asking:
+    """What is asked of objects of one sort: the columns of each that are known of an object itself, by their places."""
 
-    since: tuple[tuple[int, int], ...]
-    totals: tuple[tuple[int, int], ...]
-    late: tuple[tuple[int, int], ...]
+    def __init__(self, columns: Iterable[tuple[int, Column]]) -> None:
+        told = [(place, column) for place, column in columns if column.op in _OF_KINDS or column.op is Op.ITS_LATE]
+        self._kinds = tuple(sorted({column.a for _, column in told if column.op in _OF_KINDS}))
+        self._since = [(place, self._kinds.index(c.a)) for place, c in told if c.op is Op.ITS_SINCE]
+        self._totals = [(place, self._kinds.index(c.a)) for place, c in told if c.op is Op.ITS_TOTAL]
+        self._late = [(place, c.a) for place, c in told if c.op is Op.ITS_LATE]
 
-    @classmethod
-    def of(cls, columns: Iterable[tuple[int, Column]]) -> "Asking":
-        """Sort columns, each with its place, by how they are read; what lacks is not known of an object itself."""
-        told = list(columns)
-        return cls(*(tuple((place, column.a) for place, column in told if column.op is op) for op in _READ))
+    def read(self, things: Sequence[OpenObject], now_ms: NDArray[np.int64], told: NDArray[np.float64]) -> None:
+        """Fill the columns of `told` (k, C) from k objects, each as of its time; NaN of what never happened."""
+        events = [thing.events for thing in things]
+        pairs = [each.get(kind, _NEVER) for kind in self._kinds for each in events]
+        flat = np.fromiter(chain.from_iterable(pairs), np.int64, 2 * len(pairs))
+        last_ms, many = flat.reshape(len(self._kinds), len(things), 2).transpose(2, 0, 1)
+        for place, k in self._since:
+            told[:, place] = np.where(many[k] > 0, np.maximum(now_ms - last_ms[k], 0), np.nan)
+        for place, k in self._totals:
+            told[:, place] = many[k]
+        for place, expected in self._late:
+            told[:, place] = now_ms - np.array([thing.expected_ms(expected) for thing in things], np.float64)
 
 
-_READ = (Op.ITS_SINCE, Op.ITS_TOTAL, Op.ITS_LATE)
+_OF_KINDS = (Op.ITS_SINCE, Op.ITS_TOTAL)
+_NEVER = (0, 0)
 
 
 def objects_of(kind: int, object_id: str, products: Sequence[str]) -> list[tuple[str, str]]:
@@ -179,7 +187,8 @@ def used_up_ms(times: Sequence[int], usual_ms: int = 0) -> int | None:
 
     Before the second of them that of all customers is taken, `usual_ms`; None where that is not known (0) either.
     """
-    gaps = sum(ms - before >= DAY_MS for before, ms in pairwise(times))
-    if gaps:
-        return times[-1] + (times[-1] - times[0]) // gaps
+    if len(times) > 1:
+        gaps = sum(ms - before >= DAY_MS for before, ms in pairwise(times))
+        if gaps:
+            return times[-1] + (times[-1] - times[0]) // gaps
     return times[-1] + usual_ms if times and usual_ms else None

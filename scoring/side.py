@@ -198,21 +198,22 @@ class Side(msgspec.Struct, array_like=True, gc=False):
         reason: str,
         usual_ms: Mapping[str, int],
         limit: int,
-    ) -> list[tuple[str, str, OpenObject]]:
-        """Take in an event about objects, and say which; of each sort those with the oldest news go beyond `limit`.
+    ) -> dict[str, dict[str, OpenObject]]:
+        """Take in an event about objects, and say which, as they are then: by what they are, then by id.
 
-        What it says of `products`, `worth` and `reason` is kept with the order alone; `usual_ms` has the usual gaps of
-        products that are bought, where they are known.
+        Of each sort those with the oldest news go beyond `limit`. What it says of `products`, `worth` and `reason` is
+        kept with the order alone; `usual_ms` has the usual gaps of products that are bought, where they are known.
         """
-        told = []
+        told: dict[str, dict[str, OpenObject]] = {}
         for of, name in about:
             there = self.open[of] = self.things(of)
-            thing = there.setdefault(name, OpenObject())
+            known = there.get(name)
+            thing = there[name] = OpenObject() if known is None else known.changing()
             if of == "order":
                 thing.learn(kind, ms, promised_ms, products, worth, reason)
             else:
                 thing.learn(kind, ms, promised_ms, usual_ms=usual_ms.get(name, 0) if of == "product" else 0)
-            told.append((of, name, thing))
+            told.setdefault(of, {})[name] = thing
             if len(there) > limit:
                 del there[min(there, key=lambda each: (there[each].last_ms(), each))]
         return told

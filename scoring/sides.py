@@ -24,6 +24,7 @@ _ADDED, _REMOVED = int(Kind.PRODUCT_ADDED), int(Kind.PRODUCT_REMOVED)
 _COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
 _OF_CARTS = (_ADDED, _REMOVED, _COMPLETED)
 _NO_GAPS: Mapping[str, int] = {}
+_NO_OBJECTS: Mapping[str, Mapping[str, OpenObject]] = {}
 
 _ELSEWHERE = -2
 """Source and offset of what is at home on another partition."""
@@ -140,9 +141,11 @@ class Sides:
     def touch(self, row: int) -> Side:
         """The customer's side record, to be changed and stored; a new one if there was none."""
         side = self._open.get(row)
-        if side is None:
-            side = self._open[row] = self.find(row) or Side()
-            self._open_tickets.drop(row)
+        return self._opened(row, self.find(row) or Side()) if side is None else side
+
+    def _opened(self, row: int, side: Side) -> Side:
+        self._open[row] = side
+        self._open_tickets.drop(row)
         return side
 
     def read(self, value: bytes) -> Side:
@@ -296,28 +299,31 @@ class Sides:
             events.replenish_ms[i], events.replenish_last_ms[i] = min(found), max(found)
         return gaps
 
-    def objects_at(self, row: int, event: int, now_ms: int, whole: bool = False) -> list[tuple[str, str, OpenObject]]:
+    def objects_at(
+        self, row: int, event: int, now_ms: int, whole: bool = False
+    ) -> Mapping[str, Mapping[str, OpenObject]]:
         """What there is to be asked at a point: what its event is about, which is taken in; by time alone (-1), all.
 
-        `whole`: an order is about all products, also about those that it is not of.
+        By what they are, then by id. `whole`: an order is about all products, also about those that it is not of.
         """
         told = self.about_objects.pop(event, None)
         if told is None:
             side = self.find(row)
             if event >= 0 or side is None or not side.open or now_ms <= side.looked_ms:
-                return []
+                return _NO_OBJECTS
+            self._opened(row, side).looked_ms = now_ms
+            return {of: side.things(of) for of in side.open}
         side = self.touch(row)
         side.looked_ms = max(side.looked_ms, now_ms)
-        if told is None:
-            return [(of, name, thing) for of in side.open for name, thing in side.things(of).items()]
         about, kind, ms, worth, detail, gaps = told
         products, kept = detail.products(), self.objects_kept
         found = side.learn(about, kind, ms, detail.promised_ms, products, worth, detail.reason, gaps, kept)
         if kind == _COMPLETED:  # an order may be what a code was waiting for
-            found += [("code", code, thing) for code, thing in side.things("code").items()]
+            found["code"] = side.things("code")
             if whole:
+                ordered = found.get("product", {})
                 others = side.things("product").items()
-                found += [("product", name, thing) for name, thing in others if ("product", name) not in about]
+                found["product"] = ordered | {name: thing for name, thing in others if name not in ordered}
         return found
 
     def purchases(self, row: int, limit: int) -> list[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """Action records: the CloudEvents of many actions, written into templates whose numbers are encoded all at once.
 
-A dict an action, encoded by itself, takes three times as long.
+A dict an action, encoded by itself, takes three times as long. What changes a list that is an audience is told there,
+too.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from scoring.carried import NOTHING_CARRIED
 from scoring.gates.channel import CHANNELS, Channel
+from scoring.gates.holdout import GLOBAL, RULE
 from scoring.outcome import Action, Scores
 from streams.cloud_event import DIGITS, cloud_event, name_of, quoted
 from streams.details import details_of
@@ -25,32 +27,46 @@ __all__ = ["ActionRecord", "ActionRecords"]
 _HELD = orjson.Fragment(b"%b")
 _CHANNELS = {channel: orjson.dumps(channel.name.lower()) for channel in Channel}
 _CHANNEL_NAMES = {None: b"null"} | {name: orjson.dumps(name) for name in CHANNELS}
+_CONTROLS = {None: b"null"} | {control: orjson.dumps(control) for control in (GLOBAL, RULE)}
+_COUNTS = {None: b"null"} | {number: b"%d" % number for number in range(24)}
+"""Hours and weekdays."""
 _TRUTH = b"false", b"true"
+_CROSSING = "left", "entered"
 
 
 class ActionRecord(Struct, frozen=True, gc=False):
-    """A record and what others are made of that go with it: the name of the crossing and its time, as they tell it."""
+    """A record, and the value of the one on `audiences` that goes with it, if one does."""
 
     topic: str
     key: bytes
     value: bytes
-    name: str
-    stamp: str
+    audience: bytes | None
 
 
 class _Point(Struct, frozen=True, gc=False):
     """What the actions at one point have in common: of the score, the customer as part of an id, and texts in JSON."""
 
     score: PointTexts
-    name: str
+    name: bytes
     stamp: bytes
     band: bytes
     trigger: bytes
 
 
-_Kind = tuple[str, int, str, bool, tuple[str, ...]]
-"""What actions have in common that are written into one template: rule, its version and class, whether it was entered,
-and what withheld them.
+class _Template(Struct, frozen=True, gc=False):
+    """The topic of one kind of action and its record, and that of the audience (None: it is none).
+
+    With a place held for each value.
+    """
+
+    topic: str
+    action: bytes
+    audience: bytes | None
+
+
+_Kind = tuple[str, int, str, bool, bool, tuple[str, ...]]
+"""What actions have in common that are written into one template: rule, its version and class, whether it is an
+audience and was entered, and what withheld them.
 """
 
 
@@ -99,9 +115,9 @@ class ActionRecords:
 
     def _of(self, actions: list[Action], texts: ScoreTexts, message: Callable[[int], str | None]) -> list[ActionRecord]:
         """The records of actions whose scores came together."""
-        firsts = {action.place: action for action in reversed(actions)}
-        points = dict(zip(firsts, self._points(firsts, texts, message), strict=True))
         scores, places = actions[0].scores, [action.place for action in actions]
+        distinct = list(dict.fromkeys(places))
+        points = dict(zip(distinct, self._points(scores, distinct, texts, message), strict=True))
         intercepts = [points[place].score.intercept for place in places]
         reasons = reasons_of(scores.groups[places], intercepts, [action.before for action in actions])
         times = iter(_times(actions))
@@ -112,39 +128,48 @@ class ActionRecords:
         ]
 
     def _points(
-        self, actions: Mapping[int, Action], texts: ScoreTexts, message: Callable[[int], str | None]
+        self, scores: Scores, places: list[int], texts: ScoreTexts, message: Callable[[int], str | None]
     ) -> Iterator[_Point]:
-        """What is told of each point, by an action there."""
-        for action, score in zip(actions.values(), texts.at(list(actions)), strict=True):
+        """What is told of the point of each of these scores."""
+        columns = (column[places].tolist() for column in (scores.row, scores.band, scores.event))
+        for score, row, band, event in zip(texts.at(places), *columns, strict=True):
             yield _Point(
                 score,
-                name_of(score.key, self._since_ms.get(action.row)),
+                name_of(score.key, self._since_ms.get(row)).encode(),
                 b'"%b"' % score.stamp,
-                self._bands[int(action.scores.band[action.place])],
-                _text(message(action.event) if action.event >= 0 else None),
+                self._bands[band],
+                _text(message(event)) if event >= 0 else b"null",
             )
 
     def _written(
         self, action: Action, point: _Point, texts: ScoreTexts, reasons: bytes, times: Iterator[bytes], shop: bytes
     ) -> ActionRecord:
         score, best = point.score, action.best
-        name = f"{action.rule}/{action.number}/{point.name}"
-        if action.object is not None:
-            name += f"/{quoted(action.object.encode())}"
-        customer, stamp = score.customer, point.stamp
-        kind = (action.rule, action.rule_version, action.action_class, action.entered, action.withheld)
-        value = self._templates[kind] % (
-            name.encode(), customer, stamp, customer, score.score, score.percentile, point.band,
-            score.previous, texts.model_version, stamp, texts.warming_up, reasons, b"%d" % action.number,
-            _text(action.object), point.trigger, *_carried(action), *_language(action.language), _count(best.hour),
-            _sure(best.hour_confidence), _count(best.weekday), _sure(best.weekday_confidence),
+        customer, stamp, number = score.customer, point.stamp, b"%d" % action.number
+        if action.object is None:
+            name, object_ = b"%b/%b" % (number, point.name), b"null"
+        else:
+            object_ = orjson.dumps(action.object)
+            name = b"%b/%b/%b" % (number, point.name, quoted(action.object.encode()).encode())
+        template = self._templates[
+            action.rule, action.rule_version, action.action_class, action.audience, action.entered, action.withheld
+        ]
+        products, category, details = _carried(action)
+        language, language_sure = _language(action.language)
+        value = template.action % (
+            name, customer, stamp, customer, score.score, score.percentile, point.band,
+            score.previous, texts.model_version, stamp, texts.warming_up, reasons, number,
+            object_, point.trigger, products, category, details, language, language_sure, _COUNTS[best.hour],
+            _sure(best.hour_confidence), _COUNTS[best.weekday], _sure(best.weekday_confidence),
             _CHANNELS[best.channel], _sure(best.channel_confidence), _CHANNEL_NAMES[action.channel],
-            _TRUTH[action.coupon], _text(action.control),
+            _TRUTH[action.coupon], _CONTROLS[action.control],
             b"null" if action.not_before_ms is None else next(times),
             b"null" if action.expires_ms is None else next(times), shop, score.known,
         )  # fmt: skip
-        topic = "actions-withheld" if action.withheld else f"actions-{action.rule}"
-        return ActionRecord(topic, score.key, value, name, score.stamp.decode())
+        audience = template.audience
+        if audience is not None:
+            audience %= name, customer, stamp, customer, number, object_, stamp, products
+        return ActionRecord(template.topic, score.key, value, audience)
 
 
 def _times(actions: Sequence[Action]) -> list[bytes]:
@@ -172,24 +197,28 @@ def _sure(confidence: float) -> bytes:
     return orjson.dumps(round(confidence, DIGITS))
 
 
-def _count(number: int | None) -> bytes:
-    return b"null" if number is None else b"%d" % number
-
-
 def _text(said: str | None) -> bytes:
     return b"null" if said is None else orjson.dumps(said)
 
 
-class _Templates(dict[_Kind, bytes]):
-    """By what actions have in common: the record, with a place held for each value."""
+class _Templates(dict[_Kind, _Template]):
+    """Templates by what actions have in common."""
 
     def __init__(self, horizon_days: float, replay: bool) -> None:
         super().__init__()
         self._horizon_days = horizon_days
         self._replay = replay
 
-    def __missing__(self, kind: _Kind) -> bytes:
-        rule, version, action_class, entered, withheld = kind
+    def __missing__(self, kind: _Kind) -> _Template:
+        rule, version, action_class, is_audience, entered, withheld = kind
+        told = self[kind] = _Template(
+            "actions-withheld" if withheld else f"actions-{rule}",
+            self._action(rule, version, action_class, entered, withheld),
+            _audience(rule, version, entered, withheld) if is_audience and "replay" not in withheld else None,
+        )
+        return told
+
+    def _action(self, rule: str, version: int, action_class: str, entered: bool, withheld: tuple[str, ...]) -> bytes:
         data = {
             "customer_id": _HELD,
             "score": _HELD,
@@ -203,7 +232,7 @@ class _Templates(dict[_Kind, bytes]):
             "reasons": _HELD,
             "rule": rule,
             "rule_version": version,
-            "crossing": "entered" if entered else "left",
+            "crossing": _CROSSING[entered],
             "crossing_number": _HELD,
             "object": _HELD,
             "trigger": _HELD,
@@ -232,6 +261,26 @@ class _Templates(dict[_Kind, bytes]):
         if withheld:
             data["withheld"] = withheld
             type_of, schema = "recompra.action.withheld", "action-withheld.v1"
-        name = orjson.Fragment(b'"action/%b"')
-        template = self[kind] = orjson.dumps(cloud_event(name, type_of, schema, _HELD, _HELD, data))
-        return template
+        return orjson.dumps(cloud_event(_named("action", rule), type_of, schema, _HELD, _HELD, data))
+
+
+def _audience(rule: str, version: int, entered: bool, withheld: tuple[str, ...]) -> bytes:
+    """A list is what it is, whether or not its members may be written to; what is against that is told with it."""
+    data = {
+        "customer_id": _HELD,
+        "audience": rule,
+        "rule_version": version,
+        "crossing": _CROSSING[entered],
+        "crossing_number": _HELD,
+        "object": _HELD,
+        "event_time": _HELD,
+        "products": _HELD,
+        "withheld": withheld,
+    }
+    name = _named("audience", rule)
+    return orjson.dumps(cloud_event(name, "recompra.audience", "audience.v1", _HELD, _HELD, data))
+
+
+def _named(what: str, rule: str) -> orjson.Fragment:
+    """The id of what is told, with a place for all that comes after the rule."""
+    return orjson.Fragment(b'"%b/%b/%%b"' % (what.encode(), rule.encode()))

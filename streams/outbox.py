@@ -7,6 +7,7 @@ import math
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +20,7 @@ from scoring.kinds import Source
 from scoring.model import Example
 from scoring.outcome import Action, Content, Outcome, Scores
 from scoring.transfer import Forward, Give, Transfer
-from streams.action_records import ActionRecord, ActionRecords
+from streams.action_records import ActionRecords
 from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
 from streams.score_records import ScoreRecords
@@ -57,6 +58,7 @@ Output = tuple[str, bytes | None, bytes | None]
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _CROSSING = "left", "entered"
+_COUNTED = attrgetter("rule", "entered", "withheld")
 
 
 class Outbox:
@@ -151,31 +153,14 @@ class Outbox:
         def texts_of(scores: Scores) -> ScoreTexts:
             return texts.get(id(scores)) or score_texts(scores, self._customers)  # not all are published themselves
 
-        records = self._action_records(actions, texts_of, lambda event: _message_id(causes[event][1]))
-        for action, record in zip(actions, records, strict=True):
+        for record in self._action_records(actions, texts_of, lambda event: _message_id(causes[event][1])):
             self._out.append((record.topic, record.key, record.value))
-            if action.audience and "replay" not in action.withheld:
-                self._audience(action, record)
-        self.told.update([("crossing", action.rule, _CROSSING[action.entered]) for action in actions])
-        self.told.update([("withheld", action.rule, code) for action in actions for code in action.withheld])
-
-    def _audience(self, action: Action, record: ActionRecord) -> None:
-        """A list is what it is, whether or not its members may be written to; what is against that is told with it."""
-        customer = record.key.decode()
-        data = {
-            "customer_id": customer,
-            "audience": action.rule,
-            "rule_version": action.rule_version,
-            "crossing": _CROSSING[action.entered],
-            "crossing_number": action.number,
-            "object": action.object,
-            "event_time": record.stamp,
-            "products": action.carried.products,
-            "withheld": action.withheld,
-        }
-        name = f"audience/{record.name}"
-        value = cloud_event(name, "recompra.audience", "audience.v1", customer, record.stamp, data)
-        self.put("audiences", record.key, value)
+            if record.audience is not None:
+                self._out.append(("audiences", record.key, record.audience))
+        for (rule, entered, withheld), n in Counter(map(_COUNTED, actions)).items():
+            self.told["crossing", rule, _CROSSING[entered]] += n
+            for code in withheld:
+                self.told["withheld", rule, code] += n
 
     def _content(self, content: Content) -> None:
         key = self._customers[content.row]

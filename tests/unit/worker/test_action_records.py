@@ -30,10 +30,10 @@ def drawn(n: int) -> list[Action]:
     return [
         Action(
             scores=parts[2 * i // n], place=i - i % 2, rule=("cart-abandoned", "wishlist")[i % 2],
-            rule_version=1 + i % 3, action_class="marketing", audience=False, entered=i % 3 > 0, number=i,
+            rule_version=1 + i % 3, action_class="marketing", audience=i % 4 > 1, entered=i % 3 > 0, number=i,
             object=None if i % 5 else 'sku "%b"/1',
             carried=Carried(["p \"1\""] * (i % 2), "cat/ä" if i % 3 else None, Noted(name="Zoë" if i % 2 else None)),
-            expires_ms=None if i % 2 else NOW + 1, withheld=() if i % 2 else ("no_consent", "holdout"),
+            expires_ms=None if i % 2 else NOW + 1, withheld=((), ("no_consent", "holdout"), ("replay",))[i % 3],
             language=("de", 0.75) if i % 2 else None, channel=None if i % 3 else "sms", coupon=i % 2 > 0,
             not_before_ms=NOW + 9 if i % 5 else None, control="rule" if i % 7 else None,
             best=Best(None if i % 2 else 23, 1 / 3, None if i % 3 else 6, 0.1, Channel.SMS, 2 / 3, ()),
@@ -51,11 +51,15 @@ def scores_of(n: int, rng: np.random.Generator) -> Scores:
     )  # fmt: skip
 
 
+def name_of(action: Action) -> str:
+    _, quoted = NAMES[action.row]
+    since = f"@{SINCE[action.row]}" if action.row in SINCE else ""
+    return f"{action.rule}/{action.number}/{quoted}{since}" + ("/sku%20%22%25b%22%2F1" if action.object else "")
+
+
 def plain(action: Action, reasons: Any) -> bytes:
     scores, place = action.scores, action.place
-    customer, quoted = NAMES[action.row]
-    if action.row in SINCE:
-        quoted += f"@{SINCE[action.row]}"
+    customer, _ = NAMES[action.row]
     best, stamp = action.best, from_ms(action.time_ms)
     data = {
         "customer_id": customer,
@@ -99,19 +103,38 @@ def plain(action: Action, reasons: Any) -> bytes:
     if action.withheld:
         data["withheld"] = action.withheld
         kind, schema = "recompra.action.withheld", "action-withheld.v1"
-    name = f"action/{action.rule}/{action.number}/{quoted}" + ("/sku%20%22%25b%22%2F1" if action.object else "")
-    return orjson.dumps(cloud_event(name, kind, schema, customer, stamp, data))
+    return orjson.dumps(cloud_event(f"action/{name_of(action)}", kind, schema, customer, stamp, data))
+
+
+def plain_audience(action: Action) -> bytes | None:
+    if not action.audience or "replay" in action.withheld:
+        return None
+    customer, _ = NAMES[action.row]
+    data = {
+        "customer_id": customer,
+        "audience": action.rule,
+        "rule_version": action.rule_version,
+        "crossing": "entered" if action.entered else "left",
+        "crossing_number": action.number,
+        "object": action.object,
+        "event_time": from_ms(action.time_ms),
+        "products": action.carried.products,
+        "withheld": action.withheld,
+    }
+    name, stamp = f"audience/{name_of(action)}", from_ms(action.time_ms)
+    return orjson.dumps(cloud_event(name, "recompra.audience", "audience.v1", customer, stamp, data))
 
 
 def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
-    """Byte for byte: odd ids, what is not known, ticks, and what is withheld, which lies on another topic."""
+    """Byte for byte: odd ids, what is not known, ticks, audiences, and what is withheld, which is on another topic."""
     write = ActionRecords(0.25, BANDS, replay=True, since_ms=SINCE)
     actions = drawn(60)
     customers = [customer.encode() for customer, _ in NAMES]
     records = write(actions, lambda scores: score_texts(scores, customers), lambda event: f"message-{event}")
     reasons = [orjson.loads(record.value)["data"]["reasons"] for record in records]  # have a test of their own
     assert [record.value for record in records] == [plain(*told) for told in zip(actions, reasons, strict=True)]
-    assert {record.topic for record in records} == {"actions-withheld", "actions-wishlist"}
+    assert [record.audience for record in records] == [plain_audience(action) for action in actions]
+    assert {record.topic for record in records} == {"actions-withheld", "actions-wishlist", "actions-cart-abandoned"}
     assert [record.key.decode() for record in records] == [NAMES[action.row][0] for action in actions]
 
 
