@@ -125,7 +125,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
 
     def last_ms(self) -> int:
         """When the last event was that is about it."""
-        return max(last for last, _ in self.events.values())
+        return max(self.events.values())[0]
 
     def changing(self) -> "OpenObject":
         """One that takes in what comes next, while this one stays as it is; both count crossings together."""

@@ -48,7 +48,6 @@ class _Point(Struct, frozen=True, gc=False):
 
     score: PointTexts
     name: bytes
-    stamp: bytes
     band: bytes
     trigger: bytes
 
@@ -136,7 +135,6 @@ class ActionRecords:
             yield _Point(
                 score,
                 name_of(score.key, self._since_ms.get(row)).encode(),
-                b'"%b"' % score.stamp,
                 self._bands[band],
                 _text(message(event)) if event >= 0 else b"null",
             )
@@ -145,7 +143,7 @@ class ActionRecords:
         self, action: Action, point: _Point, texts: ScoreTexts, reasons: bytes, times: Iterator[bytes], shop: bytes
     ) -> ActionRecord:
         score, best = point.score, action.best
-        customer, stamp, number = score.customer, point.stamp, b"%d" % action.number
+        customer, stamp, number = score.customer, score.stamp, b"%d" % action.number
         if action.object is None:
             name, object_ = b"%b/%b" % (number, point.name), b"null"
         else:

@@ -7,6 +7,7 @@ import math
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
 from streams.score_records import ScoreRecords
 from streams.score_texts import ScoreTexts, score_texts
+from streams.waiting import origins
 
 __all__ = [
     "DELETIONS",
@@ -101,7 +103,7 @@ class Outbox:
         horizon_days = horizon_ms / 86_400_000
         self._bands = tuple(bands)
         self._customers = customers
-        self._score_records = ScoreRecords(horizon_days, self._bands)
+        self._score_records = ScoreRecords([f"{topic}-{partition}" for topic in SOURCES], horizon_days, self._bands)
         self._since_ms = {} if since_ms is None else since_ms
         self._action_records = ActionRecords(horizon_days, self._bands, replay, self._since_ms)
         self._out: list[Output] = []
@@ -143,8 +145,8 @@ class Outbox:
             self._content(content)
 
     def _scores(self, scores: Scores, texts: ScoreTexts, causes: Sequence[tuple[int, Record]]) -> None:
-        records = self._score_records(scores, texts, lambda event: self._place(*causes[event]).encode())
-        self._out += [("scores", key, value) for key, value in records]
+        records = self._score_records(scores, texts, lambda events: origins(causes, events))
+        self._out += zip(repeat("scores"), texts.keys, records)
         self.told["scores",] += len(records)
 
     def _actions(

@@ -1,4 +1,4 @@
-"""Score texts: what records say of many scores, as JSON, each column encoded at once.
+"""Score texts: what records say of many scores, as columns of JSON.
 
 A score's own record says it, and so do the records of the crossings at the same point.
 """
@@ -13,14 +13,17 @@ import orjson
 from scoring.outcome import Scores
 from streams.cloud_event import DIGITS, log_odds
 from streams.customer_data import customers_of
-from streams.stamps import stamp_texts
+from streams.json_columns import Decimals, Piece, Stamps, chosen, written
 from streams.texts import Texts
 
 __all__ = ["PointTexts", "ScoreTexts", "score_texts"]
 
+_BREAK = b"\n"
+"""Stands in no JSON as it is written here."""
+
 
 class PointTexts(NamedTuple):
-    """Of one score: the id as it is, and texts in JSON, the time without quotes."""
+    """Of one score: the id as it is, and texts in JSON."""
 
     key: bytes
     customer: bytes
@@ -33,52 +36,54 @@ class PointTexts(NamedTuple):
 
 
 class ScoreTexts(NamedTuple):
-    """Of n scores, by element: texts in JSON, but for `keys`.
+    """Of n scores, by element: columns of JSON, but for `keys`.
 
     Attributes
     ----------
     keys, customers
-        Ids as they are, and as texts in quotes.
-    stamps
-        Times, without quotes.
+        Ids as they are, and as texts without quotes.
     known
-        Types, stages and values.
-    groups, intercepts
-        (n, G) and (n,): what adds up to the log-odds, rounded as it is told.
+        Types, stages and values, in pieces.
+    intercepts, groups
+        (n,) and (n, G): what adds up to the log-odds.
     """
 
     keys: list[bytes]
     customers: Texts
-    stamps: Texts
-    known: Texts
+    stamps: Stamps
+    known: list[Piece]
     score: Texts
     percentile: Texts
     previous: Texts
-    intercepts: Texts
+    intercepts: Decimals
     model_version: bytes
     warming_up: bytes
     groups: npt.NDArray[np.float64]
 
     def at(self, places: Sequence[int]) -> list[PointTexts]:
         """What is told of the scores at these places; 1 µs each."""
-        columns = (self.customers, self.stamps, self.known, self.score, self.percentile, self.previous, self.intercepts)
-        told = zip([self.keys[k] for k in places], *(texts[places].bytes() for texts in columns), strict=True)
-        return list(map(PointTexts._make, told))
+        pieces: list[Piece] = [b'"', self.customers, b'"', _BREAK, self.stamps, _BREAK, *self.known]
+        for column in (self.score, self.percentile, self.previous, self.intercepts):
+            pieces += _BREAK, column
+        told = written(len(places), chosen(pieces, places))
+        return [PointTexts(self.keys[k], *texts.split(_BREAK)) for k, texts in zip(places, told, strict=True)]
 
 
 def score_texts(scores: Scores, customers: Sequence[bytes]) -> ScoreTexts:
-    """Return the texts of all; `customers` are ids by row. About 1 µs each."""
+    """Return the texts of all; `customers` are ids by row. About 0.5 µs each."""
+    n = len(scores.row)
     keys = [customers[row] for row in scores.row.tolist()]
+    numbers = Texts.of_numbers(np.concatenate([scores.score, scores.percentile, scores.previous]))
     return ScoreTexts(
         keys=keys,
-        customers=Texts.of([orjson.dumps(key.decode()) for key in keys]),
-        stamps=stamp_texts(scores.time_ms),
+        customers=Texts.within_quotes(keys),
+        stamps=Stamps(scores.time_ms),
         known=customers_of(scores.who, scores.time_ms),
-        score=Texts.of_numbers(scores.score),
-        percentile=Texts.of_numbers(scores.percentile),
-        previous=Texts.of_numbers(scores.previous),
-        intercepts=Texts.of_numbers(np.round(log_odds(scores.score) - scores.groups.sum(axis=1), DIGITS)),
+        score=numbers[:n],
+        percentile=numbers[n : 2 * n],
+        previous=numbers[2 * n :],
+        intercepts=Decimals(log_odds(scores.score) - scores.groups.sum(axis=1), DIGITS),
         model_version=orjson.dumps(scores.model_version),
         warming_up=orjson.dumps(scores.warming_up),
-        groups=np.round(scores.groups, DIGITS),
+        groups=scores.groups,
     )

@@ -27,9 +27,9 @@ from scoring.sides import Detail
 from streams.decoding import Decoder
 from streams.engine_settings import checked_rules, engine_settings
 from streams.hashing import hashes
+from streams.json_columns import Stamps, written
 from streams.settings_sources import load
-from streams.stamps import stamp_texts, stamps_ms
-from streams.texts import woven
+from streams.stamps import stamps_ms, stamps_of
 
 __all__ = ["main", "warm", "warm_rows"]
 
@@ -55,8 +55,9 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     said("what reads and writes records")
     hashes(["warm-up"])
     stamps_ms([from_ms(_NOON)])
+    stamps_of(np.array([_NOON]))
+    written(1, [Stamps(np.array([_NOON]))])
     Decoder(lambda _: 0, lambda *_: None, 0, own_clock=True)(0, [_Page()])
-    woven(1, [stamp_texts(np.array([_NOON]))])
     warm_rows(engine_settings(settings, rules), rules, said)
     said("the learner")
     learner = OnlineNewton(half_life=5.0).start(N_FEATURES)

@@ -12,6 +12,7 @@ from scoring.model import Example, Snapshot, SnapshotRefused
 from scoring.profile import DAY_MS
 from scoring.types import Facts, RfmCuts, ShopTable, Terms, shop_table, unknown_shop, who
 from streams.customer_data import customers_of
+from streams.json_columns import written
 from streams.outbox import Outbox
 from streams.trainer.wire import read_example
 
@@ -100,7 +101,7 @@ FACTS = Facts(*np.array([
 def test_who_is_what_by_the_table() -> None:
     """One of each; without a table groups and types are unknown, stages are not."""
     found = who(FACTS, np.full(8, 0.5), TABLE, Terms(), 30.0)
-    told = [orjson.loads(one) for one in customers_of(found, np.zeros(8, np.int64)).bytes()]
+    told = [orjson.loads(one) for one in written(8, customers_of(found, np.zeros(8, np.int64)))]
     assert [one["type"] for one in told] == [
         "none", "none", "occasional", "big", "sales", "occasional", "occasional", "occasional",
     ]  # fmt: skip
@@ -113,7 +114,7 @@ def test_who_is_what_by_the_table() -> None:
     assert told[3]["predicted_value"] == pytest.approx(orders * (50 + 10) / 6, abs=0.01)
     assert told[0]["average_order"] is None
     early = who(FACTS, np.full(8, NAN), unknown_shop(), Terms(), 30.0)
-    told = [orjson.loads(one) for one in customers_of(early, np.zeros(8, np.int64)).bytes()]
+    told = [orjson.loads(one) for one in written(8, customers_of(early, np.zeros(8, np.int64)))]
     assert [one["rfm_group"] for one in told] == ["prospects", "prospects", *[None] * 6]
     assert [one["predicted_value"] for one in told] == [None] * 8
     assert [one["stage"] for one in told][3:] == ["loyal", "repeat", "at_risk", "lapsed", "won_back"]

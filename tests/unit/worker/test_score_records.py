@@ -87,10 +87,11 @@ def plain(scores: Scores, i: int) -> bytes:
 
 def test_records_are_what_a_dict_each_would_be_encoded_to() -> None:
     """Byte for byte: odd ids, ranks that are not known, groups that add nothing, causes that are ticks."""
-    write = ScoreRecords(0.25, BANDS)
+    write = ScoreRecords(["orders-1"], 0.25, BANDS)
     customers = [customer.encode() for customer in CUSTOMERS]
     for n in (3, 40, 41):
         scores = drawn(n)
-        records = write(scores, score_texts(scores, customers), lambda event: b"orders-1-%d" % event)
-        assert [value for _, value in records] == [plain(scores, i) for i in range(len(scores.row))]
-        assert [key.decode() for key, _ in records] == [CUSTOMERS[row] for row in scores.row]
+        texts = score_texts(scores, customers)
+        records = write(scores, texts, lambda events: (np.zeros_like(events), events))
+        assert records == [plain(scores, i) for i in range(len(scores.row))]
+        assert [key.decode() for key in texts.keys] == [CUSTOMERS[row] for row in scores.row]

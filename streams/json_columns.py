@@ -1,0 +1,357 @@
+"""JSON columns: many records that differ in some values only, written from columns of those by one compiled function.
+
+A number that is rounded to some decimals is written by integer arithmetic: where it has at most fifteen digits, those
+are the shortest that only this number has, which is what JSON encoders write. Others are written by orjson.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+from scoring.compiled import compiled
+from streams.stamps import WIDTH, write_digits, write_stamp
+from streams.texts import Texts
+
+__all__ = [
+    "HELD",
+    "UNKNOWN",
+    "Decimals",
+    "Named",
+    "Piece",
+    "Stamps",
+    "Wholes",
+    "chosen",
+    "filled",
+    "pieces_of",
+    "written",
+]
+
+UNKNOWN: Final = -(2**63)
+"""Stands for a time that is not known."""
+_PLACE = b"%b"
+HELD = orjson.Fragment(_PLACE)
+"""Holds a place for JSON in what `pieces_of` takes apart."""
+
+_BLOCK = 32
+"""Bytes that are copied at once."""
+_CHUNK = 1 << 18
+"""Bytes that are written before they are cut: they stay in the processor's cache."""
+_EXACT = 1e15
+"""Below it all numbers of so many digits are told apart."""
+_WIDEST = 26
+"""Bytes of the longest number, and of a time in quotes."""
+_LEAST_PLAIN = 100_000
+"""What is less than one of so many parts of 1 is written with an exponent."""
+_POWERS = 10 ** np.arange(10)
+_SLACK = np.zeros(_BLOCK, np.uint8)
+_NULL = np.frombuffer(b"null", np.uint8)
+_QUOTE, _MINUS, _POINT, _ZERO, _EXPONENT = b'"-.0e'
+_SAME, _TEXT, _WHOLE, _STAMP, _DECIMAL, _SKIP = range(6)
+
+Int = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float64]
+
+
+class Decimals(NamedTuple):
+    """Numbers (n,), rounded to so many decimals, each as JSON has a float; null where it is none."""
+
+    values: Float
+    digits: int
+
+
+class Wholes(NamedTuple):
+    """Whole numbers (n,)."""
+
+    values: Int
+
+
+class Stamps(NamedTuple):
+    """Times (n,) in milliseconds, in quotes; null where it is `UNKNOWN`."""
+
+    time_ms: Int
+
+
+class Named(NamedTuple):
+    """Numbers, each between what stands before and behind it; nothing at all where it is rounded to 0."""
+
+    before: bytes
+    numbers: Decimals
+    behind: bytes
+
+
+Piece = bytes | Texts | Decimals | Wholes | Stamps | Named
+"""One part of each of n records; bytes are the same in all of them."""
+
+
+def written(n: int, pieces: Sequence[Piece]) -> list[bytes]:
+    """Return n records, each of all pieces in order. About 0.01 µs a piece and 0.2 µs a record."""
+    plan = _Plan(n)
+    for piece in pieces:
+        plan.add(piece)
+    return plan.written()
+
+
+def chosen(pieces: Sequence[Piece], places: Sequence[int]) -> list[Piece]:
+    """Return the pieces of the records at these places only."""
+    return [_at(piece, places) for piece in pieces]
+
+
+def _at(piece: Piece, places: Sequence[int]) -> Piece:
+    match piece:
+        case bytes():
+            return piece
+        case Texts():
+            return piece[places]
+        case Decimals(values, digits):
+            return Decimals(values[places], digits)
+        case Named(before, (values, digits), behind):
+            return Named(before, Decimals(values[places], digits), behind)
+        case Wholes(values):
+            return Wholes(values[places])
+        case Stamps(time_ms):
+            return Stamps(time_ms[places])
+
+
+def pieces_of(record: Any) -> list[bytes]:
+    """Return what stands before, between and behind the places that `record` holds, as JSON."""
+    return orjson.dumps(record).split(_PLACE)
+
+
+def filled(between: Sequence[bytes], held: Sequence[Piece | list[Piece]]) -> list[Piece]:
+    """Return pieces to be written: what was held a place for (k,), each between two of `between` (k + 1,)."""
+    told: list[Piece] = [between[0]]
+    for here, behind in zip(held, between[1:], strict=True):
+        told += [*here, behind] if isinstance(here, list) else [here, behind]
+    return told
+
+
+class _Plan:
+    """What is to be written of n records: steps of three numbers, and the columns that they speak of."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._steps: list[tuple[int, int, int]] = []
+        self._buffers: list[Any] = []
+        self._size = 0
+        self._fixed = 0
+        self._texts: list[tuple[Int, Int]] = []
+        self._wholes: list[Int] = []
+        self._decimals: list[Float] = []
+        self._scales: list[float] = []
+
+    def add(self, piece: Piece) -> None:
+        match piece:
+            case bytes():
+                self._steps.append((_SAME, self._kept(np.frombuffer(piece, np.uint8)), len(piece)))
+                self._fixed += len(piece)
+            case Texts():
+                self._steps.append((_TEXT, len(self._texts), 0))
+                self._texts.append((piece.starts + self._kept(piece.data), piece.lengths))
+            case Decimals(values, digits):
+                self._steps.append((_DECIMAL, len(self._decimals), digits))
+                self._decimals.append(values)
+                self._scales.append(10.0**digits)
+            case Named(before, numbers, behind):
+                self._steps.append((_SKIP, len(self._decimals), 3))
+                for part in (before, numbers, behind):
+                    self.add(part)
+            case Wholes(values):
+                self._steps.append((_WHOLE, len(self._wholes), 0))
+                self._wholes.append(values)
+            case Stamps(time_ms):
+                self._steps.append((_STAMP, len(self._wholes), 0))
+                self._wholes.append(time_ms)
+
+    def _kept(self, data: Any) -> int:
+        """Where these bytes stand in the one buffer."""
+        self._buffers.append(data)
+        self._size += len(data)
+        return self._size - len(data)
+
+    def written(self) -> list[bytes]:
+        n = self._n
+        starts, lengths, wholes, scaled = (
+            np.empty((n, len(columns)), kind)
+            for columns, kind in (
+                (self._texts, np.int64), (self._texts, np.int64), (self._wholes, np.int64), (self._decimals, np.float64)
+            )
+        )  # fmt: skip
+        for t, text in enumerate(self._texts):
+            starts[:, t], lengths[:, t] = text
+        for k, column in enumerate(self._wholes):
+            wholes[:, k] = column
+        for k, values in enumerate(self._decimals):
+            scaled[:, k] = values
+        scales = np.array(self._scales)
+        with np.errstate(over="ignore"):  # what has no such number of decimals is none, as with `np.round`
+            np.rint(np.multiply(scaled, scales, out=scaled), out=scaled)
+        large = np.flatnonzero(np.abs(scaled) >= _EXACT)
+        others = Texts.of_numbers(scaled.ravel()[large] / scales[large % max(len(scales), 1)])
+        other_starts = others.starts + self._kept(others.data)
+        rooms = lengths.sum(axis=1) + (self._fixed + _WIDEST * (len(self._wholes) + len(scales)) + _BLOCK)
+        data, steps = np.concatenate([*self._buffers, _SLACK]), np.array(self._steps, np.int64).reshape(-1, 3)
+        out = np.empty(max(int(rooms.max(initial=0)), min(int(rooms.sum()), _CHUNK)), np.uint8)
+        ends = np.empty(n + 1, np.int64)
+        told: list[bytes] = []
+        other = 0
+        while len(told) < n:
+            first = len(told)
+            stop, other = _write(
+                steps, data, starts, lengths, wholes, scaled, other_starts, others.lengths, rooms, first, other, out,
+                ends,
+            )  # fmt: skip
+            cuts = ends[first : stop + 1].tolist()
+            cuts[0] = 0
+            block = out[: cuts[-1]].tobytes()
+            told += [block[start:end] for start, end in pairwise(cuts)]
+        return told
+
+
+def _copy(out: Any, at: int, data: Any, start: int, length: int) -> None:
+    """Copy bytes; behind them up to `_BLOCK` more may be written to `out`, and read of `data`."""
+    out[at : at + length] = data[start : start + length]
+
+
+@overload(_copy)
+def _compiled_copy(out: Any, at: Any, data: Any, start: Any, length: Any) -> Any:
+    move: Any = _move
+
+    def copy(out: Any, at: Any, data: Any, start: Any, length: Any) -> None:
+        for done in range(0, length, _BLOCK):
+            move(out, at + done, data, start + done)
+
+    return copy
+
+
+@intrinsic
+def _move(_context: Any, out: Any, at: Any, data: Any, start: Any) -> Any:
+    """Copy a block, which takes two instructions: numba's own copy of a slice first asks whether both overlap."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        to, source = (
+            builder.gep(context.make_array(signature.args[k])(context, builder, values[k]).data, [values[k + 1]])
+            for k in (0, 2)
+        )
+        copy: Any = cgutils.raw_memcpy
+        copy(builder, to, source, context.get_constant(types.intp, _BLOCK), 1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.intp, data, types.intp), code
+
+
+@compiled
+def _write_null(out: Any, at: int) -> int:
+    for k in range(4):
+        out[at + k] = _NULL[k]
+    return at + 4
+
+
+@compiled
+def _write_time(out: Any, at: int, time_ms: int) -> int:
+    """Write a time in quotes; returns where it ends, as those below do."""
+    if time_ms == UNKNOWN:
+        return _write_null(out, at)
+    out[at] = _QUOTE
+    write_stamp(out, at + 1, time_ms)
+    out[at + 1 + WIDTH] = _QUOTE
+    return at + WIDTH + 2
+
+
+@compiled
+def _write_whole(out: Any, at: int, number: int) -> int:
+    if number < 0:
+        out[at] = _MINUS
+        at += 1
+        number = -number
+    width, rest, ten = 1, np.uint64(number) // np.uint64(10), np.uint64(10)
+    while rest > 0:
+        width += 1
+        rest //= ten
+    write_digits(out, at + width - 1, width, number)
+    return at + width
+
+
+@compiled
+def _write_small(out: Any, at: int, part: int, digits: int) -> int:
+    """Write `part` / 10**`digits` as one digit before the point, and an exponent."""
+    while part % 10 == 0:
+        part //= 10
+        digits -= 1
+    end = _write_whole(out, at + 1, part)
+    out[at] = out[at + 1]
+    width = end - at - 1
+    if width == 1:
+        end -= 1
+    else:
+        out[at + 1] = _POINT
+    out[end], out[end + 1] = _EXPONENT, _MINUS
+    return _write_whole(out, end + 2, digits - width + 1)
+
+
+@compiled
+def _write_decimal(out: Any, at: int, scaled: float, digits: int) -> int:
+    """Write `scaled` / 10**`digits`, `scaled` being a whole number below 10**15, in as few digits as it takes."""
+    if math.isnan(scaled):
+        return _write_null(out, at)
+    if math.copysign(1.0, scaled) < 0.0:
+        out[at] = _MINUS
+        at += 1
+    one = _POWERS[digits]
+    whole = int(abs(scaled) / one)  # the quotient is below the next whole number, as all of fifteen digits are apart
+    part = int(abs(scaled)) - whole * one
+    if whole == 0 and 0 < part * _LEAST_PLAIN < one:
+        return _write_small(out, at, part, digits)
+    at = _write_whole(out, at, whole)
+    out[at] = _POINT
+    width = max(digits, 1)
+    write_digits(out, at + width, width, part)
+    while width > 1 and out[at + width] == _ZERO:
+        width -= 1
+    return at + 1 + width
+
+
+@compiled
+def _write(
+    steps: Any, data: Any, starts: Any, lengths: Any, wholes: Any, scaled: Any, other_starts: Any, other_lengths: Any,
+    rooms: Any, row: int, other: int, out: Any, ends: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Write records from `row` on, as many as there is room for in `out`; record i ends at `ends[i + 1]`.
+
+    Returns the next record, and the next of the numbers that are written already.
+    """
+    at = 0
+    while row < len(rooms) and at + rooms[row] <= len(out):
+        k = 0
+        while k < len(steps):
+            kind, column = steps[k, 0], steps[k, 1]
+            if kind == _SAME:
+                _copy(out, at, data, column, steps[k, 2])
+                at += steps[k, 2]
+            elif kind == _TEXT:
+                _copy(out, at, data, starts[row, column], lengths[row, column])
+                at += lengths[row, column]
+            elif kind == _WHOLE:
+                at = _write_whole(out, at, wholes[row, column])
+            elif kind == _STAMP:
+                at = _write_time(out, at, wholes[row, column])
+            elif kind == _SKIP:
+                if scaled[row, column] == 0.0:
+                    k += steps[k, 2]
+            elif abs(scaled[row, column]) >= _EXACT:
+                _copy(out, at, data, other_starts[other], other_lengths[other])
+                at += other_lengths[other]
+                other += 1
+            else:
+                at = _write_decimal(out, at, scaled[row, column], steps[k, 2])
+            k += 1
+        row += 1
+        ends[row] = at
+    return row, other
