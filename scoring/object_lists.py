@@ -4,6 +4,7 @@ Categories have lists of their own (`scoring.category_lists`).
 """
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -74,18 +75,24 @@ class Found(NamedTuple):
     purchases: dict[int, Purchases]
 
 
+_Lists = Mapping[str, Mapping[str, bool]]
+"""By rule: the objects in its list."""
+_NO_LISTS: _Lists = MappingProxyType({})
+_NOBODY: Mapping[str, bool] = MappingProxyType({})
+
+
 class _Asked(NamedTuple):
     """The objects of one sort that the rules are asked about, in order: at which point, which, and what is known of it.
 
-    `gone` are the places of those that had to give way, `listed` the number of a rule and a place where it is in the
-    rule's list as the run begins. `companions` are what usually goes with products and was not bought.
+    `lists` are those of their customer as the run begins, empty where none is of this sort. `gone` are the places of
+    those that had to give way. `companions` are what usually goes with products and was not bought.
     """
 
     points: list[int]
     names: list[str]
     things: list[OpenObject]
+    lists: list[_Lists]
     gone: set[int]
-    listed: list[tuple[int, int]]
     companions: list[str | None]
 
 
@@ -103,7 +110,7 @@ class _Sort:
     def __init__(self, of: str, rules: RuleSet) -> None:
         self._of = of
         self.rules = [(r, rule) for r, rule in enumerate(rules.rules) if str(rule.for_each) == of]
-        self._numbers = {rule.name: n for n, (_, rule) in enumerate(self.rules)}
+        self._names = dict.fromkeys(rule.name for _, rule in self.rules).keys()
         self._program = rules.program_of([rule for _, rule in self.rules])
         columns = list(enumerate(self._program.columns))
         self._asking = Asking(columns)
@@ -121,11 +128,9 @@ class _Sort:
         asked.points.extend([point] * len(found))
         asked.names.extend(found)
         asked.things.extend(found.values())
+        asked.lists.extend([_NO_LISTS if self._names.isdisjoint(side.objects) else side.objects] * len(found))
         if there is not found:
             asked.gone.update(k for k, name in enumerate(found, first) if name not in there)
-        for rule, inside in side.objects.items():
-            if (n := self._numbers.get(rule)) is not None:
-                asked.listed.extend([(n, k) for k, name in enumerate(found, first) if name in inside])
         if self.whole:
             asked.companions.extend([lacking_companion(name, there, shop) for name in found])
 
@@ -175,10 +180,12 @@ class _Sort:
         """Places and rules of what may cross, in order: all of a customer and rule of whom anything would, by the lists
         as they are when the run begins; one that crosses may change what happens to those that follow.
         """
-        listed = np.zeros(entering.shape, np.bool_)
-        if asked.listed:
-            listed[tuple(zip(*asked.listed, strict=True))] = True
-        n, k = np.nonzero(np.where(listed, leaving, entering & ~leaving))
+        may_leave = leaving & np.fromiter(map(bool, asked.lists), np.bool_, len(asked.lists))
+        n, k = np.nonzero((entering & ~leaving) | may_leave)
+        rules = [rule.name for _, rule in self.rules]
+        told = zip(n.tolist(), k.tolist(), leaving[n, k].tolist(), strict=True)
+        changes = [(asked.names[at] in asked.lists[at].get(rules[r], _NOBODY)) == leaves for r, at, leaves in told]
+        n, k = n[changes], k[changes]
         if not len(n):
             return []
         _, customers = np.unique(points.row[asked.points], return_inverse=True)
@@ -227,7 +234,7 @@ class ObjectLists:
         self, points: Points, m: int, sides: Sides, shop: ShopSnapshot | None, buying: Collection[int]
     ) -> tuple[list[tuple[_Sort, _Asked]], dict[int, Purchases]]:
         """Whom to ask about, by sort where there are any, and the purchases that are wanted."""
-        asked = {of: _Asked([], [], [], set(), [], []) for of in self._sorts}
+        asked = {of: _Asked([], [], [], [], set(), []) for of in self._sorts}
         purchases: dict[int, Purchases] = {}
         concerned = _concerned(points, m, sides)
         at = sorted({*concerned, *buying}) if buying else concerned

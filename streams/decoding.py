@@ -24,11 +24,13 @@ from scoring.profile import stable_hash
 from scoring.side import CartItem
 from scoring.sides import Detail
 from scoring.where import Where
+from streams.byte_table import ByteTable
 from streams.commit import Record
 from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, id_bytes, product_of, worth_of
 from streams.hashing import hashes
 from streams.limits import Limits, too_large
 from streams.news import TELLING, is_discounted, news_of
+from streams.plain_events import PlainEvents, Wanted
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.suspects import POISON
 from streams.whereabouts import SAYING_WHERE, traits_of, where_of
@@ -62,6 +64,8 @@ _IS_NAMING, _IS_CARRYING, _IS_EXAMINED, _IS_NUMBERED, _IS_LOOKING = (
     np.array([kind in kinds for kind in range(N_KINDS)])
     for kinds in (_NAMING, _CARRYING | TELLING, _EXAMINED, _NUMBERED, _LOOKING)
 )
+_IS_PLAIN = ~(_IS_CARRYING | _IS_EXAMINED | _IS_NUMBERED)
+"""Kinds of which the columns say all."""
 _NAMES_PRODUCT: Final[list[bool]] = _IS_NAMING.tolist()
 _KINDS: Final = {int(kind): kind for kind in Kind}
 """By number: to make one of a number takes a third of a microsecond."""
@@ -129,9 +133,11 @@ class Decoder:
         categories: bool = True,
     ) -> None:
         self._row = row
-        self._numbers = _Numbers(product, limits.max_id_bytes)
+        wanted = Wanted(_IS_PLAIN, _IS_NAMING, _IS_LOOKING & categories)
+        self._plain = PlainEvents(wanted, _CALLS, limits.max_record_bytes, limits.max_id_bytes)
+        self._numbers = _Numbers(product, limits.max_id_bytes, self._plain.numbers)
         self._limits = limits
-        self._kinds = _Kinds()
+        self._kinds = _Kinds(self._plain.kinds)
         self._examine = Examiner(allowed_skew_ms, limits)
         self._skew_ms = allowed_skew_ms
         self._own_clock = own_clock
@@ -140,7 +146,34 @@ class Decoder:
         self._decode = msgspec.json.Decoder(Event).decode
 
     def __call__(self, source: int, records: Sequence[Record]) -> Decoded:
-        """Decode records of one input, in order; about 2 µs each, never raises for what they hold."""
+        """Decode records of one input, in order, and never raise for what they hold; 3 µs each, a plain one 1."""
+        plain = self._plain_of(records)
+        if not len(plain.places):
+            return self._others(source, records)
+        found = _joined(source, [plain], own_clock=self._own_clock)
+        if len(plain.places) == len(records):
+            return found
+        rest = np.setdiff1d(np.arange(len(records)), plain.places, assume_unique=True)
+        others = self._others(source, [records[i] for i in rest.tolist()])
+        return _merged(found._replace(places=plain.places), others, rest)
+
+    def _plain_of(self, records: Sequence[Record]) -> "_Block":
+        """The plain events among them, but for those that tell of somebody not known to be one with another."""
+        receipt_ms = np.array([record.timestamp for record in records], np.int64)
+        read = self._plain.read(records, receipt_ms, self._skew_ms, UNKNOWN_RECEIPT)
+        for i, former in read.formers.items():
+            if self._is_news(former, records[i].key or b""):
+                read.kind[i] = _IGNORED
+        places = np.flatnonzero(read.kind != _IGNORED)
+        if len(places) != len(records):
+            records = [records[i] for i in places.tolist()]
+        names = [record.key for record in records]
+        rows = np.fromiter(map(self._row, names), np.int64, len(names))  # type: ignore[arg-type]  # a plain one has a key
+        told = (column[places] for column in (read.kind, read.time_ms, receipt_ms))
+        columns = (rows, *told, _offsets(records), read.message[places], read.product[places], read.category[places])
+        return _Block(columns, [], {}, places.tolist(), 0, [])
+
+    def _others(self, source: int, records: Sequence[Record]) -> Decoded:
         blocks: list[_Block] = []
         for i in range(0, len(records), _BLOCK):
             blocks += self._sound(records[i : i + _BLOCK])
@@ -269,13 +302,15 @@ class Decoder:
         for i in sorted({*signed_in, *aliases}) if aliases else signed_in:
             event = c.values[i]
             former = id_bytes(event.previousId if c.kinds[i] == _ALIAS else event.anonymousId)
-            row = self._row(former)
-            if (
-                0 < len(former) <= self._limits.max_id_bytes
-                and former != c.names[i]
-                and (row < 0 or row != self._row(c.names[i]))
-            ):
+            if self._is_news(former, c.names[i]):
                 yield i, former
+
+    def _is_news(self, former: bytes, name: bytes) -> bool:
+        """Whether a former id can be kept, and is not known to mean the same customer."""
+        if former == name or not 0 < len(former) <= self._limits.max_id_bytes:
+            return False
+        row = self._row(former)
+        return row < 0 or row != self._row(name)
 
 
 class _Amounts(NamedTuple):
@@ -338,6 +373,18 @@ def _joined(source: int, blocks: Sequence[_Block], *, own_clock: bool) -> Decode
     if n < read:
         places = [start + place for start, block in zip(starts, blocks, strict=True) for place in block.places]
     return Decoded(events, details, places, ignored, refused)
+
+
+def _merged(plain: Decoded, others: Decoded, rest: npt.NDArray[np.int64]) -> Decoded:
+    """Both in the order of the records; `rest` says which record each of the others is."""
+    theirs = rest[np.array(others.places, np.int64)]
+    places = np.concatenate([plain.places, theirs])
+    order = np.argsort(places)
+    events = Events._make(np.concatenate(both)[order] for both in zip(plain.events, others.events, strict=True))
+    at = np.searchsorted(places, theirs, sorter=order).tolist()
+    details = {at[i]: detail for i, detail in others.details.items()}
+    refused = [(int(rest[i]), why) for i, why in others.refused]
+    return Decoded(events, details, places[order].tolist(), others.ignored, refused)
 
 
 def _events(source: int, n: int, blocks: Sequence[_Block], *, own_clock: bool) -> Events:
@@ -451,13 +498,23 @@ def _names(keys: list[bytes | None], values: list[Event], max_id_bytes: int) -> 
 
 
 class _Kinds(dict[str | None, int]):
-    """The number of the kind by the event name of a track call; -1 for what nothing is known of."""
+    """The number of the kind by the event name of a track call; -1 for what nothing is known of.
+
+    Those of plain kinds are put into the table.
+    """
+
+    def __init__(self, table: ByteTable) -> None:
+        super().__init__()
+        self._table = table
 
     def __missing__(self, event: str | None) -> int:
         kind = _number(kind_name("track", event))
         if len(self) >= _CACHED:
             self.clear()
+            self._table.clear()
         self[event] = kind
+        if event is not None and kind != _IGNORED and _IS_PLAIN[kind]:
+            self._table.put(event.encode("utf-8", "surrogatepass"), kind)
         return kind
 
 
@@ -471,12 +528,12 @@ _CALLS = {call: _number(kind) for call, kind in CALL_KINDS.items()}
 class _Numbers(dict[str | int | None, int]):
     """The number of a product or a category by its id, 0 for none and for one too long to keep.
 
-    Of one that is new it is told once it is known that its event is not refused.
+    Of one that is new it is told once it is known that its event is not refused, and then put into the table.
     """
 
-    def __init__(self, told: Callable[[int, str], None], max_id_bytes: int) -> None:
+    def __init__(self, told: Callable[[int, str], None], max_id_bytes: int, table: ByteTable) -> None:
         super().__init__()
-        self._told = told
+        self._told, self._table = told, table
         self._max_id_bytes = max_id_bytes
         self._new: dict[str | int | None, int] = {}
 
@@ -491,6 +548,7 @@ class _Numbers(dict[str | int | None, int]):
         number = stable_hash(encoded) or 1
         if len(self) >= _CACHED:
             self.clear()
+            self._table.clear()
         self[product] = self._new[product] = number
         return number
 
@@ -501,7 +559,9 @@ class _Numbers(dict[str | int | None, int]):
         kept = {number for column in numbers for number in column.tolist()}
         for product, number in self._new.items():
             if number in kept:
-                self._told(number, text_id(product) or "")
+                name = text_id(product) or ""
+                self._told(number, name)
+                self._table.put(name.encode(), number)
             else:
                 self.pop(product, None)
         self._new.clear()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from scoring.compiled import compiled
 
-__all__ = ["hashes"]
+__all__ = ["hash_of", "hashes"]
 
 
 def hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
@@ -29,13 +29,19 @@ def hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 @compiled
+def hash_of(data: Any, start: int, stop: int) -> Any:
+    """The hash of `data[start:stop]`, uint8."""
+    h = np.uint64(0xCBF29CE484222325)
+    for k in range(start, stop):
+        h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
+    h = (h ^ (h >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    h = (h ^ (h >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return h ^ (h >> np.uint64(33))
+
+
+@compiled
 def _hash(data: Any, lengths: Any, found: Any) -> None:
     place = 0
     for i in range(lengths.shape[0]):
-        h = np.uint64(0xCBF29CE484222325)
-        for k in range(place, place + lengths[i]):
-            h = (h ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
+        found[i] = hash_of(data, place, place + lengths[i])
         place += lengths[i]
-        h = (h ^ (h >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-        h = (h ^ (h >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-        found[i] = h ^ (h >> np.uint64(33))

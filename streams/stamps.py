@@ -9,13 +9,14 @@ import numpy.typing as npt
 from schemas.timestamp import to_ms
 from scoring.compiled import compiled
 
-__all__ = ["UNREADABLE", "WIDTH", "stamps_ms", "stamps_of", "write_digits", "write_stamp"]
+__all__ = ["UNREADABLE", "WIDTH", "stamp_of", "stamps_ms", "stamps_of", "write_digits", "write_stamp"]
 
 UNREADABLE: Final = -(2**63)
 """Stands where a text is no time."""
 
 WIDTH: Final = 24
 """Of `2024-05-01T09:30:00.000Z`, the form that nearly all have."""
+_WIDTH_OF_SECONDS: Final = 20
 
 
 def stamps_ms(texts: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -44,7 +45,7 @@ def _usual(text: str) -> str:
     """The text in the usual form if it nearly is, else blanks, which cannot be read."""
     if len(text) == WIDTH and text.isascii():
         return text
-    if len(text) == 20 and text.isascii() and text[19] == "Z":
+    if len(text) == _WIDTH_OF_SECONDS and text.isascii() and text[19] == "Z":
         return text[:19] + ".000Z"
     return " " * WIDTH
 
@@ -76,32 +77,46 @@ def _number(text: Any, start: int, stop: int) -> int:
 def _read(texts: Any, found: Any) -> None:
     """Read (n, 24) bytes; what is not exactly in the usual form becomes `UNREADABLE`. O(n)."""
     for i in range(texts.shape[0]):
-        text = texts[i]
-        found[i] = UNREADABLE
-        formed = True
-        for k in range(_PUNCTUATION.shape[0]):
-            formed = formed and text[_PUNCTUATION[k, 0]] == _PUNCTUATION[k, 1]
-        year = _number(text, 0, 4)
-        month = _number(text, 5, 7)
-        day = _number(text, 8, 10)
-        hour = _number(text, 11, 13)
-        minute = _number(text, 14, 16)
-        second = _number(text, 17, 19)
-        milli = _number(text, 20, 23)
-        if not formed or year < 1 or month < 1 or month > 12 or day < 1 or milli < 0:
-            continue
-        leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-        if day > _DAYS[month] + (1 if leap else 0):
-            continue
-        if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
-            continue
-        # Days from civil (H. Hinnant, "chrono-compatible low-level date algorithms").
-        y = year - (1 if month <= 2 else 0)
-        era = y // 400
-        of_era = y - era * 400
-        of_year = (153 * (month + (9 if month <= 2 else -3)) + 2) // 5 + day - 1
-        days = era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
-        found[i] = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + milli
+        found[i] = stamp_of(texts[i], 0, WIDTH)
+
+
+@compiled
+def stamp_of(text: Any, start: int, stop: int) -> int:
+    """Milliseconds since the epoch of `text[start:stop]`, uint8, in the usual form, its thousandths left out or not.
+
+    `UNREADABLE` in any other.
+    """
+    if stop - start != WIDTH and stop - start != _WIDTH_OF_SECONDS:
+        return UNREADABLE
+    marks = _PUNCTUATION.shape[0] - 2
+    for k in range(marks):
+        if text[start + _PUNCTUATION[k, 0]] != _PUNCTUATION[k, 1]:
+            return UNREADABLE
+    milli = 0
+    if stop - start == WIDTH:
+        if text[start + _PUNCTUATION[marks, 0]] != _PUNCTUATION[marks, 1]:
+            return UNREADABLE
+        milli = _number(text, start + 20, start + 23)
+    year = _number(text, start, start + 4)
+    month = _number(text, start + 5, start + 7)
+    day = _number(text, start + 8, start + 10)
+    hour = _number(text, start + 11, start + 13)
+    minute = _number(text, start + 14, start + 16)
+    second = _number(text, start + 17, start + 19)
+    if text[stop - 1] != _PUNCTUATION[-1, 1] or year < 1 or month < 1 or month > 12 or day < 1 or milli < 0:
+        return UNREADABLE
+    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if day > _DAYS[month] + (1 if leap else 0):
+        return UNREADABLE
+    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
+        return UNREADABLE
+    # Days from civil (H. Hinnant, "chrono-compatible low-level date algorithms").
+    y = year - (1 if month <= 2 else 0)
+    era = y // 400
+    of_era = y - era * 400
+    of_year = (153 * (month + (9 if month <= 2 else -3)) + 2) // 5 + day - 1
+    days = era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+    return ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + milli
 
 
 @compiled

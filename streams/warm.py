@@ -4,6 +4,7 @@ numba keeps what it compiled beside the modules; a later start takes it from the
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -23,6 +24,7 @@ from scoring.profile import DAY_MS, VISIT_DAYS
 from scoring.quantiles import percentiles
 from scoring.rules import RuleSet
 from scoring.sides import Detail
+from streams.decoding import Decoder
 from streams.engine_settings import checked_rules, engine_settings
 from streams.hashing import hashes
 from streams.json_columns import Stamps, written
@@ -32,6 +34,15 @@ from streams.stamps import stamps_ms, stamps_of
 __all__ = ["main", "warm", "warm_rows"]
 
 _NOON = 1_700_000_000_000
+
+
+class _Page(NamedTuple):
+    """A record of a page that was looked at."""
+
+    offset: int = 0
+    timestamp: int = _NOON
+    key: bytes = b"warm-up"
+    value: bytes = b'{"messageId":"1","type":"page","timestamp":"2023-11-14T22:13:20.000Z","userId":"warm-up"}'
 
 
 def warm(said: Callable[[str], None] = lambda _what: None) -> None:
@@ -46,6 +57,7 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     stamps_ms([from_ms(_NOON)])
     stamps_of(np.array([_NOON]))
     written(1, [Stamps(np.array([_NOON]))])
+    Decoder(lambda _: 0, lambda *_: None, 0, own_clock=True)(0, [_Page()])
     warm_rows(engine_settings(settings, rules), rules, said)
     said("the learner")
     learner = OnlineNewton(half_life=5.0).start(N_FEATURES)

@@ -69,6 +69,8 @@ class _Part(msgspec.Struct, array_like=True):
     usual: list[float] = []
 
 
+_LEAST_ORDERS: Final = 5.0
+"""In fewer orders lately than this, decayed, what a product was bought with is chance."""
 _DTYPES: Final = (np.uint64, np.float32, np.float32, np.float64, np.float64, np.int32, np.int32)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Part).decode
@@ -116,6 +118,7 @@ class ShopSnapshot:
         self._figures = _figures(parts)
         self._rows: dict[str, int] = {}
         self._selling: dict[tuple[int, str | None], list[str]] = {}
+        self._first_companions: dict[str, str | None] = {}
 
     def __len__(self) -> int:
         return len(self._figures.products)
@@ -135,6 +138,15 @@ class ShopSnapshot:
             return []
         others = [other for other in self._figures.companions[row].tolist() if other >= 0]
         return [self._name(other) for other in others[:most]]
+
+    def first_companion(self, product: str) -> str | None:
+        """Return what was most often bought together with it lately; None where it was in too few orders to say."""
+        if product not in self._first_companions:
+            if self._row(product) is None:
+                return None
+            told = self.companions(product, 1) if self.popularity(product) >= _LEAST_ORDERS else []
+            self._first_companions[product] = told[0] if told else None
+        return self._first_companions[product]
 
     def best_sellers(self, most: int, category: str | None = None) -> list[str]:
         """Return the most popular products that were bought, of all or of one category.

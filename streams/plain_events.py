@@ -1,0 +1,497 @@
+"""Plain events: those that say no more than columns hold, read by compiled code from the bytes that came.
+
+Nine of ten events of a shop are pages, lists and products looked at. To build the objects of such an event costs 2 µs,
+to find in its text what is read of it half of one. The reader takes only what it is sure of: JSON as RFC 8259 has it
+with each field of the type that `schemas.events` gives it, no escapes where it reads, names that were met before, the
+usual form of a time, a customer who is the record's key. Whatever else comes, good or bad, is left to the decoder.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import structs
+
+from schemas.events import Event, Properties
+from scoring.compiled import compiled
+from streams.byte_table import ROOM_BEHIND, ByteTable, Names, eight, find
+from streams.commit import Record
+from streams.hashing import hash_of
+from streams.stamps import UNREADABLE, stamp_of
+
+__all__ = ["PlainEvents", "Read", "Wanted"]
+
+Int = npt.NDArray[np.int64]
+
+_AT_ONCE: Final = 512
+"""Records whose text is put together at once: it then stays in the processor's cache."""
+_DEEPEST: Final = 32
+_LONGEST_NUMBER: Final = 15
+"""Digits that a double holds without a doubt."""
+
+_TEXT, _TEXT_OR_NULL, _ID, _NUMBER, _ANYTHING, _PROPERTIES, _NULL = range(7)
+"""What a field may be. Of an id that is read it must be a text, and what else there is must be null."""
+
+_READ: Final = ("messageId", "timestamp", "type", "event", "userId", "anonymousId", "properties")
+_READ_WITHIN: Final = ("product_id", "sku", "name", "category")
+(_MESSAGE, _TIME, _TYPE, _EVENT, _USER, _VISITOR, _SAID, _PRODUCT, _SKU, _NAME, _CATEGORY) = range(
+    1, 1 + len(_READ) + len(_READ_WITHIN)
+)
+"""Where it is kept from where to where in the text a field lies; 0: nowhere."""
+_ANY_FIELD: Final = _ANYTHING << 8
+_ANY_FIELDS: Final = np.uint64(_ANY_FIELD | _ANY_FIELD << 16)
+"""What is told of a field: what it may be, and in the lowest eight bits where it is kept."""
+
+_TRACK: Final = 2**32
+"""Stands for the kind where the name of the event says it."""
+_NONE: Final = np.uint64(2**33)
+"""Stands for a kind that is not known as plain."""
+_OPEN, _CLOSE, _BEGIN, _END, _QUOTE, _COLON, _COMMA, _MINUS, _POINT = b'{}[]":,-.'
+
+
+class Wanted(NamedTuple):
+    """What is read of each kind, (N_KINDS,) bool each: whether events of it are plain, name a product, a category."""
+
+    plain: npt.NDArray[np.bool_]
+    product: npt.NDArray[np.bool_]
+    category: npt.NDArray[np.bool_]
+
+
+class Read(NamedTuple):
+    """What was read of some records, (n,) int64 each but for `former`; `kind` is -1 where all else means nothing.
+
+    Attributes
+    ----------
+    kind, time_ms, message, product, category
+        As the engine takes them; `message`, `product` and `category` are uint64.
+    formers
+        By index, the id of the visitor who is signed in.
+    """
+
+    kind: Int
+    time_ms: Int
+    message: npt.NDArray[np.uint64]
+    product: npt.NDArray[np.uint64]
+    category: npt.NDArray[np.uint64]
+    formers: dict[int, bytes]
+
+
+class PlainEvents:
+    """Reads plain events; finds the names that it was told.
+
+    Parameters
+    ----------
+    wanted
+        What is read of which kind.
+    calls
+        The number of the kind by the type of a call that carries no name; those that are plain are read.
+    longest
+        Most bytes of a record, and of a customer's id.
+
+    Attributes
+    ----------
+    kinds, numbers
+        The kind by the event name of a track call, and the number of a product or a category by its id.
+    """
+
+    def __init__(self, wanted: Wanted, calls: dict[str, int], max_record_bytes: int, max_id_bytes: int) -> None:
+        self._wanted = wanted
+        self._longest = np.array([max_record_bytes, max_id_bytes])
+        self.kinds, self.numbers = ByteTable(), ByteTable()
+        self._calls = ByteTable()
+        self._calls.put(b"track", _TRACK)
+        for call, kind in calls.items():
+            if kind >= 0 and wanted.plain[kind]:
+                self._calls.put(call.encode(), kind)
+        self._spans = np.empty((1 + len(_READ) + len(_READ_WITHIN), 2), np.int64)
+
+    def read(self, records: Sequence[Record], receipt_ms: Int, skew_ms: int, unknown_ms: int) -> Read:
+        """Read what is plain; half a microsecond a record of 400 bytes.
+
+        Parameters
+        ----------
+        receipt_ms
+            When each was received, (n,); `unknown_ms` where that is not known.
+        skew_ms
+            How far a time may lie past the receipt.
+        """
+        n = len(records)
+        found = Read(
+            np.empty(n, np.int64), np.empty(n, np.int64),
+            np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.uint64), {},
+        )  # fmt: skip
+        latest = np.where(receipt_ms == unknown_ms, np.iinfo(np.int64).max, receipt_ms + skew_ms)
+        for start in range(0, n, _AT_ONCE):
+            self._read(records[start : start + _AT_ONCE], latest, start, found)
+        return found
+
+    def _read(self, records: Sequence[Record], latest: Int, start: int, found: Read) -> None:
+        values = [record.value or b"" for record in records]
+        keys = [record.key or b"" for record in records]
+        text, key_text = b"".join([*values, ROOM_BEHIND]), b"".join(keys)
+        ends, key_ends = np.cumsum(list(map(len, values))), np.cumsum(list(map(len, keys)))
+        former = np.zeros((len(records), 2), np.int64)
+        kind, time_ms, message, product, category = (column[start : start + len(records)] for column in found[:5])
+        signed_in = _read(
+            np.frombuffer(text, np.uint8), ends, np.frombuffer(key_text, np.uint8), key_ends,
+            latest[start : start + len(records)], self._longest, self._wanted,
+            (_fields(), self._calls.names, self.kinds.names, self.numbers.names),
+            self._spans, (kind, time_ms, message, product, category), former,
+        )  # fmt: skip
+        if signed_in:
+            for i in np.flatnonzero(former[:, 1]).tolist():
+                found.formers[start + i] = text[former[i, 0] : former[i, 1]]
+
+
+@cache
+def _fields() -> Names:
+    """By its name what a field of an event may be, and, 16 bits higher, one of its properties."""
+    told = {each.encode_name: each.type for each in structs.fields(Event)}
+    within = {each.encode_name: each.type for each in structs.fields(Properties)}
+    table = ByteTable()
+    for name in {**told, **within}:
+        field = _ANY_FIELD if name not in told else _what(told[name]) << 8 | _place(name, _READ, 1)
+        inner = _ANY_FIELD if name not in within else _what(within[name]) << 8 | _place(name, _READ_WITHIN, _PRODUCT)
+        table.put(name.encode(), field | inner << 16)
+    return table.names
+
+
+def _place(name: str, read: Sequence[str], first: int) -> int:
+    return first + read.index(name) if name in read else 0
+
+
+def _what(told: Any) -> int:
+    known = {
+        str: _TEXT,
+        str | None: _TEXT_OR_NULL,
+        str | int | None: _ID,
+        float | None: _NUMBER,
+        msgspec.Raw: _ANYTHING,
+        Properties | None: _PROPERTIES,
+    }
+    return known.get(told, _NULL)
+
+
+@compiled
+def _read(
+    text: Any, ends: Any, keys: Any, key_ends: Any, latest: Any, longest: Any, wanted: Any, tables: Any, spans: Any,
+    found: Any, former: Any,
+) -> bool:  # fmt: skip
+    """Fill the columns of each record, kind -1 where it is not plain; whether any is of a visitor who is signed in."""
+    fields, calls, kinds, numbers = tables
+    kind, time_ms, message, product, category = found
+    signed_in = False
+    start, key_start = 0, 0
+    for i in range(ends.shape[0]):
+        stop, key_stop = ends[i], key_ends[i]
+        kind[i] = -1
+        if stop - start <= longest[0] and _scan(text, start, stop, fields, spans):
+            told = _kind(text, spans, calls, kinds)
+            time_ms[i] = _time(text, spans)
+            whose = _VISITOR if spans[_USER, 1] <= spans[_USER, 0] else _USER
+            if (
+                told >= 0
+                and wanted.plain[told]
+                and spans[_MESSAGE, 1] > spans[_MESSAGE, 0]
+                and time_ms[i] != UNREADABLE
+                and time_ms[i] <= latest[i]
+                and 0 < key_stop - key_start <= longest[1]
+                and _same(text, spans[whose, 0], spans[whose, 1], keys, key_start, key_stop)
+            ):
+                product[i] = _product(text, spans, numbers) if wanted.product[told] else np.uint64(0)
+                category[i] = np.uint64(0)
+                known = product[i] != 0 or not wanted.product[told]
+                if wanted.category[told] and spans[_CATEGORY, 1] > spans[_CATEGORY, 0]:
+                    category[i] = find(numbers, text, spans[_CATEGORY, 0], spans[_CATEGORY, 1], np.uint64(0))
+                    known = known and category[i] != 0
+                if known:
+                    kind[i] = told
+                    message[i] = hash_of(text, spans[_MESSAGE, 0], spans[_MESSAGE, 1])
+                    if whose == _USER and spans[_VISITOR, 1] > spans[_VISITOR, 0]:
+                        former[i, 0], former[i, 1] = spans[_VISITOR, 0], spans[_VISITOR, 1]
+                        signed_in = True
+        start, key_start = stop, key_stop
+    return signed_in
+
+
+@compiled
+def _kind(text: Any, spans: Any, calls: Any, kinds: Any) -> Any:
+    """The number of the kind, -1 if the call or its name is not known as plain; a call without type is `track`."""
+    kind = np.uint64(_TRACK)
+    if spans[_TYPE, 0] >= 0:
+        kind = find(calls, text, spans[_TYPE, 0], spans[_TYPE, 1], _NONE)
+    if kind == _TRACK and spans[_EVENT, 0] >= 0:
+        kind = find(kinds, text, spans[_EVENT, 0], spans[_EVENT, 1], _NONE)
+    return np.int64(kind) if kind < _TRACK else np.int64(-1)
+
+
+@compiled
+def _time(text: Any, spans: Any) -> int:
+    if spans[_TIME, 0] < 0:
+        return UNREADABLE
+    return stamp_of(text, spans[_TIME, 0], spans[_TIME, 1])
+
+
+@compiled
+def _product(text: Any, spans: Any, numbers: Any) -> Any:
+    """The number of the first that is told of id, SKU and name; 0 if it is not known."""
+    for told in range(_PRODUCT, _NAME + 1):
+        if spans[told, 1] > spans[told, 0]:
+            return find(numbers, text, spans[told, 0], spans[told, 1], np.uint64(0))
+    return np.uint64(0)
+
+
+@compiled
+def _same(text: Any, start: int, stop: int, other: Any, its_start: int, its_stop: int) -> bool:
+    if stop - start != its_stop - its_start:
+        return False
+    for k in range(stop - start):  # noqa: SIM110 - compiled code makes no generator
+        if text[start + k] != other[its_start + k]:
+            return False
+    return True
+
+
+@compiled
+def _scan(text: Any, at: int, stop: int, fields: Any, spans: Any) -> bool:
+    """Go through an event and note where the fields that are read lie, (start, stop); (-1, -1) where they do not.
+
+    False as soon as anything is not sure to be what the decoder would take, and where a field that is read comes twice.
+    """
+    for k in range(spans.shape[0]):
+        spans[k, 0] = spans[k, 1] = -1
+    at = _blank(text, at, stop)
+    if at >= stop or text[at] != _OPEN:
+        return False
+    at = _blank(text, at + 1, stop)
+    inside, begun = False, True
+    while at < stop:
+        if text[at] == _CLOSE:
+            at = _blank(text, at + 1, stop)
+            if not inside:
+                return at == stop
+            inside = begun = False
+            continue
+        if not begun:
+            if text[at] != _COMMA:
+                return False
+            at = _blank(text, at + 1, stop)
+        begun = False
+        start = at + 1
+        at = _past_text(text, at, stop)
+        if at < 0:
+            return False
+        told = np.int64(find(fields, text, start, at - 1, _ANY_FIELDS)) >> (16 if inside else 0)
+        what, place = told >> 8 & 255, told & 255
+        at = _past_colon(text, at, stop)
+        if at < 0:
+            return False
+        start, end = at, at
+        first = text[at]
+        if what == _ANYTHING:
+            at = _past_anything(text, at, stop)
+        elif first == _QUOTE and what <= _ID:
+            at = _past_text(text, at, stop)
+            start, end = start + 1, at - 1
+        elif first == _OPEN and what == _PROPERTIES:
+            at = at + 1
+            inside = begun = True
+        elif first == 110 and what != _TEXT:
+            at = _past_word(text, at, stop)
+        elif what in (_NUMBER, _ID) and place == 0:
+            at = _past_number(text, at, stop, what == _ID)
+        else:
+            return False
+        if at < 0:
+            return False
+        if place != 0:
+            if spans[place, 0] >= 0:
+                return False
+            spans[place, 0], spans[place, 1] = start, end
+        at = _blank(text, at, stop)
+    return False
+
+
+@compiled
+def _blank(text: Any, at: int, stop: int) -> int:
+    """Where something comes."""
+    while at < stop and (text[at] == 32 or text[at] == 10 or text[at] == 13 or text[at] == 9):
+        at += 1
+    return at
+
+
+@compiled
+def _past_colon(text: Any, at: int, stop: int) -> int:
+    """Where the value begins of a field whose name ends here; -1 where there is none."""
+    at = _blank(text, at, stop)
+    if at >= stop or text[at] != _COLON:
+        return -1
+    at = _blank(text, at + 1, stop)
+    return at if at < stop else -1
+
+
+@compiled
+def _past_text(text: Any, at: int, stop: int) -> int:
+    """Past the quotation mark that ends a text which begins here; -1 where there is none, or one with an escape."""
+    if at >= stop or text[at] != _QUOTE:
+        return -1
+    at += 1
+    while at < stop:
+        odd = _odd(eight(text, at))
+        if odd == 0:
+            at += 8
+            continue
+        at += _lowest(odd)
+        if at >= stop:
+            return -1
+        letter = text[at]
+        if letter == _QUOTE:
+            return at + 1
+        at = _past_letter(text, at, stop)
+        if at < 0:
+            return -1
+    return -1
+
+
+@compiled
+def _odd(word: Any) -> Any:
+    """Which of eight bytes ends a text or is an escape, a control character or of a letter of several bytes.
+
+    The highest bit of the first that does is set, and none of those before it. As in "Bit Twiddling Hacks" (S. E.
+    Anderson): where a byte is 0, or less than n, subtracting sets its highest bit.
+    """
+    quotes, escapes = word ^ _QUOTES, word ^ _ESCAPES
+    odd = ((quotes - _ONES) & ~quotes) | ((escapes - _ONES) & ~escapes) | (word - _BLANKS) | word
+    return odd & _HIGHEST
+
+
+@compiled
+def _lowest(odd: Any) -> Any:
+    """Which byte has the lowest of the bits that are set."""
+    return np.int64((((odd & (~odd + np.uint64(1))) >> np.uint64(7)) * _PLACES) >> np.uint64(56))
+
+
+_ONES: Final = np.uint64(0x0101010101010101)
+_HIGHEST: Final = np.uint64(0x8080808080808080)
+_BLANKS: Final = np.uint64(0x2020202020202020)
+_QUOTES: Final = np.uint64(0x2222222222222222)
+_ESCAPES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
+_PLACES: Final = np.uint64(0x0001020304050607)
+
+
+@compiled
+def _past_letter(text: Any, at: int, stop: int) -> int:
+    """Past a letter of several bytes, -1 where it is none (Unicode 15, table 3-7, well-formed UTF-8)."""
+    first = text[at]  # an escape and control characters are below all that begin one
+    more = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
+    if first < 0xC2 or first > 0xF4 or at + more >= stop:
+        return -1
+    second = text[at + 1]
+    least = 0xA0 if first == 0xE0 else 0x90 if first == 0xF0 else 0x80
+    most = 0x9F if first == 0xED else 0x8F if first == 0xF4 else 0xBF
+    if second < least or second > most:
+        return -1
+    for k in range(at + 2, at + 1 + more):
+        if text[k] < 0x80 or text[k] > 0xBF:
+            return -1
+    return at + 1 + more
+
+
+@compiled
+def _past_number(text: Any, at: int, stop: int, whole: bool) -> int:
+    """Past a number without exponent that begins here; -1 where there is none, or one of many digits."""
+    if text[at] == _MINUS:
+        at += 1
+    start = at
+    at = _past_digits(text, at, stop)
+    digits = at - start
+    if digits == 0 or (digits > 1 and text[start] == 48):
+        return -1
+    if at < stop and text[at] == _POINT:
+        start = at + 1
+        at = _past_digits(text, start, stop)
+        digits += at - start
+        if whole or at == start:
+            return -1
+    return at if digits <= _LONGEST_NUMBER else -1
+
+
+@compiled
+def _past_digits(text: Any, at: int, stop: int) -> int:
+    while at < stop and 48 <= text[at] <= 57:
+        at += 1
+    return at
+
+
+@compiled
+def _past_word(text: Any, at: int, stop: int) -> int:
+    """Past `true`, `false` or `null`, if one of them begins here; else -1."""
+    word = _WORDS[0] if text[at] == 116 else _WORDS[1] if text[at] == 102 else _WORDS[2]
+    size = 5 if text[at] == 102 else 4
+    if at + size > stop:
+        return -1
+    for k in range(size):
+        if text[at + k] != word[k]:
+            return -1
+    return at + size
+
+
+_WORDS: Final = np.frombuffer(b"true\0falsenull\0", np.uint8).reshape(3, 5)
+
+
+@compiled
+def _past_anything(text: Any, at: int, stop: int) -> int:
+    """Past a value of any kind that begins here; -1 where there is none, or one that is very deep."""
+    depth = 0
+    objects = 0  # a bit for each that is open, the innermost the lowest: 1 is an object, 0 an array
+    while at < stop:
+        first = text[at]
+        if first == _QUOTE:
+            at = _past_text(text, at, stop)
+        elif first in (_OPEN, _BEGIN):
+            if depth == _DEEPEST:
+                return -1
+            depth += 1
+            objects = 2 * objects + (1 if first == _OPEN else 0)
+            at = _blank(text, at + 1, stop)
+            if at >= stop:
+                return -1
+            if text[at] != (_CLOSE if first == _OPEN else _END):
+                at = _past_name(text, at, stop) if first == _OPEN else at
+                if at < 0:
+                    return -1
+                continue
+        elif first == _MINUS or 48 <= first <= 57:
+            at = _past_number(text, at, stop, False)
+        else:
+            at = _past_word(text, at, stop)
+        if at < 0:
+            return -1
+        while depth > 0:  # what ends with this value
+            at = _blank(text, at, stop)
+            if at >= stop:
+                return -1
+            if text[at] == _COMMA:
+                break
+            if text[at] != (_CLOSE if objects & 1 else _END):
+                return -1
+            at += 1
+            depth -= 1
+            objects >>= 1
+        if depth == 0:
+            return at
+        at = _blank(text, at + 1, stop)
+        if objects & 1:
+            at = _past_name(text, at, stop)
+            if at < 0:
+                return -1
+    return -1
+
+
+@compiled
+def _past_name(text: Any, at: int, stop: int) -> int:
+    """Past the name of a field that begins here, where its value begins; else -1."""
+    at = _past_text(text, at, stop)
+    return at if at < 0 else _past_colon(text, at, stop)

@@ -1,0 +1,205 @@
+"""Plain events are read off their bytes exactly as the decoder reads them, and all that is not plain is left to it."""
+
+import random
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from strategies.breeding import BETWEEN, Way, inputs, written
+
+from schemas.hostile import hostile_cases
+from scoring.kinds import Kind
+from streams.decoding import Decoded, Decoder
+from streams.limits import Limits
+
+NOW_MS = 1_714_555_805_000
+ROWS = {b"u": 1, b"v": 2, b"a": 2}
+SOUND = (
+    (
+        b'{"messageId":"m1","type":"track","event":"Product Viewed","timestamp":"2024-05-01T09:30:00.125Z",'
+        b'"userId":"u","properties":{"product_id":"p","name":"Caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9b\x92",'
+        b'"category":"c","price":13.35,"products":null},"context":{"ip":"203.0.113.1","screen":[1,-2.5,[],{},{"a":[true,false,null]}],"n":0}}'
+    ),
+    (
+        b' { "event" : "Product List Viewed", "messageId":"m2","timestamp":"2024-05-01T09:30:00Z" ,"userId":"u",\n'
+        b'\t"properties":{"list_id":17,"category":"c","unknown":{"x":[1,{"y":"z"}]}},"anonymousId":"a"}\r\n'
+    ),
+    (
+        b'{"messageId":"m3","type":"page","timestamp":"2024-02-29T23:59:59.999Z","anonymousId":"v","userId":null,'
+        b'"properties":{"path":"/","title":"T","price":0.5},"name":"P","traits":null}'
+    ),
+    (
+        b'{"messageId":"m4","timestamp":"2024-05-01T09:30:00.000Z","userId":"v","anonymousId":"a","event":'
+        b'"Products Searched","properties":{"query":"shoes","rating":4,"product_id":17}}'
+    ),
+    b'{"messageId":"m5","type":"screen","timestamp":"2024-05-01T09:30:00.000Z","userId":"","anonymousId":"u"}',
+    (
+        b'{"messageId":"m6","type":"track","event":"Product Viewed","timestamp":"2024-05-01T09:30:00.125Z",'
+        b'"userId":"v","anonymousId":"b","properties":{"product_id":"","sku":null,"name":"p"}}'
+    ),
+)
+
+
+class Fetched(NamedTuple):
+    """A record as a decoder takes it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Told:
+    """A decoder, and which products it told of."""
+
+    def __init__(self, **options: Any) -> None:
+        self.products: set[tuple[int, str]] = set()
+        self.decode = Decoder(self._row, self._tell, 600_000, own_clock=False, **options)
+
+    @staticmethod
+    def _row(name: bytes) -> int:
+        return ROWS.get(name, -1)
+
+    def _tell(self, number: int, name: str) -> None:
+        self.products.add((number, name))
+
+
+def records(payloads: Sequence[bytes | None], keys: Sequence[bytes | None]) -> list[Fetched]:
+    return [Fetched(i, NOW_MS + i, key, payload) for i, (payload, key) in enumerate(zip(payloads, keys, strict=True))]
+
+
+def assert_same(found: Decoded, wanted: Decoded) -> None:
+    for name, column, other in zip(found.events._fields, found.events, wanted.events, strict=True):
+        assert column.dtype == other.dtype, name
+        np.testing.assert_array_equal(column, other, name)
+    assert list(found.places) == list(wanted.places)
+    assert found[1:2] + found[3:] == wanted[1:2] + wanted[3:]
+
+
+def assert_read_alike(several: Sequence[Sequence[Fetched]], **options: Any) -> None:
+    """One after the other, so that names which are met again are known; without the reader all is the decoder's."""
+    ours, without = Told(**options), Told(**options)
+    for some in several:
+        assert_same(ours.decode(0, some), without.decode._others(0, some))
+        assert ours.products == without.products
+
+
+def key_of(payload: bytes) -> bytes:
+    return b"v" if b'"userId":"v"' in payload or b'"anonymousId":"v"' in payload else b"u"
+
+
+def plain(decode: Decoder, some: Sequence[Fetched]) -> list[int]:
+    """Which of them the reader takes."""
+    return list(decode._plain_of(some).places)
+
+
+def test_sound_events_are_plain_once_their_names_are_known() -> None:
+    """All but the one that says who the visitor was who is signed in now, and the one with a number for an id."""
+    told, some = Told(), records(SOUND, [key_of(payload) for payload in SOUND])
+    assert plain(told.decode, some) == [2, 4], "pages need no names"
+    found = told.decode(0, some)
+    assert list(found.events.kind) == [Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED, Kind.PAGE, Kind.SEARCHED, Kind.PAGE,
+                                       Kind.PRODUCT_VIEWED]  # fmt: skip
+    assert plain(told.decode, some) == [0, 2, 4], "of the second nobody knows that `a` is `u`"
+    assert_read_alike([some, some, [some[0], *some]])
+
+
+@pytest.mark.parametrize("options", [{}, {"categories": False}, {"limits": Limits(300, 1, 2)}])
+def test_the_corpus_is_read_alike(options: Any) -> None:
+    """Every hostile record, one by one and all at once, and again when its names are known."""
+    for topic in ("clickstream", "orders", "customers"):
+        cases = [case for case in hostile_cases() if case.topic == topic]
+        every = [Fetched(i, case.received_ms, case.key, case.payload) for i, case in enumerate(cases)]
+        assert_read_alike([every, every, *([each] for each in every if len(each.value or b"") < 10_000)], **options)
+
+
+def test_bred_records_are_read_alike() -> None:
+    """Some hundred inputs of records that are changed in bytes, values and order."""
+    several = []
+    for number, bred in enumerate(inputs(5, 400)):
+        came = [(Way.of(each[0]), written(each[1:], number, NOW_MS, NOW_MS)) for each in bred.split(BETWEEN) if each]
+        several.append(records([value for _, value in came], [way.key_of(value) for way, value in came]))
+    assert_read_alike(several)
+
+
+def test_changed_bytes_are_read_alike() -> None:
+    """Plain events with one byte or a few of another value, left out, put in or repeated: some stay plain, most not."""
+    chance = random.Random(3)
+    payloads = [changed(chance.choice(SOUND), chance) for _ in range(6000)]
+    keys = [key_of(payload) for payload in payloads]
+    some = records([*SOUND, *payloads], [*map(key_of, SOUND), *keys])
+    told = Told()
+    told.decode(0, some)
+    assert 300 < len(plain(told.decode, some)) < 5000
+    assert_read_alike([some, some])
+
+
+ALPHABET = b'{}[]",:\\ \n\t\r\0\x1f\x7f\x80\xa0\xbf\xc0\xc2\xe0\xed\xf4\xff-+.0123456789eEntrufalsxZT'
+
+
+def changed(payload: bytes, chance: random.Random) -> bytes:
+    text = bytearray(payload)
+    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+        at, way = chance.randrange(len(text)), chance.randrange(5)
+        if way == 0:
+            text[at] = chance.choice(ALPHABET)
+        elif way == 1:
+            del text[at : at + chance.choice((1, 1, 5, 20))]
+        elif way == 2:
+            text.insert(at, chance.choice(ALPHABET))
+        elif way == 3:
+            text[at:at] = text[at : at + chance.randrange(1, 30)]
+        else:
+            text[at] = (text[at] + 1) % 256
+        text = text or bytearray(b"{")
+    return bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "taken"),
+    [
+        (b'"m1"', b'"m\\u0031"', False),
+        (b'"userId":"u"', b'"userId":"u","userId":"u"', False),
+        (b'"price":13.35', b'"price":"13.35"', False),
+        (b'"price":13.35', b'"price":1e2', False),
+        (b'"price":13.35', b'"price":1234567890123456', False),
+        (b'"price":13.35', b'"price":-0.5', True),
+        (b'"price":13.35', b'"price":013', False),
+        (b'"price":13.35', b'"price":1.', False),
+        (b'"n":0', b'"n":' + b"[" * 30 + b"]" * 30, True),
+        (b'"n":0', b'"n":' + b"[" * 40 + b"]" * 40, False),
+        (b'"products":null', b'"products":[]', False),
+        (b"Caf\xc3\xa9", b"Caf\xc3", False),
+        (b"Caf\xc3\xa9", b"Caf\xed\xa0\x80", False),
+        (b'"context"', b'"other"', True),
+        (b'"category":"c"', b'"category":"unheard of"', False),
+        (b'"product_id":"p"', b'"product_id":"unheard of"', False),
+        (b"Product Viewed", b"Unheard Of", False),
+        (b"Product Viewed", b"Product Added", False),
+        (b".125Z", b".125+00:00", False),
+        (b"09:30:00.125Z", b"09:41:00.125Z", False),
+        (b'"type":"track",', b"", True),
+        (b'"type":"track"', b'"type":"identify"', False),
+    ],
+)
+def test_what_is_plain(was: bytes, is_now: bytes, taken: bool) -> None:
+    """Only what is sure to be read as the decoder would read it; the rest is read by that."""
+    told = Told()
+    known = records([SOUND[0]], [b"u"])
+    told.decode(0, known)
+    assert plain(told.decode, known) == [0]
+    assert was in SOUND[0]
+    some = records([SOUND[0].replace(was, is_now)], [b"u"])
+    assert bool(plain(told.decode, some)) == taken
+    assert_read_alike([known, some])
+
+
+def test_names_beyond_the_cache_are_learned_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for few names in all, products come and go, and each is told of whenever it is learned."""
+    monkeypatch.setattr("streams.decoding._CACHED", 5)
+    several = []
+    for number in range(40):
+        payload = SOUND[0].replace(b'"p"', b'"p%d"' % (number % 7))
+        several.append(records([payload], [b"u"]))
+    assert_read_alike(several)
