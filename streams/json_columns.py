@@ -6,7 +6,7 @@ are the shortest that only this number has, which is what JSON encoders write. O
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -175,40 +175,51 @@ class _Plan:
 
     def written(self) -> list[bytes]:
         n = self._n
-        starts, lengths = np.empty((n, len(self._texts)), np.int64), np.empty((n, len(self._texts)), np.int64)
-        wholes, scaled = np.empty((n, len(self._wholes)), np.int64), np.empty((n, len(self._decimals)))
-        buffers, size = [np.frombuffer(b"".join(self._same), np.uint8)], self._fixed
-        for t, text in enumerate(self._texts):
-            starts[:, t], lengths[:, t] = text.starts + size, text.lengths
-            buffers.append(text.data)
-            size += len(text.data)
-        for k, column in enumerate(self._wholes):
-            wholes[:, k] = column
-        for k, values in enumerate(self._decimals):
-            scaled[:, k] = values
-        scales = np.array(self._scales)
-        with np.errstate(over="ignore"):  # what has no such number of decimals is none, as with `np.round`
-            np.rint(np.multiply(scaled, scales, out=scaled), out=scaled)
-        large = np.flatnonzero(np.abs(scaled) >= _EXACT)
-        others = Texts.of_numbers(scaled.ravel()[large] / scales[large % max(len(scales), 1)])
-        rooms = lengths.sum(axis=1) + (self._fixed + _WIDEST * (len(self._wholes) + len(scales)) + _BLOCK)
-        data = np.concatenate([*buffers, others.data, _SLACK])
+        scaled, others = self._rounded()
+        *offsets, size = accumulate((len(text.data) for text in self._texts), initial=self._fixed)
+        starts = _by_row(n, [text.starts + offset for text, offset in zip(self._texts, offsets, strict=True)], np.int64)
+        lengths = _by_row(n, [text.lengths for text in self._texts], np.int64)
+        same = np.frombuffer(b"".join(self._same), np.uint8)
+        data = np.concatenate([same, *(text.data for text in self._texts), others.data, _SLACK])
+        columns = (
+            data,
+            starts,
+            lengths,
+            _by_row(n, self._wholes, np.int64),
+            scaled,
+            others.starts + size,
+            others.lengths,
+        )
         steps = np.array(self._steps, np.int64).reshape(-1, 3)
+        numbers = len(self._wholes) + len(self._decimals)
+        rooms = lengths.sum(axis=1) + (self._fixed + _WIDEST * numbers + _BLOCK)
         out = np.empty(max(int(rooms.max(initial=0)), min(int(rooms.sum()), _CHUNK)), np.uint8)
         ends = np.empty(n + 1, np.int64)
         told: list[bytes] = []
         other = 0
         while len(told) < n:
             first = len(told)
-            stop, other = _write(
-                steps, data, starts, lengths, wholes, scaled, others.starts + size, others.lengths, rooms, first, other, out,
-                ends,
-            )  # fmt: skip
-            cuts = ends[first : stop + 1].tolist()
-            cuts[0] = 0
+            stop, other = _write(steps, *columns, rooms, first, other, out, ends)
+            cuts = [0, *ends[first + 1 : stop + 1].tolist()]
             block = out[: cuts[-1]].tobytes()
             told += [block[start:end] for start, end in pairwise(cuts)]
         return told
+
+    def _rounded(self) -> tuple[Float, Texts]:
+        """The decimals as whole numbers (n, k) of their last places; texts of those that are too large, in order."""
+        scaled, scales = _by_row(self._n, self._decimals, np.float64), np.array(self._scales)
+        with np.errstate(over="ignore"):  # what has no such number of decimals is none, as with `np.round`
+            np.rint(np.multiply(scaled, scales, out=scaled), out=scaled)
+        large = np.flatnonzero(np.abs(scaled) >= _EXACT)
+        return scaled, Texts.of_numbers(scaled.ravel()[large] / scales[large % max(len(scales), 1)])
+
+
+def _by_row(n: int, columns: Sequence[Any], kind: Any) -> Any:
+    """Columns (n,) as (n, k)."""
+    found = np.empty((n, len(columns)), kind)
+    for k, column in enumerate(columns):
+        found[:, k] = column
+    return found
 
 
 def _copy(out: Any, at: int, data: Any, start: int, length: int) -> None:
