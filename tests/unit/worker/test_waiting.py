@@ -1,10 +1,11 @@
 """What waits is merged by event time, each input in its own order, and every record is counted once."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.decoding import Decoder
-from streams.waiting import Run, Waiting
+from streams.waiting import Run, Waiting, origins
 from tests.unit.worker.fetched import Fetched, event
 
 NOW = 1_700_000_000_000
@@ -49,6 +50,10 @@ def test_every_record_is_read_once_whatever_the_slices(made: list[list[tuple[int
     for run in found:
         assert [record.offset for _, record in run.causes] == run.events.offset.tolist()
         assert [source for source, _ in run.causes] == run.events.source.tolist()
+        some = np.arange(len(run.causes))[::-2]
+        for causes in (run.causes, list(run.causes)):
+            of_source, offset = origins(causes, some)
+            assert [*zip(of_source, offset, strict=True)] == [(run.causes[i][0], run.causes[i][1].offset) for i in some]
 
 
 @given(Inputs, st.integers(1, 5), st.integers(1, 7))
