@@ -195,9 +195,9 @@ def table(result: dict[str, Any]) -> str:
 def main() -> None:
     """Run, print the table, write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--customers", type=int, default=2_000, help="of the year")
+    parser.add_argument("--customers", type=int, default=8_000, help="of the year")
     parser.add_argument("--days", type=int, default=365)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--events", type=int, default=300_000, help="in each busy hour")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=OUT / "replay_year.json")

@@ -6,7 +6,7 @@ are the shortest that only this number has, which is what JSON encoders write. O
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from streams.texts import Texts
 
 __all__ = [
     "HELD",
+    "HELD_TEXT",
     "UNKNOWN",
     "Decimals",
     "Named",
@@ -39,6 +40,8 @@ UNKNOWN: Final = -(2**63)
 _PLACE = b"%b"
 HELD = orjson.Fragment(_PLACE)
 """Holds a place for JSON in what `pieces_of` takes apart."""
+HELD_TEXT = orjson.Fragment(b'"%b"')
+"""Holds a place for a text that has no quotes yet."""
 
 _BLOCK = 32
 """Bytes that are copied at once."""
@@ -134,15 +137,14 @@ def filled(between: Sequence[bytes], held: Sequence[Piece | list[Piece]]) -> lis
 
 
 class _Plan:
-    """What is to be written of n records: steps of three numbers, and the columns that they speak of."""
+    """What is to be written of n records: steps of three numbers, and what they speak of."""
 
     def __init__(self, n: int) -> None:
         self._n = n
-        self._steps: list[tuple[int, int, int]] = []
-        self._buffers: list[Any] = []
-        self._size = 0
+        self._steps: list[int] = []
+        self._same: list[bytes] = []
         self._fixed = 0
-        self._texts: list[tuple[Int, Int]] = []
+        self._texts: list[Texts] = []
         self._wholes: list[Int] = []
         self._decimals: list[Float] = []
         self._scales: list[float] = []
@@ -150,69 +152,74 @@ class _Plan:
     def add(self, piece: Piece) -> None:
         match piece:
             case bytes():
-                self._steps.append((_SAME, self._kept(np.frombuffer(piece, np.uint8)), len(piece)))
+                self._steps += _SAME, self._fixed, len(piece)
+                self._same.append(piece)
                 self._fixed += len(piece)
             case Texts():
-                self._steps.append((_TEXT, len(self._texts), 0))
-                self._texts.append((piece.starts + self._kept(piece.data), piece.lengths))
+                self._steps += _TEXT, len(self._texts), 0
+                self._texts.append(piece)
             case Decimals(values, digits):
-                self._steps.append((_DECIMAL, len(self._decimals), digits))
+                self._steps += _DECIMAL, len(self._decimals), digits
                 self._decimals.append(values)
                 self._scales.append(10.0**digits)
             case Named(before, numbers, behind):
-                self._steps.append((_SKIP, len(self._decimals), 3))
+                self._steps += _SKIP, len(self._decimals), 3
                 for part in (before, numbers, behind):
                     self.add(part)
             case Wholes(values):
-                self._steps.append((_WHOLE, len(self._wholes), 0))
+                self._steps += _WHOLE, len(self._wholes), 0
                 self._wholes.append(values)
             case Stamps(time_ms):
-                self._steps.append((_STAMP, len(self._wholes), 0))
+                self._steps += _STAMP, len(self._wholes), 0
                 self._wholes.append(time_ms)
-
-    def _kept(self, data: Any) -> int:
-        """Where these bytes stand in the one buffer."""
-        self._buffers.append(data)
-        self._size += len(data)
-        return self._size - len(data)
 
     def written(self) -> list[bytes]:
         n = self._n
-        starts, lengths, wholes, scaled = (
-            np.empty((n, len(columns)), kind)
-            for columns, kind in (
-                (self._texts, np.int64), (self._texts, np.int64), (self._wholes, np.int64), (self._decimals, np.float64)
-            )
-        )  # fmt: skip
-        for t, text in enumerate(self._texts):
-            starts[:, t], lengths[:, t] = text
-        for k, column in enumerate(self._wholes):
-            wholes[:, k] = column
-        for k, values in enumerate(self._decimals):
-            scaled[:, k] = values
-        scales = np.array(self._scales)
-        with np.errstate(over="ignore"):  # what has no such number of decimals is none, as with `np.round`
-            np.rint(np.multiply(scaled, scales, out=scaled), out=scaled)
-        large = np.flatnonzero(np.abs(scaled) >= _EXACT)
-        others = Texts.of_numbers(scaled.ravel()[large] / scales[large % max(len(scales), 1)])
-        other_starts = others.starts + self._kept(others.data)
-        rooms = lengths.sum(axis=1) + (self._fixed + _WIDEST * (len(self._wholes) + len(scales)) + _BLOCK)
-        data, steps = np.concatenate([*self._buffers, _SLACK]), np.array(self._steps, np.int64).reshape(-1, 3)
+        scaled, others = self._rounded()
+        *offsets, size = accumulate((len(text.data) for text in self._texts), initial=self._fixed)
+        starts = _by_row(n, [text.starts + offset for text, offset in zip(self._texts, offsets, strict=True)], np.int64)
+        lengths = _by_row(n, [text.lengths for text in self._texts], np.int64)
+        same = np.frombuffer(b"".join(self._same), np.uint8)
+        data = np.concatenate([same, *(text.data for text in self._texts), others.data, _SLACK])
+        columns = (
+            data,
+            starts,
+            lengths,
+            _by_row(n, self._wholes, np.int64),
+            scaled,
+            others.starts + size,
+            others.lengths,
+        )
+        steps = np.array(self._steps, np.int64).reshape(-1, 3)
+        numbers = len(self._wholes) + len(self._decimals)
+        rooms = lengths.sum(axis=1) + (self._fixed + _WIDEST * numbers + _BLOCK)
         out = np.empty(max(int(rooms.max(initial=0)), min(int(rooms.sum()), _CHUNK)), np.uint8)
         ends = np.empty(n + 1, np.int64)
         told: list[bytes] = []
         other = 0
         while len(told) < n:
             first = len(told)
-            stop, other = _write(
-                steps, data, starts, lengths, wholes, scaled, other_starts, others.lengths, rooms, first, other, out,
-                ends,
-            )  # fmt: skip
-            cuts = ends[first : stop + 1].tolist()
-            cuts[0] = 0
+            stop, other = _write(steps, *columns, rooms, first, other, out, ends)
+            cuts = [0, *ends[first + 1 : stop + 1].tolist()]
             block = out[: cuts[-1]].tobytes()
             told += [block[start:end] for start, end in pairwise(cuts)]
         return told
+
+    def _rounded(self) -> tuple[Float, Texts]:
+        """The decimals as whole numbers (n, k) of their last places; texts of those that are too large, in order."""
+        scaled, scales = _by_row(self._n, self._decimals, np.float64), np.array(self._scales)
+        with np.errstate(over="ignore"):  # what has no such number of decimals is none, as with `np.round`
+            np.rint(np.multiply(scaled, scales, out=scaled), out=scaled)
+        large = np.flatnonzero(np.abs(scaled) >= _EXACT)
+        return scaled, Texts.of_numbers(scaled.ravel()[large] / scales[large % max(len(scales), 1)])
+
+
+def _by_row(n: int, columns: Sequence[Any], kind: Any) -> Any:
+    """Columns (n,) as (n, k)."""
+    found = np.empty((n, len(columns)), kind)
+    for k, column in enumerate(columns):
+        found[:, k] = column
+    return found
 
 
 def _copy(out: Any, at: int, data: Any, start: int, length: int) -> None:

@@ -9,7 +9,7 @@ import orjson
 from scoring.features import GROUPS
 from scoring.outcome import Scores
 from streams.cloud_event import DIGITS, cloud_event, reason
-from streams.json_columns import HELD, Decimals, Named, Piece, Wholes, filled, pieces_of, written
+from streams.json_columns import HELD, HELD_TEXT, Decimals, Named, Piece, Wholes, filled, pieces_of, written
 from streams.score_texts import ScoreTexts
 from streams.texts import Texts, either
 
@@ -71,7 +71,7 @@ def _reasons(texts: ScoreTexts) -> list[Piece]:
 def _record(horizon_days: float) -> list[bytes]:
     """What stands before, between and behind the values of a record."""
     data = {
-        "customer_id": _TEXT,
+        "customer_id": HELD_TEXT,
         "score": HELD,
         "percentile": HELD,
         "band": HELD,
@@ -84,10 +84,9 @@ def _record(horizon_days: float) -> list[bytes]:
         "reasons": HELD,
     }
     name = orjson.Fragment(b'"score/%b%b%b"')
-    return pieces_of(cloud_event(name, "recompra.score", "score.v1", _TEXT, HELD, data))
+    return pieces_of(cloud_event(name, "recompra.score", "score.v1", HELD_TEXT, HELD, data))
 
 
-_TEXT = orjson.Fragment(b'"%b"')
 _DASH_OR_SLASH = Texts.of([b"-", b"/"])
 _NAMED = [pieces_of(reason(name, HELD, None)) for name, _, _ in GROUPS]
 _INTERCEPT = pieces_of(reason("intercept", HELD, None))
