@@ -100,6 +100,19 @@ def test_an_object_is_the_same_in_any_order() -> None:
     assert math.isnan(read(one, Column(Op.ITS_LATE, Expected.REPLENISHMENT), 10 * HOUR))
 
 
+def test_what_was_known_of_an_object_at_a_point_stays() -> None:
+    """What comes next goes to the object after it; both count the same crossings."""
+    before = OpenObject()
+    before.learn(Kind.ORDER_COMPLETED, HOUR, 9 * HOUR, ["lamp"], 5.0)
+    after = before.changing()
+    after.learn(Kind.ORDER_SHIPPED, 2 * HOUR, 8 * HOUR)
+    after.learn(Kind.RETURN_REQUESTED, 3 * HOUR, 0, reason="broken")
+    assert before.events == {Kind.ORDER_COMPLETED: (HOUR, 1)}
+    assert before.about() == (("lamp",), 5.0, 9 * HOUR, "")
+    assert after.about() == (("lamp",), 5.0, 8 * HOUR, "broken")
+    assert (after.count("late"), before.count("late"), after.count("late")) == (1, 2, 3)
+
+
 def test_a_product_is_used_up_after_its_usual_gap() -> None:
     """The mean of the gaps between the last six purchases; that of all before the second, and for two at once."""
     assert used_up_ms(()) is used_up_ms((DAY,)) is used_up_ms((DAY, DAY)) is None
