@@ -222,16 +222,17 @@ class Carrying:
         self._steps = [(-kind, kind.name.lower()) for _, kind in known]
 
     def note(
-        self, rule: Rule, sides: Sides, row: int, applied: int, standing: Standing, purchases: Purchases | None
+        self, rule: Rule, sides: Sides, row: int, at: tuple[int, int], standing: Standing, purchases: Purchases | None
     ) -> Noted:
-        """What the customer's side record has of it when the first `applied` events of the run had been applied."""
+        """What the customer's side record has of it at a time, when so many events of the run had been applied."""
+        time_ms, applied = at
         plan = self._plans[rule.name]
         if not plan.noted and not purchases:
             return NOTHING_NOTED
         return Noted(
             tuple(sides.cart_at(row, applied)) if plan.cart else (),
             standing.name[1] if plan.name and standing.name is not None else None,
-            tuple(Timed(*ticket) for ticket in standing.open_tickets()[:MOST]) if plan.tickets else (),
+            tuple(Timed(*ticket) for ticket in standing.open_tickets(time_ms)[:MOST]) if plan.tickets else (),
             tuple(Timed(*purchase) for purchase in purchases) if purchases else (),
         )
 

@@ -331,7 +331,7 @@ class Crossings:
             noted = NOTHING_NOTED
             if crossing.entered:
                 bought = self._purchases.get(crossing.point) if buying else None
-                noted = self._carrying.note(rule, sides, row, moment.at, standing, bought)
+                noted = self._carrying.note(rule, sides, row, (time_ms, moment.at), standing, bought)
             number = _number(rule, crossing, cause, side, state, verdict, noted, sides)
         else:
             number, noted = told.number, recalled(told.noted)

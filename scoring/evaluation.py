@@ -166,7 +166,7 @@ class Evaluation:
         points, found = self.points, np.zeros(m)
         rows = points.row[:m]
         for i in np.flatnonzero(self._profiles.rows["total"][rows, Kind.TICKET_OPENED]).tolist():
-            found[i] = self._sides.open_tickets_at(int(rows[i]), int(points.at[i]))
+            found[i] = self._sides.open_tickets_at(int(rows[i]), int(points.at[i]), int(points.time_ms[i]))
         return found
 
     def _who(self, facts: NDArray[np.float64], score: NDArray[np.float64]) -> Who:

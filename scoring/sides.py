@@ -360,14 +360,16 @@ class Sides:
             return Where() if side is None else where_by(side.moved, now_ms)
         return where_by(next(told for index, told in reversed(versions) if index < applied), now_ms)
 
-    def open_tickets_at(self, row: int, applied: int) -> int:
+    def open_tickets_at(self, row: int, applied: int, now_ms: int) -> int:
         """How many tickets of the customer were open when the first `applied` events of the run had been applied."""
         if row not in self._open:
             found = self._open_tickets.of(row)
             if found is None:
                 side = self.find(row)
-                found = 0 if side is None else len(side.standing.open_tickets())
-                self._open_tickets.keep(row, found)
+                standing = Standing() if side is None else side.standing
+                found = len(standing.open_tickets(now_ms))
+                if all(ms <= now_ms for ticket in standing.tickets.values() for ms in ticket):
+                    self._open_tickets.keep(row, found)
             return found
         standing = self._open[row].standing
         waiting = [(ms, news) for index, ms, told in self._news.get(row, ()) if index < applied for news in told]
@@ -376,7 +378,7 @@ class Sides:
             for ms, news in waiting:
                 if isinstance(news, Ticket):
                     standing.learn(news, ms, 0)
-        return len(standing.open_tickets())
+        return len(standing.open_tickets(now_ms))
 
     def standing_at(self, row: int, applied: int) -> Standing:
         """The customer's standing when the first `applied` events of the run had been applied, to be changed.

@@ -176,145 +176,6 @@ def _what(told: Any) -> int:
 
 
 @compiled
-def _read(
-    text: Any, ends: Any, keys: Any, key_ends: Any, latest: Any, longest: Any, wanted: Any, tables: Any, spans: Any,
-    found: Any, former: Any,
-) -> bool:  # fmt: skip
-    """Fill the columns of each record, kind -1 where it is not plain; whether any is of a visitor who is signed in."""
-    fields, calls, kinds, numbers = tables
-    kind, time_ms, message, product, category = found
-    signed_in = False
-    start, key_start = 0, 0
-    for i in range(ends.shape[0]):
-        stop, key_stop = ends[i], key_ends[i]
-        kind[i] = -1
-        if stop - start <= longest[0] and _scan(text, start, stop, fields, spans):
-            told = _kind(text, spans, calls, kinds)
-            time_ms[i] = _time(text, spans)
-            whose = _VISITOR if spans[_USER, 1] <= spans[_USER, 0] else _USER
-            if (
-                told >= 0
-                and wanted.plain[told]
-                and spans[_MESSAGE, 1] > spans[_MESSAGE, 0]
-                and time_ms[i] != UNREADABLE
-                and time_ms[i] <= latest[i]
-                and 0 < key_stop - key_start <= longest[1]
-                and _same(text, spans[whose, 0], spans[whose, 1], keys, key_start, key_stop)
-            ):
-                product[i] = _product(text, spans, numbers) if wanted.product[told] else np.uint64(0)
-                category[i] = np.uint64(0)
-                known = product[i] != 0 or not wanted.product[told]
-                if wanted.category[told] and spans[_CATEGORY, 1] > spans[_CATEGORY, 0]:
-                    category[i] = find(numbers, text, spans[_CATEGORY, 0], spans[_CATEGORY, 1], np.uint64(0))
-                    known = known and category[i] != 0
-                if known:
-                    kind[i] = told
-                    message[i] = hash_of(text, spans[_MESSAGE, 0], spans[_MESSAGE, 1])
-                    if whose == _USER and spans[_VISITOR, 1] > spans[_VISITOR, 0]:
-                        former[i, 0], former[i, 1] = spans[_VISITOR, 0], spans[_VISITOR, 1]
-                        signed_in = True
-        start, key_start = stop, key_stop
-    return signed_in
-
-
-@compiled
-def _kind(text: Any, spans: Any, calls: Any, kinds: Any) -> Any:
-    """The number of the kind, -1 if the call or its name is not known as plain; a call without type is `track`."""
-    kind = np.uint64(_TRACK)
-    if spans[_TYPE, 0] >= 0:
-        kind = find(calls, text, spans[_TYPE, 0], spans[_TYPE, 1], _NONE)
-    if kind == _TRACK and spans[_EVENT, 0] >= 0:
-        kind = find(kinds, text, spans[_EVENT, 0], spans[_EVENT, 1], _NONE)
-    return np.int64(kind) if kind < _TRACK else np.int64(-1)
-
-
-@compiled
-def _time(text: Any, spans: Any) -> int:
-    if spans[_TIME, 0] < 0:
-        return UNREADABLE
-    return stamp_of(text, spans[_TIME, 0], spans[_TIME, 1])
-
-
-@compiled
-def _product(text: Any, spans: Any, numbers: Any) -> Any:
-    """The number of the first that is told of id, SKU and name; 0 if it is not known."""
-    for told in range(_PRODUCT, _NAME + 1):
-        if spans[told, 1] > spans[told, 0]:
-            return find(numbers, text, spans[told, 0], spans[told, 1], np.uint64(0))
-    return np.uint64(0)
-
-
-@compiled
-def _same(text: Any, start: int, stop: int, other: Any, its_start: int, its_stop: int) -> bool:
-    if stop - start != its_stop - its_start:
-        return False
-    for k in range(stop - start):  # noqa: SIM110 - compiled code makes no generator
-        if text[start + k] != other[its_start + k]:
-            return False
-    return True
-
-
-@compiled
-def _scan(text: Any, at: int, stop: int, fields: Any, spans: Any) -> bool:
-    """Go through an event and note where the fields that are read lie, (start, stop); (-1, -1) where they do not.
-
-    False as soon as anything is not sure to be what the decoder would take, and where a field that is read comes twice.
-    """
-    for k in range(spans.shape[0]):
-        spans[k, 0] = spans[k, 1] = -1
-    at = _blank(text, at, stop)
-    if at >= stop or text[at] != _OPEN:
-        return False
-    at = _blank(text, at + 1, stop)
-    inside, begun = False, True
-    while at < stop:
-        if text[at] == _CLOSE:
-            at = _blank(text, at + 1, stop)
-            if not inside:
-                return at == stop
-            inside = begun = False
-            continue
-        if not begun:
-            if text[at] != _COMMA:
-                return False
-            at = _blank(text, at + 1, stop)
-        begun = False
-        start = at + 1
-        at = _past_text(text, at, stop)
-        if at < 0:
-            return False
-        told = np.int64(find(fields, text, start, at - 1, _ANY_FIELDS)) >> (16 if inside else 0)
-        what, place = told >> 8 & 255, told & 255
-        at = _past_colon(text, at, stop)
-        if at < 0:
-            return False
-        start, end = at, at
-        first = text[at]
-        if what == _ANYTHING:
-            at = _past_anything(text, at, stop)
-        elif first == _QUOTE and what <= _ID:
-            at = _past_text(text, at, stop)
-            start, end = start + 1, at - 1
-        elif first == _OPEN and what == _PROPERTIES:
-            at = at + 1
-            inside = begun = True
-        elif first == 110 and what != _TEXT:
-            at = _past_word(text, at, stop)
-        elif what in (_NUMBER, _ID) and place == 0:
-            at = _past_number(text, at, stop, what == _ID)
-        else:
-            return False
-        if at < 0:
-            return False
-        if place != 0:
-            if spans[place, 0] >= 0:
-                return False
-            spans[place, 0], spans[place, 1] = start, end
-        at = _blank(text, at, stop)
-    return False
-
-
-@compiled
 def _blank(text: Any, at: int, stop: int) -> int:
     """Where something comes."""
     while at < stop and (text[at] == 32 or text[at] == 10 or text[at] == 13 or text[at] == 9):
@@ -323,13 +184,47 @@ def _blank(text: Any, at: int, stop: int) -> int:
 
 
 @compiled
-def _past_colon(text: Any, at: int, stop: int) -> int:
-    """Where the value begins of a field whose name ends here; -1 where there is none."""
-    at = _blank(text, at, stop)
-    if at >= stop or text[at] != _COLON:
+def _odd(word: Any) -> Any:
+    """Which of eight bytes ends a text or is an escape, a control character or of a letter of several bytes.
+
+    The highest bit of the first that does is set, and none of those before it. As in "Bit Twiddling Hacks" (S. E.
+    Anderson): where a byte is 0, or less than n, subtracting sets its highest bit.
+    """
+    quotes, escapes = word ^ _QUOTES, word ^ _ESCAPES
+    odd = ((quotes - _ONES) & ~quotes) | ((escapes - _ONES) & ~escapes) | (word - _BLANKS) | word
+    return odd & _HIGHEST
+
+
+_ONES: Final = np.uint64(0x0101010101010101)
+_HIGHEST: Final = np.uint64(0x8080808080808080)
+_BLANKS: Final = np.uint64(0x2020202020202020)
+_QUOTES: Final = np.uint64(0x2222222222222222)
+_ESCAPES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
+_PLACES: Final = np.uint64(0x0001020304050607)
+
+
+@compiled
+def _lowest(odd: Any) -> Any:
+    """Which byte has the lowest of the bits that are set."""
+    return np.int64((((odd & (~odd + np.uint64(1))) >> np.uint64(7)) * _PLACES) >> np.uint64(56))
+
+
+@compiled
+def _past_letter(text: Any, at: int, stop: int) -> int:
+    """Past a letter of several bytes, -1 where it is none (Unicode 15, table 3-7, well-formed UTF-8)."""
+    first = text[at]  # an escape and control characters are below all that begin one
+    more = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
+    if first < 0xC2 or first > 0xF4 or at + more >= stop:
         return -1
-    at = _blank(text, at + 1, stop)
-    return at if at < stop else -1
+    second = text[at + 1]
+    least = 0xA0 if first == 0xE0 else 0x90 if first == 0xF0 else 0x80
+    most = 0x9F if first == 0xED else 0x8F if first == 0xF4 else 0xBF
+    if second < least or second > most:
+        return -1
+    for k in range(at + 2, at + 1 + more):
+        if text[k] < 0x80 or text[k] > 0xBF:
+            return -1
+    return at + 1 + more
 
 
 @compiled
@@ -356,47 +251,27 @@ def _past_text(text: Any, at: int, stop: int) -> int:
 
 
 @compiled
-def _odd(word: Any) -> Any:
-    """Which of eight bytes ends a text or is an escape, a control character or of a letter of several bytes.
-
-    The highest bit of the first that does is set, and none of those before it. As in "Bit Twiddling Hacks" (S. E.
-    Anderson): where a byte is 0, or less than n, subtracting sets its highest bit.
-    """
-    quotes, escapes = word ^ _QUOTES, word ^ _ESCAPES
-    odd = ((quotes - _ONES) & ~quotes) | ((escapes - _ONES) & ~escapes) | (word - _BLANKS) | word
-    return odd & _HIGHEST
+def _past_colon(text: Any, at: int, stop: int) -> int:
+    """Where the value begins of a field whose name ends here; -1 where there is none."""
+    at = _blank(text, at, stop)
+    if at >= stop or text[at] != _COLON:
+        return -1
+    at = _blank(text, at + 1, stop)
+    return at if at < stop else -1
 
 
 @compiled
-def _lowest(odd: Any) -> Any:
-    """Which byte has the lowest of the bits that are set."""
-    return np.int64((((odd & (~odd + np.uint64(1))) >> np.uint64(7)) * _PLACES) >> np.uint64(56))
-
-
-_ONES: Final = np.uint64(0x0101010101010101)
-_HIGHEST: Final = np.uint64(0x8080808080808080)
-_BLANKS: Final = np.uint64(0x2020202020202020)
-_QUOTES: Final = np.uint64(0x2222222222222222)
-_ESCAPES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
-_PLACES: Final = np.uint64(0x0001020304050607)
+def _past_name(text: Any, at: int, stop: int) -> int:
+    """Past the name of a field that begins here, where its value begins; else -1."""
+    at = _past_text(text, at, stop)
+    return at if at < 0 else _past_colon(text, at, stop)
 
 
 @compiled
-def _past_letter(text: Any, at: int, stop: int) -> int:
-    """Past a letter of several bytes, -1 where it is none (Unicode 15, table 3-7, well-formed UTF-8)."""
-    first = text[at]  # an escape and control characters are below all that begin one
-    more = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
-    if first < 0xC2 or first > 0xF4 or at + more >= stop:
-        return -1
-    second = text[at + 1]
-    least = 0xA0 if first == 0xE0 else 0x90 if first == 0xF0 else 0x80
-    most = 0x9F if first == 0xED else 0x8F if first == 0xF4 else 0xBF
-    if second < least or second > most:
-        return -1
-    for k in range(at + 2, at + 1 + more):
-        if text[k] < 0x80 or text[k] > 0xBF:
-            return -1
-    return at + 1 + more
+def _past_digits(text: Any, at: int, stop: int) -> int:
+    while at < stop and 48 <= text[at] <= 57:
+        at += 1
+    return at
 
 
 @compiled
@@ -416,13 +291,6 @@ def _past_number(text: Any, at: int, stop: int, whole: bool) -> int:
         if whole or at == start:
             return -1
     return at if digits <= _LONGEST_NUMBER else -1
-
-
-@compiled
-def _past_digits(text: Any, at: int, stop: int) -> int:
-    while at < stop and 48 <= text[at] <= 57:
-        at += 1
-    return at
 
 
 @compiled
@@ -491,7 +359,139 @@ def _past_anything(text: Any, at: int, stop: int) -> int:
 
 
 @compiled
-def _past_name(text: Any, at: int, stop: int) -> int:
-    """Past the name of a field that begins here, where its value begins; else -1."""
-    at = _past_text(text, at, stop)
-    return at if at < 0 else _past_colon(text, at, stop)
+def _scan(text: Any, at: int, stop: int, fields: Any, spans: Any) -> bool:
+    """Go through an event and note where the fields that are read lie, (start, stop); (-1, -1) where they do not.
+
+    False as soon as anything is not sure to be what the decoder would take, and where a field that is read comes twice.
+    """
+    for k in range(spans.shape[0]):
+        spans[k, 0] = spans[k, 1] = -1
+    at = _blank(text, at, stop)
+    if at >= stop or text[at] != _OPEN:
+        return False
+    at = _blank(text, at + 1, stop)
+    inside, begun = False, True
+    while at < stop:
+        if text[at] == _CLOSE:
+            at = _blank(text, at + 1, stop)
+            if not inside:
+                return at == stop
+            inside = begun = False
+            continue
+        if not begun:
+            if text[at] != _COMMA:
+                return False
+            at = _blank(text, at + 1, stop)
+        begun = False
+        start = at + 1
+        at = _past_text(text, at, stop)
+        if at < 0:
+            return False
+        told = np.int64(find(fields, text, start, at - 1, _ANY_FIELDS)) >> (16 if inside else 0)
+        what, place = told >> 8 & 255, told & 255
+        at = _past_colon(text, at, stop)
+        if at < 0:
+            return False
+        start, end = at, at
+        first = text[at]
+        if what == _ANYTHING:
+            at = _past_anything(text, at, stop)
+        elif first == _QUOTE and what <= _ID:
+            at = _past_text(text, at, stop)
+            start, end = start + 1, at - 1
+        elif first == _OPEN and what == _PROPERTIES:
+            at = at + 1
+            inside = begun = True
+        elif first == 110 and what != _TEXT:
+            at = _past_word(text, at, stop)
+        elif what in (_NUMBER, _ID) and place == 0:
+            at = _past_number(text, at, stop, what == _ID)
+        else:
+            return False
+        if at < 0:
+            return False
+        if place != 0:
+            if spans[place, 0] >= 0:
+                return False
+            spans[place, 0], spans[place, 1] = start, end
+        at = _blank(text, at, stop)
+    return False
+
+
+@compiled
+def _kind(text: Any, spans: Any, calls: Any, kinds: Any) -> Any:
+    """The number of the kind, -1 if the call or its name is not known as plain; a call without type is `track`."""
+    kind = np.uint64(_TRACK)
+    if spans[_TYPE, 0] >= 0:
+        kind = find(calls, text, spans[_TYPE, 0], spans[_TYPE, 1], _NONE)
+    if kind == _TRACK and spans[_EVENT, 0] >= 0:
+        kind = find(kinds, text, spans[_EVENT, 0], spans[_EVENT, 1], _NONE)
+    return np.int64(kind) if kind < _TRACK else np.int64(-1)
+
+
+@compiled
+def _time(text: Any, spans: Any) -> int:
+    if spans[_TIME, 0] < 0:
+        return UNREADABLE
+    return stamp_of(text, spans[_TIME, 0], spans[_TIME, 1])
+
+
+@compiled
+def _product(text: Any, spans: Any, numbers: Any) -> Any:
+    """The number of the first that is told of id, SKU and name; 0 if it is not known."""
+    for told in range(_PRODUCT, _NAME + 1):
+        if spans[told, 1] > spans[told, 0]:
+            return find(numbers, text, spans[told, 0], spans[told, 1], np.uint64(0))
+    return np.uint64(0)
+
+
+@compiled
+def _same(text: Any, start: int, stop: int, other: Any, its_start: int, its_stop: int) -> bool:
+    if stop - start != its_stop - its_start:
+        return False
+    for k in range(stop - start):  # noqa: SIM110 - compiled code makes no generator
+        if text[start + k] != other[its_start + k]:
+            return False
+    return True
+
+
+@compiled
+def _read(
+    text: Any, ends: Any, keys: Any, key_ends: Any, latest: Any, longest: Any, wanted: Any, tables: Any, spans: Any,
+    found: Any, former: Any,
+) -> bool:  # fmt: skip
+    """Fill the columns of each record, kind -1 where it is not plain; whether any is of a visitor who is signed in."""
+    fields, calls, kinds, numbers = tables
+    kind, time_ms, message, product, category = found
+    signed_in = False
+    start, key_start = 0, 0
+    for i in range(ends.shape[0]):
+        stop, key_stop = ends[i], key_ends[i]
+        kind[i] = -1
+        if stop - start <= longest[0] and _scan(text, start, stop, fields, spans):
+            told = _kind(text, spans, calls, kinds)
+            time_ms[i] = _time(text, spans)
+            whose = _VISITOR if spans[_USER, 1] <= spans[_USER, 0] else _USER
+            if (
+                told >= 0
+                and wanted.plain[told]
+                and spans[_MESSAGE, 1] > spans[_MESSAGE, 0]
+                and time_ms[i] != UNREADABLE
+                and time_ms[i] <= latest[i]
+                and 0 < key_stop - key_start <= longest[1]
+                and _same(text, spans[whose, 0], spans[whose, 1], keys, key_start, key_stop)
+            ):
+                product[i] = _product(text, spans, numbers) if wanted.product[told] else np.uint64(0)
+                category[i] = np.uint64(0)
+                known = product[i] != 0 or not wanted.product[told]
+                if wanted.category[told] and spans[_CATEGORY, 1] > spans[_CATEGORY, 0]:
+                    category[i] = find(numbers, text, spans[_CATEGORY, 0], spans[_CATEGORY, 1], np.uint64(0))
+                    known = known and category[i] != 0
+                if known:
+                    kind[i] = told
+                    message[i] = hash_of(text, spans[_MESSAGE, 0], spans[_MESSAGE, 1])
+                    if whose == _USER and spans[_VISITOR, 1] > spans[_VISITOR, 0]:
+                        former[i, 0], former[i, 1] = spans[_VISITOR, 0], spans[_VISITOR, 1]
+                        signed_in = True
+        start, key_start = stop, key_stop
+    return signed_in

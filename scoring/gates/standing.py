@@ -199,9 +199,16 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
             if (unknown if (last := said.get(2 * channel + purpose)) is None else last[1])
         ]
 
-    def open_tickets(self) -> list[tuple[str, int]]:
-        """The tickets that are not solved, each with the time of its opening, newest first."""
-        waiting = ((-opened, name) for name, (opened, solved) in self.tickets.items() if opened > solved)
+    def open_tickets(self, now_ms: int) -> list[tuple[str, int]]:
+        """The tickets that are not solved, each with the time of its opening, newest first.
+
+        A record that a crash amid a commit left behind may know what comes after `now_ms`: that is not yet so.
+        """
+        waiting = (
+            (-opened, name)
+            for name, (opened, solved) in self.tickets.items()
+            if opened and opened <= now_ms and not opened <= solved <= now_ms
+        )
         return [(name, -ms) for ms, name in sorted(waiting)]
 
     def aggrieved(self, now_ms: int, within_ms: int) -> bool:

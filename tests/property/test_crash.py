@@ -115,6 +115,19 @@ def test_a_cart_that_was_written_ahead_is_not_seen_early() -> None:
     assert_no_harm(events, 1, 3, 1)
 
 
+@pytest.mark.parametrize("late", [Kind.TICKET_OPENED, Kind.TICKET_SOLVED])
+def test_a_ticket_that_was_written_ahead_is_not_counted_early(late: Kind) -> None:
+    """The side record knows of a ticket's opening, or of its solving, that the profile is yet to be told of."""
+    events = [
+        Event(CUSTOMERS[0], START_MS, Kind.TICKET_OPENED, 2, 0, 2),
+        Event(CUSTOMERS[0], START_MS + 1, Kind.TICKET_SOLVED, 2, 1, 4 if late == Kind.TICKET_OPENED else 5),
+        Event(CUSTOMERS[0], START_MS + HOUR_MS, Kind.PAGE, 0, 0, 6),
+        Event(CUSTOMERS[0], START_MS + 2 * HOUR_MS, late, 2, 2, 7 if late == Kind.TICKET_OPENED else 8),
+        Event(CUSTOMERS[0], START_MS + 3 * HOUR_MS, Kind.PAGE, 0, 1, 9),
+    ]
+    assert_no_harm(events, 2, len(events), 1)
+
+
 def test_another_purchase_is_not_taken_for_another_version() -> None:
     """What a site shows is decided anew though product and version of the shop's knowledge both grew by one."""
     day_ms = START_MS + DAY_MS  # when the first version of the shop's knowledge takes effect
