@@ -136,7 +136,8 @@ def test_topics_are_made_and_read(secured: Secured, how: str, monkeypatch: pytes
 
 APP = "roles"
 GIVEN = {"APP_ID": APP, "CLOCK": "events", "HORIZON": "1h", "SNAPSHOT_EVERY": "1h", "SESSION_TIMEOUT_S": "2",
-         "SHOP_VERSIONS_KEPT": "100", "WEB_PORT": "0", "ERASURE_KEY": "a key of the privacy desk", "LOG_LEVEL": "debug"}  # fmt: skip
+         "SHOP_VERSIONS_KEPT": "100", "WEB_PORT": "0", "LOG_LEVEL": "debug",
+         "ERASURE_KEY": "a key of the privacy desk"}  # fmt: skip
 PARTS = ("worker", "trainer", "shop")
 
 
