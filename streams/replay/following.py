@@ -1,5 +1,6 @@
 """Following: a unit led through what `progress` says that a partition did, step by step, to the same outputs."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -19,6 +20,8 @@ from streams.unit import Unit
 from streams.waiting import Run
 
 __all__ = ["Follower"]
+
+log = logging.getLogger(__name__)
 
 
 class _Span(NamedTuple):
@@ -55,6 +58,7 @@ class Follower:
         self.unit = unit
         self._knowledge = knowledge
         self._records = records
+        self._lacks_shop = False
 
     def follow(self, progress: Progress) -> Taken | None:
         """Do what led to one commit, and return what it writes.
@@ -96,6 +100,7 @@ class Follower:
             for snapshot in [each for each in known.models if each.version <= int(name)]:
                 unit.swap_model(snapshot)
         elif what == SHOP:
+            self._look_for_shop(int(name))
             for version in [each for each in known.shop if each.version <= int(name)]:
                 unit.swap_shop(version)
         elif what == RULES:
@@ -105,6 +110,14 @@ class Follower:
                     "the settings name others; start with the rules of then"
                 )
             unit.plan_rules(known.timelines[name])
+
+    def _look_for_shop(self, version: int) -> None:
+        """Warn, once, of one that was deleted since: what goes with products, and prices, may come out otherwise."""
+        if not self._lacks_shop and version not in [each.version for each in self._knowledge.shop]:
+            self._lacks_shop = True
+            log.warning("partition %d: products@%d, known then, is not there any more (shop_versions_kept); from here "
+                        "on what comes of the shop's knowledge may differ from what was told live",
+                        self.unit.partition, version)  # fmt: skip
 
     def _read(self, counts: Sequence[tuple[int, int]], bits: int) -> None:
         """Apply records of the inputs, and take what other partitions told, and who was to be forgotten, in between."""

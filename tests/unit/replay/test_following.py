@@ -211,6 +211,19 @@ def test_what_cannot_be_followed_is_told() -> None:
         follow([foreign], records, knowledge())
 
 
+def test_a_version_of_the_shop_that_is_gone_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The rest is told again all the same."""
+    chance = random.Random(1)
+    records = inputs(chance, 2)
+    live = Live(chance)
+    live.live(records)
+    told = [msgspec.structs.replace(one, told=[*one.told, (0, 0, "shop", "7")]) for one in live.progress]
+    again = follow(told, records, knowledge())
+    (warning,) = [each.getMessage() for each in caplog.records if "products@7" in each.getMessage()]
+    assert warning.startswith("partition 0: products@7, known then, is not there any more (shop_versions_kept)")
+    assert again["scores"] == live.outputs["scores"]
+
+
 def test_a_stamp_stands_for_rules_and_times() -> None:
     """Other versions or other times have another stamp."""
     book = RuleBook(OPTIONS.rules.rules)
