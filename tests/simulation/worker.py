@@ -208,9 +208,11 @@ class Worker:
         await self.protocol.revoke(self.protocol.partitions)
 
     async def _assign(self, joined: Joined) -> None:
+        unbroken = self._member.generation + 1 == joined.generation  # else others may have had what was ours meanwhile
         self._member.generation = joined.generation
         self._assigned = joined.partitions
-        await self.protocol.revoke(sorted(self.protocol.partitions - set(joined.partitions)))
+        kept = set(joined.partitions) if unbroken else set()
+        await self.protocol.revoke(sorted(self.protocol.partitions - kept))
         self._rebalancing = False
         for partition in joined.partitions:
             stage = self.protocol.stage(partition)
