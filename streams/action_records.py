@@ -22,7 +22,7 @@ from streams.reasons import reasons_of
 from streams.score_texts import PointTexts, ScoreTexts
 from streams.stamps import stamps_of
 
-__all__ = ["ActionRecord", "ActionRecords"]
+__all__ = ["CROSSING", "ActionRecord", "ActionRecords"]
 
 _HELD = orjson.Fragment(b"%b")
 _CHANNELS = {channel: orjson.dumps(channel.name.lower()) for channel in Channel}
@@ -31,7 +31,8 @@ _CONTROLS = {None: b"null"} | {control: orjson.dumps(control) for control in (GL
 _COUNTS = {None: b"null"} | {number: b"%d" % number for number in range(24)}
 """Hours and weekdays."""
 _TRUTH = b"false", b"true"
-_CROSSING = "left", "entered"
+CROSSING = "left", "entered"
+"""What became of a list, by whether it was entered."""
 
 
 class ActionRecord(Struct, frozen=True, gc=False):
@@ -230,7 +231,7 @@ class _Templates(dict[_Kind, _Template]):
             "reasons": _HELD,
             "rule": rule,
             "rule_version": version,
-            "crossing": _CROSSING[entered],
+            "crossing": CROSSING[entered],
             "crossing_number": _HELD,
             "object": _HELD,
             "trigger": _HELD,
@@ -268,7 +269,7 @@ def _audience(rule: str, version: int, entered: bool, withheld: tuple[str, ...])
         "customer_id": _HELD,
         "audience": rule,
         "rule_version": version,
-        "crossing": _CROSSING[entered],
+        "crossing": CROSSING[entered],
         "crossing_number": _HELD,
         "object": _HELD,
         "event_time": _HELD,

@@ -43,7 +43,7 @@ class ByteTable:
     Attributes
     ----------
     names
-        For `find`; others after each `put`.
+        For `find`; to be asked for anew after a `put`.
     """
 
     def __init__(self) -> None:
@@ -117,17 +117,10 @@ def _hash(text: Any, start: int, stop: int) -> Any:
 
 
 @compiled
-def find(names: Any, text: Any, start: int, stop: int, otherwise: Any) -> Any:
-    """The number of the name that is `text[start:stop]`, or else what is given. O(its length)."""
-    h = _hash(text, start, stop)
+def _next(names: Any, h: Any, tried: int) -> Any:
+    """The number of the place at which a name of this hash may be, after so many others."""
     last = np.uint64(names.places.shape[0] - 1)
-    for k in range(_TRIES):
-        place = names.places[np.int64((h + np.uint64(k * (k + 1) // 2)) & last)]
-        if place[_HASH] == h and _is(names.text, place, text, start, stop):
-            return place[_NUMBER]
-        if place[_HASH] == 0:
-            break
-    return otherwise
+    return np.int64((h + np.uint64(tried * (tried + 1) // 2)) & last)
 
 
 @compiled
@@ -142,12 +135,24 @@ def _is(its_text: Any, place: Any, text: Any, start: int, stop: int) -> bool:
 
 
 @compiled
+def find(names: Any, text: Any, start: int, stop: int, otherwise: Any) -> Any:
+    """The number of the name that is `text[start:stop]`, or else what is given. O(its length)."""
+    h = _hash(text, start, stop)
+    for tried in range(_TRIES):
+        place = names.places[_next(names, h, tried)]
+        if place[_HASH] == h and _is(names.text, place, text, start, stop):
+            return place[_NUMBER]
+        if place[_HASH] == 0:
+            break
+    return otherwise
+
+
+@compiled
 def _put(names: Any, start: Any, stop: Any, number: Any) -> bool:
     """Give the name that is `text[start:stop]` a place, if one of those that it may have is free."""
     h = _hash(names.text, start, stop)
-    last = np.uint64(names.places.shape[0] - 1)
-    for k in range(_TRIES):
-        place = names.places[np.int64((h + np.uint64(k * (k + 1) // 2)) & last)]
+    for tried in range(_TRIES):
+        place = names.places[_next(names, h, tried)]
         if place[_HASH] == 0:
             place[_HASH], place[_START], place[_STOP], place[_NUMBER] = h, start, stop, number
             return True

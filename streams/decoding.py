@@ -146,7 +146,7 @@ class Decoder:
         self._decode = msgspec.json.Decoder(Event).decode
 
     def __call__(self, source: int, records: Sequence[Record]) -> Decoded:
-        """Decode records of one input, in order, and never raise for what they hold; 3 µs each, a plain one 1."""
+        """Decode records of one input, in order; never raises for what they hold. 1.3 µs a plain one, others 10."""
         plain = self._plain_of(records)
         if not len(plain.places):
             return self._others(source, records)

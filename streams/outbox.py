@@ -21,7 +21,7 @@ from scoring.kinds import Source
 from scoring.model import Example
 from scoring.outcome import Action, Content, Outcome, Scores
 from scoring.transfer import Forward, Give, Transfer
-from streams.action_records import ActionRecords
+from streams.action_records import CROSSING, ActionRecords
 from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
 from streams.score_records import ScoreRecords
@@ -59,7 +59,6 @@ Output = tuple[str, bytes | None, bytes | None]
 """Topic, key, value."""
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
-_CROSSING = "left", "entered"
 _COUNTED = attrgetter("rule", "entered", "withheld")
 
 
@@ -160,7 +159,7 @@ class Outbox:
             if record.audience is not None:
                 self._out.append(("audiences", record.key, record.audience))
         for (rule, entered, withheld), n in Counter(map(_COUNTED, actions)).items():
-            self.told["crossing", rule, _CROSSING[entered]] += n
+            self.told["crossing", rule, CROSSING[entered]] += n
             for code in withheld:
                 self.told["withheld", rule, code] += n
 
