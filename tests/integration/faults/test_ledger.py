@@ -48,7 +48,7 @@ def _order_counted_twice(ledger: Ledger) -> None:
 
 
 def _view_lost(ledger: Ledger) -> None:
-    next(counted for counted in ledger.customers.values() if counted.views).views.add("one more")
+    next(counted for counted in ledger.customers.values() if counted.views).views.append("one more")
 
 
 def _customer_lost(ledger: Ledger) -> None:
