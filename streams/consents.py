@@ -1,6 +1,7 @@
 """Consents: what an event says about contacting the customer, by channel and purpose.
 
-Shops say it in many ways. A yes is taken for what it names and no more; a no that names nothing covers everything.
+Shops say it in many ways. A yes is taken for what it names and no more: one for a channel or a purpose that is not
+known is none for those that are. A no that names nothing known covers everything.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from schemas.events import Properties
 from scoring.gates.channel import CHANNELS, Channel, Purpose
 from scoring.gates.news import Consent
 
-__all__ = ["channel_of", "consents_of"]
+__all__ = ["channel_of", "consents_of", "names_unknown_channel"]
 
 _CHANNEL_WORDS: Final = {
     **CHANNELS,
@@ -34,6 +35,8 @@ _PURPOSE_WORDS: Final = {
 }
 _YES: Final = frozenset({"granted", "given", "yes", "true", "opted_in", "subscribed"})
 _NO: Final = frozenset({"denied", "revoked", "withdrawn", "no", "false", "opted_out", "unsubscribed"})
+_SAYING: Final = _YES | _NO | {"all", "status", "state", "value", "consent", "enabled", "optin", "opt_in"}
+"""Words that name neither a channel nor a purpose, only that a yes or a no follows for what is named around them."""
 _DEPTH: Final = 3
 
 
@@ -44,13 +47,17 @@ def consents_of(name: str, said: Properties | None) -> tuple[Consent, ...]:
     grants = any(word in _YES for word in words)
     found: list[Consent] = []
     if said is not None and said.consent:
-        found = list(_walk(said.consent, None, None, _DEPTH))
         # "Consent Revoked" with the channels listed as true means: these are revoked.
-        if denies:
-            found = [one._replace(granted=False) for one in found]
+        found = [
+            one._replace(granted=False) if denies else one
+            for one, sure in _walk(said.consent, None, None, _DEPTH)
+            if sure or denies or not one.granted
+        ]
     elif denies or grants:
         channel = channel_of(said, None)
         purpose = None if said is None or said.purpose is None else _PURPOSE_WORDS.get(_word(said.purpose))
+        if not denies and (names_unknown_channel(said) or _names_unknown_purpose(said)):
+            return ()
         if grants and channel is None and purpose is None:
             channel = Channel.EMAIL
         found = list(_each(channel, purpose, not denies))
@@ -62,19 +69,42 @@ def channel_of(said: Properties | None, default: Channel | None) -> Channel | No
     return default if said is None or said.channel is None else _CHANNEL_WORDS.get(_word(said.channel), default)
 
 
-def _walk(told: dict[str, Any], channel: Channel | None, purpose: Purpose | None, depth: int) -> Iterator[Consent]:
-    """Channels and purposes by name, in either order, down to a yes or a no."""
+def names_unknown_channel(said: Properties | None) -> bool:
+    """Whether an event is about a channel that nothing is known of."""
+    return said is not None and bool(said.channel) and _word(said.channel or "") not in _CHANNEL_WORDS
+
+
+def _names_unknown_purpose(said: Properties | None) -> bool:
+    return said is not None and bool(said.purpose) and _word(said.purpose or "") not in _PURPOSE_WORDS
+
+
+def _walk(
+    told: dict[str, Any], channel: Channel | None, purpose: Purpose | None, depth: int, sure: bool = True
+) -> Iterator[tuple[Consent, bool]]:
+    """Channels and purposes by name, in either order, down to a yes or a no; whether all words on the way are known.
+
+    What an unknown word says beside a known one is about something else ("analytics" beside "marketing"), and left out.
+    """
+    known = any(_is_known(key) for key in told)
     for key, value in told.items():
-        word = _word(key)
+        word, surely = _word(key), sure and _is_known(key)
+        if known and not _is_known(key):
+            continue
         channel_here = _CHANNEL_WORDS.get(word, channel)
         purpose_here = _PURPOSE_WORDS.get(word, purpose)
         if channel_here is None and purpose_here is None and word != "all":
             continue
         if isinstance(value, dict):
             if depth > 1:
-                yield from _walk(value, channel_here, purpose_here, depth - 1)
+                yield from _walk(value, channel_here, purpose_here, depth - 1, surely)
         elif (granted := _truth(value)) is not None:
-            yield from _each(channel_here, purpose_here, granted)
+            for one in _each(channel_here, purpose_here, granted):
+                yield one, surely
+
+
+def _is_known(key: str) -> bool:
+    word = _word(key)
+    return word in _CHANNEL_WORDS or word in _PURPOSE_WORDS or word in _SAYING
 
 
 def _each(channel: Channel | None, purpose: Purpose | None, granted: bool) -> Iterator[Consent]:

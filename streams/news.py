@@ -10,7 +10,7 @@ from schemas.events import Event, Properties, text_id
 from scoring.gates.channel import Channel, Purpose
 from scoring.gates.news import Consent, Contacted, Language, Name, News, Ordered, Promised, Responded, Ticket, Zone
 from scoring.kinds import Kind
-from streams.consents import channel_of, consents_of
+from streams.consents import channel_of, consents_of, names_unknown_channel
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.zones import zone_of
 
@@ -68,6 +68,8 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
         case Kind.EMAIL_OPENED | Kind.EMAIL_CLICKED:
             return (Responded(email),)
         case Kind.SUBSCRIBED | Kind.UNSUBSCRIBED | Kind.EMAIL_MARKED_SPAM:
+            if kind == Kind.SUBSCRIBED and names_unknown_channel(said):
+                return ()
             return (Consent(email, Purpose.MARKETING, kind == Kind.SUBSCRIBED),)
         case Kind.CONSENT:
             return consents_of(event.event or "", said)
