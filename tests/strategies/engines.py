@@ -49,7 +49,13 @@ _SOONER = {
     "tier-up": {"marks": [10.0, 100.0]},
     "browsing-prospect": {"visits": 2},
     "category-interest": {"views": 2},
+    "retarget-bought": {"after": 3, "until": 9},
     "retarget-complement": {"after": 1, "until": 9},
+    "milestone": {"marks": [10.0, 100.0]},
+    "nth-order": {"once": 3},
+    "checkout-stalled": {"within": 20_000},
+    "subscriber-silent": {"contacts": 1},
+    "subscriber-engaged": {"opened": 1},
 }
 RULES = RuleSet((*shipped(_SOONER).rules, RESTLESS, LIKELY, TYPED, DUE))
 SNAPSHOT = Snapshot(

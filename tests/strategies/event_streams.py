@@ -18,9 +18,10 @@ _ORDERS = (Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kind.ORDER_COMPLETED, Kin
            Kind.ORDER_SHIPPED, Kind.ORDER_DELIVERED, Kind.RETURN_REQUESTED)  # fmt: skip
 _CLICKS = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_VIEWED, Kind.PAGE, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED,
            Kind.LIST_VIEWED, Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED, Kind.CHECKOUT_STARTED, Kind.SEARCHED,
-           Kind.CART_VIEWED)  # fmt: skip
-_OTHERS = (Kind.IDENTIFY, Kind.EMAIL_OPENED, Kind.UNSUBSCRIBED, Kind.SURVEY, Kind.POINTS, Kind.TICKET_OPENED,
-           Kind.TICKET_SOLVED)  # fmt: skip
+           Kind.CART_VIEWED, Kind.RESULT_OPENED)  # fmt: skip
+_OTHERS = (Kind.IDENTIFY, Kind.SUBSCRIBED, Kind.EMAIL_DELIVERED, Kind.EMAIL_OPENED, Kind.UNSUBSCRIBED, Kind.SURVEY,
+           Kind.REVIEWED, Kind.FEEDBACK, Kind.POINTS, Kind.TICKET_OPENED, Kind.TICKET_SOLVED)  # fmt: skip
+_NUMBERED = (Kind.SURVEY, Kind.REVIEWED, Kind.FEEDBACK, Kind.POINTS)
 _WISHES = (Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED)
 _OF_A_CATEGORY = (Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED, Kind.ORDER_COMPLETED)
 _OF_A_PRODUCT = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED, *_WISHES)
@@ -79,7 +80,7 @@ def streams(
                 if kind == Kind.ALIAS
                 else 0,
                 category=draw(st.integers(0, 2)) if kind in _OF_A_CATEGORY else 0,
-                value=draw(_AMOUNTS) if ordered or kind in (Kind.SURVEY, Kind.POINTS) else 0.0,
+                value=draw(_AMOUNTS) if ordered or kind in _NUMBERED else 0.0,
                 lines=float(draw(st.integers(1, 4))) if ordered else 0.0,
                 quantity=float(draw(st.integers(1, 9))) if ordered else 0.0,
                 discounted=draw(st.integers(0, 1)) if ordered else 0,
