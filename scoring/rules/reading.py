@@ -27,6 +27,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _TOO_LONG = "is longer than 100 years"
 _MOST_WHOLE = 2**31 - 1
 """Of a version or a priority; records and the tables of consumers hold no more than 64 bits."""
+_MOST_NUMBER = 2.0**53
+"""Of a parameter, as of a number in a predicate: beyond it a float no longer holds each whole number."""
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, which terminals obey, and halves of characters, for which UTF-8 has no bytes."""
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
@@ -406,6 +408,8 @@ class _Document:
             number = math.inf
         if not math.isfinite(number):
             raise self.error(field, given, "not a number", "write a number, the unit is that of the predicate", line)
+        if abs(number) > _MOST_NUMBER:
+            raise self.error(field, given, "is too large", "write a number below 9e15", line)
         return number
 
     def span(self, field: str, name: str, text: str, line: int | None) -> float:

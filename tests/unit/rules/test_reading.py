@@ -90,6 +90,7 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
         (NEEDED + f"cooldown: {'9' * 400}d\n", 4, SOME, "cooldown", "999", "than 100 years", "7d"),
         (NEEDED + "expires_after: 500000w\n", 4, SOME, "expires_after", "500000w", "than 100 years", "7d"),
         (NEEDED + f"parameters:\n  least: {'9' * 400}\n", 5, SOME, LEAST, "999", "not a number", "number"),
+        (NEEDED + "parameters:\n  least: -1e30\n", 5, SOME, LEAST, "-1e30", "too large", "below 9e15"),
         (NEEDED + f"parameters:\n  least: {'9' * 400}h\n", 5, SOME, LEAST, "999", "than 100 years", "2h"),
         (NEEDED.replace(SOME, "all"), 1, "all", "name", "all", "is taken: the setting rules", "another name"),
         (NEEDED.replace(SOME, "basic"), 1, "basic", "name", "basic", "is taken: the setting rules", "another name"),
