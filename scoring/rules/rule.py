@@ -39,6 +39,8 @@ _TAKEN = {
 """Names that no rule can have, and what they already stand for."""
 MARKS, MARK, NEXT_MARK = "marks", "mark", "next_mark"
 """The one parameter that is a list of numbers, and what stands for one of them and for the one above it."""
+_MOST_MARKS = 64
+"""As many as there can be lists (`ruleset.MAX_RULES`); each is checked by itself, and thousands would take hours."""
 _NONE_ABOVE = 2.0**53
 
 
@@ -247,6 +249,8 @@ class Rule:
         def error(reason: str, remedy: str) -> RuleError:
             return RuleError(self.name, f"parameters.{MARKS}", list(self.marks), reason, remedy)
 
+        if len(self.marks) > _MOST_MARKS:
+            raise error(f"are {len(self.marks)}, and there can be {_MOST_MARKS} lists", "write fewer")
         if any(low >= high for low, high in pairwise(self.marks)) or self.marks[0] <= 0:
             raise error("do not increase from above 0", "write increasing numbers, as [500, 1000]")
         for low, high in pairwise(f"{mark:g}" for mark in self.marks):
