@@ -40,12 +40,22 @@ def rule_of(value: bytes) -> tuple[Rule, int]:
     told = record.effective_time or record.published_at
     try:
         effective_ms = to_ms(told)
-    except ValueError:
+    except (ValueError, OverflowError):
         remedy = "write RFC 3339 in UTC, as 2024-05-01T09:30:00.000Z"
         raise RuleError(record.name, "effective_time", told, "is not a time", remedy) from None
+    return _read(record), effective_ms
+
+
+def _read(record: RuleRecord) -> Rule:
     document = {**record.definition, "name": record.name, "version": record.version}
-    rules = read_rules(yaml.safe_dump(document), f"{TOPIC} {record.name}@{record.version}")
-    return rules[0], effective_ms
+    try:
+        return read_rules(yaml.safe_dump(document), f"{TOPIC} {record.name}@{record.version}")[0]
+    except RuleError:
+        raise
+    except (ValueError, TypeError, ArithmeticError, RecursionError, yaml.YAMLError) as error:
+        # Whatever stands in a record, it must never end a worker: all of them would read it again when they start.
+        reason, remedy = f"cannot be read ({type(error).__name__})", "write plain fields, as recompra rules show does"
+        raise RuleError(record.name, "definition", ", ".join(record.definition), reason, remedy) from None
 
 
 class LiveRules(WholeTopic):

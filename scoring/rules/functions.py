@@ -84,6 +84,8 @@ def _windows(node: ast.Call, name: str) -> dict[str, ast.expr]:
         if keyword.arg is None or keyword.arg not in allowed:
             reason = f"{name} has no argument {keyword.arg!r}" if keyword.arg else f"{name} has no argument '**'"
             raise Refused(keyword, reason, f"write {FUNCTIONS[name]}")
+        if keyword.arg in given:
+            raise Refused(keyword, f"{keyword.arg!r} stands twice", "remove one of the two")
         given[keyword.arg] = keyword.value
     if needed and not given:
         raise Refused(node, f"{name} needs a window", f"write {FUNCTIONS[name]}")

@@ -16,6 +16,7 @@ Where the list is one of orders, products and the like, kinds that begin with `i
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -68,6 +69,8 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
 }
+_WINDOW = re.compile(r"\b(days|hours|nth)\s*=(?!=)")
+_ASSIGNED = re.compile(r"(?<![=<>!])=(?!=)")
 _ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -118,9 +121,7 @@ def _read(text: str, meaning: Callable[[ast.expr], Meaning]) -> Meaning:
         return meaning(tree)
     except Refused as refused:
         offset = refused.node.col_offset if isinstance(refused.node, ast.expr | ast.keyword) else 0
-        # The syntax tree counts in bytes of UTF-8, a reader in characters.
-        column = len(text.encode()[:offset].decode(errors="replace")) + 1
-        raise PredicateError(text, column, refused.reason, refused.remedy) from None
+        raise PredicateError(text, offset + 1, refused.reason, refused.remedy) from None
 
 
 def _tree(text: str) -> ast.expr:
@@ -128,6 +129,11 @@ def _tree(text: str) -> ast.expr:
         raise PredicateError(text, 1, "the predicate is empty", f"write a comparison, or {NEVER}")
     if len(text) > MAX_LENGTH:
         raise PredicateError(text[:80], MAX_LENGTH, f"longer than {MAX_LENGTH} characters", "split the rule in two")
+    if not text.isascii():
+        # Python takes look-alikes for the letters that they look like, checks of the text do not.
+        column = next(at for at, letter in enumerate(text, 1) if not letter.isascii())
+        reason = f"the character {text[column - 1]!r} is not in the language"
+        raise PredicateError(text, column, reason, "write plain letters, digits and signs")
     if "#" in text:
         # Its lines are joined, so that a comment would swallow the rest of the predicate.
         raise PredicateError(text, text.index("#") + 1, "a comment stands in the predicate", "put it above")
@@ -156,7 +162,7 @@ def _syntax_advice(text: str, error: SyntaxError) -> tuple[str, str]:
     for wrong, right in (("&&", "and"), ("||", "or"), ("<>", "!="), ("=>", ">="), ("=<", "<=")):
         if wrong in text:
             return f"{wrong!r} is not in the language", f"write {right!r}"
-    if "=" in text.replace("==", "").replace(">=", "").replace("<=", "").replace("!=", "").replace("days=", ""):
+    if _ASSIGNED.search(_WINDOW.sub("", text)):
         return "'=' does not compare", "write '=='"
     return f"not an expression ({error.msg})", "check the brackets and the words and, or, not"
 

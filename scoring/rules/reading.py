@@ -11,7 +11,7 @@ import yaml
 
 from scoring.rules.carry import Carry
 from scoring.rules.measures import measure_ms
-from scoring.rules.rule import MARK, MARKS, ActionClass, Coupon, ForEach, Rule, RuleError
+from scoring.rules.rule import LONGEST_MS, MARK, MARKS, ActionClass, Coupon, ForEach, Rule, RuleError
 from scoring.rules.words import NEVER, nearest
 
 __all__ = ["Overrides", "duration_ms", "examine_rules", "read_rules"]
@@ -24,6 +24,13 @@ Overrides = Mapping[str, Mapping[str, Given]]
 
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_TOO_LONG = "is longer than 100 years"
+_MOST_WHOLE = 2**31 - 1
+"""Of a version or a priority; records and the tables of consumers hold no more than 64 bits."""
+_MOST_NUMBER = 2.0**53
+"""Of a parameter, as of a number in a predicate: beyond it a float no longer holds each whole number."""
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, which terminals obey, and halves of characters, for which UTF-8 has no bytes."""
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 _FIELDS = (
     "name",
@@ -108,11 +115,22 @@ def _not_yaml(text: str, file: str, error: yaml.YAMLError) -> RuleError:
 
 
 def duration_ms(text: str) -> int:
-    """Milliseconds of a duration such as `90s`, `30m`, `1.5h`, `7d` or `2w`; ValueError if it is none."""
+    """Milliseconds of a duration such as `90s`, `30m`, `1.5h`, `7d` or `2w`.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    OverflowError
+        If it is longer than 100 years.
+    """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(text)
-    return round(float(match[1]) * _UNITS_MS[match[2]])
+    ms = float(match[1]) * _UNITS_MS[match[2]]
+    if ms > LONGEST_MS:
+        raise OverflowError(text)
+    return round(ms)
 
 
 def _is_empty(node: yaml.Node) -> bool:
@@ -124,6 +142,19 @@ def _shown(node: yaml.Node) -> str:
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)
     return "[…]" if isinstance(node, yaml.SequenceNode) else "{…}"
+
+
+def _texts(node: yaml.Node) -> list[str]:
+    """What a list holds; nothing where it is none, or where something in it is no single value."""
+    parts = node.value if isinstance(node, yaml.SequenceNode) else []
+    return [str(part.value).strip() for part in parts] if all(isinstance(p, yaml.ScalarNode) for p in parts) else []
+
+
+def _name_in(node: yaml.Node) -> str:
+    """The name that a rule has by its first field of that name; `?` where there is none."""
+    fields = node.value if isinstance(node, yaml.MappingNode) else []
+    names = (value.value for key, value in fields if key.value == "name" and isinstance(value, yaml.ScalarNode))
+    return str(next(names, "")).strip() or "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +173,7 @@ class _Document:
     """
 
     def __init__(self, node: yaml.Node, file: str) -> None:
-        self.file, self.name, self.first = file, "?", node.start_mark.line + 1
+        self.file, self.name, self.first = file, _name_in(node), node.start_mark.line + 1
         self.entries: dict[str, _Entry] = {}
         self.errors: list[RuleError] = []
         self.entries = self.mapping(node, "rule")
@@ -251,7 +282,15 @@ class _Document:
             return None
         if not isinstance(entry.node, yaml.ScalarNode):
             raise self.error(field, _shown(entry.node), "must be a single value", f"write '{field}: value' on one line")
-        return str(entry.node.value).strip()
+        return self.writable(field, str(entry.node.value).strip())
+
+    def writable(self, field: str, text: str) -> str:
+        """The text, if records and terminals can hold it."""
+        if _UNWRITABLE.search(text):
+            raise self.error(
+                field, text, "holds a control character, or half of a character", "remove it; rules are plain text"
+            )
+        return text
 
     def read(self, field: str, convert: Callable[[str], T], reason: str, remedy: str) -> T | None:
         text = self.text(field)
@@ -261,9 +300,13 @@ class _Document:
             return convert(text)
         except (ValueError, KeyError):
             raise self.error(field, text, reason, remedy) from None
+        except OverflowError:
+            raise self.error(field, text, _TOO_LONG, remedy) from None
 
     def whole(self, field: str, default: int) -> int:
         number = self.read(field, int, "not a whole number", "write a whole number, as 1")
+        if number is not None and abs(number) > _MOST_WHOLE:
+            raise self.error(field, number, "is too large", f"write a whole number up to {_MOST_WHOLE}")
         return default if number is None else number
 
     def number(self, field: str, default: float) -> float:
@@ -288,8 +331,7 @@ class _Document:
         entry = self.entries.get(field)
         if entry is None:
             return ()
-        written = entry.node.value if isinstance(entry.node, yaml.SequenceNode) else []
-        names = tuple(str(part.value).strip() for part in written if isinstance(part, yaml.ScalarNode))
+        names = tuple(self.writable(field, name) for name in _texts(entry.node))
         if not names or not all(names):
             raise self.error(field, _shown(entry.node), "is no list of names", "write it as [Berlin]")
         return names
@@ -303,12 +345,13 @@ class _Document:
         if not isinstance(entry.node, yaml.MappingNode):
             raise self.error("traits", _shown(entry.node), "is no mapping", remedy)
         found = {}
-        for name, node in entry.node.value:
-            written = node.value if isinstance(node, yaml.SequenceNode) else []
-            values = tuple(str(part.value).strip() for part in written if isinstance(part, yaml.ScalarNode))
-            if not values or not all(values) or not isinstance(name, yaml.ScalarNode):
-                raise self.error("traits", _shown(name), "has no list of values", remedy)
-            found[str(name.value)] = values
+        for name, item in self.mapping(entry.node, "traits").items():
+            values = tuple(self.writable("traits", value) for value in _texts(item.node))
+            if not values or not all(values):
+                raise self.error("traits", name, "has no list of values", remedy, item.line)
+            if not self.writable("traits", name).strip():
+                raise self.error("traits", name, "is no name of a trait", remedy, item.line)
+            found[name] = values
         return found
 
     def carries(self) -> tuple[str, ...]:
@@ -329,11 +372,10 @@ class _Document:
         item = None if entry is None else self.mapping(entry.node, "parameters").get(MARKS)
         if item is None:
             return ()
-        written = item.node.value if isinstance(item.node, yaml.SequenceNode) else []
-        given = overrides.get(MARKS, [part.value for part in written if isinstance(part, yaml.ScalarNode)])
+        given = overrides.get(MARKS, _texts(item.node) or _shown(item.node))
         try:
             numbers = tuple(float(mark) for mark in given) if isinstance(given, list) else ()
-        except ValueError:
+        except (ValueError, OverflowError):
             numbers = ()
         if not numbers or not all(map(math.isfinite, numbers)):
             remedy = "write increasing numbers, as [500, 1000]"
@@ -362,8 +404,12 @@ class _Document:
             number = float(given)
         except (TypeError, ValueError):
             return self.span(field, name, str(given), line)
+        except OverflowError:
+            number = math.inf
         if not math.isfinite(number):
             raise self.error(field, given, "not a number", "write a number, the unit is that of the predicate", line)
+        if abs(number) > _MOST_NUMBER:
+            raise self.error(field, given, "is too large", "write a number below 9e15", line)
         return number
 
     def span(self, field: str, name: str, text: str, line: int | None) -> float:
@@ -372,6 +418,8 @@ class _Document:
         except ValueError:
             remedy = "write a number, the unit is that of the predicate, or a duration, as 2h"
             raise self.error(field, text, "neither a number nor a duration", remedy, line) from None
+        except OverflowError:
+            raise self.error(field, text, _TOO_LONG, "write a duration, as 2h", line) from None
         predicates = [predicate for part in ("enter", "exit") if (predicate := self.text(part)) is not None]
         measure = measure_ms(name, predicates)
         if measure is None:

@@ -18,7 +18,7 @@ from scoring.rules.predicate import PredicateError, parse, parse_value
 from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED, nearest
 from scoring.where import Where
 
-__all__ = ["MARK", "MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError"]
+__all__ = ["LONGEST_MS", "MARK", "MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError", "printable"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
@@ -29,8 +29,18 @@ _SCORES = frozenset(
 _OF_AN_ORDER = frozenset({Column(Op.FIELD, Field.ORDER_NUMBER), Column(Op.FIELD, Field.ORDER_VALUE)})
 _SHOWN = 80
 _MOST_GAIN = 1000.0
+LONGEST_MS = 36_525 * 86_400_000
+"""Of a cooldown and the like: 100 years; times further ahead no calendar holds."""
+_TAKEN = {
+    "withheld": "the topic actions-withheld has what the gates hold back",
+    "all": "the setting rules means every rule by it",
+    "basic": "the setting rules means some of the rules by it",
+}
+"""Names that no rule can have, and what they already stand for."""
 MARKS, MARK, NEXT_MARK = "marks", "mark", "next_mark"
 """The one parameter that is a list of numbers, and what stands for one of them and for the one above it."""
+_MOST_MARKS = 64
+"""As many as there can be lists (`ruleset.MAX_RULES`); each is checked by itself, and thousands would take hours."""
 _NONE_ABOVE = 2.0**53
 
 
@@ -59,7 +69,12 @@ class RuleError(ValueError):
         place = f"{self.file} line {self.line}: " if self.file else ""
         column = f" at column {self.column}" if self.column else ""
         named = f"rule {self.rule[:_SHOWN]}, {self.field[:_SHOWN]}"
-        return f"{place}{named} {self.value!r}{column}: {self.reason}; {self.remedy}"
+        return printable(f"{place}{named} {self.value!r}{column}: {self.reason}; {self.remedy}")
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, or cannot show, written out: the code of each such character."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class ForEach(StrEnum):
@@ -234,8 +249,13 @@ class Rule:
         def error(reason: str, remedy: str) -> RuleError:
             return RuleError(self.name, f"parameters.{MARKS}", list(self.marks), reason, remedy)
 
+        if len(self.marks) > _MOST_MARKS:
+            raise error(f"are {len(self.marks)}, and there can be {_MOST_MARKS} lists", "write fewer")
         if any(low >= high for low, high in pairwise(self.marks)) or self.marks[0] <= 0:
             raise error("do not increase from above 0", "write increasing numbers, as [500, 1000]")
+        for low, high in pairwise(f"{mark:g}" for mark in self.marks):
+            if low == high:
+                raise error(f"has two whose lists would both be {self.name}/{low}", "let them differ in six digits")
         if self.for_each is not ForEach.NONE:
             raise error("stand in a rule for each order, product or the like", f"remove {MARKS}, or for_each")
         if MARK not in re.findall(r"\w+", self.enter):
@@ -248,6 +268,8 @@ class Rule:
         if not _NAME.fullmatch(self.name) or len(self.name) > 60:
             remedy = "use up to 60 lower-case letters, digits and single hyphens, as in win-back"
             raise RuleError(self.name, "name", self.name, "not a lower-kebab name", remedy)
+        if self.name in _TAKEN:
+            raise RuleError(self.name, "name", self.name, f"is taken: {_TAKEN[self.name]}", "give it another name")
         if self.version < 1:
             raise RuleError(self.name, "version", self.version, "versions count from 1", "write 1 or more")
         if not self.sentence.strip():
@@ -256,6 +278,9 @@ class Rule:
             raise RuleError(self.name, "cooldown", self.cooldown_ms, "is negative", "write a duration, as 7d")
         if self.expires_after_ms is not None and self.expires_after_ms <= 0:
             raise RuleError(self.name, "expires_after", self.expires_after_ms, "is not positive", "write 3d")
+        for name, ms in (("cooldown", self.cooldown_ms), ("expires_after", self.expires_after_ms or 0)):
+            if ms > LONGEST_MS:
+                raise RuleError(self.name, name, ms, "is longer than 100 years", "write a duration, as 7d")
         if not 0 < self.gain <= _MOST_GAIN:
             reason = f"is not above 0, up to {_MOST_GAIN:g}"
             raise RuleError(self.name, "gain", self.gain, reason, "write what an order is worth to it, as 1.5")

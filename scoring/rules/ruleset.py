@@ -12,7 +12,7 @@ from scoring.rules.columns import ANY, MAX_DAY_KINDS, OF_A_CATEGORY, VISITED, Co
 from scoring.rules.expression import columns_of
 from scoring.rules.parts import Parts, parts_for
 from scoring.rules.program import Program
-from scoring.rules.rule import ForEach, Rule, RuleError
+from scoring.rules.rule import MARKS, ForEach, Rule, RuleError
 from scoring.rules.words import KIND_NAMES
 
 __all__ = ["MAX_CATEGORY_RULES", "MAX_RULES", "RuleSet"]
@@ -178,6 +178,9 @@ def _check_names(rules: tuple[Rule, ...]) -> None:
             raise RuleError(rule.name, "name", rule.name, "stands twice", "give one of the two another name")
         if number > MAX_RULES:
             reason = f"makes {number} lists, and there can be {MAX_RULES}"
+            if rule.marks:
+                remedy = f"write fewer {MARKS}, or remove rules that are no longer used"
+                raise RuleError(rule.name, f"parameters.{MARKS}", list(rule.marks), reason, remedy)
             raise RuleError(rule.name, "name", rule.name, reason, "remove rules that are no longer used")
         seen.add(rule.name)
     for rule in [rule for rule in rules if _is_of_categories(rule)][MAX_CATEGORY_RULES:]:

@@ -8,6 +8,7 @@ import click
 
 from schemas.timestamp import from_ms
 from scoring.rules import RuleError
+from scoring.rules.rule import printable
 from scoring.rules.shipped import SHIPPED
 from streams.cli.exits import FAILURE
 from streams.cli.options import broker_option, event_time, json_option, print_json, print_table, table_of
@@ -179,7 +180,7 @@ def history(name: str | None, broker: str | None, as_json: bool) -> None:
 
 def _tell_refused(known: Known) -> None:
     for refused in known.refused:
-        click.echo(f"no worker can use {refused.key}: {refused.error}", err=True)
+        click.echo(f"no worker can use {printable(refused.key)}: {refused.error}", err=True)
 
 
 def _publish(
@@ -253,7 +254,8 @@ def _short(value: Any) -> str:
 def errors_as_data(errors: list[RuleError]) -> list[dict[str, Any]]:
     """Return the mistakes as JSON holds them."""
     fields = ("file", "line", "rule", "field", "column", "value", "reason", "remedy")
-    return [{field: getattr(error, field) for field in fields} for error in errors]
+    found = [{field: getattr(error, field) for field in fields} for error in errors]
+    return [{f: printable(v) if isinstance(v, str) else v for f, v in each.items()} for each in found]
 
 
 def _known(settings: Settings, no_broker: bool) -> Known:

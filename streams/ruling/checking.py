@@ -33,7 +33,9 @@ def check(text: str, file: str, settings: Settings, beside: Sequence[Rule] = ())
     try:
         RuleSet([*others.values(), *rules])
     except RuleError as error:
-        errors.append(error.at(file, lines[error.rule]["name"] if error.rule in lines else 1))
+        told = [(each.rule, each.field) for each in errors]
+        place = _line(error.field, lines[error.rule]) if error.rule in lines else 1
+        errors += [] if (error.rule, error.field) in told else [error.at(file, place)]
     return rules, sorted(errors, key=lambda error: error.line)
 
 
@@ -42,15 +44,20 @@ def field_lines(text: str) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
         if isinstance(node, yaml.MappingNode):
-            lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
-            names = [str(value.value) for key, value in node.value if key.value == "name"]
-            found |= dict.fromkeys(names, lines)
+            fields = [(key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+            lines = {str(key.value): key.start_mark.line + 1 for key, _ in fields}
+            names = [value.value for key, value in fields if key.value == "name" and isinstance(value, yaml.ScalarNode)]
+            found |= {str(name).strip(): lines for name in names}
     return found
 
 
 def _placed(error: RuleError, rule: Rule, file: str, lines: Mapping[str, int]) -> RuleError:
     """The error at the field that reads what is not kept, where that can be told from its text, else at the rule."""
     texts = {"enter": rule.enter, "exit": rule.exit or "", "carries": " ".join(rule.carries)}
-    named = [field for field, text in texts.items() if error.value in text]
+    named = [field for field, text in texts.items() if error.field == "definition" and error.value in text]
     error.field = named[0] if named else error.field
-    return error.at(file, lines.get(error.field, lines["name"]))
+    return error.at(file, _line(error.field, lines))
+
+
+def _line(field: str, lines: Mapping[str, int]) -> int:
+    return lines.get(field.partition(".")[0], lines["name"])

@@ -64,7 +64,7 @@ def _typed(field: str, value: Any) -> Any:
     if field in _WHOLE:
         return int(value)
     if field in _TRUTHS:
-        return value in ("true", "yes")
+        return value.strip() in ("true", "yes")
     return value.strip() if isinstance(value, str) else value
 
 

@@ -13,9 +13,14 @@ __all__ = ["check_usable", "not_kept"]
 def not_kept(rule: Rule, kept: Parts, settings: Settings) -> list[RuleError]:
     """What a rule reads and the rows do not keep, each with the setting that would keep it.
 
+    A rule that cannot even be alone, as it counts too many kinds by the day, has that one mistake.
+
     `kept` are the parts of a row under the rules with which the state was begun.
     """
-    alone = RuleSet([rule])
+    try:
+        alone = RuleSet([rule])
+    except RuleError as error:
+        return [error]
     errors = []
     for field, kind in missing_rings(alone, settings):
         reason = f"counts {kind}, and the workers keep no ring of it"

@@ -59,6 +59,18 @@ def test_marks_that_are_none_are_refused(marks: str, reason: str) -> None:
         read_rules(TIERS.replace("[100, 250.5]", marks), "tiers.yaml")
 
 
+def test_more_marks_than_lists_are_refused_at_once() -> None:
+    """Before each is checked by itself, however many there are."""
+    with pytest.raises(RuleError, match=r"some.yaml line 4: rule tiers, parameters.marks .*: are 50000, and there can"):
+        read_rules(TIERS.replace("100, 250.5", ", ".join(map(str, range(1, 50_001)))), "some.yaml")
+
+
+def test_marks_need_lists_of_different_names() -> None:
+    """A list is named by six digits of its mark."""
+    with pytest.raises(RuleError, match=r"lists would both be tiers/1e\+06; let them differ in six digits"):
+        read_rules(TIERS.replace("[100, 250.5]", "[100, 1000000, 1000001]"), "tiers.yaml")
+
+
 def test_marks_must_be_used_and_be_of_customers() -> None:
     """In `enter`, of a rule that is not for each order or the like; no parameter takes their names."""
     with pytest.raises(RuleError, match=r"are not used; write mark in enter"):

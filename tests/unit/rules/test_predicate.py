@@ -126,6 +126,12 @@ def test_line_ends_are_white_space() -> None:
         ("days_since > 3", 1, "needs its arguments", "days_since(order_completed)"),
         ("orders", 1, "stands where a condition should", "compare it"),
         ("orders = 3", 8, "'=' does not compare", "=="),
+        ("count(visited, hours=3 > 2", 6, "not an expression", "brackets"),
+        ("hours_since(visited, nth=2 < 2", 12, "not an expression", "brackets"),
+        ("count(visited, days=2) = 3", 24, "'=' does not compare", "=="),
+        ("count(visited, days=1, days=30) > 3", 24, "'days' stands twice", "remove one"),
+        ("orders > 1 and ord\u0435rs > 2", 19, "the character '\u0435' is not in the language", "plain letters"),
+        ("\uff4frders > 1", 1, "the character '\uff4f' is not in the language", "plain letters"),
         ("orders > 3 && cart_items > 0", 13, "'&&' is not in the language", "and"),
         ("orders => 3", 8, "'=>' is not in the language", ">="),
         ("(orders > 3) & (cart_items > 0)", 1, "not in the language", "and"),
@@ -158,7 +164,7 @@ def test_errors_name_place_reason_and_remedy(text: str, column: int, reason: str
 
 
 def test_a_column_counts_characters() -> None:
-    """What is not ASCII before the place that is wrong counts as one character each."""
+    """The first that is not ASCII is named by its place, however many bytes it has."""
     with pytest.raises(PredicateError) as caught:
         parse("ördérs > 1")
     assert caught.value.column == 1

@@ -75,16 +75,35 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
         (NEEDED + "cities:\n  a: b\n", 4, SOME, "cities", "{…}", "no list of names", "[Berlin]"),
         (NEEDED + "parameters:\n  least: [1]\n", 5, SOME, LEAST, "[…]", "neither a number", "2h"),
         (NEEDED + "nam: x\n", 4, SOME, "nam", "nam", "unknown field", "'name'"),
-        (NEEDED + "enter: orders > 1\n", 4, "?", "enter", "enter", "stands twice", "remove one"),
+        (NEEDED + "enter: orders > 1\n", 4, SOME, "enter", "enter", "stands twice", "remove one"),
         ("name: some-rule\nenter: orders > 0\n", 1, SOME, "sentence", "", "missing", "add 'sentence"),
         (NEEDED.replace(SOME, "Some Rule"), 1, "Some Rule", "name", "Some Rule", "lower-kebab", "win-back"),
         (NEEDED + "version: one\n", 4, SOME, "version", "one", "not a whole number", "as 1"),
         (NEEDED + "version: 0\n", 4, SOME, "version", "0", "count from 1", "1 or more"),
+        (NEEDED + f"version: {10**30}\n", 4, SOME, "version", "1000", "too large", "up to 2147483647"),
+        (NEEDED + f"priority: -{10**30}\n", 4, SOME, "priority", "-1000", "too large", "up to 2147483647"),
         (NEEDED + "gain: much\n", 4, SOME, "gain", "much", "not a number", "as 1.5"),
         (NEEDED + "gain: 0\n", 4, SOME, "gain", "0.0", "not above 0", "as 1.5"),
         (NEEDED + "gain: nan\n", 4, SOME, "gain", "nan", "not above 0", "as 1.5"),
         (NEEDED + "cooldown: 7\n", 4, SOME, "cooldown", "7", "not a duration", "7d"),
         (NEEDED + "expires_after: 0d\n", 4, SOME, "expires_after", "0", "not positive", "3d"),
+        (NEEDED + f"cooldown: {'9' * 400}d\n", 4, SOME, "cooldown", "999", "than 100 years", "7d"),
+        (NEEDED + "expires_after: 500000w\n", 4, SOME, "expires_after", "500000w", "than 100 years", "7d"),
+        (NEEDED + f"parameters:\n  least: {'9' * 400}\n", 5, SOME, LEAST, "999", "not a number", "number"),
+        (NEEDED + "parameters:\n  least: -1e30\n", 5, SOME, LEAST, "-1e30", "too large", "below 9e15"),
+        (NEEDED + f"parameters:\n  least: {'9' * 400}h\n", 5, SOME, LEAST, "999", "than 100 years", "2h"),
+        (NEEDED.replace(SOME, "all"), 1, "all", "name", "all", "is taken: the setting rules", "another name"),
+        (NEEDED.replace(SOME, "basic"), 1, "basic", "name", "basic", "is taken: the setting rules", "another name"),
+        (NEEDED.replace(SOME, "withheld"), 1, "withheld", "name", "withheld", "actions-withheld", "another name"),
+        (NEEDED.replace("Who", '"\\ud800"').replace(" is in it.", ""), 2, SOME, "sentence", "\ud800", "half", "plain"),
+        (NEEDED + 'cities: ["\\ud800"]\n', 4, SOME, "cities", "\ud800", "half of a character", "remove it"),
+        (NEEDED + 'traits: {plan: ["\\e[2J"]}\n', 4, SOME, "traits", "\x1b[2J", "control character", "remove it"),
+        (NEEDED + 'traits: {"\\ud800": [pro]}\n', 4, SOME, "traits", "\ud800", "half of a character", "remove it"),
+        (NEEDED + "countries: [DE, [AT]]\n", 4, SOME, "countries", "[…]", "no list of names", "[Berlin]"),
+        (NEEDED + "traits: {plan: [pro, [free]]}\n", 4, SOME, "traits", "plan", "no list of values", "plan"),
+        (NEEDED + "traits:\n  plan: [a]\n  plan: [b]\n", 6, SOME, "plan", "plan", "stands twice", "remove one"),
+        (NEEDED + "traits: {'': [pro]}\n", 4, SOME, "traits", "", "no name of a trait", "plan"),
+        (NEEDED + "parameters: {marks: [1, [2], 3]}\n", 4, SOME, "parameters.marks", "[…]", "no list of", "increasing"),
         (NEEDED + "audience: maybe\n", 4, SOME, "audience", "maybe", "neither true nor false", "true or false"),
         (NEEDED + "for_each: shop\n", 4, SOME, "for_each", "shop", "not known", "order, product"),
         (NEEDED + "action_class: advert\n", 4, SOME, "action_class", "advert", "not known", "marketing, service"),
@@ -124,6 +143,8 @@ def test_each_mistake_names_its_place(
     ("overrides", "field", "reason"),
     [
         ({"quit": 1}, "parameters.quit", "no such parameter"),
+        ({"worth": 10**400}, "parameters.worth", "not a number"),
+        ({"quiet": "6000w"}, "parameters.quiet", "longer than 100 years"),
         ({"quiet": float("nan")}, "parameters.quiet", "not a number"),
         ({"quiet": "soon"}, "parameters.quiet", "neither a number nor a duration"),
         ({"worth": "2h"}, "parameters.worth", "one unit of time"),
@@ -156,6 +177,25 @@ def test_a_long_value_is_cut() -> None:
 def test_durations(text: str, ms: int) -> None:
     """A number and one of s, m, h, d, w."""
     assert duration_ms(text) == ms
+
+
+def test_what_is_told_can_be_printed() -> None:
+    """What a terminal would obey, and what no encoding holds, is written out."""
+    with pytest.raises(RuleError) as caught:
+        read_rules(NEEDED.replace(SOME, '"\\ud800\\e[2J"') + '"\\e]": 1\n', "\x1bsome.yaml")
+    told = str(caught.value)
+    assert told.isascii()
+    assert told.isprintable()
+    assert told.startswith(r"\x1bsome.yaml line 1: rule \ud800\x1b[2J, name ")
+
+
+def test_durations_end_at_a_hundred_years() -> None:
+    """Whatever is longer has no date when it ends; a rule that is not read from a file is refused, too."""
+    assert duration_ms("36525d") == 36_525 * 86_400_000
+    with pytest.raises(OverflowError):
+        duration_ms("36526d")
+    with pytest.raises(RuleError, match=r"cooldown .*: is longer than 100 years"):
+        Rule(name="x", sentence="X.", enter="orders > 0", cooldown_ms=duration_ms("36525d") + 1)
 
 
 @pytest.mark.parametrize("text", ["", "7", "d", "-1d", "1y", "1h30m", "1e3s"])

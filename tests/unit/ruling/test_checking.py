@@ -13,6 +13,7 @@ from streams import connection
 from streams.cli.main import main
 from streams.gate_settings import GateFields
 from streams.rule_files import rules_in_force
+from streams.ruling.checking import field_lines
 from streams.ruling.definition import as_yaml, changes, definitions_in
 from streams.settings import Settings
 
@@ -97,6 +98,37 @@ def test_check_refuses_what_cannot_be_in_force(tmp_path: Path, rule: str, line: 
     assert result.exit_code == 1
     assert told in result.stdout
     assert f"{file} line {line}: " in result.stdout
+
+
+MANY = "name: many\nsentence: Points.\nparameters:\n  marks: [{}]\nenter: revenue >= mark\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        (MANY.format(", ".join(map(str, range(1, 71)))), 3, "rule many, parameters.marks '[1.0, 2.0"),
+        ("sentence: Bought.\nname: '  good-one '\nenter: points > 2\n", 2, "set rules to all"),
+        (GOOD.replace("good-one", '"\\ud800\\e[2J"'), 1, r"rule \ud800\x1b[2J, name"),
+    ],
+)
+def test_what_is_odd_is_told_as_everything_else(tmp_path: Path, text: str, line: int, told: str) -> None:
+    """Too many lists of one rule, spaces about its name, and characters that cannot be printed: once, with the line."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(text)
+    result = run("check", str(file))
+    assert result.exit_code == 1
+    [shown] = result.stdout.splitlines()
+    assert f"{file} line {line}: " in shown
+    assert told in shown
+    [error] = json.loads(run("check", str(file), "--json").stdout)["errors"]
+    assert error["line"] == line
+    assert error["rule"].isprintable()
+
+
+def test_lines_are_found_without_reading_what_they_hold() -> None:
+    """Lists that hold others over and over are small as written, and are never written out."""
+    bomb = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    assert field_lines(f"a0: &a0 [x]\n{bomb}name: ' good-one'\nname: *a9\n")["good-one"]["a3"] == 4
 
 
 def test_a_file_that_is_too_large_is_not_read_whole(tmp_path: Path) -> None:
@@ -190,6 +222,7 @@ def test_definitions_keep_what_is_written() -> None:
         "carries": ["cart", "reasons"],
         "paused": False,
     }
+    assert definitions_in(text.replace("paused: no", "paused: ' true'"))[0]["paused"] is True
     assert "carries: [cart, reasons]" in as_yaml(found)
     assert definitions_in(as_yaml(found)) == [found]
     assert read_rules(as_yaml(found), "again.yaml") == read_rules(text, "first.yaml")

@@ -59,6 +59,13 @@ def test_a_version_holds_from_its_effective_time() -> None:
         (told(version=0), "version"),
         (told(at="2024-13-01T00:00:00.000Z"), "effective_time"),
         (told(colour="red"), "colour"),
+        (told(cooldown="9" * 400 + "d"), "cooldown"),
+        (told(carries=orjson.Fragment("[" * 900 + "]" * 900)), "definition"),
+        (told(carries=orjson.Fragment("[" * 300 + "]" * 300)), "carries"),
+        (told(gain=orjson.Fragment("9" * 400)), "gain"),
+        (told(version=10**18), "version"),
+        (told(marks=1, parameters={"marks": list(range(1, 71))}, enter="points >= mark"), "marks"),
+        (told(parameters={"marks": list(range(1, 71))}, enter="points >= mark"), "parameters.marks"),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_changes_nothing(value: bytes, field: str) -> None:
