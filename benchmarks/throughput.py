@@ -69,7 +69,7 @@ class Run:
         self.events, self.rounds, self.naive_events = events, rounds, naive_events
         self.shop = Shop(customers, seed)
         self.now_ms = int(time.time() * 1000)
-        self.hour = -2 * rounds - _SETTLING - 1
+        self.hour = -len(RULES) * rounds - _SETTLING - 1  # what lies ahead of its receipt would be refused
         self.costs: dict[str, list[Cost]] = {"exactly": [], "all rules": [], "at least": [], "ceiling": [], "naive": []}
         self.value_bytes = 0.0
 
