@@ -4,7 +4,7 @@ Shops say it in many ways. A yes is taken for what it names and no more: one for
 known is none for those that are. A no that names nothing known covers everything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, Final
 
 from schemas.events import Properties
@@ -35,7 +35,9 @@ _PURPOSE_WORDS: Final = {
 }
 _YES: Final = frozenset({"granted", "given", "yes", "true", "opted_in", "subscribed"})
 _NO: Final = frozenset({"denied", "revoked", "withdrawn", "no", "false", "opted_out", "unsubscribed"})
-_SAYING: Final = _YES | _NO | {"all", "status", "state", "value", "consent", "enabled", "optin", "opt_in"}
+_NAMING: Final = _CHANNEL_WORDS.keys() | _PURPOSE_WORDS.keys()
+_ALL: Final = "all"
+_SAYING: Final = _YES | _NO | {_ALL, "status", "state", "value", "consent", "enabled", "optin", "opt_in"}
 """Words that name neither a channel nor a purpose, only that a yes or a no follows for what is named around them."""
 _DEPTH: Final = 3
 
@@ -47,16 +49,14 @@ def consents_of(name: str, said: Properties | None) -> tuple[Consent, ...]:
     grants = any(word in _YES for word in words)
     found: list[Consent] = []
     if said is not None and said.consent:
-        # "Consent Revoked" with the channels listed as true means: these are revoked.
-        found = [
-            one._replace(granted=False) if denies else one
-            for one, sure in _walk(said.consent, None, None, _DEPTH)
-            if sure or denies or not one.granted
-        ]
+        found = list(_walk(said.consent, None, None, _DEPTH, denies=denies))
     elif denies or grants:
         channel = channel_of(said, None)
         purpose = None if said is None or said.purpose is None else _PURPOSE_WORDS.get(_word(said.purpose))
-        if not denies and (names_unknown_channel(said) or _names_unknown_purpose(said)):
+        unknown = said is not None and (
+            _is_unknown(said.channel, _CHANNEL_WORDS) or _is_unknown(said.purpose, _PURPOSE_WORDS)
+        )
+        if unknown and not denies:
             return ()
         if grants and channel is None and purpose is None:
             channel = Channel.EMAIL
@@ -71,40 +71,44 @@ def channel_of(said: Properties | None, default: Channel | None) -> Channel | No
 
 def names_unknown_channel(said: Properties | None) -> bool:
     """Whether an event is about a channel that nothing is known of."""
-    return said is not None and bool(said.channel) and _word(said.channel or "") not in _CHANNEL_WORDS
+    return said is not None and _is_unknown(said.channel, _CHANNEL_WORDS)
 
 
-def _names_unknown_purpose(said: Properties | None) -> bool:
-    return said is not None and bool(said.purpose) and _word(said.purpose or "") not in _PURPOSE_WORDS
+def _is_unknown(text: str | None, words: Container[str]) -> bool:
+    return bool(text) and (word := _word(text or "")) != _ALL and word not in words
 
 
 def _walk(
-    told: dict[str, Any], channel: Channel | None, purpose: Purpose | None, depth: int, sure: bool = True
-) -> Iterator[tuple[Consent, bool]]:
-    """Channels and purposes by name, in either order, down to a yes or a no; whether all words on the way are known.
+    told: dict[str, Any],
+    channel: Channel | None,
+    purpose: Purpose | None,
+    depth: int,
+    *,
+    denies: bool,
+    sure: bool = True,
+) -> Iterator[Consent]:
+    """Channels and purposes by name, in either order, down to a yes or a no.
 
-    What an unknown word says beside a known one is about something else ("analytics" beside "marketing"), and left out.
+    `denies`: what is listed is refused ("Consent Revoked" with channels that are true); `sure`: all words on the way
+    are known. What an unknown word says beside a known channel or purpose is about something else ("analytics" beside
+    "marketing"), and left out.
     """
-    known = any(_is_known(key) for key in told)
+    named = any(_word(key) in _NAMING for key in told)
     for key, value in told.items():
-        word, surely = _word(key), sure and _is_known(key)
-        if known and not _is_known(key):
-            continue
+        word = _word(key)
+        known = word in _NAMING or word in _SAYING
         channel_here = _CHANNEL_WORDS.get(word, channel)
         purpose_here = _PURPOSE_WORDS.get(word, purpose)
-        if channel_here is None and purpose_here is None and word != "all":
+        if (named and not known) or (channel_here is None and purpose_here is None and word != _ALL):
             continue
+        refused, surely = denies or word in _NO, sure and known
         if isinstance(value, dict):
             if depth > 1:
-                yield from _walk(value, channel_here, purpose_here, depth - 1, surely)
-        elif (granted := _truth(value)) is not None:
-            for one in _each(channel_here, purpose_here, granted):
-                yield one, surely
-
-
-def _is_known(key: str) -> bool:
-    word = _word(key)
-    return word in _CHANNEL_WORDS or word in _PURPOSE_WORDS or word in _SAYING
+                yield from _walk(value, channel_here, purpose_here, depth - 1, denies=refused, sure=surely)
+        elif (truth := _truth(value)) is not None and (truth or word not in _NO):  # not opted out is no yes
+            granted = truth and not refused
+            if surely or not granted:
+                yield from _each(channel_here, purpose_here, granted)
 
 
 def _each(channel: Channel | None, purpose: Purpose | None, granted: bool) -> Iterator[Consent]:

@@ -18,7 +18,19 @@ from scoring.rules.predicate import PredicateError, parse, parse_value
 from scoring.rules.words import EXPECTED_NAMES, FIELD_NAMES, ITS_NAMES, LACKS_COMPANION, RESERVED, nearest
 from scoring.where import Where
 
-__all__ = ["LONGEST_MS", "MARK", "MARKS", "ActionClass", "Carry", "Coupon", "ForEach", "Rule", "RuleError", "printable"]
+__all__ = [
+    "LONGEST_MS",
+    "MARK",
+    "MARKS",
+    "MAX_RULES",
+    "ActionClass",
+    "Carry",
+    "Coupon",
+    "ForEach",
+    "Rule",
+    "RuleError",
+    "printable",
+]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
@@ -39,8 +51,9 @@ _TAKEN = {
 """Names that no rule can have, and what they already stand for."""
 MARKS, MARK, NEXT_MARK = "marks", "mark", "next_mark"
 """The one parameter that is a list of numbers, and what stands for one of them and for the one above it."""
-_MOST_MARKS = 64
-"""As many as there can be lists (`ruleset.MAX_RULES`); each is checked by itself, and thousands would take hours."""
+MAX_RULES = 64
+"""How many lists there can be: a customer's row keeps one bit a list for whether they are in it. A rule has one, or one
+for each of its marks."""
 _NONE_ABOVE = 2.0**53
 
 
@@ -249,8 +262,8 @@ class Rule:
         def error(reason: str, remedy: str) -> RuleError:
             return RuleError(self.name, f"parameters.{MARKS}", list(self.marks), reason, remedy)
 
-        if len(self.marks) > _MOST_MARKS:
-            raise error(f"are {len(self.marks)}, and there can be {_MOST_MARKS} lists", "write fewer")
+        if len(self.marks) > MAX_RULES:  # each is checked by itself: thousands would take hours
+            raise error(f"are {len(self.marks)}, and there can be {MAX_RULES} lists", "write fewer")
         if any(low >= high for low, high in pairwise(self.marks)) or self.marks[0] <= 0:
             raise error("do not increase from above 0", "write increasing numbers, as [500, 1000]")
         for low, high in pairwise(f"{mark:g}" for mark in self.marks):

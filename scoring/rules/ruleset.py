@@ -12,16 +12,13 @@ from scoring.rules.columns import ANY, MAX_DAY_KINDS, OF_A_CATEGORY, VISITED, Co
 from scoring.rules.expression import columns_of
 from scoring.rules.parts import Parts, parts_for
 from scoring.rules.program import Program
-from scoring.rules.rule import MARKS, ForEach, Rule, RuleError
+from scoring.rules.rule import MARKS, MAX_RULES, ForEach, Rule, RuleError
 from scoring.rules.words import KIND_NAMES
 
 __all__ = ["MAX_CATEGORY_RULES", "MAX_RULES", "RuleSet"]
 
 MAX_CATEGORY_RULES = 8
 """How many of them can be for each category: each of a customer's last views keeps one bit a rule."""
-MAX_RULES = 64
-"""How many lists there can be: a customer's row keeps one bit a list for whether they are in it. A rule has one, or one
-for each of its marks."""
 
 _FIELDS_BY_DAY: dict[Field, int] = {Field.VISITED_DAYS: VISITED, Field.ACTIVE_DAYS: ANY}
 """Fields that are counted in a ring of days, without a window of their own."""
