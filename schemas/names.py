@@ -10,7 +10,7 @@ Segment's specifications: e-commerce v2, e-mail, mobile and live chat.
 
 from typing import Final
 
-__all__ = ["CALL_KINDS", "EVENT_KINDS", "kind_name", "normal", "topic_name"]
+__all__ = ["CALL_KINDS", "EVENT_KINDS", "EVENT_NAMES", "kind_name", "normal", "topic_name"]
 
 CALL_KINDS: Final[dict[str, str]] = {
     "page": "PAGE",
@@ -80,6 +80,8 @@ def normal(name: str) -> str:
     return name.strip(" \t\r\n").lower() if name.isascii() else name
 
 
+EVENT_NAMES: Final[tuple[str, ...]] = tuple(name for names in _NAMES.values() for name in names)
+"""As the specifications write them."""
 EVENT_KINDS: Final[dict[str, str]] = {normal(name): kind for kind, names in _NAMES.items() for name in names}
 """Kind by normal event name, for `track` calls."""
 

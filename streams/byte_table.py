@@ -1,5 +1,6 @@
 """Byte table: numbers by name, where a name lies as bytes in a text, for compiled code to look up."""
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -56,16 +57,28 @@ class ByteTable:
 
     def put(self, name: bytes, number: int) -> None:
         """Add a name that is not there. O(its length) amortized; it is left out where many collide."""
+        self.put_all([name], [number])
+
+    def put_all(self, names: Sequence[bytes], numbers: Sequence[int]) -> None:
+        """Add names none of which is there, each once: some 0.3 µs a name, and 10 for the call."""
+        letters = b"".join(names)
+        self._make_room(len(names), len(letters))
+        start, self._end = self._end, self._end + len(letters)
+        self.names.text[start : self._end] = np.frombuffer(letters, np.uint8)
+        ends = start + np.cumsum(list(map(len, names)), dtype=np.int64)
+        self._count += _put_all(self.names, start, ends, np.array(numbers, np.uint64))
+
+    def _make_room(self, names: int, letters: int) -> None:
+        """For so many more names of so many bytes; at most half of the places are taken."""
         size, room = len(self.names.places), len(self.names.text) - _EIGHT
-        if 2 * (self._count + 1) > size or self._end + len(name) > room:
-            older = self.names
-            self.names = _room(size if 4 * self._count < size else 2 * size, max(2 * room, self._end + len(name)))
-            self.names.text[: self._end] = older.text[: self._end]
-            _copy(older, self.names)
-        self.names.text[self._end : self._end + len(name)] = np.frombuffer(name, np.uint8)
-        if _put(self.names, self._end, self._end + len(name), np.uint64(number)):
-            self._end += len(name)
-            self._count += 1
+        if 2 * (self._count + names) <= size and self._end + letters <= room:
+            return
+        while 4 * (self._count + names) > size:
+            size *= 2
+        older = self.names
+        self.names = _room(size, max(2 * room, self._end + letters))
+        self.names.text[: self._end] = older.text[: self._end]
+        _copy(older, self.names)
 
 
 def _room(places: int, letters: int) -> Names:
@@ -157,6 +170,16 @@ def _put(names: Any, start: Any, stop: Any, number: Any) -> bool:
             place[_HASH], place[_START], place[_STOP], place[_NUMBER] = h, start, stop, number
             return True
     return False
+
+
+@compiled
+def _put_all(names: Any, start: int, ends: Any, numbers: Any) -> int:
+    """Give names that lie one after the other in `text` their places; how many got one."""
+    added = 0
+    for i in range(ends.shape[0]):
+        added += 1 if _put(names, start, ends[i], numbers[i]) else 0
+        start = ends[i]
+    return added
 
 
 @compiled

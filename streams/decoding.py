@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.events import Event, Properties, text_id
-from schemas.names import CALL_KINDS, kind_name
+from schemas.names import CALL_KINDS, EVENT_NAMES, kind_name
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error
 from schemas.timestamp import to_ms
 from scoring.gates.news import News
@@ -134,10 +134,12 @@ class Decoder:
     ) -> None:
         self._row = row
         wanted = Wanted(_IS_PLAIN, _IS_NAMING, _IS_LOOKING & categories)
-        self._plain = PlainEvents(wanted, _CALLS, limits.max_record_bytes, limits.max_id_bytes)
-        self._numbers = _Numbers(product, limits.max_id_bytes, self._plain.numbers)
+        self._numbers, self._kinds = _Numbers(product, limits.max_id_bytes), _Kinds()
+        self._plain = PlainEvents(
+            wanted, _CALLS, self._kinds.table, self._numbers.table, self._numbers.ask,
+            limits.max_record_bytes, limits.max_id_bytes,
+        )  # fmt: skip
         self._limits = limits
-        self._kinds = _Kinds(self._plain.kinds)
         self._examine = Examiner(allowed_skew_ms, limits)
         self._skew_ms = allowed_skew_ms
         self._own_clock = own_clock
@@ -500,21 +502,23 @@ def _names(keys: list[bytes | None], values: list[Event], max_id_bytes: int) -> 
 class _Kinds(dict[str | None, int]):
     """The number of the kind by the event name of a track call; -1 for what nothing is known of.
 
-    Those of plain kinds are put into the table.
+    Those of plain kinds are in the table, however they are written once met.
     """
 
-    def __init__(self, table: ByteTable) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._table = table
+        self.table = ByteTable()
+        for name in EVENT_NAMES:
+            self[name]
 
     def __missing__(self, event: str | None) -> int:
         kind = _number(kind_name("track", event))
         if len(self) >= _CACHED:
             self.clear()
-            self._table.clear()
+            self.table.clear()
         self[event] = kind
         if event is not None and kind != _IGNORED and _IS_PLAIN[kind]:
-            self._table.put(event.encode("utf-8", "surrogatepass"), kind)
+            self.table.put(event.encode("utf-8", "surrogatepass"), kind)
         return kind
 
 
@@ -531,9 +535,10 @@ class _Numbers(dict[str | int | None, int]):
     Of one that is new it is told once it is known that its event is not refused, and then put into the table.
     """
 
-    def __init__(self, told: Callable[[int, str], None], max_id_bytes: int, table: ByteTable) -> None:
+    def __init__(self, told: Callable[[int, str], None], max_id_bytes: int) -> None:
         super().__init__()
-        self._told, self._table = told, table
+        self.table = ByteTable()
+        self._told = told
         self._max_id_bytes = max_id_bytes
         self._new: dict[str | int | None, int] = {}
 
@@ -548,7 +553,7 @@ class _Numbers(dict[str | int | None, int]):
         number = stable_hash(encoded) or 1
         if len(self) >= _CACHED:
             self.clear()
-            self._table.clear()
+            self.table.clear()
         self[product] = self._new[product] = number
         return number
 
@@ -557,14 +562,22 @@ class _Numbers(dict[str | int | None, int]):
         if not self._new:
             return
         kept = {number for column in numbers for number in column.tolist()}
+        told: dict[bytes, int] = {}
         for product, number in self._new.items():
             if number in kept:
                 name = text_id(product) or ""
                 self._told(number, name)
-                self._table.put(name.encode(), number)
+                told[name.encode()] = number
             else:
                 self.pop(product, None)
         self._new.clear()
+        self.table.put_all(list(told), list(told.values()))
+
+    def ask(self, names: Sequence[bytes]) -> list[int]:
+        """The numbers of names in UTF-8 that can be kept, and whose events are not refused."""
+        numbers = [self[name.decode()] for name in names]
+        self.tell(np.array(numbers, np.uint64))
+        return numbers
 
 
 def _with_deliveries(c: _Columns) -> npt.NDArray[np.int64]:

@@ -2,11 +2,12 @@
 
 Nine of ten events of a shop are pages, lists and products looked at. The decoder takes 3 µs for one, of which its
 objects are a quarter; to find in its text what is read of it takes 0.6. The reader takes only what it is sure of: JSON
-as RFC 8259 has it with each field of the type that `schemas.events` gives it, no escapes, names that were met before,
-the usual form of a time, a customer who is the record's key. Whatever else comes, good or bad, is left to the decoder.
+as RFC 8259 has it with each field of the type that `schemas.events` gives it, no escapes, the usual form of a time, a
+customer who is the record's key. Products and categories that are new are asked for by name, and found from then on.
+Whatever else comes, good or bad, is left to the decoder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -82,7 +83,7 @@ class Read(NamedTuple):
 
 
 class PlainEvents:
-    """Reads plain events; finds the names that it was told.
+    """Reads plain events; finds the names that it was told, and asks for others.
 
     Parameters
     ----------
@@ -90,19 +91,27 @@ class PlainEvents:
         What is read of which kind.
     calls
         The number of the kind by the type of a call that carries no name; those that are plain are read.
-    max_record_bytes, max_id_bytes
-        Most bytes of a record, and of a customer's id.
-
-    Attributes
-    ----------
     kinds, numbers
         The kind by the event name of a track call, and the number of a product or a category by its id.
+    ask
+        Gives the numbers of products and categories that are not in the table, and may put them there.
+    max_record_bytes, max_id_bytes
+        Most bytes of a record, and of the id of a customer, a product or a category.
     """
 
-    def __init__(self, wanted: Wanted, calls: dict[str, int], max_record_bytes: int, max_id_bytes: int) -> None:
+    def __init__(
+        self,
+        wanted: Wanted,
+        calls: dict[str, int],
+        kinds: ByteTable,
+        numbers: ByteTable,
+        ask: Callable[[Sequence[bytes]], Sequence[int]],
+        max_record_bytes: int,
+        max_id_bytes: int,
+    ) -> None:
         self._wanted = wanted
         self._longest = np.array([max_record_bytes, max_id_bytes])
-        self.kinds, self.numbers = ByteTable(), ByteTable()
+        self._kinds, self._numbers, self._ask = kinds, numbers, ask
         self._calls = ByteTable()
         self._calls.put(b"track", _TRACK)
         for call, kind in calls.items():
@@ -135,17 +144,32 @@ class PlainEvents:
         keys = [record.key or b"" for record in records]
         text, key_text = b"".join([*values, ROOM_BEHIND]), b"".join(keys)
         ends, key_ends = np.cumsum(list(map(len, values))), np.cumsum(list(map(len, keys)))
-        former = np.zeros((len(records), 2), np.int64)
+        former, unknown = np.zeros((len(records), 2), np.int64), np.zeros((len(records), 4), np.int64)
         kind, time_ms, message, product, category = (column[start : start + len(records)] for column in found[:5])
-        signed_in = _read(
+        signed_in, new = _read(
             np.frombuffer(text, np.uint8), ends, np.frombuffer(key_text, np.uint8), key_ends,
             latest[start : start + len(records)], self._longest, self._wanted,
-            (_fields(), self._calls.names, self.kinds.names, self.numbers.names),
-            self._spans, (kind, time_ms, message, product, category), former,
+            (_fields(), self._calls.names, self._kinds.names, self._numbers.names),
+            self._spans, (kind, time_ms, message, product, category), former, unknown,
         )  # fmt: skip
+        if new:
+            self._meet(text, unknown, product, category)
         if signed_in:
             for i in np.flatnonzero(former[:, 1]).tolist():
                 found.formers[start + i] = text[former[i, 0] : former[i, 1]]
+
+    def _meet(self, text: bytes, unknown: Int, *columns: npt.NDArray[Any]) -> None:
+        """Ask for the names that are not known."""
+        product, category = columns
+        places = np.flatnonzero(unknown.any(axis=1)).tolist()
+        named = [(text[a:b], text[c:d]) for a, b, c, d in unknown[places].tolist()]
+        names = sorted({name for both in named for name in both if name})
+        numbers = dict(zip(names, self._ask(names), strict=True))
+        for i, (its_product, its_category) in zip(places, named, strict=True):
+            if its_product:
+                product[i] = numbers[its_product]
+            if its_category:
+                category[i] = numbers[its_category]
 
 
 @cache
@@ -439,12 +463,27 @@ def _time(text: Any, spans: Any) -> int:
 
 
 @compiled
-def _product(text: Any, spans: Any, numbers: Any) -> Any:
-    """The number of the first that is told of id, SKU and name; 0 if it is not known."""
-    for told in range(_PRODUCT, _NAME + 1):
-        if spans[told, 1] > spans[told, 0]:
-            return find(numbers, text, spans[told, 0], spans[told, 1], np.uint64(0))
-    return np.uint64(0)
+def _product(spans: Any) -> Any:
+    """Which of id, SKU and name is the first that is told; the last if none is."""
+    for told in range(_PRODUCT, _NAME):
+        if _letters(spans, told) > 0:
+            return told
+    return _NAME
+
+
+@compiled
+def _letters(spans: Any, told: int) -> Any:
+    """How many bytes a text has; 0 where it is not told."""
+    return spans[told, 1] - spans[told, 0]
+
+
+@compiled
+def _number(text: Any, spans: Any, told: int, numbers: Any, unknown: Any, at: int) -> Any:
+    """The number of the name that is told there; where it is not known 0, and where it lies goes to `unknown`."""
+    number = find(numbers, text, spans[told, 0], spans[told, 1], np.uint64(0))
+    if number == 0:
+        unknown[at], unknown[at + 1] = spans[told, 0], spans[told, 1]
+    return number
 
 
 @compiled
@@ -460,12 +499,16 @@ def _same(text: Any, start: int, stop: int, other: Any, its_start: int, its_stop
 @compiled
 def _read(
     text: Any, ends: Any, keys: Any, key_ends: Any, latest: Any, longest: Any, wanted: Any, tables: Any, spans: Any,
-    found: Any, former: Any,
-) -> bool:  # fmt: skip
-    """Fill the columns of each record, kind -1 where it is not plain; whether any is of a visitor who is signed in."""
+    found: Any, former: Any, unknown: Any,
+) -> tuple[bool, bool]:  # fmt: skip
+    """Fill the columns of each record, kind -1 where it is not plain.
+
+    Returns whether any is of a visitor who is signed in, and whether any names what is not known: `unknown`, from where
+    to where its product lies and then its category.
+    """
     fields, calls, kinds, numbers = tables
     kind, time_ms, message, product, category = found
-    signed_in = False
+    signed_in, new = False, False
     start, key_start = 0, 0
     for i in range(ends.shape[0]):
         stop, key_stop = ends[i], key_ends[i]
@@ -473,27 +516,29 @@ def _read(
         if stop - start <= longest[0] and _scan(text, start, stop, fields, spans):
             told = _kind(text, spans, calls, kinds)
             time_ms[i] = _time(text, spans)
-            whose = _VISITOR if spans[_USER, 1] <= spans[_USER, 0] else _USER
+            whose = _USER if _letters(spans, _USER) > 0 else _VISITOR
             if (
                 told >= 0
                 and wanted.plain[told]
-                and spans[_MESSAGE, 1] > spans[_MESSAGE, 0]
+                and _letters(spans, _MESSAGE) > 0
                 and time_ms[i] != UNREADABLE
                 and time_ms[i] <= latest[i]
                 and 0 < key_stop - key_start <= longest[1]
                 and _same(text, spans[whose, 0], spans[whose, 1], keys, key_start, key_stop)
+                and (not wanted.product[told] or 0 < _letters(spans, _product(spans)) <= longest[1])
+                and (not wanted.category[told] or _letters(spans, _CATEGORY) <= longest[1])
             ):
-                product[i] = _product(text, spans, numbers) if wanted.product[told] else np.uint64(0)
-                category[i] = np.uint64(0)
-                known = product[i] != 0 or not wanted.product[told]
-                if wanted.category[told] and spans[_CATEGORY, 1] > spans[_CATEGORY, 0]:
-                    category[i] = find(numbers, text, spans[_CATEGORY, 0], spans[_CATEGORY, 1], np.uint64(0))
-                    known = known and category[i] != 0
-                if known:
-                    kind[i] = told
-                    message[i] = hash_of(text, spans[_MESSAGE, 0], spans[_MESSAGE, 1])
-                    if whose == _USER and spans[_VISITOR, 1] > spans[_VISITOR, 0]:
-                        former[i, 0], former[i, 1] = spans[_VISITOR, 0], spans[_VISITOR, 1]
-                        signed_in = True
+                product[i] = category[i] = np.uint64(0)
+                if wanted.product[told]:
+                    product[i] = _number(text, spans, _product(spans), numbers, unknown[i], 0)
+                    new = new or product[i] == 0
+                if wanted.category[told] and _letters(spans, _CATEGORY) > 0:
+                    category[i] = _number(text, spans, _CATEGORY, numbers, unknown[i], 2)
+                    new = new or category[i] == 0
+                kind[i] = told
+                message[i] = hash_of(text, spans[_MESSAGE, 0], spans[_MESSAGE, 1])
+                if whose == _USER and _letters(spans, _VISITOR) > 0:
+                    former[i, 0], former[i, 1] = spans[_VISITOR, 0], spans[_VISITOR, 1]
+                    signed_in = True
         start, key_start = stop, key_stop
-    return signed_in
+    return signed_in, new

@@ -94,15 +94,27 @@ def plain(decode: Decoder, some: Sequence[Fetched]) -> list[int]:
     return list(decode._plain_of(some).places)
 
 
-def test_sound_events_are_plain_once_their_names_are_known() -> None:
+def test_sound_events_are_plain() -> None:
     """All but the one that says who the visitor was who is signed in now, and the one with a number for an id."""
     told, some = Told(), records(SOUND, [key_of(payload) for payload in SOUND])
-    assert plain(told.decode, some) == [2, 4], "pages need no names"
+    assert plain(told.decode, some) == [0, 2, 4], "of the second nobody knows that `a` is `u`"
+    assert {name for _, name in told.products} == {"p", "c"}, "those that are new are told"
     found = told.decode(0, some)
     assert list(found.events.kind) == [Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED, Kind.PAGE, Kind.SEARCHED, Kind.PAGE,
                                        Kind.PRODUCT_VIEWED]  # fmt: skip
-    assert plain(told.decode, some) == [0, 2, 4], "of the second nobody knows that `a` is `u`"
+    assert plain(told.decode, some) == [0, 2, 4]
     assert_read_alike([some, some, [some[0], *some]])
+
+
+def test_names_too_long_to_keep_are_left_to_the_decoder() -> None:
+    """A product's refuses its event, and the category beside it is not told; a category's is left out."""
+    for product, category, refused in (("p" * 9, "new", 1), ("p", "c" * 9, 0), ("\u00e9" * 4, "\u00e9" * 4, 0)):
+        payload = SOUND[0].replace(b'"p"', f'"{product}"'.encode()).replace(b'"c"', f'"{category}"'.encode())
+        some = records([payload, payload], [b"u", b"u"])
+        told = Told(limits=Limits(max_id_bytes=8))
+        assert len(told.decode(0, some).refused) == 2 * refused
+        assert len(told.products) == (0 if refused else 1)
+        assert_read_alike([some, some], limits=Limits(max_id_bytes=8))
 
 
 @pytest.mark.parametrize("options", [{}, {"categories": False}, {"limits": Limits(300, 1, 2)}])
@@ -173,8 +185,8 @@ def changed(payload: bytes, chance: random.Random) -> bytes:
         (b"Caf\xc3\xa9", b"Caf\xc3", False),
         (b"Caf\xc3\xa9", b"Caf\xed\xa0\x80", False),
         (b'"context"', b'"other"', True),
-        (b'"category":"c"', b'"category":"unheard of"', False),
-        (b'"product_id":"p"', b'"product_id":"unheard of"', False),
+        (b'"category":"c"', b'"category":"unheard of"', True),
+        (b'"product_id":"p"', b'"product_id":"unheard of"', True),
         (b"Product Viewed", b"Unheard Of", False),
         (b"Product Viewed", b"Product Added", False),
         (b".125Z", b".125+00:00", False),
