@@ -22,6 +22,7 @@ from scoring.newton import OnlineNewton
 from scoring.object_lists import Crossing, Looks
 from scoring.profile import DAY_MS, VISIT_DAYS
 from scoring.quantiles import percentiles
+from scoring.retained import retained
 from scoring.rules import RuleSet
 from scoring.sides import Detail
 from streams.decoding import Decoder
@@ -92,13 +93,15 @@ def warm_rows(options: EngineSettings, rules: RuleSet, said: Callable[[str], Non
     again.load([key for key, _ in stored], [value for _, value in stored])
     again.restored()
     again.looking.score_at(_NOON + 2 * DAY_MS)
+    said("what is counted of all")
+    retained(engine.profiles.rows[:1], np.array([_NOON, _NOON + DAY_MS]), DAY_MS, DAY_MS)
 
 
 def main() -> None:
     """Warm up with a progress bar on standard error."""
     columns = (TextColumn("compiling {task.description}, once"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("…", total=5)
+        task = progress.add_task("…", total=6)
         first = True
 
         def said(what: str) -> None:
