@@ -1,6 +1,6 @@
-"""Batches: many records to one partition as the producer's own batches, built at once.
+"""Batches: many records to one partition as batches of our own, which the producer sends as if they were its own.
 
-aiokafka's `send` costs 7 µs a record, appending to its batches 1.6 µs; the order of the records holds.
+aiokafka's `send` costs 7 µs a record, this 1; the order of the records holds.
 """
 
 import asyncio
@@ -11,16 +11,14 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from streams.commit import CommitFailedError
 from streams.outbox import TRANSFERS
+from streams.record_batch import Pair, RecordBatch, record_batches
 
 __all__ = ["BATCH_BYTES", "Pair", "send_batches", "send_to_topics"]
 
 BATCH_BYTES = 512 * 1024
 """Largest batch; a record that is larger goes alone, and the broker says if that is too much."""
 
-
-Pair = tuple[bytes | None, bytes | None]
 _by_key = DefaultPartitioner()
 
 
@@ -61,20 +59,15 @@ async def send_batches(
     records: Sequence[Pair],
 ) -> "list[asyncio.Future[Any]]":
     """Hand records (key, value) to the producer; the futures are done when they are acknowledged."""
-    futures = []
-    batch = producer.create_batch()
-    for key, value in records:
-        if batch.append(key=key, value=value, timestamp=None) is None:
-            futures.append(await _handed(producer, batch, topic, partition))
-            batch = producer.create_batch()
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                raise CommitFailedError(f"{topic}: a record of {len(value or b'')} bytes fits no batch")
-    if batch.record_count():
-        futures.append(await _handed(producer, batch, topic, partition))
-    return futures
+    manager = producer._txn_manager
+    transactional = manager is not None and manager.transactional_id is not None
+    return [
+        await _handed(producer, batch, topic, partition)
+        for batch in record_batches(records, BATCH_BYTES, transactional=transactional)
+    ]
 
 
-async def _handed(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> "asyncio.Future[Any]":
+async def _handed(producer: AIOKafkaProducer, batch: RecordBatch, topic: str, partition: int) -> "asyncio.Future[Any]":
     """Hand a batch over; where several fail, one is told, and nothing is said of the others."""
     future: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
     future.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -2,15 +2,18 @@
 
 import asyncio
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
 from faust.app.base import App, BootStrategy
 from faust.stores.base import Store
 from faust.tables.manager import TableManager
@@ -25,6 +28,7 @@ from streams import table, transport
 from streams.binding import Binding
 from streams.commit import CommitProtocol, Offered, Slice
 from streams.outbox import INPUTS
+from streams.record_batch import RecordBatch
 
 
 def source(thing: Any) -> str:
@@ -126,6 +130,18 @@ def test_the_fetcher_keeps_what_it_fetched_where_slices_are_made() -> None:
     for name in ("has_next()", "next_batch()", "validate_crc()", "is_control_batch", "_consume_aborted_up_to",
                  "_contains_abort_marker", "_aborted_producers", "next_fetch_offset"):  # fmt: skip
         assert name in text, name
+
+
+def test_the_producer_asks_of_a_batch_what_ours_answers() -> None:
+    """`MessageBatch` and the accumulator use nothing else of a builder; it is transactional if its manager is."""
+    text = source(MessageBatch) + source(MessageAccumulator)
+    asked = set(re.findall(r"_builder\.(\w+)", text)) - {"_metadata"}
+    assert asked == {"append", "close", "closed", "record_count", "_set_producer_state", "_build"}
+    assert all(hasattr(RecordBatch, name) for name in asked)
+    text = source(MessageAccumulator.create_builder)
+    assert "self._txn_manager is not None" in text
+    assert "self._txn_manager.transactional_id is not None" in text
+    assert "self._txn_manager" in source(AIOKafkaProducer.send_batch), "the producer's own, which we ask"
 
 
 def test_positions_and_ends_can_be_read_beside_the_consumer() -> None:

@@ -84,7 +84,7 @@ def test_what_the_decoder_fails_on_is_set_aside(monkeypatch: pytest.MonkeyPatch)
     unit.idle(ORDERS, 0, 0)
     unit.idle(CUSTOMERS, 0, 0)
     unit.offer(
-        CLICKS, [event(i, "bad" if i == 7 else "c", "Product Viewed", NOW + i, product_id="p") for i in range(20)], 20
+        CLICKS, [event(i, "bad" if i == 7 else "c", "Product Added", NOW + i, product_id="p") for i in range(20)], 20
     )
     while unit.pump(NOW):
         pass
