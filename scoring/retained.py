@@ -31,16 +31,16 @@ def retained(rows: Any, edges_ms: NDArray[np.int64], window_ms: int, horizon_ms:
         That of the rows.
     """
     found = np.zeros((len(edges_ms) - 1, 3), np.int64)
-    _count(
-        rows["ring_ms"], rows["ring_n"], rows["fold_orders"], rows["fold_ms"], rows["fold"][:, GAP],
-        edges_ms, (window_ms, horizon_ms), found,
-    )  # fmt: skip
+    # Copies: of a single row numpy would say that it lies together, and the same code be compiled once more.
+    columns = (rows["ring_ms"], rows["ring_n"], rows["fold_orders"], rows["fold_ms"], rows["fold"][:, GAP])
+    _count(tuple(map(np.ascontiguousarray, columns)), edges_ms, (window_ms, horizon_ms), found)
     return [Retention(*counts) for counts in found.tolist()]
 
 
 @compiled
-def _count(ring: Any, held: Any, folded: Any, left_ms: Any, gap: Any, edges_ms: Any, spans_ms: Any, found: Any) -> None:
+def _count(columns: Any, edges_ms: Any, spans_ms: Any, found: Any) -> None:
     """Add to (k, 3) `found` who was a customer at each period's begin and at its end, and who first bought in it."""
+    ring, held, folded, left_ms, gap = columns
     window_ms, horizon_ms = spans_ms
     for i in range(ring.shape[0]):
         if held[i] <= 0 and folded[i] <= 0:

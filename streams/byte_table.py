@@ -56,11 +56,11 @@ class ByteTable:
         self._count = self._end = 0
 
     def put(self, name: bytes, number: int) -> None:
-        """Add a name that is not there. O(its length) amortized; it is left out where many collide."""
+        """Add a name. O(its length) amortized; it is left out where many collide."""
         self.put_all([name], [number])
 
     def put_all(self, names: Sequence[bytes], numbers: Sequence[int]) -> None:
-        """Add names none of which is there, each once: some 0.3 µs a name, and 10 for the call."""
+        """Add names: some 0.3 µs a name, and 10 for the call. One that is there already costs a second place."""
         letters = b"".join(names)
         self._make_room(len(names), len(letters))
         start, self._end = self._end, self._end + len(letters)

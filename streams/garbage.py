@@ -4,14 +4,13 @@ Records and decoded events are freed by their counts. Looking through all that w
 hundred more had come, took a third of a worker's time, and once a second still 6 to 13 %, as all fetched records are
 looked at: nothing was found in a busy hour. The few cycles come from the Kafka client where a connection or a start
 fails and may hold whole fetches of megabytes, so that they must not wait for a count of objects: they are looked for by
-the clock, and if possible when there is little to do, as then few records wait.
+the clock.
 """
 
 import asyncio
 import ctypes
 import gc
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -19,9 +18,6 @@ from typing import Final
 __all__ = ["collect_by_the_clock", "collected_by_the_clock", "keep"]
 
 _EVERY_S: Final = 15.0
-_BUSY_S: Final = 60.0
-_QUIET: Final = 0.5
-"""Seconds of the processor in a second up to which a process is not busy."""
 
 
 def keep() -> None:
@@ -33,28 +29,14 @@ def keep() -> None:
 
 
 async def collect_by_the_clock() -> None:
-    """Collect every quarter of a minute, of a busy process every minute, for ever, and not in between.
-
-    A look takes up to a tenth of a second.
-    """
+    """Collect every quarter of a minute, for ever, and not in between; a look takes up to a tenth of a second."""
     gc.disable()
     try:
         while True:
             await asyncio.sleep(_EVERY_S)
-            await _little_to_do(_BUSY_S - _EVERY_S)
             gc.collect()
     finally:
         gc.enable()
-
-
-async def _little_to_do(at_most_s: float) -> None:
-    """Wait until the process was not busy for a second."""
-    until_s = time.monotonic() + at_most_s
-    while time.monotonic() < until_s:
-        used_s = time.process_time()
-        await asyncio.sleep(1.0)
-        if time.process_time() - used_s < _QUIET:
-            return
 
 
 @contextmanager

@@ -163,7 +163,7 @@ class PlainEvents:
         product, category = columns
         places = np.flatnonzero(unknown.any(axis=1)).tolist()
         named = [(text[a:b], text[c:d]) for a, b, c, d in unknown[places].tolist()]
-        names = sorted({name for both in named for name in both if name})
+        names = list(dict.fromkeys(name for both in named for name in both if name))
         numbers = dict(zip(names, self._ask(names), strict=True))
         for i, (its_product, its_category) in zip(places, named, strict=True):
             if its_product:

@@ -53,19 +53,20 @@ class RecordBatch:
 
     Parameters
     ----------
-    parts
-        The records, whose offsets count from 0, in pieces, behind a piece as long as the header.
+    made
+        The batch: room for the header, then the records, whose offsets count from 0.
     count
         How many they are.
     transactional
         Whether it is sent in a transaction.
     """
 
-    def __init__(self, parts: list[bytes], count: int, *, transactional: bool) -> None:
-        self._parts, self._count = parts, count
+    def __init__(self, made: bytearray, count: int, *, transactional: bool) -> None:
+        self._made, self._count = made, count
         self._attributes = _TRANSACTIONAL if transactional else 0
+        self._now_ms = int(time.time() * 1000)
         self._state = -1, -1, 0
-        self._bytes: bytearray | None = None
+        self._ready = False
 
     def append(self, **_record: Any) -> None:
         """Take nothing, which says that the batch is full."""
@@ -86,16 +87,15 @@ class RecordBatch:
 
     def _build(self) -> bytearray:
         """The batch as it is sent; the same at each time."""
-        if self._bytes is None:
-            self._bytes = made = bytearray().join(self._parts)
-            self._parts.clear()
-            now_ms = int(time.time() * 1000)
+        made = self._made
+        if not self._ready:
             _HEADER.pack_into(
                 made, 0, 0, len(made) - _LENGTH_FROM, _NO_EPOCH, _VERSION, 0, self._attributes, self._count - 1,
-                now_ms, now_ms, *self._state, self._count,
+                self._now_ms, self._now_ms, *self._state, self._count,
             )  # fmt: skip
             _CHECKSUM.pack_into(made, _CHECKSUM_AT, crc32c(memoryview(made)[_CHECKED_FROM:]))
-        return self._bytes
+            self._ready = True
+        return made
 
 
 def record_batches(records: Sequence[Pair], most_bytes: int, *, transactional: bool) -> Iterator[RecordBatch]:
@@ -106,7 +106,7 @@ def record_batches(records: Sequence[Pair], most_bytes: int, *, transactional: b
         told_value, value = (_NONE, b"") if value is None else (_written(len(value)), value)
         n = _FRAME + len(told_key) + len(key) + len(told_value) + len(value)
         if count and size + n + _COUNTS > most_bytes:
-            yield RecordBatch(parts, count, transactional=transactional)
+            yield RecordBatch(bytearray().join(parts), count, transactional=transactional)
             parts, size, count = [bytes(_HEADER.size)], _HEADER.size, 0
         place = _written(count)
         length = _written(n + len(place))
@@ -114,7 +114,7 @@ def record_batches(records: Sequence[Pair], most_bytes: int, *, transactional: b
         size += len(length) + len(place) + n
         count += 1
     if count:
-        yield RecordBatch(parts, count, transactional=transactional)
+        yield RecordBatch(bytearray().join(parts), count, transactional=transactional)
 
 
 def _written(n: int) -> bytes:

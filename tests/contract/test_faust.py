@@ -27,8 +27,10 @@ from streams import binding as binding_module
 from streams import table, transport
 from streams.binding import Binding
 from streams.commit import CommitProtocol, Offered, Slice
+from streams.connection import aiokafka_options
 from streams.outbox import INPUTS
 from streams.record_batch import RecordBatch
+from streams.settings import Settings
 
 
 def source(thing: Any) -> str:
@@ -138,6 +140,7 @@ def test_the_producer_asks_of_a_batch_what_ours_answers() -> None:
     asked = set(re.findall(r"_builder\.(\w+)", text)) - {"_metadata"}
     assert asked == {"append", "close", "closed", "record_count", "_set_producer_state", "_build"}
     assert all(hasattr(RecordBatch, name) for name in asked)
+    assert "compression_type" not in aiokafka_options(Settings()), "ours are not compressed"
     text = source(MessageAccumulator.create_builder)
     assert "self._txn_manager is not None" in text
     assert "self._txn_manager.transactional_id is not None" in text

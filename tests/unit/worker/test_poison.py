@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scoring.engine import Engine
 from scoring.profile import stable_hash
 from streams.decoding import Decoder
+from streams.plain_events import PlainEvents
 from streams.suspects import PoisonError, Suspects
 from streams.unit import Unit
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, event
@@ -91,3 +92,20 @@ def test_what_the_decoder_fails_on_is_set_aside(monkeypatch: pytest.MonkeyPatch)
     counts = unit.status().counts
     assert (counts.applied, counts.dead_lettered) == (19, 1)
     assert [letter["id"] for letter in told(unit.take(), "clickstream-dlq")] == ["clickstream-0-7"]
+
+
+def test_where_the_reader_of_plain_events_fails_the_decoder_reads_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in it costs time and no record."""
+
+    def read(*_: Any) -> Any:
+        raise ZeroDivisionError("the reader failed")
+
+    monkeypatch.setattr(PlainEvents, "_meet", read)
+    unit = Unit(0, options())
+    unit.ready(NOTHING)
+    unit.idle(ORDERS, 0, 0)
+    unit.idle(CUSTOMERS, 0, 0)
+    unit.offer(CLICKS, [event(i, "c", "Product Viewed", NOW + i, product_id="p") for i in range(20)], 20)
+    while unit.pump(NOW):
+        pass
+    assert unit.status().counts.applied == 20

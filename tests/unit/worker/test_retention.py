@@ -2,11 +2,15 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any, cast
 
+import numpy as np
 import pytest
 from strategies.layouts import FULL
 
 from scoring.engine import EngineSettings
+from scoring.profile import DAY_MS
+from scoring.retained import _count, retained
 from scoring.rules import shipped
 from streams import retention
 from streams.metrics import Metrics
@@ -96,3 +100,14 @@ def test_the_period_is_the_one_that_is_set(period: str, name: str) -> None:
     looked(LiveRetention(terms, metrics), unit(0, ("ada", ms(3, 7)), ("bob", ms(4, 5))))
     assert told(metrics)[name] == {"begin": 0, "end": 1, "new": 1}
     assert metrics.retention_reference._value.get() == 80.0
+
+
+def test_a_single_row_is_counted_by_the_code_of_many() -> None:
+    """Which warming up compiles for one."""
+    rows = unit(0, *((f"c{i}", ms(3, 1 + i)) for i in range(5))).engine.profiles.rows
+    begins = np.array([ms(3, 1), ms(4, 1), ms(5, 1)])
+    parts = [rows[:5], *(rows[i : i + 1] for i in range(5))]
+    (many, _), *each = (retained(part, begins, window_ms=60 * DAY_MS, horizon_ms=60 * DAY_MS) for part in parts)
+    assert many.new == sum(one.new for one, _ in each) == 5
+    signatures = cast(Any, _count).signatures
+    assert len(signatures) == 1
