@@ -158,9 +158,8 @@ class PlainEvents:
             for i in np.flatnonzero(former[:, 1]).tolist():
                 found.formers[start + i] = text[former[i, 0] : former[i, 1]]
 
-    def _meet(self, text: bytes, unknown: Int, *columns: npt.NDArray[Any]) -> None:
+    def _meet(self, text: bytes, unknown: Int, product: npt.NDArray[Any], category: npt.NDArray[Any]) -> None:
         """Ask for the names that are not known."""
-        product, category = columns
         places = np.flatnonzero(unknown.any(axis=1)).tolist()
         named = [(text[a:b], text[c:d]) for a, b, c, d in unknown[places].tolist()]
         names = list(dict.fromkeys(name for both in named for name in both if name))

@@ -82,6 +82,8 @@ class _SliceRecords(PartitionRecords):
         made = cls.__new__(cls)
         made.__dict__.update(stock.__dict__)
         made._records_iterator = made._slices()
+        # Not begun, it and the stock one would keep each other, with all bytes fetched, until cycles are looked for.
+        stock._records_iterator.close()
         return made
 
     def _slices(self) -> Iterator[Slice]:

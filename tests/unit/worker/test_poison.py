@@ -94,11 +94,13 @@ def test_what_the_decoder_fails_on_is_set_aside(monkeypatch: pytest.MonkeyPatch)
     assert [letter["id"] for letter in told(unit.take(), "clickstream-dlq")] == ["clickstream-0-7"]
 
 
-def test_where_the_reader_of_plain_events_fails_the_decoder_reads_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake in it costs time and no record."""
+def test_where_the_reader_of_plain_events_fails_the_decoder_reads_all(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake in it costs time and no record, and is told without what the records say."""
 
     def read(*_: Any) -> Any:
-        raise ZeroDivisionError("the reader failed")
+        raise ZeroDivisionError("of a customer")
 
     monkeypatch.setattr(PlainEvents, "_meet", read)
     unit = Unit(0, options())
@@ -109,3 +111,6 @@ def test_where_the_reader_of_plain_events_fails_the_decoder_reads_all(monkeypatc
     while unit.pump(NOW):
         pass
     assert unit.status().counts.applied == 20
+    assert [record.getMessage() for record in caplog.records] == [
+        "the reader of plain events failed (ZeroDivisionError): the decoder reads them"
+    ]
