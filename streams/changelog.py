@@ -1,13 +1,15 @@
 """Changelog: a partition's rows, read in bulk to restore its state."""
 
 import asyncio
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.commit import Sink, SnapshotRefusedError
 from streams.connection import admin_client, aiokafka_options
+from streams.fetched import columns_of
 from streams.outbox import DELETIONS, INPUTS
 from streams.settings import Settings
 from streams.slices import deliver_slices
@@ -23,6 +25,8 @@ __all__ = [
 
 _FETCH_BYTES = 2 * 1024 * 1024
 """What fits the processor's cache: with eight times as much each byte costs a third more to read."""
+_ROWS = 512
+"""Rows handed on at once, before others have their turn."""
 _PATIENCE_S = 60.0
 
 
@@ -125,8 +129,9 @@ async def _read(consumer: Any, place: TopicPartition, sink: Sink, start: int | N
             raise TimeoutError(f"{place.topic}-{place.partition}: no row came for a minute at offset {position}")
         fetched = await consumer._fetcher.fetched_records([place], timeout=1.0)
         for piece in fetched.get(place, ()):
-            if piece.records:
-                sink([record.key for record in piece.records], [record.value for record in piece.records])
+            for start in range(0, len(piece.records), _ROWS):
+                keys, values = columns_of(piece.records[start : start + _ROWS])
+                sink(cast(Sequence[bytes], keys), values)
                 await asyncio.sleep(0)
     return int(position)
 

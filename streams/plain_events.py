@@ -18,8 +18,8 @@ from msgspec import structs
 
 from schemas.events import Event, Properties
 from scoring.compiled import compiled
-from streams.byte_table import ROOM_BEHIND, ByteTable, Names, eight, find
-from streams.commit import Record
+from streams.byte_table import ByteTable, Names, eight, find
+from streams.fetched import Fetched
 from streams.hashing import hash_of
 from streams.stamps import UNREADABLE, stamp_of
 
@@ -27,8 +27,8 @@ __all__ = ["PlainEvents", "Read", "Wanted"]
 
 Int = npt.NDArray[np.int64]
 
-_AT_ONCE: Final = 512
-"""Records whose text is put together at once: it then stays in the processor's cache."""
+_AT_ONCE: Final = 2048
+"""Records that are read before names that they brought are asked for."""
 _DEEPEST: Final = 32
 _LONGEST_NUMBER: Final = 15
 """Digits that a double holds without a doubt."""
@@ -119,44 +119,40 @@ class PlainEvents:
                 self._calls.put(call.encode(), kind)
         self._spans = np.empty((1 + len(_READ) + len(_READ_WITHIN), 2), np.int64)
 
-    def read(self, records: Sequence[Record], receipt_ms: Int, skew_ms: int, unknown_ms: int) -> Read:
-        """Read what is plain; about a microsecond a record of 440 bytes, half of it in Python.
+    def read(self, records: Fetched, skew_ms: int, unknown_ms: int) -> Read:
+        """Read what is plain; half a microsecond a record of 440 bytes.
 
         Parameters
         ----------
-        receipt_ms
-            When each was received, (n,); `unknown_ms` where that is not known.
         skew_ms
             How far a time may lie past the receipt.
+        unknown_ms
+            The receipt where it is not known.
         """
-        n = len(records)
+        n, receipt_ms = len(records), records.timestamp
         found = Read(
             np.empty(n, np.int64), np.empty(n, np.int64),
             np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.uint64), {},
         )  # fmt: skip
         latest = np.where(receipt_ms == unknown_ms, np.iinfo(np.int64).max, receipt_ms + skew_ms)
         for start in range(0, n, _AT_ONCE):
-            self._read(records[start : start + _AT_ONCE], latest, start, found)
+            self._read(records[start : start + _AT_ONCE], latest[start : start + _AT_ONCE], start, found)
         return found
 
-    def _read(self, records: Sequence[Record], latest: Int, start: int, found: Read) -> None:
-        values = [record.value or b"" for record in records]
-        keys = [record.key or b"" for record in records]
-        text, key_text = b"".join([*values, ROOM_BEHIND]), b"".join(keys)
-        ends, key_ends = np.cumsum(list(map(len, values))), np.cumsum(list(map(len, keys)))
-        former, unknown = np.zeros((len(records), 2), np.int64), np.zeros((len(records), 4), np.int64)
+    def _read(self, records: Fetched, latest: Int, start: int, found: Read) -> None:
         kind, time_ms, message, product, category = (column[start : start + len(records)] for column in found[:5])
+        former, unknown = np.zeros((len(records), 2), np.int64), np.zeros((len(records), 4), np.int64)
         signed_in, new = _read(
-            np.frombuffer(text, np.uint8), ends, np.frombuffer(key_text, np.uint8), key_ends,
-            latest[start : start + len(records)], self._longest, self._wanted,
+            np.frombuffer(records.text, np.uint8), records.value_spans, records.key_spans,
+            latest, self._longest, self._wanted,
             (_fields(), self._calls.names, self._kinds.names, self._numbers.names),
             self._spans, (kind, time_ms, message, product, category), former, unknown,
         )  # fmt: skip
         if new:
-            self._meet(text, unknown, product, category)
+            self._meet(records.text, unknown, product, category)
         if signed_in:
             for i in np.flatnonzero(former[:, 1]).tolist():
-                found.formers[start + i] = text[former[i, 0] : former[i, 1]]
+                found.formers[start + i] = records.text[former[i, 0] : former[i, 1]]
 
     def _meet(self, text: bytes, unknown: Int, product: npt.NDArray[Any], category: npt.NDArray[Any]) -> None:
         """Ask for the names that are not known."""
@@ -486,18 +482,18 @@ def _number(text: Any, spans: Any, told: int, numbers: Any, unknown: Any, at: in
 
 
 @compiled
-def _same(text: Any, start: int, stop: int, other: Any, its_start: int, its_stop: int) -> bool:
+def _same(text: Any, start: int, stop: int, its_start: int, its_stop: int) -> bool:
     if stop - start != its_stop - its_start:
         return False
     for k in range(stop - start):  # noqa: SIM110 - compiled code makes no generator
-        if text[start + k] != other[its_start + k]:
+        if text[start + k] != text[its_start + k]:
             return False
     return True
 
 
 @compiled
 def _read(
-    text: Any, ends: Any, keys: Any, key_ends: Any, latest: Any, longest: Any, wanted: Any, tables: Any, spans: Any,
+    text: Any, values: Any, keys: Any, latest: Any, longest: Any, wanted: Any, tables: Any, spans: Any,
     found: Any, former: Any, unknown: Any,
 ) -> tuple[bool, bool]:  # fmt: skip
     """Fill the columns of each record, kind -1 where it is not plain.
@@ -508,9 +504,9 @@ def _read(
     fields, calls, kinds, numbers = tables
     kind, time_ms, message, product, category = found
     signed_in, new = False, False
-    start, key_start = 0, 0
-    for i in range(ends.shape[0]):
-        stop, key_stop = ends[i], key_ends[i]
+    for i in range(kind.shape[0]):
+        start, key_start = values[0][i], keys[0][i]
+        stop, key_stop = start + max(values[1][i], 0), key_start + max(keys[1][i], 0)
         kind[i] = -1
         if stop - start <= longest[0] and _scan(text, start, stop, fields, spans):
             told = _kind(text, spans, calls, kinds)
@@ -523,7 +519,7 @@ def _read(
                 and time_ms[i] != UNREADABLE
                 and time_ms[i] <= latest[i]
                 and 0 < key_stop - key_start <= longest[1]
-                and _same(text, spans[whose, 0], spans[whose, 1], keys, key_start, key_stop)
+                and _same(text, spans[whose, 0], spans[whose, 1], key_start, key_stop)
                 and (not wanted.product[told] or 0 < _letters(spans, _product(spans)) <= longest[1])
                 and (not wanted.category[told] or _letters(spans, _CATEGORY) <= longest[1])
             ):
@@ -539,5 +535,4 @@ def _read(
                 if whose == _USER and _letters(spans, _VISITOR) > 0:
                     former[i, 0], former[i, 1] = spans[_VISITOR, 0], spans[_VISITOR, 1]
                     signed_in = True
-        start, key_start = stop, key_stop
     return signed_in, new

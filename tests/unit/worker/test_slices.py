@@ -2,47 +2,85 @@
 
 import gc
 import weakref
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.structs import TopicPartition
+from crc32c import crc32c
 
-from streams.slices import _SliceRecords
+from streams.commit import Slice
+from streams.slices import _SliceRecords, joined
 
 
-def batch(first: int, values: list[bytes]) -> bytes:
+def batch(first: int, values: list[bytes], compression: int = 0, key: bytes = b"key") -> bytes:
     """A batch as a broker gives it."""
-    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
+    builder = DefaultRecordBatchBuilder(2, compression, 0, -1, -1, -1, 1 << 20)
     for i, value in enumerate(values):
-        builder.append(i, 0, b"key", value, [])
+        builder.append(i, 0, key, value, [])
     return first.to_bytes(8, "big") + bytes(builder.build())[8:]
 
 
 BATCHES = [batch(0, [b"a", b"bb"]), batch(2, [b"c" * 1000]), batch(3, [b"", b"d"])]
 
 
-def slices(fetched: bytes) -> _SliceRecords:
-    """What a fetcher makes of fetched bytes, by the slice."""
-    return slices_of(fetcher.MemoryRecords(fetched))
+def slices(fetched: bytes, first: int = 0) -> _SliceRecords:
+    """What a fetcher makes of fetched bytes, by the slice, from an offset on."""
+    return slices_of(fetcher.MemoryRecords(fetched), first)
 
 
-def slices_of(records: Any) -> _SliceRecords:
+def slices_of(records: Any, first: int = 0) -> _SliceRecords:
     place = TopicPartition("clickstream", 0)
-    return _SliceRecords.of(PartitionRecords(place, records, [], 0, None, None, True, READ_COMMITTED))
+    return _SliceRecords.of(PartitionRecords(place, records, [], first, None, None, True, READ_COMMITTED))
 
 
-def test_batches_come_one_by_one() -> None:
-    """Each is a slice with its records and offsets."""
-    found = list(slices(b"".join(BATCHES)))
-    values = [[record.value for record in piece.records] for piece in found]
-    assert values == [[b"a", b"bb"], [b"c" * 1000], [b"", b"d"]]
+def values(piece: Slice) -> list[bytes | None]:
+    return [record.value for record in piece.records]
+
+
+def test_batches_come_as_one() -> None:
+    """A slice with the records and offsets of all."""
+    (found,) = slices(b"".join(BATCHES))
+    assert values(found) == [b"a", b"bb", b"c" * 1000, b"", b"d"]
+    assert [record.offset for record in found.records] == [0, 1, 2, 3, 4]
+    assert (found.start, found.next) == (0, 5)
+
+
+def test_a_compressed_batch_comes_by_itself() -> None:
+    """Where one is, and those before and behind it."""
+    squeezed = batch(2, [b"c" * 1000], DefaultRecordBatch.CODEC_GZIP)
+    found = list(slices(b"".join([BATCHES[0], squeezed, BATCHES[2]])))
+    assert [values(piece) for piece in found] == [[b"a", b"bb"], [b"c" * 1000], [b"", b"d"]]
     assert [(piece.start, piece.next) for piece in found] == [(0, 2), (2, 3), (3, 5)]
-    assert all(before.next == after.start for before, after in pairwise(found))
+    whole = joined(found, None)
+    assert (whole.start, whole.next, values(whole)) == (0, 5, [b"a", b"bb", b"c" * 1000, b"", b"d"])
+
+
+@pytest.mark.parametrize("compression", [0, DefaultRecordBatch.CODEC_GZIP])
+def test_the_middle_of_a_batch_can_be_asked_for(compression: int) -> None:
+    """What lies before is not given."""
+    (found,) = slices(batch(0, [b"a", b"b", b"c"], compression), first=1)
+    assert ((found.start, found.next), values(found)) == ((1, 3), [b"b", b"c"])
+
+
+def test_a_batch_that_lies_ahead_begins_where_the_last_one_ended() -> None:
+    """Compaction may have taken what lay between."""
+    (found,) = slices(BATCHES[0] + batch(7, [b"z"]))
+    assert (found.start, found.next, [record.offset for record in found.records]) == (0, 8, [0, 1, 7])
+
+
+def test_control_batches_leave_no_records() -> None:
+    """What ends a transaction is passed over."""
+    marker = bytearray(batch(2, [b""], key=b"\0\0\0\1"))
+    marker[22] |= 0x20 | 0x10
+    marker[17:21] = crc32c(bytes(marker[21:])).to_bytes(4, "big")
+    (found,) = slices(BATCHES[0] + bytes(marker) + BATCHES[2])
+    assert (found.start, found.next, values(found)) == (0, 5, [b"a", b"bb", b"", b"d"])
+    (alone,) = slices(bytes(marker), first=2)
+    assert (alone.start, alone.next, values(alone)) == (2, 3, [])
 
 
 def test_what_was_fetched_is_freed_as_soon_as_it_is_read() -> None:
@@ -69,7 +107,16 @@ def test_a_batch_with_a_changed_bit_is_refused(which: int) -> None:
     damaged = [bytearray(each) for each in BATCHES]
     damaged[which][-2] ^= 1
     found = slices(b"".join(damaged))
-    for _ in range(which):
-        next(found)
+    if which:
+        assert values(next(found)) == [b"a", b"bb", b"c" * 1000][: which + 1]
     with pytest.raises(CorruptRecordException):
         next(found)
+
+
+def test_a_batch_that_is_whole_but_not_as_it_should_be_is_left_to_aiokafka() -> None:
+    """Its own error says so."""
+    odd = bytearray(BATCHES[0])
+    odd[57:61] = (3).to_bytes(4, "big")  # three records, of which there are two
+    odd[17:21] = crc32c(bytes(odd[21:])).to_bytes(4, "big")
+    with pytest.raises(CorruptRecordException):
+        list(slices(bytes(odd)))
