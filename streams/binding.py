@@ -248,26 +248,30 @@ class Binding:
             if needed is not None:
                 await self.consumer.thread.seek_all({tp: needed})
         elif offered is Offered.TAKEN:
-            await self._pump(tp.partition)
+            await self._pump(tp.partition, filling=piece.next < piece.end)
 
     async def pump_for_ever(self) -> None:
-        """Apply what time alone makes due, and what an input that is caught up lets go."""
+        """Apply what time alone makes due, and what an input that is caught up lets go.
+
+        A partition whose next slice is on its way has its turn with that: what was left for it still waits.
+        """
         while not self._stopping:
             await asyncio.sleep(_PUMP_S)
             for partition in [partition for partition, _ in self.protocol.units()]:
-                await self._pump(partition)
+                if not any(tp.partition == partition for tp in self._on_the_way):
+                    await self._pump(partition)
 
-    async def _pump(self, partition: int) -> None:
+    async def _pump(self, partition: int, *, filling: bool = False) -> None:
         protocol = self.protocol
-        while (unit := dict(protocol.units()).get(partition)) is not None and self._pumped(partition, unit):
+        while (unit := dict(protocol.units()).get(partition)) is not None and self._pumped(partition, unit, filling):
             await asyncio.sleep(0)
             while protocol.crowded(partition, _CROWDED):
                 if not await protocol.commit(partition) and protocol.committing(partition):
                     await asyncio.sleep(0.01)
 
-    def _pumped(self, partition: int, unit: UnitState) -> bool:
+    def _pumped(self, partition: int, unit: UnitState, filling: bool) -> bool:
         try:
-            return unit.pump(self._now_ms())
+            return unit.pump(self._now_ms(), filling=filling)
         except PoisonError as error:
             self.protocol.discard(partition, error)
             return False

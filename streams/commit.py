@@ -116,13 +116,14 @@ class UnitState(Protocol):
     """One partition number's state, as the protocol drives it; every method is one step, without await.
 
     `pump` may begin what takes several calls of it: until that is done nothing is taken. `finish` does it at once.
+    Where more is about to be offered (`filling`), little may be left for it.
     `copy` may leave most of it for `later`, that is for `Copying.fill`: until that is done `pump` does nothing.
     """
 
     def offer(self, source: int, records: Sequence[Any], end_offset: int) -> None: ...  # noqa: D102
     def idle(self, source: int, position: int, end_offset: int) -> None: ...  # noqa: D102
     def wants(self, source: int) -> bool: ...  # noqa: D102
-    def pump(self, now_ms: int) -> bool: ...  # noqa: D102
+    def pump(self, now_ms: int, *, filling: bool = False) -> bool: ...  # noqa: D102
     def finish(self) -> None: ...  # noqa: D102
     def take(self) -> Taken | None: ...  # noqa: D102
     def copy(self, *, later: bool = False) -> Copying | None: ...  # noqa: D102

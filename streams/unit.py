@@ -301,9 +301,11 @@ class Unit:
 
     # ---- applying
 
-    def pump(self, now_ms: int) -> bool:
+    def pump(self, now_ms: int, *, filling: bool = False) -> bool:
         """Apply some of what waits; True if there is more to do at once.
 
+        `filling`: more is about to be offered, so that what is left behind a run waits for it, if it is not half a
+        run; each costs some 2 ms with all rules, however short.
         When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
         the last record was received, if that record was about its own time, and by half a window at most. That is done
         in pieces, some customers at a call, and nothing else is applied or written before the last of them. What other
@@ -329,7 +331,9 @@ class Unit:
         )
         if run is not None:
             self.apply(run, behind)
-            return len(self._waiting) > 0 or again
+            left = len(self._waiting)
+            waits = filling and len(run.causes) >= RUN_EVENTS // 2 > left
+            return (left > 0 and not waits) or again
         if not behind and not len(self._waiting):
             return self._pass_time(now_ms)
         return False

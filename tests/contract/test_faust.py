@@ -176,7 +176,7 @@ class _Unit:
     def offer(self, source: int, records: list[Any], end_offset: int) -> None:
         self.offered += [record.offset for record in records]
 
-    def pump(self, now_ms: int) -> bool:
+    def pump(self, now_ms: int, *, filling: bool = False) -> bool:
         return False
 
     def restore(self, keys: Any, values: Any) -> None: ...
@@ -217,6 +217,40 @@ def assert_nothing_is_left_out_or_read_twice() -> None:
 def test_a_message_goes_on_where_the_last_one_ended() -> None:
     """The next offset needed is taken, what lies below it is not; before a gap is taken, the reader goes back."""
     assert_nothing_is_left_out_or_read_twice()
+
+
+def test_what_is_left_of_a_slice_waits_for_the_next_one_only_while_that_comes() -> None:
+    """A unit is told whether there is more to read; by the clock it has its turn where no slice is on its way."""
+    pumped: list[bool] = []
+    again = asyncio.Event()
+
+    class Pumped(_Unit):
+        def pump(self, now_ms: int, *, filling: bool = False) -> bool:
+            pumped.append(filling)
+            if len(pumped) == 3:
+                again.set()
+            return False
+
+    async def given() -> None:
+        unit: Any = Pumped()
+        binding: Any = Binding(lambda _: _Client(), lambda _: unit, lambda: 0, lambda *_: None, lambda _: None)
+        await binding.protocol.acquire(0)
+        binding.protocol.activate(0)
+        consumer: Any = SimpleNamespace(app=SimpleNamespace(consumer_generation_id=1))
+        tp = TP(INPUTS[0], 0)
+        for start, end in ((5, 100), (6, 7)):
+            piece = Slice(start, start + 1, [SimpleNamespace(offset=start)], end)  # type: ignore[list-item]
+            await binding.take(transport.SliceConsumer._message(consumer, tp, piece))
+        by_the_clock = asyncio.ensure_future(binding.pump_for_ever())
+        binding.handed(tp, True)
+        await asyncio.sleep(0.25)
+        assert pumped == [True, False]
+        binding.handed(tp, False)
+        await asyncio.wait_for(again.wait(), 30)
+        by_the_clock.cancel()
+
+    asyncio.run(given())
+    assert pumped[:3] == [True, False, False]
 
 
 def test_who_is_far_behind_is_written_every_third_time() -> None:

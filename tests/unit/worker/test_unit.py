@@ -60,6 +60,25 @@ def told(taken: Taken | None, topic: str) -> list[dict[str, Any]]:
     return [orjson.loads(value or b"null") for name, _, value in taken.outputs if name == topic]
 
 
+def test_what_is_left_behind_a_run_waits_for_what_is_about_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than half a run, and only behind at least half a run; without more to come it is applied at once."""
+    monkeypatch.setattr("streams.unit.RUN_EVENTS", 10)
+    unit = started()
+    caught_up(unit, ORDERS, CUSTOMERS)
+    views = [view(i, f"c{i}", NOW + i) for i in range(40)]
+
+    def applied(first: int, stop: int, *, filling: bool) -> int:
+        unit.offer(CLICKS, views[first:stop], 40)
+        while unit.pump(NOW, filling=filling):
+            pass
+        return unit.engine.counts.applied
+
+    assert applied(0, 3, filling=True) == 3  # so little came at all
+    assert applied(3, 17, filling=True) == 13  # a run, and four are left
+    assert applied(17, 28, filling=True) == 28  # a run, and half of one
+    assert applied(28, 40, filling=False) == 40
+
+
 def test_a_year_of_orders_before_a_year_of_clicks_makes_nothing_late() -> None:
     """The orders that are ahead wait until the clicks have come as far, and are asked for no more meanwhile."""
     unit, days = started(slice_records=100), 365
