@@ -26,7 +26,7 @@ __all__ = ["deliver_slices", "joined"]
 def deliver_slices(consumer: Any) -> None:
     """Make a started `AIOKafkaConsumer` return slices: `fetched_records` then gives lists of `Slice`.
 
-    Only this consumer changes. `max_records` counts batches afterwards, so leave it None.
+    Only this consumer changes. `max_records` counts slices afterwards, so leave it None.
     """
     consumer._fetcher._records = _SliceBuffer()
 

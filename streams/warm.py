@@ -25,8 +25,10 @@ from scoring.quantiles import percentiles
 from scoring.retained import retained
 from scoring.rules import RuleSet
 from scoring.sides import Detail
+from streams.byte_table import ROOM_BEHIND
 from streams.decoding import Decoder
 from streams.engine_settings import checked_rules, engine_settings
+from streams.fetched import parsed
 from streams.hashing import hashes
 from streams.json_columns import Stamps, written
 from streams.settings_sources import load
@@ -58,6 +60,7 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     stamps_ms([from_ms(_NOON)])
     stamps_of(np.array([_NOON]))
     written(1, [Stamps(np.array([_NOON]))])
+    parsed(ROOM_BEHIND, [], 0)
     Decoder(lambda _: 0, lambda *_: None, 0, own_clock=True)(0, [_Page()])
     warm_rows(engine_settings(settings, rules), rules, said)
     said("the learner")

@@ -11,6 +11,7 @@ from strategies.breeding import BETWEEN, Way, inputs, written
 from schemas.hostile import hostile_cases
 from scoring.kinds import Kind
 from streams.decoding import Decoded, Decoder
+from streams.fetched import fetched
 from streams.limits import Limits
 
 NOW_MS = 1_714_555_805_000
@@ -91,7 +92,7 @@ def key_of(payload: bytes) -> bytes:
 
 def plain(decode: Decoder, some: Sequence[Fetched]) -> list[int]:
     """Which of them the reader takes."""
-    return list(decode._plain_of(some).places)
+    return list(decode._plain_of(fetched(some)).places)
 
 
 def test_sound_events_are_plain() -> None:

@@ -60,17 +60,17 @@ def test_they_are_the_same(made: list[list[Any]], first: int, skipped: int) -> N
     assert fetched(found) is found
 
 
-@given(made=st.lists(BATCH, min_size=1, max_size=2), data=st.data())
-def test_of_damaged_ones_nothing_is_made_up(made: list[list[Any]], data: st.DataObject) -> None:
+@given(made=BATCH, data=st.data())
+def test_of_damaged_ones_nothing_is_made_up(made: list[Any], data: st.DataObject) -> None:
     """What is found is what aiokafka finds, or does not find as a header's name is no text; and nothing fails."""
-    text, places = batches(made, 0)
+    text, places = batches([made], 0)
     damaged = bytearray(text)
     damaged[data.draw(st.integers(61, len(text) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     assert_the_same_or_nothing(bytes(damaged), places)
 
 
 def assert_the_same_or_nothing(damaged: bytes, places: list[tuple[int, int]]) -> None:
-    found = parsed(damaged + ROOM_BEHIND, places, 0)
+    found = parsed(damaged + ROOM_BEHIND, places, -(2**63))
     try:
         wanted = as_aiokafka_has_them(damaged)
     except UnicodeDecodeError:
