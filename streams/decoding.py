@@ -171,8 +171,9 @@ class Decoder:
     def _plain_of(self, records: Fetched) -> "_Block":
         """The plain events among them, but for those that tell of somebody not known to be one with another."""
         read = self._plain.read(records, self._skew_ms, UNKNOWN_RECEIPT)
-        for i, former in read.formers.items():
-            if self._is_news(former, records[i].key or b""):
+        signed_in = records.take(np.array([*read.formers], np.int64)).keys()
+        for (i, former), key in zip(read.formers.items(), signed_in, strict=True):
+            if self._is_news(former, key or b""):
                 read.kind[i] = _IGNORED
         places = np.flatnonzero(read.kind != _IGNORED)
         rows = np.fromiter(map(self._row, records.take(places).keys()), np.int64, len(places))  # type: ignore[arg-type]  # a plain one has a key

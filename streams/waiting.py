@@ -21,6 +21,7 @@ from scoring.profile import FAR, NEVER
 from scoring.sides import Detail
 from streams.commit import Record
 from streams.decoding import Decoded
+from streams.fetched import keys_at
 
 __all__ = ["Run", "Waiting", "origins"]
 
@@ -118,7 +119,7 @@ class Causes(Sequence[tuple[int, Record]]):
             records = share.piece.records
             mine = np.flatnonzero((places >= first) & (places < first + share.stop - share.start))
             of_piece = share.piece.places[share.start - first + places[mine]]
-            yield mine, [records[place].key for place in of_piece.tolist()]
+            yield mine, keys_at(records, of_piece)
 
 
 def origins(causes: Sequence[tuple[int, Record]], events: Int) -> tuple[Int, Int]:

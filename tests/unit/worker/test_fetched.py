@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.byte_table import ROOM_BEHIND
-from streams.fetched import Fetched, columns_of, fetched, parsed
+from streams.fetched import Fetched, columns_of, fetched, keys_at, parsed
 
 PART = st.none() | st.binary(max_size=9) | st.integers(0, 70).map(lambda n: bytes(4 * n))
 HEADERS = st.lists(st.tuples(st.text(max_size=3), st.none() | st.binary(max_size=3)), max_size=2)
@@ -58,6 +58,8 @@ def test_they_are_the_same(made: list[list[Any]], first: int, skipped: int) -> N
     assert columns_of(found) == columns_of(list(found)) == ([each[2] for each in wanted], [each[3] for each in wanted])
     assert told(fetched([SimpleNamespace(offset=o, timestamp=t, key=k, value=v) for o, t, k, v in wanted])) == wanted
     assert fetched(found) is found
+    last = np.arange(len(found))[-2:]
+    assert keys_at(found, last) == keys_at(list(found), last) == [each[2] for each in wanted[-2:]]
 
 
 @given(made=BATCH, data=st.data())
