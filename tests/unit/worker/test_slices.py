@@ -6,22 +6,34 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.structs import TopicPartition
 from crc32c import crc32c
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.commit import Slice
 from streams.slices import _SliceRecords, joined
 
+COMMIT, ABORT = b"\0\0\0\1", b"\0\0\0\0"
+"""Keys of what ends a transaction."""
+TRANSACTIONAL, CONTROL = 0x10, 0x20
 
-def batch(first: int, values: list[bytes], compression: int = 0, key: bytes = b"key") -> bytes:
+
+def batch(
+    first: int, values: list[bytes], compression: int = 0, key: bytes = b"key", producer: int = -1, attributes: int = 0
+) -> bytes:
     """A batch as a broker gives it."""
-    builder = DefaultRecordBatchBuilder(2, compression, 0, -1, -1, -1, 1 << 20)
+    builder = DefaultRecordBatchBuilder(2, compression, 0, producer, 0, 0, 1 << 20)
     for i, value in enumerate(values):
         builder.append(i, 0, key, value, [])
-    return first.to_bytes(8, "big") + bytes(builder.build())[8:]
+    made = bytearray(builder.build())
+    made[:8] = first.to_bytes(8, "big")
+    made[22] |= attributes
+    made[17:21] = crc32c(bytes(made[21:])).to_bytes(4, "big")
+    return bytes(made)
 
 
 BATCHES = [batch(0, [b"a", b"bb"]), batch(2, [b"c" * 1000]), batch(3, [b"", b"d"])]
@@ -74,12 +86,10 @@ def test_a_batch_that_lies_ahead_begins_where_the_last_one_ended() -> None:
 
 def test_control_batches_leave_no_records() -> None:
     """What ends a transaction is passed over."""
-    marker = bytearray(batch(2, [b""], key=b"\0\0\0\1"))
-    marker[22] |= 0x20 | 0x10
-    marker[17:21] = crc32c(bytes(marker[21:])).to_bytes(4, "big")
-    (found,) = slices(BATCHES[0] + bytes(marker) + BATCHES[2])
+    marker = batch(2, [b""], key=COMMIT, attributes=CONTROL | TRANSACTIONAL)
+    (found,) = slices(BATCHES[0] + marker + BATCHES[2])
     assert (found.start, found.next, values(found)) == (0, 5, [b"a", b"bb", b"", b"d"])
-    (alone,) = slices(bytes(marker), first=2)
+    (alone,) = slices(marker, first=2)
     assert (alone.start, alone.next, values(alone)) == (2, 3, [])
 
 
@@ -120,3 +130,53 @@ def test_a_batch_that_is_whole_but_not_as_it_should_be_is_left_to_aiokafka() -> 
     odd[17:21] = crc32c(bytes(odd[21:])).to_bytes(4, "big")
     with pytest.raises(CorruptRecordException):
         list(slices(bytes(odd)))
+
+
+@st.composite
+def fetched_bytes(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]], int]:
+    """Batches of some producers, in transactions or not, with markers, gaps and compression; what was aborted."""
+    built, aborted, at = [], [], 0
+    doing: dict[int, int] = {}
+    for _ in range(draw(st.integers(1, 7))):
+        at += draw(st.sampled_from([0, 0, 3]))
+        producer = draw(st.integers(-1, 1))
+        if producer in doing and draw(st.booleans()):
+            ends = draw(st.sampled_from([ABORT, COMMIT]))
+            if ends == ABORT:
+                aborted.append((producer, doing[producer]))
+            del doing[producer]
+            built.append(batch(at, [b""], key=ends, producer=producer, attributes=CONTROL | TRANSACTIONAL))
+            at += 1
+            continue
+        transactional = producer >= 0 and (producer in doing or draw(st.booleans()))
+        if transactional:
+            doing.setdefault(producer, at)
+        values = draw(st.lists(st.binary(max_size=5), min_size=1, max_size=4))
+        compression = draw(st.sampled_from([0, 0, DefaultRecordBatch.CODEC_GZIP]))
+        attributes = TRANSACTIONAL if transactional else 0
+        built.append(batch(at, values, compression, producer=producer, attributes=attributes))
+        at += len(values)
+    # A broker begins with the batch in which the offset lies that is asked for.
+    return b"".join(built), aborted, draw(st.integers(0, _last(built[0])))
+
+
+def _last(made: bytes) -> int:
+    """The offset of a batch's last record."""
+    return int.from_bytes(made[:8], "big") + int.from_bytes(made[23:27], "big")
+
+
+@given(fetched_bytes(), st.sampled_from([READ_COMMITTED, READ_UNCOMMITTED]))
+def test_the_records_are_those_that_aiokafka_gives(made: tuple[bytes, list[tuple[int, int]], int], level: int) -> None:
+    """And so is where to go on; slices follow each other without a gap."""
+    text, aborted, first = made
+
+    def partition() -> PartitionRecords:
+        nothing = TopicPartition("clickstream", 0), fetcher.MemoryRecords(text), aborted, first, None, None, True, level
+        return PartitionRecords(*nothing)
+
+    stock, ours = partition(), _SliceRecords.of(partition())
+    wanted = [(each.offset, each.timestamp, each.key, each.value) for each in stock]
+    found = list(ours)
+    assert [(r.offset, r.timestamp, r.key, r.value) for piece in found for r in piece.records] == wanted
+    assert ours.next_fetch_offset == stock.next_fetch_offset
+    assert [piece.start for piece in found] == [first, *(piece.next for piece in found)][: len(found)]
