@@ -15,7 +15,7 @@ from scoring.compiled import compiled
 from streams.byte_table import ROOM_BEHIND
 from streams.commit import Record
 
-__all__ = ["Fetched", "columns_of", "fetched", "keys_at", "parsed"]
+__all__ = ["Fetched", "One", "columns_of", "fetched", "keys_at", "parsed"]
 
 Int = npt.NDArray[np.int64]
 
@@ -25,7 +25,7 @@ _OFFSET, _TIME, _KEY, _KEY_SIZE, _VALUE, _VALUE_SIZE = range(6)
 _FIELDS: Final = 6
 
 
-class _Found(Struct, frozen=True, gc=False):
+class One(Struct, frozen=True, gc=False):
     """A record by itself."""
 
     offset: int
@@ -62,17 +62,10 @@ class Fetched(Sequence[Record]):
         if isinstance(i, slice):
             return Fetched(self.text, self._table[:, i])
         offset, timestamp, *spans = self._table[:, i].tolist()
-        return _Found(offset, timestamp, *self._both(*spans))
+        return One(offset, timestamp, _part(self.text, *spans[:2]), _part(self.text, *spans[2:]))
 
     def __iter__(self) -> Iterator[Record]:
-        return map(_Found, self.offset.tolist(), self.timestamp.tolist(), self.keys(), self.values())
-
-    def _both(self, key: int, key_size: int, value: int, value_size: int) -> tuple[bytes | None, bytes | None]:
-        text = self.text
-        return (
-            None if key_size < 0 else text[key : key + key_size],
-            None if value_size < 0 else text[value : value + value_size],
-        )
+        return map(One, self.offset.tolist(), self.timestamp.tolist(), self.keys(), self.values())
 
     def take(self, places: Int) -> "Fetched":
         """Those at some places."""
@@ -111,20 +104,12 @@ class Fetched(Sequence[Record]):
         return self._cut(*self.value_spans)
 
     def _cut(self, start: Int, size: Int) -> list[bytes | None]:
-        text, stop = self.text, start + size
-        if not len(size) or size.min() >= 0:
-            return [text[a:b] for a, b in zip(start.tolist(), stop.tolist(), strict=True)]
-        return [None if b < a else text[a:b] for a, b in zip(start.tolist(), stop.tolist(), strict=True)]
+        text, places = self.text, zip(start.tolist(), size.tolist(), strict=True)
+        return [None if n < 0 else text[at : at + n] for at, n in places]
 
-    @classmethod
-    def joined(cls, parts: "Sequence[Fetched]") -> "Fetched":
-        """Consecutive ones as one."""
-        if len(parts) == 1:
-            return parts[0]
-        table = np.concatenate([part._table for part in parts], axis=1)
-        starts = np.cumsum([0, *(len(part.text) for part in parts[:-1])])
-        table[(_KEY, _VALUE), :] += np.repeat(starts, [len(part) for part in parts])
-        return cls(b"".join(part.text for part in parts), table)
+
+def _part(text: bytes, at: int, size: int) -> bytes | None:
+    return None if size < 0 else text[at : at + size]
 
 
 def fetched(records: Sequence[Record]) -> Fetched:

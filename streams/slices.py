@@ -18,7 +18,7 @@ from crc32c import crc32c
 
 from streams.byte_table import ROOM_BEHIND
 from streams.commit import Record, Slice
-from streams.fetched import Fetched, parsed
+from streams.fetched import parsed
 
 __all__ = ["deliver_slices", "joined"]
 
@@ -35,8 +35,7 @@ def joined(pieces: Sequence[Slice], end: int | None) -> Slice:
     """Make one slice of consecutive ones, with `end` as the known end (at least what was read)."""
     first, last = pieces[0], pieces[-1]
     some = [piece.records for piece in pieces if len(piece.records)]
-    parts = [each for each in some if isinstance(each, Fetched)]
-    records = Fetched.joined(parts) if len(parts) == len(some) > 0 else list(chain.from_iterable(some))
+    records = some[0] if len(some) == 1 else list(chain.from_iterable(some))
     return Slice(first.start, last.next, records, max(last.next, end or 0))
 
 
@@ -58,9 +57,9 @@ class _Fetched(_MADE):
         super().__init__(fetched)
         self._fetched, self._view, self._at = fetched, memoryview(fetched), 0
 
-    def text(self) -> bytes:
-        """All bytes, and the room behind them."""
-        return self._fetched + ROOM_BEHIND
+    def text(self, start: int, end: int) -> bytes:
+        """Some of the bytes, and the room behind them."""
+        return b"".join((self._view[start:end], ROOM_BEHIND))
 
     def place(self) -> _Place:
         """Where the batch lies that comes next in the bytes; to be asked of each in turn."""
@@ -122,17 +121,16 @@ class _SliceRecords(PartitionRecords):
             if self._check_crcs and not self._records.is_whole(batch, place):
                 yield from self._given(self._of_run(run), after)
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-            skipped = self._skipped(batch)
-            if not skipped and not self._records.is_plain(place):
-                yield from self._given(self._of_run(run), after)
-                run.clear()
-                records = self._of_batch(batch)
-                # A batch keeps its last offset even where compaction took its last record.
-                yield from self._given(records, after := max(after, batch.next_offset))
-                continue
-            if not skipped:
-                run.append(place)
-            after = max(after, batch.next_offset)
+            # A batch keeps its last offset even where compaction took its last record.
+            reach = max(after, batch.next_offset)
+            if not self._skipped(batch):
+                if self._records.is_plain(place):
+                    run.append(place)
+                else:
+                    yield from self._given(self._of_run(run), after)
+                    run.clear()
+                    yield from self._given(self._of_batch(batch), reach)
+            after = reach
         yield from self._given(self._of_run(run), after)
 
     def _given(self, records: Sequence[Record], after: int) -> Iterator[Slice]:
@@ -142,11 +140,13 @@ class _SliceRecords(PartitionRecords):
             self.next_fetch_offset = after
             yield Slice(start, after, records, -1)
 
-    def _of_run(self, run: Sequence[tuple[int, int]]) -> Sequence[Record]:
+    def _of_run(self, run: Sequence[_Place]) -> Sequence[Record]:
         """The records of plain batches; where we are not sure of them, as aiokafka has them, or its error."""
         if not run:
             return []
-        found = parsed(self._records.text(), run, self.next_fetch_offset)
+        first = run[0][0]
+        text = self._records.text(first, run[-1][1])
+        found = parsed(text, [(start - first, end - first) for start, end in run], self.next_fetch_offset)
         return list(chain.from_iterable(map(self._of_batch, self._records.again(run)))) if found is None else found
 
     def _of_batch(self, batch: Any) -> list[Record]:

@@ -8,7 +8,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ from scoring.transfer import Forget, Forward, Transfer
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
 from streams.deletions import Deletions, skip_erased, whose
+from streams.fetched import One
 from streams.fingerprint import Fingerprint
 from streams.limits import Limits
 from streams.loads import Loads
@@ -116,15 +117,6 @@ class UnitStatus:
     warming_up: bool
     shop_version: int
     trials: Mapping[str, Sequence[int]]
-
-
-class _Passed(NamedTuple):
-    """What stands in a transfer, as a record of its offset."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 _transfer = msgspec.msgpack.Decoder(Transfer).decode
@@ -306,6 +298,7 @@ class Unit:
 
         `filling`: more is about to be offered, so that what is left behind a run waits for it, if it is not half a
         run; each costs some 2 ms with all rules, however short.
+
         When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
         the last record was received, if that record was about its own time, and by half a window at most. That is done
         in pieces, some customers at a call, and nothing else is applied or written before the last of them. What other
@@ -480,7 +473,7 @@ class Unit:
             if row < 0:
                 self.outbox.transfer(self.engine.exchange.sent_on(told, to, via))
                 return
-            inner = _Passed(record.offset, told.timestamp, told.key, told.value)
+            inner = One(record.offset, told.timestamp, told.key, told.value)
             decoded = self._decode(told.source, [inner])
             for _, refusal in decoded.refused:  # it was none where it was read, so settings differ
                 self.outbox.refuse(Source.TRANSFERS, record, refusal)
@@ -492,7 +485,7 @@ class Unit:
             self._watch(events, outcome)
         else:
             outcome = self.engine.exchange.receive(told, record.offset, max(record.timestamp, 0))
-            causes = [(Source.TRANSFERS, _Passed(record.offset, record.timestamp, record.key, None))]
+            causes = [(Source.TRANSFERS, One(record.offset, record.timestamp, record.key, None))]
         self.outbox.tell(outcome, causes, self._told_ms)
         self.outbox.transfers(outcome, causes)
 

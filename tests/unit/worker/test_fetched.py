@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.byte_table import ROOM_BEHIND
-from streams.fetched import Fetched, columns_of, fetched, keys_at, parsed
+from streams.commit import Slice
+from streams.fetched import columns_of, fetched, keys_at, parsed
+from streams.slices import joined
 
 PART = st.none() | st.binary(max_size=9) | st.integers(0, 70).map(lambda n: bytes(4 * n))
 HEADERS = st.lists(st.tuples(st.text(max_size=3), st.none() | st.binary(max_size=3)), max_size=2)
@@ -54,7 +56,8 @@ def test_they_are_the_same(made: list[list[Any]], first: int, skipped: int) -> N
     assert [told([found[i]])[0] for i in range(len(found))] == wanted
     assert told(found[1:-1]) == wanted[1:-1]
     assert told(found.take(np.arange(0, len(found), 2))) == wanted[::2]
-    assert told(Fetched.joined([found, found[1:]])) == wanted + wanted[1:]
+    pieces = [Slice(0, 1, records, 1) for records in (found, found[1:])]
+    assert told(joined(pieces, None).records) == wanted + wanted[1:]
     assert columns_of(found) == columns_of(list(found)) == ([each[2] for each in wanted], [each[3] for each in wanted])
     assert told(fetched([SimpleNamespace(offset=o, timestamp=t, key=k, value=v) for o, t, k, v in wanted])) == wanted
     assert fetched(found) is found
