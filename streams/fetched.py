@@ -15,7 +15,7 @@ from scoring.compiled import compiled
 from streams.byte_table import ROOM_BEHIND
 from streams.commit import Record
 
-__all__ = ["Fetched", "One", "columns_of", "fetched", "keys_at", "parsed"]
+__all__ = ["Fetched", "One", "columns_of", "fetched", "keys_at", "parsed", "values_at"]
 
 Int = npt.NDArray[np.int64]
 
@@ -140,6 +140,13 @@ def keys_at(records: Sequence[Record], places: Int) -> list[bytes | None]:
     if isinstance(records, Fetched):
         return records.take(places).keys()
     return [records[place].key for place in places.tolist()]
+
+
+def values_at(records: Sequence[Record], places: Int) -> list[bytes | None]:
+    """Values of some of the records; 0.1 µs each, and what it takes to copy them."""
+    if isinstance(records, Fetched):
+        return records.take(places).values()
+    return [records[place].value for place in places.tolist()]
 
 
 def parsed(text: bytes, batches: Sequence[tuple[int, int]], first: int) -> Fetched | None:

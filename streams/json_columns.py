@@ -28,6 +28,7 @@ __all__ = [
     "Named",
     "Piece",
     "Stamps",
+    "Where",
     "Wholes",
     "chosen",
     "filled",
@@ -90,7 +91,14 @@ class Named(NamedTuple):
     behind: bytes
 
 
-Piece = bytes | Texts | Decimals | Wholes | Stamps | Named
+class Where(NamedTuple):
+    """Pieces of the records where `mask` (n,) is true; nothing at all in the others."""
+
+    mask: npt.NDArray[np.bool_]
+    pieces: Sequence["Piece"]
+
+
+Piece = bytes | Texts | Decimals | Wholes | Stamps | Named | Where
 """One part of each of n records; bytes are the same in all of them."""
 
 
@@ -100,8 +108,7 @@ def written(n: int, pieces: Sequence[Piece]) -> list[bytes]:
     3 ns a piece of bytes, 30 a number, 0.3 µs a record and 0.1 ms a call.
     """
     plan = _Plan(n)
-    for piece in pieces:
-        plan.add(piece)
+    plan.add_all(pieces)
     return plan.written()
 
 
@@ -124,6 +131,8 @@ def _at(piece: Piece, places: Sequence[int]) -> Piece:
             return Wholes(values[places])
         case Stamps(time_ms):
             return Stamps(time_ms[places])
+        case Where(mask, pieces):
+            return Where(mask[places], chosen(pieces, places))
 
 
 def pieces_of(record: Any) -> list[bytes]:
@@ -131,7 +140,7 @@ def pieces_of(record: Any) -> list[bytes]:
     return orjson.dumps(record).split(_PLACE)
 
 
-def filled(between: Sequence[bytes], held: Sequence[Piece | list[Piece]]) -> list[Piece]:
+def filled(between: Sequence[Piece], held: Sequence[Piece | list[Piece]]) -> list[Piece]:
     """Return pieces to be written: what was held a place for (k,), each between two of `between` (k + 1,)."""
     told: list[Piece] = [between[0]]
     for here, behind in zip(held, between[1:], strict=True):
@@ -151,6 +160,7 @@ class _Plan:
         self._wholes: list[Int] = []
         self._decimals: list[Float] = []
         self._scales: list[float] = []
+        self._mask: npt.NDArray[np.bool_] | None = None
 
     def add(self, piece: Piece) -> None:
         match piece:
@@ -163,18 +173,31 @@ class _Plan:
                 self._texts.append(piece)
             case Decimals(values, digits):
                 self._steps += _DECIMAL, len(self._decimals), digits
-                self._decimals.append(values)
+                # What is not written must not be too large either, as its text would be taken for the next one's.
+                self._decimals.append(values if self._mask is None else np.where(self._mask, values, 0.0))
                 self._scales.append(10.0**digits)
             case Named(before, numbers, behind):
                 self._steps += _SKIP, len(self._decimals), 3
-                for part in (before, numbers, behind):
-                    self.add(part)
+                self.add_all((before, numbers, behind))
             case Wholes(values):
                 self._steps += _WHOLE, len(self._wholes), 0
                 self._wholes.append(values)
             case Stamps(time_ms):
                 self._steps += _STAMP, len(self._wholes), 0
                 self._wholes.append(time_ms)
+            case Where(mask, pieces):
+                around, self._mask = self._mask, mask if self._mask is None else self._mask & mask
+                self._steps += _SKIP, len(self._decimals), 0
+                self._decimals.append(mask.astype(np.float64))
+                self._scales.append(1.0)
+                start = len(self._steps)
+                self.add_all(pieces)
+                self._steps[start - 1] = (len(self._steps) - start) // 3
+                self._mask = around
+
+    def add_all(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            self.add(piece)
 
     def written(self) -> list[bytes]:
         n = self._n

@@ -26,7 +26,7 @@ from streams.cloud_event import cloud_event, name_of
 from streams.commit import Record
 from streams.score_records import ScoreRecords
 from streams.score_texts import ScoreTexts, score_texts
-from streams.waiting import origins
+from streams.waiting import origins, values_of
 
 __all__ = [
     "DELETIONS",
@@ -154,10 +154,7 @@ class Outbox:
         def texts_of(scores: Scores) -> ScoreTexts:
             return texts.get(id(scores)) or score_texts(scores, self._customers)  # not all are published themselves
 
-        for record in self._action_records(actions, texts_of, lambda event: _message_id(causes[event][1])):
-            self._out.append((record.topic, record.key, record.value))
-            if record.audience is not None:
-                self._out.append(("audiences", record.key, record.audience))
+        self._out += self._action_records(actions, texts_of, lambda events: _message_ids(values_of(causes, events)))
         for (rule, entered, withheld), n in Counter(map(_COUNTED, actions)).items():
             self.told["crossing", rule, CROSSING[entered]] += n
             for code in withheld:
@@ -282,6 +279,6 @@ class _Named(Struct):
 _named = msgspec.json.Decoder(_Named).decode
 
 
-def _message_id(record: Record) -> str | None:
-    """The message id of a record that was applied; decoded anew, as only a crossing asks for it."""
-    return _named(record.value or b"{}").messageId or None
+def _message_ids(values: Sequence[bytes | None]) -> list[str | None]:
+    """The message ids of records that were applied; decoded anew, as only a crossing asks for them."""
+    return [_named(value or b"{}").messageId or None for value in values]

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from scoring.features import GROUPS
 from scoring.outcome import Scores
-from streams.cloud_event import DIGITS, cloud_event, reason
-from streams.json_columns import HELD, HELD_TEXT, Decimals, Named, Piece, Wholes, filled, pieces_of, written
+from streams.cloud_event import cloud_event
+from streams.json_columns import HELD, HELD_TEXT, Piece, Wholes, filled, pieces_of, written
+from streams.reasons import reasons_of
 from streams.score_texts import ScoreTexts
 from streams.texts import Texts, either
 
@@ -43,7 +43,7 @@ class ScoreRecords:
         columns: list[Piece | list[Piece]] = [
             *self._names(scores, texts, causes), texts.customers, texts.stamps, texts.customers, texts.score,
             texts.percentile, self._bands[scores.band], texts.previous, texts.model_version, texts.stamps,
-            texts.warming_up, texts.known, _reasons(texts),
+            texts.warming_up, texts.known, reasons_of(texts.groups, texts.intercepts),
         ]  # fmt: skip
         return written(len(texts.keys), filled(self._record, columns))
 
@@ -57,15 +57,6 @@ class ScoreRecords:
             _DASH_OR_SLASH[timed.astype(np.int64)],
             Wholes(numbers),
         )
-
-
-def _reasons(texts: ScoreTexts) -> list[Piece]:
-    """The list of what groups add something and how much, and the intercept."""
-    groups = (
-        Named(before, Decimals(column, DIGITS), behind + b",")
-        for (before, behind), column in zip(_NAMED, texts.groups.T, strict=True)
-    )
-    return [b"[", *groups, *filled(_INTERCEPT, [texts.intercepts]), b"]"]
 
 
 def _record(horizon_days: float) -> list[bytes]:
@@ -88,5 +79,3 @@ def _record(horizon_days: float) -> list[bytes]:
 
 
 _DASH_OR_SLASH = Texts.of([b"-", b"/"])
-_NAMED = [pieces_of(reason(name, HELD, None)) for name, _, _ in GROUPS]
-_INTERCEPT = pieces_of(reason("intercept", HELD, None))

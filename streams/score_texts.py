@@ -11,28 +11,12 @@ import numpy.typing as npt
 import orjson
 
 from scoring.outcome import Scores
-from streams.cloud_event import DIGITS, log_odds
+from streams.cloud_event import log_odds
 from streams.customer_data import customers_of
-from streams.json_columns import Decimals, Piece, Stamps, chosen, written
+from streams.json_columns import Piece, Stamps
 from streams.texts import Texts
 
-__all__ = ["PointTexts", "ScoreTexts", "score_texts"]
-
-_BREAK = b"\n"
-"""Stands in no JSON as it is written here."""
-
-
-class PointTexts(NamedTuple):
-    """Of one score: the id as it is, and texts in JSON."""
-
-    key: bytes
-    customer: bytes
-    stamp: bytes
-    known: bytes
-    score: bytes
-    percentile: bytes
-    previous: bytes
-    intercept: bytes
+__all__ = ["ScoreTexts", "score_texts"]
 
 
 class ScoreTexts(NamedTuple):
@@ -55,18 +39,10 @@ class ScoreTexts(NamedTuple):
     score: Texts
     percentile: Texts
     previous: Texts
-    intercepts: Decimals
+    intercepts: npt.NDArray[np.float64]
     model_version: bytes
     warming_up: bytes
     groups: npt.NDArray[np.float64]
-
-    def at(self, places: Sequence[int]) -> list[PointTexts]:
-        """What is told of the scores at these places; 1 µs each."""
-        pieces: list[Piece] = [b'"', self.customers, b'"', _BREAK, self.stamps, _BREAK, *self.known]
-        for column in (self.score, self.percentile, self.previous, self.intercepts):
-            pieces += _BREAK, column
-        told = written(len(places), chosen(pieces, places))
-        return [PointTexts(self.keys[k], *texts.split(_BREAK)) for k, texts in zip(places, told, strict=True)]
 
 
 def score_texts(scores: Scores, customers: Sequence[bytes]) -> ScoreTexts:
@@ -82,7 +58,7 @@ def score_texts(scores: Scores, customers: Sequence[bytes]) -> ScoreTexts:
         score=numbers[:n],
         percentile=numbers[n : 2 * n],
         previous=numbers[2 * n :],
-        intercepts=Decimals(log_odds(scores.score) - scores.groups.sum(axis=1), DIGITS),
+        intercepts=log_odds(scores.score) - scores.groups.sum(axis=1),
         model_version=orjson.dumps(scores.model_version),
         warming_up=orjson.dumps(scores.warming_up),
         groups=scores.groups,

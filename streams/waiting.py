@@ -21,9 +21,9 @@ from scoring.profile import FAR, NEVER
 from scoring.sides import Detail
 from streams.commit import Record
 from streams.decoding import Decoded
-from streams.fetched import keys_at
+from streams.fetched import keys_at, values_at
 
-__all__ = ["Run", "Waiting", "origins"]
+__all__ = ["Run", "Waiting", "origins", "values_of"]
 
 Int = npt.NDArray[np.int64]
 
@@ -114,12 +114,22 @@ class Causes(Sequence[tuple[int, Record]]):
 
     def keys(self, events: Int) -> Iterator[tuple[Int, list[bytes | None]]]:
         """The keys of the records of some events, by share, each with where they stand in `events`; 0.1 µs each."""
+        return ((mine, keys_at(records, places)) for mine, records, places in self._places(events))
+
+    def values(self, events: Int) -> list[bytes | None]:
+        """The values of the records of some events; 0.2 µs each."""
+        found: list[bytes | None] = [None] * len(events)
+        for mine, records, places in self._places(events):
+            for i, value in zip(mine.tolist(), values_at(records, places), strict=True):
+                found[i] = value
+        return found
+
+    def _places(self, events: Int) -> Iterator[tuple[Int, Sequence[Record], Int]]:
+        """By share, which of the events are of it, its records, and where those of the events are among them."""
         places = events if self._order is None else self._order[events]
         for share, first in zip(self._shares, self._starts, strict=False):
-            records = share.piece.records
             mine = np.flatnonzero((places >= first) & (places < first + share.stop - share.start))
-            of_piece = share.piece.places[share.start - first + places[mine]]
-            yield mine, keys_at(records, of_piece)
+            yield mine, share.piece.records, share.piece.places[share.start - first + places[mine]]
 
 
 def origins(causes: Sequence[tuple[int, Record]], events: Int) -> tuple[Int, Int]:
@@ -129,6 +139,13 @@ def origins(causes: Sequence[tuple[int, Record]], events: Int) -> tuple[Int, Int
     found = [(source, record.offset) for source, record in (causes[event] for event in events.tolist())]
     source, offset = np.array(found, np.int64).reshape(-1, 2).T
     return source, offset
+
+
+def values_of(causes: Sequence[tuple[int, Record]], events: Int) -> list[bytes | None]:
+    """Return the values of the records of some events; 0.2 µs each in a run."""
+    if isinstance(causes, Causes):
+        return causes.values(events)
+    return [causes[event][1].value for event in events.tolist()]
 
 
 class Waiting:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.byte_table import ROOM_BEHIND
 from streams.commit import Slice
-from streams.fetched import columns_of, fetched, keys_at, parsed
+from streams.fetched import columns_of, fetched, keys_at, parsed, values_at
 from streams.slices import joined
 
 PART = st.none() | st.binary(max_size=9) | st.integers(0, 70).map(lambda n: bytes(4 * n))
@@ -63,6 +63,7 @@ def test_they_are_the_same(made: list[list[Any]], first: int, skipped: int) -> N
     assert fetched(found) is found
     last = np.arange(len(found))[-2:]
     assert keys_at(found, last) == keys_at(list(found), last) == [each[2] for each in wanted[-2:]]
+    assert values_at(found, last) == values_at(list(found), last) == [each[3] for each in wanted[-2:]]
 
 
 @given(made=BATCH, data=st.data())

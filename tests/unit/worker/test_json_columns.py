@@ -9,12 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.timestamp import from_ms
-from streams.json_columns import UNKNOWN, Decimals, Named, Piece, Stamps, Wholes, chosen, written
+from streams.json_columns import UNKNOWN, Decimals, Named, Piece, Stamps, Where, Wholes, chosen, written
 from streams.texts import Texts, either
 
 DIGITS = st.sampled_from([0, 2, 3, 9])
 NUMBERS = st.floats() | st.floats(-1000, 1000) | st.integers(-(10**15), 10**15).map(lambda k: k / 1e9)
-COLUMNS = st.lists(st.binary(max_size=70) | st.tuples(st.sampled_from("tdnws"), st.integers(0, 3), DIGITS), max_size=7)
+COLUMNS = st.lists(st.binary(max_size=70) | st.tuples(st.sampled_from("tdnwso"), st.integers(0, 3), DIGITS), max_size=7)
 """What is the same in all records, or a kind of piece, which column it is of, and how many decimals are told."""
 
 
@@ -29,6 +29,9 @@ def piece(kind: str, column: list[Any], digits: int) -> Piece:
             return Named(b"<", Decimals(numbers, digits), b">")
         case "w":
             return Wholes(np.array([hash(value) for value in column], np.int64))
+        case "o":
+            some = Where(np.abs(numbers) > 1, [Decimals(numbers, digits), piece("n", column, digits), b"|"])
+            return Where(numbers > 0, [b"(", some, Wholes(np.array([hash(value) for value in column])), b")"])
         case _:
             return Stamps(np.array([time_of(value) for value in column], np.int64))
 
@@ -46,6 +49,9 @@ def plain(kind: str, value: float, digits: int) -> bytes:
             return orjson.dumps(rounded)
         case "n":
             return b"" if rounded == 0 else b"<" + orjson.dumps(rounded) + b">"
+        case "o":
+            some = orjson.dumps(rounded) + plain("n", value, digits) + b"|" if abs(value) > 1 else b""
+            return b"(" + some + b"%d)" % hash(value) if value > 0 else b""
         case _:
             return orjson.dumps(None if time_of(value) == UNKNOWN else from_ms(time_of(value)))
 
