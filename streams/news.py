@@ -60,7 +60,8 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
     email = channel_of(said, Channel.EMAIL) or Channel.EMAIL
     match kind:
         case Kind.ORDER_COMPLETED:
-            return (Ordered(said is not None and _has_coupon(said)), *_delivery(kind, said))
+            ordered = Ordered(said is not None and _has_coupon(said))
+            return (ordered, *_delivery(kind, said), *_where_from({}, event))
         case Kind.ORDER_UPDATED | Kind.ORDER_CANCELLED | Kind.ORDER_SHIPPED | Kind.ORDER_DELIVERED:
             return _delivery(kind, said)
         case Kind.EMAIL_DELIVERED:
@@ -70,7 +71,8 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
         case Kind.SUBSCRIBED | Kind.UNSUBSCRIBED | Kind.EMAIL_MARKED_SPAM:
             if kind == Kind.SUBSCRIBED and names_unknown_channel(said):
                 return ()
-            return (Consent(email, Purpose.MARKETING, kind == Kind.SUBSCRIBED),)
+            consent = Consent(email, Purpose.MARKETING, kind == Kind.SUBSCRIBED)
+            return (consent, *_where_from({}, event)) if kind == Kind.SUBSCRIBED else (consent,)
         case Kind.CONSENT:
             return consents_of(event.event or "", said)
         case Kind.TICKET_OPENED | Kind.TICKET_SOLVED:
@@ -108,8 +110,14 @@ def _contacted(channel: Channel, said: Properties | None) -> Contacted:
 
 
 def _identity(event: Event) -> tuple[News, ...]:
-    """Language, time zone and name: what is stated outweighs what the account or the browser is set to."""
+    """Language, time zone and name."""
     traits = event.traits or {}
+    names = (Name(text) for key in _NAMES if (text := _text(traits.get(key))))
+    return (*_where_from(traits, event), *islice(names, 1))
+
+
+def _where_from(traits: dict[str, Any], event: Event) -> tuple[News, ...]:
+    """Language and time zone: what is stated outweighs what the account or the browser is set to."""
     try:
         context = _context(event.context) if len(event.context) else _Context()
     except msgspec.DecodeError:  # something else than an object
@@ -122,8 +130,7 @@ def _identity(event: Event) -> tuple[News, ...]:
     languages = (Language(code, sure) for text, sure in spoken if (code := _language(text)))
     zones = (text for text in (traits.get("timezone"), traits.get("time_zone"), context.timezone))
     known = (Zone(text) for text in zones if isinstance(text, str) and zone_of(text) is not None)
-    names = (Name(text) for key in _NAMES if (text := _text(traits.get(key))))
-    return (*islice(languages, 1), *islice(known, 1), *islice(names, 1))
+    return (*islice(languages, 1), *islice(known, 1))
 
 
 def _text(value: Any) -> str:

@@ -51,7 +51,7 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
     orders, coupons
         Orders completed, and how many of them with a coupon.
     language
-        When it was said, how sure that is, and the code.
+        When it was said, how sure that is, and the code; of several the surest, of those the last.
     zone
         When it was said, and its name.
     tickets
@@ -114,7 +114,8 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
                 self.promises[order] = (said_ms, due_ms, delivered_ms)
                 _keep_latest(self.promises)
             case news.Language(code, confidence):
-                self.language = max(self.language or (ms, confidence, code), (ms, confidence, code))
+                told_language = (ms, confidence, code)
+                self.language = max(self.language or told_language, told_language, key=_surest)
             case news.Name(text):
                 self.name = max(self.name or (ms, text), (ms, text))
             case news.Zone(name):
@@ -149,7 +150,7 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
         self.orders += other.orders
         self.coupons += other.coupons
         if other.language:
-            self.language = max(self.language or other.language, other.language)
+            self.language = max(self.language or other.language, other.language, key=_surest)
         if other.zone:
             self.zone = max(self.zone or other.zone, other.zone)
         if other.name:
@@ -233,6 +234,12 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
         newest = max(self.habits)
         for old in [each for each in self.habits if each < newest - 1]:
             del self.habits[old]
+
+
+def _surest(language: tuple[int, float, str]) -> tuple[float, int, str]:
+    """What a language is preferred by: a browser's does not outweigh what was stated, however late it is told."""
+    ms, confidence, code = language
+    return confidence, ms, code
 
 
 def _keep_latest(cases: dict[str, Any]) -> None:

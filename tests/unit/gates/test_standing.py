@@ -20,7 +20,7 @@ TOLD: tuple[tuple[int, News], ...] = (
     (4, Promised("o", NOW + 9)),
     (5, Promised("o", NOW + 7)),
     (6, Language("de", 0.9)),
-    (6, Language("fr", 0.6)),
+    (8, Language("fr", 0.6)),
     (7, Zone("Europe/Paris")),
 )
 
@@ -37,6 +37,17 @@ def test_any_order_leaves_the_same_standing(part: tuple[tuple[int, News], ...]) 
     """What was said last by its own time holds, however it arrives."""
     first, *others = [standing_of(order) for order in itertools.permutations(part)]
     assert all(other == first for other in others)
+
+
+def test_the_surest_language_holds() -> None:
+    """What was stated is not forgotten for a browser's that comes later, nor where two customers become one."""
+    standing, other = standing_of(TOLD), standing_of(((9, Language("en", 0.6)),))
+    assert standing.language == (NOW + 6, 0.9, "de")
+    for one, two in ((standing, other), (standing_of(((9, Language("en", 0.6)),)), standing)):
+        one.absorb(two, 2)
+        assert one.language == (NOW + 6, 0.9, "de")
+    standing.learn(Language("it", 0.9), NOW + 7, 2)
+    assert standing.language == (NOW + 7, 0.9, "it")
 
 
 def test_contacts_are_kept_in_order_and_few() -> None:

@@ -133,6 +133,15 @@ def test_language_and_zone(traits: Any, context: Any, expected: tuple[News, ...]
     assert heard(None, **more) == expected
 
 
+@pytest.mark.parametrize("name", ["Order Completed", "Subscribed"])
+def test_the_browser_tells_its_language_with_what_matters(name: str) -> None:
+    """Who never signs in still has a language and a zone from the first order or subscription on."""
+    told = (Language("fr", 0.6), Zone("Europe/Paris"))
+    assert heard(name, context={"locale": "fr-CA", "timezone": "Europe/Paris"})[1:] == told
+    assert heard(name, context={"locale": None})[1:] == heard(name, context=7)[1:] == ()
+    assert heard("Unsubscribed", context={"locale": "fr-CA"}) == (Consent(EMAIL, MARKETING, False),)
+
+
 def test_offsets_follow_the_calendar() -> None:
     """Berlin is one hour ahead of UTC in winter, two in summer; a zone that does not exist is UTC."""
     january, july, hour = 1_704_067_200_000, 1_719_792_000_000, 3_600_000
