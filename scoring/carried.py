@@ -290,7 +290,7 @@ class Carrying:
             found.seen = _seen(viewed, points.viewed_ms[i].tolist(), names, shop)
         if shop is not None:
             if plan.cheaper:
-                found.cheaper = _cheaper(viewed[:kept], names, shop)
+                found.cheaper = _cheaper(viewed[:kept], points.viewed_ms[i].tolist(), names, shop)
             if plan.companions:
                 found.companions = _companions(crossing, noted, shop)
             if plan.best_sellers:
@@ -386,9 +386,10 @@ def _products(
     return [product for product in dict.fromkeys(chosen) if product]
 
 
-def _cheaper(viewed: list[int], names: Mapping[int, str], shop: ShopSnapshot) -> list[Cheaper]:
-    prices = ((names[number], shop.price(names[number])) for number in viewed if number in names)
-    return [Cheaper(name, now[0], now[1]) for name, now in prices if now and now[1] is not None and now[0] < now[1]]
+def _cheaper(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: ShopSnapshot) -> list[Cheaper]:
+    """What costs less now than when it was viewed."""
+    found = ((names[number], at) for number, at in zip(viewed, ms, strict=True) if number in names)
+    return [Cheaper(name, *prices) for name, at in found if (prices := shop.cheaper(name, at)) is not None]
 
 
 def _seen(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: ShopSnapshot | None) -> list[Seen]:

@@ -148,10 +148,9 @@ class Evaluation:
         if everybody is not None:
             served |= {which: told(everybody) for which, told in _TOLD_OF.items() if which in self._asked}
         if Field.SEEN_CHEAPER in self._asked:
-            viewed = points.viewed[:m, : points.viewed_ms.shape[1]]
-            served[Field.SEEN_CHEAPER] = (
-                0.0 if self._versions.shop is None else self._versions.shop.are_cheaper(viewed).sum(axis=1)
-            )
+            viewed_ms, shop = points.viewed_ms[:m], self._versions.shop
+            viewed = points.viewed[:m, : viewed_ms.shape[1]]
+            served[Field.SEEN_CHEAPER] = 0.0 if shop is None else shop.are_cheaper(viewed, viewed_ms).sum(axis=1)
         if Field.OPEN_TICKETS in self._asked:
             served[Field.OPEN_TICKETS] = self._open_tickets(m)
         for c, which in self._filled:

@@ -347,7 +347,7 @@ FIELDS: dict[Field, FieldFacts] = {
         Unit.COUNT,
         0,
         _ANY_HIGH,
-        "products among those viewed last that now cost less than they did before",
+        "products among those viewed last that now cost less than when they were viewed",
     ),
     Field.OPEN_TICKETS: FieldFacts(
         "open_tickets", Unit.COUNT, 0, _ANY_HIGH, "tickets that were opened and not solved since, of the last 16"

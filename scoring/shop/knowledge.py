@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from scoring.profile import DAY_MS, HOUR_MS, stable_hash
+from scoring.profile import DAY_MS, HOUR_MS, NEVER, stable_hash
 from scoring.shop.companions import Companions
 from scoring.shop.interval import Facts, Interval
 from scoring.shop.observations import Bought
@@ -19,6 +19,8 @@ __all__ = ["Knowledge", "KnowledgeState"]
 
 Ints = NDArray[np.int64]
 
+_NEW_COLUMNS: Final = ("price_ms", "before_ms")
+"""When the last price and the one before were last told; earlier builds kept neither."""
 _STAY: Final = 0.9
 """Share of the products that stay when there are too many."""
 _HIGH: Final = 64
@@ -63,6 +65,8 @@ class Knowledge:
         self.seen_ms = np.zeros(0, np.int64)
         self.price = np.zeros(0)
         self.price_before = np.zeros(0)
+        self.price_ms = np.zeros(0, np.int64)
+        self.before_ms = np.zeros(0, np.int64)
         self.category = np.zeros(0, np.int32)
         self.companions = Companions(settings.pairs, settings.companions)
         self.purchases = Purchases(settings.purchases)
@@ -105,6 +109,7 @@ class Knowledge:
             self.purchases.usual_days()[order],
             self.price[order],
             self.price_before[order],
+            self.before_ms[order],
             self.category[order],
             place[self.companions.top[order]],
             self.categories,
@@ -158,15 +163,18 @@ class Knowledge:
         self.seen_ms = np.append(self.seen_ms, np.zeros(n, np.int64))
         self.price = np.append(self.price, np.full(n, np.nan))
         self.price_before = np.append(self.price_before, np.full(n, np.nan))
+        self.price_ms = np.append(self.price_ms, np.full(n, NEVER))
+        self.before_ms = np.append(self.before_ms, np.full(n, NEVER))
         self.category = np.append(self.category, np.full(n, -1, np.int32))
         self.companions.grow(len(self.products))
         self.purchases.grow(len(self.products))
 
     def _learn(self, row: int, facts: Facts) -> None:
-        for _, price in reversed(facts.prices):
+        for (told_ms, _), price in reversed(facts.prices):
             if price != self.price[row]:
-                self.price_before[row] = self.price[row]
+                self.price_before[row], self.before_ms[row] = self.price[row], self.price_ms[row]
                 self.price[row] = price
+            self.price_ms[row] = told_ms
         if facts.category is not None:
             self.category[row] = self._number(facts.category[1])
 
@@ -210,6 +218,7 @@ class Knowledge:
         self._rows = {product: row for row, product in enumerate(self.products)}
         self.hashes, self.weight, self.seen_ms = self.hashes[rows], self.weight[rows], self.seen_ms[rows]
         self.price, self.price_before = self.price[rows], self.price_before[rows]
+        self.price_ms, self.before_ms = self.price_ms[rows], self.before_ms[rows]
         numbers = self.category[rows]
         used = np.unique(numbers[numbers >= 0])
         self.category = np.where(numbers >= 0, np.searchsorted(used, numbers), -1).astype(np.int32)
@@ -228,6 +237,7 @@ class Knowledge:
             *own,
             (companions, "error"), (companions, "top"), (companions, "code"), (companions, "weight"),
             (purchases, "gaps"), (purchases, "key"), (purchases, "customer"), (purchases, "last_ms"),
+            *((self, name) for name in _NEW_COLUMNS),
         ]  # fmt: skip
 
     def state(self) -> KnowledgeState:
@@ -261,7 +271,11 @@ class Knowledge:
         made.usual[: len(state.usual)] = state.usual  # an earlier build kept none
         made._numbers = {category: number for number, category in enumerate(made.categories)}
         made.companions.top = np.full((0, state.told), -1, np.int32)
-        for (owner, name), data in zip(made._columns(), state.columns, strict=True):
+        columns = made._columns()
+        if len(state.columns) == len(columns) - len(_NEW_COLUMNS):  # an earlier build kept none of these
+            columns = columns[: len(state.columns)]
+            made.price_ms, made.before_ms = np.full((2, len(made.products)), NEVER)
+        for (owner, name), data in zip(columns, state.columns, strict=True):
             blank = getattr(owner, name)
             setattr(owner, name, np.frombuffer(data, blank.dtype).reshape(-1, *blank.shape[1:]).copy())
         made.companions.tell(settings.companions)

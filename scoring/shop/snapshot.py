@@ -4,13 +4,13 @@ import itertools
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile import stable_hash
+from scoring.profile import NEVER, stable_hash
 
 __all__ = ["USUAL", "Figures", "ShopSnapshot", "SnapshotPartError", "parts_of"]
 
@@ -39,6 +39,8 @@ class Figures(NamedTuple):
         (n,) NaN where unknown.
     price, price_before
         (n,) NaN where unknown.
+    before_ms
+        (n,) when the price before was last told; `NEVER` where unknown.
     category
         (n,) index into `categories`, -1 for none.
     companions
@@ -55,6 +57,7 @@ class Figures(NamedTuple):
     gap_days: NDArray[np.float32]
     price: NDArray[np.float64]
     price_before: NDArray[np.float64]
+    before_ms: NDArray[np.int64]
     category: NDArray[np.int32]
     companions: NDArray[np.int32]
     categories: Sequence[str]
@@ -71,14 +74,24 @@ class _Part(msgspec.Struct, array_like=True):
 
 _LEAST_ORDERS: Final = 5.0
 """In fewer orders lately than this, decayed, what a product was bought with is chance."""
-_DTYPES: Final = (np.uint64, np.float32, np.float32, np.float64, np.float64, np.int32, np.int32)
+_COLUMNS: Final[dict[str, Any]] = {
+    "hashes": np.uint64,
+    "popularity": np.float32,
+    "gap_days": np.float32,
+    "price": np.float64,
+    "price_before": np.float64,
+    "category": np.int32,
+    "companions": np.int32,
+    "before_ms": np.int64,
+}
+"""As they are stored; what is new comes last, as versions of before are without it."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Part).decode
 
 
 def parts_of(figures: Figures) -> list[bytes]:
     """Pack figures in parts of less than a megabyte, which are a function of the figures; O(n)."""
-    columns = (*figures[:1], *figures[2:8])
+    columns = [getattr(figures, name) for name in _COLUMNS]
     fixed = sum(column.nbytes for column in columns) // max(len(figures.products), 1)
     sizes = np.cumsum([len(name) + 5 + fixed for name in figures.products])
     number = sizes // _PART_BYTES if len(sizes) else np.zeros(0, np.int64)
@@ -193,18 +206,30 @@ class ShopSnapshot:
         number = -1 if row is None else int(self._figures.category[row])
         return None if number < 0 else self._figures.categories[number]
 
-    def are_cheaper(self, numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Return of each product's number (`stable_hash`) whether it costs less now than before; 0.1 µs each."""
-        cheaper = self._cheaper
+    def cheaper(self, product: str, seen_ms: int) -> tuple[float, float] | None:
+        """Return its price and the one before, if it costs less now than when it was seen."""
+        row, prices = self._row(product), self.price(product)
+        if row is None or prices is None or prices[1] is None or not prices[0] < prices[1]:
+            return None
+        return (prices[0], prices[1]) if seen_ms <= self._figures.before_ms[row] else None
+
+    def are_cheaper(self, numbers: NDArray[np.uint64], seen_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return of each product's number (`stable_hash`) whether it costs less now than when it was seen; 0.1 µs each.
+
+        That is sure of what was seen no later than its price before was last told of anybody.
+        """
+        cheaper, before_ms = self._cheaper
         if not len(cheaper):
             return np.zeros(numbers.shape, np.bool_)
         places = np.minimum(np.searchsorted(cheaper, numbers), len(cheaper) - 1)
-        return np.asarray(cheaper[places] == numbers)
+        return np.asarray((cheaper[places] == numbers) & (seen_ms <= before_ms[places]))
 
     @cached_property
-    def _cheaper(self) -> NDArray[np.uint64]:
+    def _cheaper(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        figures = self._figures
         with np.errstate(invalid="ignore"):
-            return self._figures.hashes[self._figures.price < self._figures.price_before]
+            less = figures.price < figures.price_before
+        return figures.hashes[less], figures.before_ms[less]
 
     @cached_property
     def _by_popularity(self) -> NDArray[np.int64]:
@@ -242,16 +267,18 @@ def _figures(parts: Sequence[bytes]) -> Figures:
     if not read or len({part.most for part in read}) != 1:
         raise SnapshotPartError("the parts are not of one snapshot")
     most = read[0].most
+    products = [name for part in read for name in part.products]
+    columns: dict[str, Any] = {"before_ms": np.full(len(products), NEVER)}
     try:
-        columns = [np.frombuffer(b"".join(part.columns[i] for part in read), dtype) for i, dtype in enumerate(_DTYPES)]
-        products = [name for part in read for name in part.products]
-        columns[-1] = columns[-1].reshape(len(products), most)
+        for i, (name, dtype) in enumerate(_COLUMNS.items()):
+            if i < len(read[0].columns) or name not in columns:
+                columns[name] = np.frombuffer(b"".join(part.columns[i] for part in read), dtype)
+        columns["companions"] = columns["companions"].reshape(len(products), most)
     except (IndexError, ValueError) as error:
         raise SnapshotPartError(f"the columns do not fit: {error}") from None
-    if any(len(column) != len(products) for column in columns):
+    if any(len(column) != len(products) for column in columns.values()):
         raise SnapshotPartError("the columns are of different lengths")
-    hashes, popularity, gap, price, before, category, companions = columns
     usual = read[0].usual
     if usual and (len(usual) != USUAL or not min(usual) >= 0):
         raise SnapshotPartError("when customers order is not told by hour and weekday")
-    return Figures(hashes, products, popularity, gap, price, before, category, companions, read[0].categories, usual)
+    return Figures(products=products, categories=read[0].categories, usual=usual, **columns)

@@ -10,8 +10,9 @@ A file `<rule>.yaml` holds the stories of one rule by title, each a text of line
 A line begins with the time since the customer came, as 3d, 1d2h or 90m. It says what happened, as the event's name and
 its properties, or after an arrow what is told: `enters`, `leaves` or `withheld` and the reason, then the order or
 product that it is about, then in brackets what it carries: a category with a colon, and products; after a semicolon
-some of its details, as `order.value=20`. `...` lets time pass. What others bought is the same in all stories (`SHOP`).
-What is not told in the story must not be told in truth either. `as` names a visitor who does it in place of the
+some of its details, as `order.value=20`. `...` lets time pass. What others bought is the same in all stories, in which
+the sofa becomes cheaper on day 22 (`SHOPS`). What is not told in the story must not be told in truth either. `as` names
+a visitor who does it in place of the
 customer, `guest` the visitor who the customer was; `Alias` says that in so many words.
 
 Two titles are no stories but say in a sentence why there is none: `once`, where nobody can enter a second time, and
@@ -27,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 import yaml
-from stories.shop import SHOP
+from stories.shop import SHOPS, START_MS
 from strategies.layouts import FULL
 
 from schemas.names import CALL_KINDS, kind_name, topic_name
@@ -44,12 +45,10 @@ from streams.decoding import Decoder
 from streams.details import details_of
 from streams.outbox import INPUTS, Outbox
 
-__all__ = ["CUSTOMER", "SHOP", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy",
+__all__ = ["CUSTOMER", "SNAPSHOT", "START_MS", "Player", "Step", "Story", "Told", "busy",
            "read_stories", "rule_named", "rules_with_stories", "why_no_story"]  # fmt: skip
 
 DIRECTORY = Path(__file__).parent
-START_MS = 1_714_521_600_000
-"""The first of May 2024, midnight: day 0 of every story."""
 CUSTOMER = "c-1042"
 SNAPSHOT = Snapshot(
     version=1,
@@ -171,7 +170,8 @@ class Player:
         rule = replace(rule_named(self.rule), paused=self.paused, gain=self.gain)
         self.engine = Engine(self.settings, RuleSet([rule]))
         self.engine.versions.swap(self.snapshot)
-        self.engine.versions.swap_shop(SHOP)
+        for shop in SHOPS:
+            self.engine.versions.swap_shop(shop)
         self.decode = Decoder(self.engine.profiles.row, self.engine.state.product, 300_000, own_clock=False)
         self.outbox = Outbox(0, self.settings.layout.horizon_ms, ("low", "medium", "high"), self.engine.profiles.keys,
                              replay=self.settings.replay)  # fmt: skip

@@ -1,5 +1,7 @@
 """What the shop's knowledge says of products, by hand."""
 
+import zlib
+
 import msgspec
 import numpy as np
 import pytest
@@ -236,17 +238,49 @@ def test_a_state_of_other_steps_or_partitions_is_refused() -> None:
     assert Shop.from_bytes(ShopSettings(companions=3), ["p", "q"], state).to_bytes() != state
 
 
-def test_what_is_cheaper_than_before_is_told_of_many_at_once() -> None:
-    """By the products' numbers; of a product that is unknown, or had one price only, it is not."""
+def test_what_is_cheaper_than_when_it_was_seen_is_told_of_many_at_once() -> None:
+    """By the products' numbers; not of one that is unknown, had one price only, or was seen at its price of now."""
     shop = known_shop(
         1,
         0,
         {
-            "down": Known(1.0, price=8.0, price_before=10.0),
+            "down": Known(1.0, price=8.0, price_before=10.0, before_ms=7),
             "up": Known(1.0, price=12.0, price_before=10.0),
             "same": Known(1.0, price=10.0),
         },
     )
     numbers = np.array([[stable_hash(name) for name in (b"down", b"up", b"same", b"other")], [0] * 4], np.uint64)
-    assert shop.are_cheaper(numbers).tolist() == [[True, False, False, False], [False] * 4]
-    assert not known_shop(2, 0, {"up": Known(1.0, price=12.0, price_before=10.0)}).are_cheaper(numbers).any()
+    assert shop.are_cheaper(numbers, np.full((2, 4), 7)).tolist() == [[True, False, False, False], [False] * 4]
+    assert not shop.are_cheaper(numbers, np.full((2, 4), 8)).any()
+    assert shop.cheaper("down", 7) == (8.0, 10.0)
+    assert not any(shop.cheaper(*told) for told in (("down", 8), ("up", 1), ("same", 1), ("other", 1)))
+    only_up = known_shop(2, 0, {"up": Known(1.0, price=12.0, price_before=10.0)})
+    assert not only_up.are_cheaper(numbers, np.zeros((2, 4), np.int64)).any()
+
+
+def test_a_view_is_at_the_price_before_as_long_as_that_is_told() -> None:
+    """As long as anybody is told of it, one who viewed it saw that price; later it may have been either."""
+    shop = learned(offered(0, "tea", 5.0), offered(3, "tea", 5.0), offered(3.1, "tea", 4.0), offered(9, "tea", 4.0))
+    last_ms = START + 3 * HOUR_MS
+    assert shop.cheaper("tea", last_ms) == (4.0, 5.0)
+    assert shop.cheaper("tea", last_ms + 1) is None
+    again = learned(offered(0, "tea", 5.0), offered(1, "tea", 4.0), offered(2, "tea", 5.0), offered(3, "tea", 4.0))
+    assert again.cheaper("tea", START + 2 * HOUR_MS) == (4.0, 5.0)
+    assert again.cheaper("tea", START + 2 * HOUR_MS + 1) is None
+
+
+def test_a_state_and_a_version_of_before_prices_had_times_are_gone_on_from() -> None:
+    """Nobody is told that anything became cheaper until a price was told again."""
+    shop = Shop(ShopSettings(), ["p"])
+    learned(offered(0, "tea", 5.0), shop=shop)
+    *others, knowledge = msgspec.msgpack.decode(shop.to_bytes())
+    knowledge[-2] = knowledge[-2][:-2]
+    before = Shop.from_bytes(ShopSettings(), ["p"], msgspec.msgpack.encode([*others, knowledge]))
+    before.take("p", 3, [(START + DAY_MS, offered(24, "tea", 4.0))])
+    before.take("p", 4, [(START + 2 * DAY_MS, None)])
+    *_, version = before.complete()
+    most, columns, *names = msgspec.msgpack.decode(zlib.decompress(parts_of(version.figures)[0]))
+    older = [zlib.compress(msgspec.msgpack.encode([most, columns[:-1], *names]))]
+    for parts in (parts_of(version.figures), older):
+        assert ShopSnapshot(2, 0, parts).price("tea") == (4.0, 5.0)
+        assert ShopSnapshot(2, 0, parts).cheaper("tea", START) is None
