@@ -131,9 +131,13 @@ def _hash(text: Any, start: int, stop: int) -> Any:
 
 @compiled
 def _next(names: Any, h: Any, tried: int) -> Any:
-    """The number of the place at which a name of this hash may be, after so many others."""
-    last = np.uint64(names.places.shape[0] - 1)
-    return np.int64((h + np.uint64(tried * (tried + 1) // 2)) & last)
+    """The number of the place at which a name of this hash may be, after so many others.
+
+    By the highest bits but the one that is always set: what the last letters of a name change is found in no others.
+    """
+    places = np.uint64(names.places.shape[0])
+    first = (((h << np.uint64(1)) >> np.uint64(32)) * places) >> np.uint64(32)
+    return np.int64((first + np.uint64(tried * (tried + 1) // 2)) & (places - np.uint64(1)))
 
 
 @compiled
