@@ -41,6 +41,7 @@ __all__ = [
     "ScoreData",
     "ScoreEvent",
     "Seen",
+    "SeenPage",
     "VisitStep",
     "WatermarkData",
     "WatermarkEvent",
@@ -128,6 +129,13 @@ class Seen(Struct, forbid_unknown_fields=True):
     category: Text | None
 
 
+class SeenPage(Struct, forbid_unknown_fields=True):
+    """A page that was looked at, by its name, path or title, and when last."""
+
+    page: Text
+    at: Time
+
+
 class VisitStep(Struct, forbid_unknown_fields=True):
     """What was done on the site, as `checkout_started`, and when last."""
 
@@ -194,6 +202,7 @@ class Details(Struct, forbid_unknown_fields=True):
     name: Text | UnsetType = UNSET
     figures: dict[str, float | None] | UnsetType = UNSET
     seen: list[Seen] | UnsetType = UNSET
+    pages: list[SeenPage] | UnsetType = UNSET
     steps: list[VisitStep] | UnsetType = UNSET
     contacts: EmailContacts | UnsetType = UNSET
     opinions: list[Opinion] | UnsetType = UNSET

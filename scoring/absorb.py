@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scoring.compiled import compiled, compiled_allocating
-from scoring.kernel import MERGED, buy, decay, enrol, remember_view, show, write_point
+from scoring.kernel import MERGED, buy, decay, enrol, remember_page, remember_view, show, write_point
 from scoring.kinds import Kind
 from scoring.moments import keep_moment
 from scoring.orders import A_ORDERS, add_order, derive, join_folds
@@ -65,6 +65,9 @@ def absorb(rows: Any, into: int, others: Any, which: int, now: int, repeated: in
     _join_messages(p, q)
     for k in range(q.view_n - 1, -1, -1):
         remember_view(p, q.view_product[k], q.view_ms[k])
+    for k in range(q.page.shape[0]):
+        if q.page[k] != 0:
+            remember_page(p, q.page[k], q.page_ms[k])
     for k in range(q.seen_n - 1, -1, -1):
         look(p, q.seen_product[k], q.seen_category[k], q.seen_ms[k])
     for k in range(q.moment_n):

@@ -51,7 +51,7 @@ MOST = 5
 
 
 class Timed(NamedTuple):
-    """A product, a ticket or a step of a visit, and when it was bought, opened or done."""
+    """A product, a ticket, a page or a step of a visit, and when it was bought, opened, looked at or done."""
 
     name: str
     ms: int
@@ -124,8 +124,8 @@ class Carried(msgspec.Struct, gc=False):
         What it is about, first the object itself.
     figures
         The values that the rule names, by their text, and the rank within the tier; None where unknown.
-    seen, steps
-        The products looked at last, and what was done last on the site, newest first.
+    seen, pages, steps
+        The products and the pages looked at last, and what was done last on the site, newest first.
     order
         What is known of the order that the action is about.
     cheaper
@@ -143,6 +143,7 @@ class Carried(msgspec.Struct, gc=False):
     noted: Noted = NOTHING_NOTED
     figures: Sequence[tuple[str, float | None]] = ()
     seen: Sequence[Seen] = ()
+    pages: Sequence[Timed] = ()
     steps: Sequence[Timed] = ()
     contacts: Contacts | None = None
     opinions: Sequence[Opinion] = ()
@@ -173,6 +174,7 @@ class _Plan:
     category: bool
     purchases: bool
     seen: bool
+    pages: bool
     cheaper: bool
     companions: bool
     best_sellers: bool
@@ -190,7 +192,7 @@ class _Plan:
         asked = frozenset(rule.carries)
         of_product = rule.for_each is ForEach.PRODUCT
         left = of_product or not asked.isdisjoint((Carry.ORDER, Carry.FAVOURITE, Carry.PRODUCTS, Carry.CATEGORY))
-        more = not asked.isdisjoint((Carry.SEEN, Carry.CHEAPER, Carry.COMPANIONS, Carry.BEST_SELLERS))
+        more = not asked.isdisjoint((Carry.SEEN, Carry.PAGES, Carry.CHEAPER, Carry.COMPANIONS, Carry.BEST_SELLERS))
         return cls(
             **{word.value: word in asked for word in Carry if word.value in cls.__slots__},
             of_product=of_product,
@@ -208,9 +210,12 @@ class Carrying:
     ----------
     rules
         The rules, whose columns the points have.
+    pages
+        Names of pages by number, as they are known by then.
     """
 
-    def __init__(self, rules: RuleSet) -> None:
+    def __init__(self, rules: RuleSet, pages: Mapping[int, str]) -> None:
+        self._pages = pages
         self._place = {column: place for place, column in enumerate(rules.columns)}
         self._words = {rule.name: frozenset(rule.carries) for rule in rules.rules}
         self._plans = {rule.name: _Plan.of(rule) for rule in rules.rules}
@@ -288,6 +293,8 @@ class Carrying:
             found.order = crossing.about
         if plan.seen:
             found.seen = _seen(viewed, points.viewed_ms[i].tolist(), names, shop)
+        if plan.pages:
+            found.pages = _timed(points.page[i].tolist(), points.page_ms[i].tolist(), self._pages)
         if shop is not None:
             if plan.cheaper:
                 found.cheaper = _cheaper(viewed[:kept], points.viewed_ms[i].tolist(), names, shop)
@@ -395,6 +402,11 @@ def _cheaper(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: S
 def _seen(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: ShopSnapshot | None) -> list[Seen]:
     found = [(names[number], at) for number, at in zip(viewed, ms, strict=False) if number in names]
     return [Seen(product, at, None if shop is None else shop.category(product)) for product, at in found]
+
+
+def _timed(numbers: list[int], ms: list[int], names: Mapping[int, str]) -> list[Timed]:
+    """Those of which it is known what they are called."""
+    return [Timed(names[number], at) for number, at in zip(numbers, ms, strict=True) if number in names]
 
 
 def _opinions(read: Read, when: When) -> list[Opinion]:

@@ -58,6 +58,7 @@ class _Shut(dict[tuple[str, ...], int]):
 _shut = _Shut()
 
 _NOTHING: Mapping[int, int] = MappingProxyType({})
+_NO_NAMES: Mapping[int, str] = MappingProxyType({})
 _MERGING = -2
 """Sources of crossings that came of two customers being one count down from here."""
 
@@ -172,9 +173,18 @@ class Crossings:
         What is asked before anything is published.
     category_bits
         The bit of each rule for each category (`RuleSet.categories`).
+    pages
+        Names of pages by number, as they are known by then.
     """
 
-    def __init__(self, rules: RuleSet, slots: Sequence[int], gates: Gates, category_bits: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        slots: Sequence[int],
+        gates: Gates,
+        category_bits: Sequence[int] = (),
+        pages: Mapping[int, str] = _NO_NAMES,
+    ) -> None:
         self._rules = rules
         self._gates = gates
         self._habits = Habits(gates.settings)
@@ -192,7 +202,7 @@ class Crossings:
         self._read = np.array([rules.columns.index(column) for column in self._program.columns], np.int64)
         self._objects = ObjectLists(rules)
         self._categories = CategoryLists(rules, category_bits)
-        self._carrying = Carrying(rules)
+        self._carrying = Carrying(rules, pages)
         self._buying = [rule.carries_purchases for rule in rules.rules]
         self._purchases: dict[int, Purchases] = {}
 

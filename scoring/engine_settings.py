@@ -17,6 +17,8 @@ class EngineSettings:
     A customer with more than `automated_per_hour` events in a UTC hour is taken for a machine until an hour after it
     calms: counted and scored, but no example and no action comes of it. Of `gates`, those that ask for a customer's
     standing are open unless they are set. `content` says whether it is told what customers are shown.
+    Of at most `products_remembered` products and categories, and of at most `pages_remembered` pages, it is known what
+    they are called, of each partition.
     `tick_piece` is how many evaluation points of quiet time are dealt with at once where pieces are asked for.
     """
 
@@ -31,6 +33,7 @@ class EngineSettings:
     cart_steps: int = 100
     orders_remembered: int = 1024
     products_remembered: int = 1_000_000
+    pages_remembered: int = 10_000
     objects_kept: int = 16
     automated_per_hour: int = 1000
     replay: bool = False

@@ -82,7 +82,7 @@ class Evaluation:
             self._stored.rows.update(np.flatnonzero((lists & np.uint8(out_of_use)).any(axis=1)).tolist())
             lists &= ~np.uint8(out_of_use)
         gates = Gates(self._settings.gates, self._settings.max_action_age_ms, self._settings.replay)
-        self.crossings = Crossings(rules, slots, gates, bits)
+        self.crossings = Crossings(rules, slots, gates, bits, self._state.pages)
         self.contents = Contents(gates, self._config.active_ms) if self._settings.content else None
         self._sides.places_kept = any(rule.is_local for rule in rules.rules)
         self._sides.traits_kept = frozenset(name for rule in rules.rules for name in rule.traits)

@@ -148,6 +148,8 @@ class Exchange:
             return
         for number, name in give.products:
             self._state.product(number, name)
+        for number, name in give.pages:
+            self._state.page(number, name)
         others, other = self._profiles.row_of(give.row), sides.read(give.side)
         mine, theirs = self._profiles.rows[row], others[0]
         now_ms = max(int(mine["now_ms"]), int(theirs["now_ms"]))
@@ -200,7 +202,7 @@ class Exchange:
 
     def pack_one(self, former: bytes, row: int) -> None:
         """Put up what is to be sent of one who left from a row, and keep nothing."""
-        profiles, links, names = self._profiles, self._links, self._state.products
+        profiles, links, names, pages = self._profiles, self._links, self._state.products, self._state.pages
         theirs = profiles.rows[row]
         inside = int(theirs["inside"])
         side = self._sides.find(row)
@@ -219,6 +221,7 @@ class Exchange:
             via=[former],
             by=former,
             by_ms=self._state.erased.at_ms(former),
+            pages=[(number, pages[number]) for number in sorted({*theirs["page"].tolist()} & pages.keys())],
         )
         leave(theirs, self._state.choice)
         self._state.drop(row)

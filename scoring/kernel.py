@@ -46,6 +46,7 @@ __all__ = [
     "decay",
     "derive_rows",
     "enrol",
+    "remember_page",
     "remember_view",
     "reschedule",
     "run",
@@ -75,7 +76,7 @@ UNTAUGHT = -1
 DONE, FULL, SWAP, HEAP = 0, 1, 2, 3
 """Why the kernel returned: all events applied, no room for points, a new model takes effect, no room in the heap."""
 
-_LIST_VIEWED = int(Kind.LIST_VIEWED)
+_PAGE, _LIST_VIEWED = int(Kind.PAGE), int(Kind.LIST_VIEWED)
 _VIEWED, _CARTED, _WISHED = int(Kind.PRODUCT_VIEWED), int(Kind.PRODUCT_ADDED), int(Kind.WISHLIST_ADDED)
 _COMPLETED, _CANCELLED = int(Kind.ORDER_COMPLETED), int(Kind.ORDER_CANCELLED)
 _REFUNDED = int(Kind.ORDER_REFUNDED)
@@ -88,7 +89,7 @@ class Events(NamedTuple):
     """A run of events in the order of input, one element an event in each column.
 
     `discounted` is 1 of an order with a coupon or a discount.
-    `product` of an order is the first of its lines, and `coupon` is 1 where it came with one.
+    `product` of an order is the first of its lines, of a page the page; `coupon` is 1 where an order came with one.
     `value` is the worth of an order, what a survey, review or feedback gives, or the balance of points; NaN for none.
     `category` is that of a view, or of an order all of whose products are in one, 0 for none.
     Of an order: when it is promised (0: not), and when the first and the last of its products will be used up.
@@ -176,6 +177,7 @@ class Points(NamedTuple):
     `facts` (m, FACTS) is what types and values follow from (`scoring.types.Facts`).
     `viewed` (m, V + 2 + WITHIN) are the last products, then the one product and the one category looked at most, then
     the products last seen in that category, 0 for none; `viewed_ms` (m, V) is when the last products were viewed.
+    `page` (m, P) are the last pages, 0 for none, `page_ms` (m, P) when each was looked at last.
     `bought` is the first product of the last order, at `bought_ms`; `coupons` how many orders came with one.
     `seen` has the last views and orders, in the fields of a row, `seen_n` -1 where they are not shown; `gone` is the
     category that is no longer among them where it was in lists, those of `gone_lists` as bits.
@@ -195,6 +197,8 @@ class Points(NamedTuple):
     facts: Float
     viewed: Unsigned
     viewed_ms: Int
+    page: Unsigned
+    page_ms: Int
     bought: Unsigned
     bought_ms: Int
     coupons: Int
@@ -297,30 +301,44 @@ def decay(p: Any, ms: int, horizon: float) -> float:
 @compiled
 def remember_view(p: Any, product: int, ms: int) -> None:
     """Keep the last distinct products viewed, newest first, each with its last time."""
-    n = p.view_n
-    span = p.view_product.shape[0]
+    p.view_n = _keep_newest(p.view_product, p.view_ms, p.view_n, product, ms)
+
+
+@compiled
+def remember_page(p: Any, page: int, ms: int) -> None:
+    """Keep the last distinct pages looked at, where any are kept, newest first, each with its last time."""
+    n = 0
+    while n < p.page.shape[0] and p.page[n] != 0:
+        n += 1
+    if p.page.shape[0] > 0:
+        _keep_newest(p.page, p.page_ms, n, page, ms)
+
+
+@compiled
+def _keep_newest(numbers: Any, times: Any, n: int, number: int, ms: int) -> int:
+    """Keep the last of `n` distinct numbers, newest first, each with its last time; return how many there are."""
+    span = numbers.shape[0]
     place = n
     for k in range(n):
-        if p.view_product[k] == product:
-            if p.view_ms[k] >= ms:
-                return
+        if numbers[k] == number:
+            if times[k] >= ms:
+                return n
             place = k
             break
     if place == n:
         if n < span:
-            p.view_n = n + 1
+            n += 1
         else:
             place = span - 1
-            if ms < p.view_ms[place] or (ms == p.view_ms[place] and product < p.view_product[place]):
-                return
-    while place > 0 and (
-        p.view_ms[place - 1] < ms or (p.view_ms[place - 1] == ms and p.view_product[place - 1] < product)
-    ):
-        p.view_ms[place] = p.view_ms[place - 1]
-        p.view_product[place] = p.view_product[place - 1]
+            if ms < times[place] or (ms == times[place] and number < numbers[place]):
+                return n
+    while place > 0 and (times[place - 1] < ms or (times[place - 1] == ms and numbers[place - 1] < number)):
+        times[place] = times[place - 1]
+        numbers[place] = numbers[place - 1]
         place -= 1
-    p.view_ms[place] = ms
-    p.view_product[place] = product
+    times[place] = ms
+    numbers[place] = number
+    return n
 
 
 @compiled
@@ -383,6 +401,8 @@ def _apply(p: Any, events: Any, i: int, reading: Any, horizon: float, acc: Any) 
         p.behaviour[which, 3] += math.exp2(-age / 3.0)
     if kind == _VIEWED and events.product[i] != 0:
         remember_view(p, events.product[i], ms)
+    if kind == _PAGE and events.product[i] != 0:
+        remember_page(p, events.product[i], ms)
     if (kind == _VIEWED and events.product[i] != 0) or (kind == _LIST_VIEWED and events.category[i] != 0):
         looked = True
         gone, lists = look(p, events.product[i], events.category[i], ms)
@@ -454,6 +474,9 @@ def write_point(p: Any, row: int, now: int, event: int, cause: int, at: int, rec
     for k in range(kept):
         points.viewed[m, k] = p.view_product[k] if k < p.view_n else np.uint64(0)
         points.viewed_ms[m, k] = p.view_ms[k]
+    for k in range(p.page.shape[0]):
+        points.page[m, k] = p.page[k]
+        points.page_ms[m, k] = p.page_ms[k]
     points.bought[m] = p.bought
     points.bought_ms[m] = p.bought_ms
     points.coupons[m] = p.coupons

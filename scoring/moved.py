@@ -14,7 +14,7 @@ from scoring.profile import NEVER, Layout, stable_hash
 from scoring.rules.ruleset import MAX_CATEGORY_RULES
 from scoring.rules.slots import moved_bits
 from scoring.side import Side
-from scoring.stored import ERASED, EXAMPLE, LINK, PRODUCT, PROFILE, SIDE, Meta
+from scoring.stored import ERASED, EXAMPLE, LINK, PAGE, PRODUCT, PROFILE, SIDE, Meta
 from scoring.trials import Trial, Trials
 
 __all__ = ["Mover", "customer_of", "erased_rows", "forgotten_since", "id_of", "without", "without_erased",
@@ -51,8 +51,8 @@ class Mover:
 
     Attributes
     ----------
-    products
-        Products' names by key, of all partitions: told to each.
+    names
+        Names of products and pages by key, of all partitions: told to each.
     """
 
     def __init__(self, layout: Layout, metas: Sequence[bytes]) -> None:
@@ -62,7 +62,7 @@ class Mover:
         self._slots = list(dict.fromkeys(name for meta in self._metas for name in meta.slots))
         named = dict.fromkeys(name for meta in self._metas for name in meta.category_slots)
         self._category_slots = list(named)[:MAX_CATEGORY_RULES]
-        self.products: dict[bytes, bytes] = {}
+        self.names: dict[bytes, bytes] = {}
         self._erased: dict[bytes, Erasure] = {}
         self._trials: dict[bytes, dict[str, Trial]] = {}
 
@@ -71,7 +71,7 @@ class Mover:
         return max((meta.watermark[0] for meta in self._metas), default=NEVER)
 
     def rows(self, rows: Rows, meta: bytes) -> Rows:
-        """Return rows of customers of one partition, given its engine's own row; remembers products' names. O(n)."""
+        """Return rows of customers of one partition, given its engine's own row; remembers the names. O(n)."""
         found: Rows = []
         profiles = [(key, value) for key, value in rows if key[:1] == PROFILE]
         if profiles:
@@ -87,8 +87,8 @@ class Mover:
                 found.append((key, _side(side)))
             elif letter in (EXAMPLE, LINK):
                 found.append((key, value))
-            elif letter == PRODUCT:
-                self.products[key] = value
+            elif letter in (PRODUCT, PAGE):
+                self.names[key] = value
             elif letter == ERASED:
                 erasure = together(self._erased.get(key[1:]), msgspec.msgpack.decode(value, type=Erasure))
                 self._erased[key[1:]] = msgspec.structs.replace(erasure, offsets=[0] * len(erasure.offsets))

@@ -39,6 +39,7 @@ VISIT_DAYS = 28
 """Days of which each hour with a visit is known: whole weeks, so that the slot of a day gives its weekday."""
 BEHAVIOURS = 3
 BEHAVIOUR_DECAYS = 4
+_OF_PAGES = ("page", "page_ms")
 _SLACK = 65_536
 """Rows for which there is room beyond those in use, once there are as many."""
 _MOST = 2**22
@@ -119,6 +120,7 @@ class Layout:
             ("fold", "f8", 23), ("fold_ms", "i8"), ("fold_orders", "i4"), ("fold_visits", "i4"),
             ("message", "u8", self.messages),
             ("view_product", "u8", self.views), ("view_ms", "i8", self.views),
+            ("page", "u8", parts.pages), ("page_ms", "i8", parts.pages),
             ("bought", "u8"), ("bought_ms", "i8"), ("coupons", "u4"), ("content_n", "u4"), ("content", "u8", 2),
             ("seen_product", "u8", parts.seen), ("seen_category", "u8", parts.seen), ("seen_ms", "i8", parts.seen),
             ("lately_ms", "i8", (len(LATELY_KINDS), parts.lately)), ("told", "f4", parts.told),
@@ -141,8 +143,12 @@ class Layout:
         return offset
 
     def fingerprint(self) -> int:
-        """The stamp that each row carries: number and settings of its layout, so that any other is known for one."""
-        return stamp(stable_hash(repr((self, self._stored())).encode()))
+        """The stamp that each row carries: number and settings of its layout, so that any other is known for one.
+
+        Rows that keep no pages are laid out as they were before there were any, and have the stamp of then.
+        """
+        stored = [each for each in self._stored() if self.parts.pages or each[0] not in _OF_PAGES]
+        return stamp(stable_hash(repr((self, stored)).encode()))
 
 
 class Profiles:

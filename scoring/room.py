@@ -35,6 +35,8 @@ def room_for(columns: int, layout: Layout) -> Points:
         facts=np.zeros((ROOM, FACTS)),
         viewed=np.zeros((ROOM, layout.views + 2 + WITHIN), np.uint64),
         viewed_ms=np.zeros((ROOM, layout.views), np.int64),
+        page=np.zeros((ROOM, layout.parts.pages), np.uint64),
+        page_ms=np.zeros((ROOM, layout.parts.pages), np.int64),
         bought=np.zeros(ROOM, np.uint64),
         bought_ms=ints(ROOM),
         coupons=ints(ROOM),

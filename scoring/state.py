@@ -29,8 +29,8 @@ class State:
 
     Attributes
     ----------
-    products
-        Real ids by number.
+    products, pages
+        Real ids, and names of pages, by number.
     choice
         Which customers give examples: the greatest hash of those, how many they are, and how many there are.
     since_ms
@@ -58,13 +58,16 @@ class State:
         )
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
         self.products: dict[int, str] = {}
+        self.pages: dict[int, str] = {}
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
         self.links = Links(self.profiles, home)
         self.departures = Departures()
         self.erased = Erased(secret)
         self.since_ms: dict[int, int] = {}
         self.returned: set[int] = set()
-        self.stored = Stored(self.profiles, self.sides, self.pending, self.links, self.products, self.erased)
+        self.stored = Stored(
+            self.profiles, self.sides, self.pending, self.links, self.products, self.pages, self.erased
+        )
         self.heap = new_heap(4096)
         self.acc = np.zeros(24)
         self.slots, self.category_slots = Slots(), Slots(most=MAX_CATEGORY_RULES)
@@ -74,6 +77,12 @@ class State:
         if number not in self.products and len(self.products) < self.settings.products_remembered:
             self.products[number] = name
             self.stored.products.append(number)
+
+    def page(self, number: int, name: str) -> None:
+        """Remember the name behind a page's number, likewise: a path may hold an id, and so there is no end of them."""
+        if number not in self.pages and len(self.pages) < self.settings.pages_remembered:
+            self.pages[number] = name
+            self.stored.pages.append(number)
 
     def row(self, customer: bytes) -> int:
         """The customer's row; who was forgotten begins with nothing, but the refusal that is remembered."""

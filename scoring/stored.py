@@ -17,7 +17,7 @@ from scoring.sides import Sides
 
 __all__ = ["META", "Copied", "Meta", "Stored"]
 
-PROFILE, SIDE, EXAMPLE, PRODUCT, LINK, ERASED, META = b"c", b"s", b"e", b"p", b"l", b"x", b"m"
+PROFILE, SIDE, EXAMPLE, PRODUCT, PAGE, LINK, ERASED, META = b"c", b"s", b"e", b"p", b"g", b"l", b"x", b"m"
 PIECE = 512
 """Rows at a time: what fits the processor's cache takes half as long to write and to load as eight times as many."""
 
@@ -46,8 +46,8 @@ class Copied:
         Ids of the customers by row.
     live, width
         The rows themselves (n,), None once they are copied, and how many of their bytes are stored.
-    sides, examples, products, links, erased
-        By row (None for none), by row and time made, by number, by former id, by hash.
+    sides, examples, products, pages, links, erased
+        By row (None for none), by row and time made, by number, by number, by former id, by hash.
     """
 
     keys: list[bytes]
@@ -56,6 +56,7 @@ class Copied:
     sides: list[bytes | None]
     examples: dict[tuple[int, int], bytes]
     products: dict[int, str]
+    pages: dict[int, str]
     links: dict[bytes, bytes]
     erased: dict[bytes, bytes]
     meta: bytes
@@ -93,7 +94,8 @@ class Copied:
             known = {row: value for row, value in enumerate(self.sides[start : start + PIECE], start) if value}
             yield [SIDE + self.keys[row] for row in known], [*known.values()]
         yield from _pieces({_example_key(ms, self.keys[row]): value for (row, ms), value in self.examples.items()})
-        yield from _pieces({_product_key(number): _product(name) for number, name in self.products.items()})
+        yield from _pieces({_number_key(PRODUCT, number): _name(name) for number, name in self.products.items()})
+        yield from _pieces({_number_key(PAGE, number): _name(name) for number, name in self.pages.items()})
         yield from _pieces({LINK + former: owner for former, owner in self.links.items()})
         yield from _pieces({ERASED + name: value for name, value in self.erased.items()})
         yield [META], [self.meta]
@@ -109,11 +111,11 @@ def _example_key(made_ms: int, customer: bytes) -> bytes:
     return EXAMPLE + made_ms.to_bytes(8, "big", signed=True) + customer
 
 
-def _product_key(number: int) -> bytes:
-    return PRODUCT + number.to_bytes(8, "big")
+def _number_key(letter: bytes, number: int) -> bytes:
+    return letter + number.to_bytes(8, "big")
 
 
-def _product(name: str) -> bytes:
+def _name(name: str) -> bytes:
     return name.encode("utf-8", "surrogatepass")
 
 
@@ -121,15 +123,15 @@ class Stored:
     """Turns what changed into changelog rows, and rows back into state.
 
     Keys are a letter and the customer's id (`c` profile, `s` side record), `e`, eight bytes of time and the id
-    (a pending example), `p` and eight bytes (a product's number), `l` and a former id (whose it is), `x` and a hash
-    (who was erased), or `m` (the engine itself).
+    (a pending example), `p` and eight bytes (a product's number), `g` and eight bytes (a page's), `l` and a former id
+    (whose it is), `x` and a hash (who was erased), or `m` (the engine itself).
 
     Attributes
     ----------
     rows
         Numbers of the profile rows that changed and are not packed; to be added to with each change.
-    products
-        Numbers of the products that are new.
+    products, pages
+        Numbers of the products and of the pages that are new.
     gone
         Customers of whom nothing is kept any more.
     ahead
@@ -143,6 +145,7 @@ class Stored:
         pending: PendingExamples,
         links: Links,
         names: dict[int, str],
+        page_names: dict[int, str],
         erased: Erased,
     ) -> None:
         self._profiles = profiles
@@ -150,6 +153,7 @@ class Stored:
         self._pending = pending
         self._links = links
         self._names = names
+        self._page_names = page_names
         self._erased = erased
         self._removed: list[bytes] = []
         self._older = Older(profiles.layout)
@@ -157,6 +161,7 @@ class Stored:
         self._packed_sides: dict[int, tuple[bytes, bytes]] = {}
         self.rows: set[int] = set()
         self.products: list[int] = []
+        self.pages: list[int] = []
         self.gone: list[bytes] = []
         self.ahead: list[int] = []
 
@@ -190,7 +195,7 @@ class Stored:
     def changes(self, meta: Meta) -> list[tuple[bytes, bytes | None]]:
         """Every changed row since the last call.
 
-        Side records, examples and products come before the profile rows, whose applied offsets say that an event
+        Side records, examples and names come before the profile rows, whose applied offsets say that an event
         was applied: if only a part is written before a crash, what is read again finds its way. Who became another goes
         once that other is written. Who was erased is first, then the rows that are removed with it: the same customer
         may have new ones. Examples that are let go of come before a profile that is removed, by which they are found.
@@ -204,7 +209,8 @@ class Stored:
         out += [(key, None) for key in self._removed]
         out += self._packed_sides.values()
         out += [(key, value) for key, value in examples if value is not None]
-        out += [(_product_key(number), _product(self._names[number])) for number in self.products]
+        out += [(_number_key(PRODUCT, number), _name(self._names[number])) for number in self.products]
+        out += [(_number_key(PAGE, number), _name(self._page_names[number])) for number in self.pages]
         numbers = np.fromiter(self._packed, np.int64, len(self._packed))
         numbers.sort()
         out += [self._packed[row] for row in numbers.tolist()]
@@ -213,6 +219,7 @@ class Stored:
         out += [(LINK + former, value) for former, value in self._links.changes()]
         out.append((META, msgspec.msgpack.encode(meta)))
         self.products.clear()
+        self.pages.clear()
         self.gone.clear()
         self._removed.clear()
         self._packed.clear()
@@ -224,16 +231,19 @@ class Stored:
 
         What is copied here are lists and dicts whose values cannot change: about 0.05 µs a customer.
         """
-        if self.rows or self._packed or self._packed_sides or self.products or self.gone or self._removed:
+        if self.rows or self._packed or self._packed_sides or self.gone or self._removed:
+            return None
+        if self.products or self.pages:
             return None
         if self._links.fresh or self._sides.waiting or self._pending.waiting or self._erased.fresh:
             return None
         sides, examples, products = self._sides.copied(), self._pending.copied(), self._names.copy()
+        pages = self._page_names.copy()
         links = self._links.copied()
         erased = self._erased.copied()
         profiles, encoded = self._profiles, msgspec.msgpack.encode(meta)
         keys, live = profiles.keys.copy(), profiles.rows[: len(profiles)]
-        return Copied(keys, live, profiles.stored_bytes, sides, examples, products, links, erased, encoded)
+        return Copied(keys, live, profiles.stored_bytes, sides, examples, products, pages, links, erased, encoded)
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> Meta | None:
         """Put rows in place, in order; return the last meta row among them.
@@ -278,3 +288,5 @@ class Stored:
             self._erased.load(rest, value)
         elif letter == PRODUCT and value is not None:
             self._names[int.from_bytes(rest, "big")] = value.decode("utf-8", "surrogatepass")
+        elif letter == PAGE and value is not None:
+            self._page_names[int.from_bytes(rest, "big")] = value.decode("utf-8", "surrogatepass")

@@ -35,6 +35,8 @@ class Give(msgspec.Struct, tag="give", array_like=True, frozen=True):
         Pending ones: when they were made, and their bytes.
     products
         The ids behind the numbers of products and categories in the row.
+    pages
+        The names behind the numbers of pages in the row.
     lists
         The rules in whose lists it was.
     category_lists
@@ -60,6 +62,7 @@ class Give(msgspec.Struct, tag="give", array_like=True, frozen=True):
     by: bytes = b""
     by_ms: int = 0
     category_lists: list[str] = []
+    pages: list[tuple[int, str]] = []
 
 
 class Forward(msgspec.Struct, tag="event", array_like=True, frozen=True):

@@ -27,7 +27,7 @@ from scoring.sides import Detail
 from scoring.where import Where
 from streams.byte_table import ByteTable
 from streams.commit import Record
-from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, id_bytes, product_of, worth_of
+from streams.examining import UNKNOWN_RECEIPT, Examiner, customer_of, id_bytes, page_of, product_of, worth_of
 from streams.fetched import Fetched, fetched
 from streams.hashing import hashes
 from streams.limits import Limits, too_large
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 _BLOCK = 384
 """Records decoded at once and reduced to columns before the next: their objects then stay in the processor's cache,
 which halves the cost. Those beside a bad record are decoded twice."""
-_CACHED = 200_000
+_CACHED, _CACHED_PAGES = 200_000, 20_000
 """Names kept in each cache; it is emptied when full, so that made-up names cannot grow it."""
 _IGNORED = -1
 
@@ -61,13 +61,19 @@ _NUMBERED = frozenset({Kind.SURVEY, Kind.REVIEWED, Kind.FEEDBACK, Kind.POINTS})
 """Kinds that tell a number."""
 _LOOKING = frozenset({Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED})
 """Kinds of which the category counts."""
-_ALIAS, _COMPLETED, _UPDATED = int(Kind.ALIAS), int(Kind.ORDER_COMPLETED), int(Kind.ORDER_UPDATED)
+_ALIAS, _COMPLETED, _UPDATED, _PAGE = (
+    int(Kind.ALIAS),
+    int(Kind.ORDER_COMPLETED),
+    int(Kind.ORDER_UPDATED),
+    int(Kind.PAGE),
+)
 _EXAMINED = _CARRYING | {Kind.ALIAS}
 """Kinds that have amounts or need fields which the columns do not show: each such event is examined."""
 _IS_NAMING, _IS_CARRYING, _IS_EXAMINED, _IS_NUMBERED, _IS_LOOKING = (
     np.array([kind in kinds for kind in range(N_KINDS)])
     for kinds in (_NAMING, _CARRYING | TELLING, _EXAMINED, _NUMBERED, _LOOKING)
 )
+_IS_PAGE = np.arange(N_KINDS) == _PAGE
 _IS_PLAIN = ~(_IS_CARRYING | _IS_EXAMINED | _IS_NUMBERED)
 """Kinds of which the columns say all."""
 _NAMES_PRODUCT: Final[list[bool]] = _IS_NAMING.tolist()
@@ -124,6 +130,8 @@ class Decoder:
         How large what an event says may be.
     categories
         Whether the category of a view and of an order is wanted; a row that keeps no views has no use for it.
+    page
+        Told the number and the name of each page (`engine.state.page`); None: they are not wanted.
     """
 
     def __init__(
@@ -135,14 +143,18 @@ class Decoder:
         own_clock: bool,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         categories: bool = True,
+        page: Callable[[int, str], None] | None = None,
     ) -> None:
         self._row = row
-        wanted = Wanted(_IS_PLAIN, _IS_NAMING, _IS_LOOKING & categories)
-        self._numbers, self._kinds = _Numbers(product, limits.max_id_bytes), _Kinds()
+        wanted = Wanted(_IS_PLAIN, _IS_NAMING, _IS_LOOKING & categories, _IS_PAGE & (page is not None))
+        self._numbers = _Numbers(product, limits.max_id_bytes, _CACHED)
+        self._pages = _Numbers(page or _unheard, limits.max_id_bytes, _CACHED_PAGES)
+        self._kinds = _Kinds()
         self._plain = PlainEvents(
-            wanted, _CALLS, self._kinds.table, self._numbers.table, self._numbers.ask,
+            wanted, _CALLS, self._kinds.table, self._numbers, self._pages,
             limits.max_record_bytes, limits.max_id_bytes,
         )  # fmt: skip
+        self._names_page = wanted.page
         self._limits = limits
         self._examine = Examiner(allowed_skew_ms, limits)
         self._skew_ms = allowed_skew_ms
@@ -210,6 +222,8 @@ class Decoder:
         if len(values) != len(records):
             records = [records[i] for i in places]
         columns = _Columns.of(values, kind, records, self._numbers, self._limits.max_id_bytes)
+        for i in np.flatnonzero(self._names_page[columns.kind]).tolist():
+            columns.product[i] = self._pages[page_of(values[i])]
         bad = self._bad(columns)
         if bad:
             refused = sorted([*refused, *((places[i], why) for i, why in bad.items())])
@@ -285,6 +299,7 @@ class Decoder:
         for i, former in self._formers(c):
             details[i] = details.get(i, _NOTHING)._replace(former=former)
         numbers.tell(c.product, category)
+        self._pages.tell(c.product)
         columns = (rows, kind, c.time_ms, c.receipt_ms, _offsets(c.records), hashes(c.messages), c.product, category)
         return _Block(columns, amounts, details, places, ignored, refused)
 
@@ -536,13 +551,15 @@ _CALLS = {call: _number(kind) for call, kind in CALL_KINDS.items()}
 
 
 class _Numbers(dict[str | int | None, int]):
-    """The number of a product or a category by its id, 0 for none and for one too long to keep.
+    """The number of a product, a category or a page by its id, 0 for none and for one too long to keep.
 
-    Of one that is new it is told once it is known that its event is not refused, and then put into the table.
+    Of one that is new it is told once it is known that its event is not refused, and then put into the table. Beyond
+    `most` all are forgotten here, and each is new again.
     """
 
-    def __init__(self, told: Callable[[int, str], None], max_id_bytes: int) -> None:
+    def __init__(self, told: Callable[[int, str], None], max_id_bytes: int, most: int) -> None:
         super().__init__()
+        self._most = most
         self.table = ByteTable()
         self._told = told
         self._max_id_bytes = max_id_bytes
@@ -557,7 +574,7 @@ class _Numbers(dict[str | int | None, int]):
         if name is None or not 0 < len(encoded) <= self._max_id_bytes:
             return 0
         number = stable_hash(encoded) or 1
-        if len(self) >= _CACHED:
+        if len(self) >= self._most:
             self.clear()
             self.table.clear()
         self[product] = self._new[product] = number
@@ -584,6 +601,10 @@ class _Numbers(dict[str | int | None, int]):
         numbers = [self[name.decode()] for name in names]
         self.tell(np.array(numbers, np.uint64))
         return numbers
+
+
+def _unheard(_number: int, _name: str) -> None:
+    """What nobody wants to know."""
 
 
 def _with_deliveries(c: _Columns) -> npt.NDArray[np.int64]:

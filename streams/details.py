@@ -39,6 +39,8 @@ def details_of(action: Action) -> dict[str, Any]:
         ]
     if carried.seen:
         found["seen"] = [{"product": name, "at": from_ms(ms), "category": within} for name, ms, within in carried.seen]
+    if carried.pages:
+        found["pages"] = _timed("page", carried.pages)
     if carried.steps:
         found["steps"] = _timed("step", carried.steps)
     if carried.contacts is not None:

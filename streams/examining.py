@@ -19,6 +19,7 @@ __all__ = [
     "amount_refused",
     "customer_of",
     "id_bytes",
+    "page_of",
     "product_of",
     "worth_of",
 ]
@@ -185,6 +186,15 @@ def _storable(name: str, max_id_bytes: int) -> bool:
 def product_of(said: Properties | Product) -> str:
     """Return which product is meant: its id, else its SKU, else its name; empty if none is named."""
     return text_id(said.product_id) or said.sku or said.name or ""
+
+
+def page_of(event: Event) -> str | None:
+    """Return which page is meant: the call's name, else the path without query and fragment, else the title."""
+    said = event.properties
+    if event.name or said is None:
+        return event.name
+    path = (said.path or "").partition("?")[0].partition("#")[0]
+    return path or said.title
 
 
 def _amounts(said: Properties, kind: Kind) -> Iterator[tuple[str, float | None, float]]:

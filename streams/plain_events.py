@@ -3,13 +3,14 @@
 Nine of ten events of a shop are pages, lists and products looked at. The decoder takes 3 µs for one, of which its
 objects are a quarter; to find in its text what is read of it takes 0.6. The reader takes only what it is sure of: JSON
 as RFC 8259 has it with each field of the type that `schemas.events` gives it, no escapes, the usual form of a time, a
-customer who is the record's key. Products and categories that are new are asked for by name, and found from then on.
+customer who is the record's key. Products, categories and pages that are new are asked for by name, and found from then
+on.
 Whatever else comes, good or bad, is left to the decoder.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -23,7 +24,7 @@ from streams.fetched import Fetched
 from streams.hashing import hash_of
 from streams.stamps import UNREADABLE, stamp_of
 
-__all__ = ["PlainEvents", "Read", "Wanted"]
+__all__ = ["Numbers", "PlainEvents", "Read", "Wanted"]
 
 Int = npt.NDArray[np.int64]
 
@@ -36,10 +37,10 @@ _LONGEST_NUMBER: Final = 15
 _TEXT, _TEXT_OR_NULL, _ID, _NUMBER, _ANYTHING, _PROPERTIES, _NULL = range(7)
 """What a field may be. Of an id that is read it must be a text, and what else there is must be null."""
 
-_READ: Final = ("messageId", "timestamp", "type", "event", "userId", "anonymousId", "properties")
-_READ_WITHIN: Final = ("product_id", "sku", "name", "category")
-(_MESSAGE, _TIME, _TYPE, _EVENT, _USER, _VISITOR, _SAID, _PRODUCT, _SKU, _NAME, _CATEGORY) = range(
-    1, 1 + len(_READ) + len(_READ_WITHIN)
+_READ: Final = ("messageId", "timestamp", "type", "event", "userId", "anonymousId", "properties", "name")
+_READ_WITHIN: Final = ("product_id", "sku", "name", "category", "path", "title")
+(_MESSAGE, _TIME, _TYPE, _EVENT, _USER, _VISITOR, _SAID, _PAGE, _PRODUCT, _SKU, _NAME, _CATEGORY, _PATH, _TITLE) = (
+    range(1, 1 + len(_READ) + len(_READ_WITHIN))
 )
 """Where it is kept from where to where in the text a field lies; 0: nowhere."""
 _ANY_FIELD: Final = _ANYTHING << 8
@@ -53,14 +54,35 @@ _NONE: Final = np.uint64(2**33)
 _OPEN, _CLOSE, _BEGIN, _END, _QUOTE, _COLON, _COMMA, _MINUS, _POINT, _ZERO, _NINE = b'{}[]":,-.09'
 _SPACE, _TAB, _LINE_FEED, _RETURN = b" \t\n\r"
 _T, _F, _N = b"tfn"
+_QUERY, _FRAGMENT = b"?#"
 
 
 class Wanted(NamedTuple):
-    """What is read of each kind, (N_KINDS,) bool each: whether events of it are plain, name a product, a category."""
+    """What is read of each kind, (N_KINDS,) bool each.
+
+    Whether events of it are plain, name a product, a category, a page.
+    """
 
     plain: npt.NDArray[np.bool_]
     product: npt.NDArray[np.bool_]
     category: npt.NDArray[np.bool_]
+    page: npt.NDArray[np.bool_]
+
+
+class Numbers(Protocol):
+    """The numbers of names.
+
+    Attributes
+    ----------
+    table
+        Those that are known.
+    """
+
+    table: ByteTable
+
+    def ask(self, names: Sequence[bytes]) -> Sequence[int]:
+        """Give the numbers of names that are not in the table, and put them there, or not."""
+        ...
 
 
 class Read(NamedTuple):
@@ -69,7 +91,7 @@ class Read(NamedTuple):
     Attributes
     ----------
     kind, time_ms, message, product, category
-        As the engine takes them: int64, and the last three uint64.
+        As the engine takes them: int64, and the last three uint64. The product of a page is the page.
     formers
         By index, the id of the visitor who is signed in.
     """
@@ -91,12 +113,12 @@ class PlainEvents:
         What is read of which kind.
     calls
         The number of the kind by the type of a call that carries no name; those that are plain are read.
-    kinds, numbers
-        The kind by the event name of a track call, and the number of a product or a category by its id.
-    ask
-        Gives the numbers of products and categories that are not in the table, and may put them there.
+    kinds
+        The kind by the event name of a track call.
+    numbers, pages
+        Of products and categories, and of pages.
     max_record_bytes, max_id_bytes
-        Most bytes of a record, and of the id of a customer, a product or a category.
+        Most bytes of a record, and of the id of a customer, a product or a category, or the name of a page.
     """
 
     def __init__(
@@ -104,14 +126,14 @@ class PlainEvents:
         wanted: Wanted,
         calls: dict[str, int],
         kinds: ByteTable,
-        numbers: ByteTable,
-        ask: Callable[[Sequence[bytes]], Sequence[int]],
+        numbers: Numbers,
+        pages: Numbers,
         max_record_bytes: int,
         max_id_bytes: int,
     ) -> None:
         self._wanted = wanted
         self._longest = np.array([max_record_bytes, max_id_bytes])
-        self._kinds, self._numbers, self._ask = kinds, numbers, ask
+        self._kinds, self._numbers, self._pages = kinds, numbers, pages
         self._calls = ByteTable()
         self._calls.put(b"track", _TRACK)
         for call, kind in calls.items():
@@ -145,26 +167,28 @@ class PlainEvents:
         signed_in, new = _read(
             np.frombuffer(records.text, np.uint8), records.value_spans, records.key_spans,
             latest, self._longest, self._wanted,
-            (_fields(), self._calls.names, self._kinds.names, self._numbers.names),
+            (_fields(), self._calls.names, self._kinds.names, self._numbers.table.names, self._pages.table.names),
             self._spans, (kind, time_ms, message, product, category), former, unknown,
         )  # fmt: skip
         if new:
-            self._meet(records.text, unknown, product, category)
+            self._meet(records.text, kind, unknown, product, category)
         if signed_in:
             for i in np.flatnonzero(former[:, 1]).tolist():
                 found.formers[start + i] = records.text[former[i, 0] : former[i, 1]]
 
-    def _meet(self, text: bytes, unknown: Int, product: npt.NDArray[Any], category: npt.NDArray[Any]) -> None:
+    def _meet(self, text: bytes, kind: npt.NDArray[Any], unknown: Int, product: Any, category: Any) -> None:
         """Ask for the names that are not known."""
-        places = np.flatnonzero(unknown.any(axis=1)).tolist()
-        named = [(text[a:b], text[c:d]) for a, b, c, d in unknown[places].tolist()]
-        names = list(dict.fromkeys(name for both in named for name in both if name))
-        numbers = dict(zip(names, self._ask(names), strict=True))
-        for i, (its_product, its_category) in zip(places, named, strict=True):
-            if its_product:
-                product[i] = numbers[its_product]
-            if its_category:
-                category[i] = numbers[its_category]
+        missing, of_a_page = unknown.any(axis=1), self._wanted.page[kind]
+        for known, those in ((self._numbers, missing & ~of_a_page), (self._pages, missing & of_a_page)):
+            places = np.flatnonzero(those).tolist()
+            named = [(text[a:b], text[c:d]) for a, b, c, d in unknown[places].tolist()]
+            names = list(dict.fromkeys(name for both in named for name in both if name))
+            numbers = dict(zip(names, known.ask(names), strict=True))
+            for i, (first, its_category) in zip(places, named, strict=True):
+                if first:
+                    product[i] = numbers[first]
+                if its_category:
+                    category[i] = numbers[its_category]
 
 
 @cache
@@ -467,6 +491,20 @@ def _product(spans: Any) -> Any:
 
 
 @compiled
+def _page(text: Any, spans: Any) -> int:
+    """Which of name, path and title is the first that is told, 0 for none; the path ends before query and fragment."""
+    if _letters(spans, _PAGE) > 0:
+        return _PAGE
+    at = spans[_PATH, 0]
+    while at < spans[_PATH, 1] and text[at] != _QUERY and text[at] != _FRAGMENT:
+        at += 1
+    spans[_PATH, 1] = at
+    if _letters(spans, _PATH) > 0:
+        return _PATH
+    return _TITLE if _letters(spans, _TITLE) > 0 else 0
+
+
+@compiled
 def _letters(spans: Any, told: int) -> Any:
     """How many bytes a text has; 0 where it is not told."""
     return spans[told, 1] - spans[told, 0]
@@ -499,9 +537,9 @@ def _read(
     """Fill the columns of each record, kind -1 where it is not plain.
 
     Returns whether any is of a visitor who is signed in, and whether any names what is not known: `unknown`, from where
-    to where its product lies and then its category.
+    to where its product, or the name of its page, lies and then its category.
     """
-    fields, calls, kinds, numbers = tables
+    fields, calls, kinds, numbers, pages = tables
     kind, time_ms, message, product, category = found
     signed_in, new = False, False
     for i in range(kind.shape[0]):
@@ -527,6 +565,11 @@ def _read(
                 if wanted.product[told]:
                     product[i] = _number(text, spans, _product(spans), numbers, unknown[i], 0)
                     new = new or product[i] == 0
+                elif wanted.page[told]:
+                    named = _page(text, spans)
+                    if named > 0 and _letters(spans, named) <= longest[1]:
+                        product[i] = _number(text, spans, named, pages, unknown[i], 0)
+                        new = new or product[i] == 0
                 if wanted.category[told] and _letters(spans, _CATEGORY) > 0:
                     category[i] = _number(text, spans, _CATEGORY, numbers, unknown[i], 2)
                     new = new or category[i] == 0

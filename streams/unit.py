@@ -210,6 +210,7 @@ class Unit:
             own_clock=options.own_clock,
             limits=options.limits,
             categories=options.engine.layout.parts.seen > 0,
+            page=self.engine.state.page if options.engine.layout.parts.pages else None,
         )
         self.outbox = Outbox(
             partition,

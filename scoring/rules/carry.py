@@ -25,6 +25,7 @@ class Carry(StrEnum):
     NAME = "name"
     SEEN = "seen"
     STEPS = "steps"
+    PAGES = "pages"
     CONTACTS = "contacts"
     OPINIONS = "opinions"
     TICKETS = "tickets"

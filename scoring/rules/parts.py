@@ -1,7 +1,7 @@
 """Parts: how much a customer's row keeps of what only some rules read."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from scoring.kinds import N_KINDS, Kind
 from scoring.rules.columns import LATELY, Column, Field, Op
@@ -11,6 +11,7 @@ __all__ = ["Parts", "parts_for"]
 _SEEN = 12
 _MOMENTS = 8
 _TOLD = 5
+_PAGES = 3
 _TOLD_BY = {
     Field.SURVEY_SCORE: Kind.SURVEY,
     Field.REVIEW_RATING: Kind.REVIEWED,
@@ -48,6 +49,8 @@ class Parts:
         1: the highest percentile lately is kept.
     guest
         1: the orders that a customer had placed as a guest are kept.
+    pages
+        Distinct pages that are remembered, the last ones.
     """
 
     kinds: int = N_KINDS
@@ -58,6 +61,8 @@ class Parts:
     moments: int = _MOMENTS
     peak: int = 1
     guest: int = 1
+    pages: int = field(default=_PAGES, repr=False)
+    """Not in the text that stamps of rows are made of: `Layout.fingerprint` says why."""
 
     def missing(self, needed: "Parts") -> tuple[str, ...]:
         """What is needed and not kept, in words."""
@@ -75,6 +80,7 @@ _WORDS = {
     "moments": "times ahead of an order or a product",
     "peak": "percentile_peak",
     "guest": "guest_orders",
+    "pages": "the last pages (pages)",
 }
 
 
@@ -84,6 +90,7 @@ def parts_for(
     object_clocks: Collection[tuple[int, int]] = (),
     favourites: bool = False,
     categories: bool = False,
+    pages: bool = False,
 ) -> Parts:
     """The least parts with which all of this can be read.
 
@@ -104,4 +111,5 @@ def parts_for(
         moments=_MOMENTS if object_clocks else 0,
         peak=int(Field.PERCENTILE_PEAK in asked),
         guest=int(Field.GUEST_ORDERS in asked),
+        pages=_PAGES if pages else 0,
     )

@@ -138,7 +138,8 @@ class RuleSet:
     @cached_property
     def parts(self) -> Parts:
         """What a row must keep so that the rules can read it."""
-        return parts_for(self.columns, self.clocks, self.object_clocks, self.favourites, bool(self.categories))
+        of_categories, pages = bool(self.categories), any(Carry.PAGES in rule.carries for rule in self.rules)
+        return parts_for(self.columns, self.clocks, self.object_clocks, self.favourites, of_categories, pages)
 
     def evaluate(self, columns: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rules hold for entering and which for leaving at each point: two arrays (R, m), bool.

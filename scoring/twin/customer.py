@@ -62,12 +62,14 @@ class Look(NamedTuple):
 class Customer:
     """Everything that was applied of one customer, in the order of arrival, and when they are due next.
 
-    `orders_kept` is the length of the ring of orders, `views_kept` that of the list of viewed products.
+    `orders_kept` is the length of the ring of orders, `views_kept` and `pages_kept` are those of the lists of viewed
+    products and of pages.
     """
 
     hash: int
     orders_kept: int
     views_kept: int
+    pages_kept: int
     offsets: dict[int, int] = field(default_factory=dict)
     messages: list[int] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -193,6 +195,15 @@ class Customer:
         """When each of the products viewed last was viewed."""
         views = self.of(Kind.PRODUCT_VIEWED)
         return [max(event.time_ms for event in views if event.product == product) for product in self.viewed()]
+
+    def pages(self) -> list[tuple[int, int]]:
+        """The distinct pages looked at last, newest first, each with when that was last."""
+        last: dict[int, int] = {}
+        for event in self.of(Kind.PAGE):
+            if event.product:
+                last[event.product] = max(last.get(event.product, event.time_ms), event.time_ms)
+        newest = sorted(((ms, page) for page, ms in last.items()), reverse=True)
+        return [(page, ms) for ms, page in newest[: self.pages_kept]]
 
     def bought(self) -> tuple[int, int | None]:
         """The product of the last order, of several the one with the greatest number, and when that was."""

@@ -43,6 +43,7 @@ class Point(NamedTuple):
     facts: tuple[float, ...]
     viewed: list[int]
     viewed_ms: list[int]
+    pages: list[tuple[int, int]]
     visited: list[int]
     favourites: list[int]
     within: list[int]
@@ -109,7 +110,8 @@ class Partition:
 
     def _customer(self, name: bytes) -> Customer:
         if name not in self.customers:
-            self.customers[name] = Customer(stable_hash(name), self.layout.orders, self.layout.views)
+            kept = self.layout.orders, self.layout.views, self.layout.parts.pages
+            self.customers[name] = Customer(stable_hash(name), *kept)
         return self.customers[name]
 
     def _admit(self, customer: Customer, event: Event) -> int:
@@ -192,7 +194,7 @@ class Partition:
         x = features(customer, now, horizon)
         told = facts(customer, now, self.config.horizon_ms)
         favourites = customer.favourites(now)
-        seen = customer.viewed(), customer.viewed_ms(), customer.visited()
+        seen = customer.viewed(), customer.viewed_ms(), customer.pages(), customer.visited()
         most, bought = (favourites, customer.within(favourites[1], now)), (customer.bought(), customer.coupons())
         looked = customer.looks(), customer.categories(now)
         self.points.append(Point(name, now, event, cause, received, x, read_now, told, *seen, *most, *bought, *looked))

@@ -250,7 +250,7 @@ def _deal_out(
             (UNIT_KEY, begun_at([offsets[partition][name] for name in INPUTS])),
         ]
         asyncio.run(
-            _write(settings, partition, [*dealt.pop(partition, []), *mover.products.items(), *mover.erased(), *own])
+            _write(settings, partition, [*dealt.pop(partition, []), *mover.names.items(), *mover.erased(), *own])
         )
 
 

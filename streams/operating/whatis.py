@@ -17,7 +17,7 @@ from scoring.moved import customer_of
 from scoring.older import Older
 from scoring.packed import unpacked
 from scoring.profile import ANY, FAR, NEVER, VISITED, Layout, Profiles
-from scoring.stored import ERASED, LINK, META, PRODUCT, PROFILE, SIDE, Meta
+from scoring.stored import ERASED, LINK, META, PAGE, PRODUCT, PROFILE, SIDE, Meta
 from streams.changelog import changelog_topic, read_changelog
 from streams.engine_settings import checked_rules, engine_settings
 from streams.erasing import erasure_key
@@ -61,7 +61,7 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     if not own and not published and who not in owners and erased is None:
         return None
     names = {int.from_bytes(key[1:], "big"): value.decode("utf-8", "replace") for key, value in rows.items()
-             if key[:1] == PRODUCT}  # fmt: skip
+             if key[:1] in (PRODUCT, PAGE)}  # fmt: skip
     slots = msgspec.msgpack.decode(rows[META], type=Meta).slots if META in rows else []
     profile, side = own.get(PROFILE + who), own.get(SIDE + who)
     return {
@@ -104,7 +104,7 @@ async def _rows(settings: Settings, partition: int, who: bytes, *, committed: bo
 
     def take(keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         for key, value in zip(keys, values, strict=True):
-            if key[:1] in (META, PRODUCT, LINK) or customer_of(key) == who or key == whose:
+            if key[:1] in (META, PRODUCT, PAGE, LINK) or customer_of(key) == who or key == whose:
                 kept.pop(key, None)
                 if value is not None:
                     kept[key] = value
@@ -133,6 +133,7 @@ def _profile(layout: Layout, who: bytes, value: bytes, slots: Sequence[str], nam
         "refunded": float(row["refunded"]),
         "cart_value": float(row["cart_value"]),
         "viewed": [names[int(number)] for number in row["view_product"] if int(number) in names],
+        "pages": [names[int(number)] for number in row["page"] if int(number) in names],
         "lists": [name for bit, name in enumerate(slots) if int(row["inside"]) >> bit & 1],
         "published_score": None if np.isnan(row["published_score"]) else float(row["published_score"]),
         "bytes": len(value),

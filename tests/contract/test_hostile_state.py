@@ -192,6 +192,22 @@ def test_no_more_products_are_remembered_than_the_limit() -> None:
     assert list(engine.products.values()) == ["p0", "p1", "p2"]
 
 
+def test_pages_without_end_leave_no_more_names_than_the_limit() -> None:
+    """Neither in the state nor where names are looked up; what products are called is known as before."""
+    partition = Partition()
+    decode = partition.unit._decode
+    for start in range(0, 24_000, 8_000):
+        partition.send([page(f"/order/{number}") for number in range(start, start + 8_000)])
+    state = partition.unit.engine.state
+    assert len(state.pages) == state.settings.pages_remembered == 10_000
+    assert not state.products
+    assert max(len(decode._pages), decode._pages.table._count) <= 20_000
+
+
+def page(path: str) -> Case:
+    return view(path, "u", event=None, type="page", properties={"path": path})
+
+
 AMOUNTS = st.one_of(
     st.none(), st.floats(), st.integers(-(2**70), 2**70), st.sampled_from([0.0, -0.0, 1e308, 5e-324, "5"])
 )

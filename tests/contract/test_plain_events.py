@@ -52,11 +52,13 @@ class Fetched(NamedTuple):
 
 
 class Told:
-    """A decoder, and which products it told of."""
+    """A decoder, and which products and pages it told of."""
 
     def __init__(self, **options: Any) -> None:
         self.products: set[tuple[int, str]] = set()
-        self.decode = Decoder(self._row, self._tell, 600_000, own_clock=False, **options)
+        self.pages: set[tuple[int, str]] = set()
+        wanted = {"page": self._tell_page, **options}
+        self.decode = Decoder(self._row, self._tell, 600_000, own_clock=False, **wanted)
 
     @staticmethod
     def _row(name: bytes) -> int:
@@ -64,6 +66,9 @@ class Told:
 
     def _tell(self, number: int, name: str) -> None:
         self.products.add((number, name))
+
+    def _tell_page(self, number: int, name: str) -> None:
+        self.pages.add((number, name))
 
 
 def records(payloads: Sequence[bytes | None], keys: Sequence[bytes | None]) -> list[Fetched]:
@@ -84,6 +89,7 @@ def assert_read_alike(several: Sequence[Sequence[Fetched]], **options: Any) -> N
     for some in several:
         assert_same(ours.decode(0, some), without.decode._others(0, some))
         assert ours.products == without.products
+        assert ours.pages == without.pages
 
 
 def key_of(payload: bytes) -> bytes:
@@ -118,7 +124,7 @@ def test_names_too_long_to_keep_are_left_to_the_decoder() -> None:
         assert_read_alike([some, some], limits=Limits(max_id_bytes=8))
 
 
-@pytest.mark.parametrize("options", [{}, {"categories": False}, {"limits": Limits(300, 1, 2)}])
+@pytest.mark.parametrize("options", [{}, {"categories": False, "page": None}, {"limits": Limits(300, 1, 2)}])
 def test_the_corpus_is_read_alike(options: Any) -> None:
     """Every hostile record, one by one and all at once, and again when its names are known."""
     for topic in ("clickstream", "orders", "customers"):
@@ -139,13 +145,85 @@ def test_bred_records_are_read_alike() -> None:
 def test_changed_bytes_are_read_alike() -> None:
     """Plain events with one byte or a few of another value, left out, put in or repeated: some stay plain, most not."""
     chance = random.Random(3)
-    payloads = [changed(chance.choice(SOUND), chance) for _ in range(6000)]
+    sound = *SOUND, PAGES
+    payloads = [changed(chance.choice(sound), chance) for _ in range(6000)]
     keys = [key_of(payload) for payload in payloads]
-    some = records([*SOUND, *payloads], [*map(key_of, SOUND), *keys])
+    some = records([*sound, *payloads], [*map(key_of, sound), *keys])
     told = Told()
     told.decode(0, some)
     assert 300 < len(plain(told.decode, some)) < 5000
     assert_read_alike([some, some])
+
+
+PAGES = (
+    b'{"messageId":"m","type":"page","timestamp":"2024-05-01T09:30:00.000Z","anonymousId":"u","name":"Cart",'
+    b'"properties":{"name":"Not this","path":"/cart?step=2#top","title":"Your cart","url":"https://example.org/cart"}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "named"),
+    [
+        (b"", b"", "Cart"),
+        (b'"name":"Cart"', b'"name":"Caf\xc3\xa9"', "Caf\u00e9"),
+        (b'"name":"Cart"', b'"name":""', "/cart"),
+        (b'"name":"Cart"', b'"name":null', "/cart"),
+        (b'"name":"Cart",', b"", "/cart"),
+        (
+            b'"name":"Cart","properties":{"name":"Not this","path":"/cart?step=2#top"',
+            b'"properties":{"path":"/#a?b"',
+            "/",
+        ),
+        (
+            b'"name":"Cart","properties":{"name":"Not this","path":"/cart?step=2#top"',
+            b'"properties":{"path":"?a"',
+            "Your cart",
+        ),
+        (
+            b'"name":"Cart","properties":{"name":"Not this","path":"/cart?step=2#top"',
+            b'"properties":{"path":null',
+            "Your cart",
+        ),
+        (
+            b'"name":"Cart","properties":{"name":"Not this","path":"/cart?step=2#top","title":"Your cart",',
+            b'"properties":{',
+            None,
+        ),
+        (b'"name":"Cart"', b'"name":"%b"' % (b"x" * 257), None),
+    ],
+)
+def test_what_a_page_is_called(was: bytes, is_now: bytes, named: str | None) -> None:
+    """The call's name, else the path before query and fragment, else the title; what is too long to keep is none.
+
+    It stays plain, with a name that is new, too; and so does one of which the name is not wanted.
+    """
+    told, some = Told(), records([PAGES.replace(was, is_now, 1)], [b"u"])
+    for _ in range(2):
+        assert plain(told.decode, some) == [0]
+    assert [name for _, name in told.pages] == [named][: named is not None]
+    assert list(told.decode(0, some).events.product) == [next((number for number, _ in told.pages), 0)]
+    assert not told.products
+    assert_read_alike([some, some])
+    unasked = Told(page=None)
+    assert plain(unasked.decode, some) == [0]
+    assert list(unasked.decode(0, some).events.product) == [0]
+    assert not unasked.pages
+    assert_read_alike([some, some], page=None)
+
+
+def test_pages_and_products_of_one_name_are_each_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is called as a product is, is a page beside it, and pages without end let no product be forgotten."""
+    monkeypatch.setattr("streams.decoding._CACHED_PAGES", 5)
+    pages = [PAGES.replace(b'"Cart"', b'"page %d"' % (number % 7)) for number in range(40)]
+    some = records([SOUND[0], PAGES.replace(b'"Cart"', b'"p"'), *pages], [b"u"] * 42)
+    told = Told()
+    assert plain(told.decode, some) == [*range(42)]
+    assert {name for _, name in told.products} == {"p", "c"}
+    assert {name for _, name in told.pages} == {"p", *(f"page {number}" for number in range(7))}
+    told.products.clear()
+    assert plain(told.decode, some) == [*range(42)]
+    assert not told.products, "what is known is not told again"
+    assert_read_alike([some, some, *([each] for each in some)])
 
 
 ALPHABET = b'{}[]",:\\ \n\t\r\0\x1f\x7f\x80\xa0\xbf\xc0\xc2\xe0\xed\xf4\xff-+.0123456789eEntrufalsxZT'

@@ -1,6 +1,7 @@
 """The compiled kernel is held equal to its plain twin."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +60,8 @@ def points_of(columns: Sequence[Column], layout: Layout = SMALL) -> Points:
         np.zeros((ROOM, FACTS)),
         np.zeros((ROOM, layout.views + 2 + WITHIN), np.uint64),
         np.zeros((ROOM, layout.views), np.int64),
+        np.zeros((ROOM, layout.parts.pages), np.uint64),
+        np.zeros((ROOM, layout.parts.pages), np.int64),
         np.zeros(ROOM, np.uint64),
         np.zeros(ROOM, np.int64),
         np.zeros(ROOM, np.int64),
@@ -156,8 +159,10 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes], asked: Asked) ->
         *favourites, one, two, three, four = points.viewed[i, asked.layout.views :].tolist()
         assert [number for number in points.viewed[i, : asked.layout.views].tolist() if number] == point.viewed
         assert points.viewed_ms[i, : len(point.viewed)].tolist() == point.viewed_ms
-        product, bought_ms = point.bought
-        bought = product, NEVER if bought_ms is None else bought_ms, point.coupons
+        pages = zip(points.page[i].tolist(), points.page_ms[i].tolist(), strict=True)
+        assert [(page, ms) for page, ms in pages if page] == point.pages
+        last, bought_ms = point.bought
+        bought = last, NEVER if bought_ms is None else bought_ms, point.coupons
         assert (points.bought[i], points.bought_ms[i], points.coupons[i]) == bought
         assert favourites == (point.favourites if asked.favourites else [0, 0])
         assert [number for number in (one, two, three, four) if number] == (point.within if asked.favourites else [])
@@ -266,10 +271,10 @@ def test_a_window_that_is_off_by_one_is_found(monkeypatch: pytest.MonkeyPatch, o
 
 admitted = admit
 VIEWS = [
-    Event(CUSTOMERS[0], START_MS + number, int(Kind.PRODUCT_VIEWED), 0, number, number + 1, number + 1)
-    for number in range(2)
+    Event(CUSTOMERS[0], START_MS + number, int(kind), 0, place, place + 1, number + 1)
+    for place, (kind, number) in enumerate(product((Kind.PRODUCT_VIEWED, Kind.PAGE), range(2)))
 ]
-"""Two products, the newer of which has the larger number."""
+"""Two products and two pages, the newer of which have the larger numbers."""
 
 
 @pytest.mark.parametrize(
@@ -278,6 +283,7 @@ VIEWS = [
         ("count", lambda customer, kind, now, bucket, n: _count(customer, kind, now, bucket, n + 1)),
         ("decayed", lambda customer, now, half_life, *kinds: _decayed(customer, now, half_life * 1.001, *kinds)),
         ("viewed", lambda customer: sorted(_viewed(customer))),
+        ("pages", lambda customer: sorted(_pages(customer))),
     ],
 )
 def test_a_kernel_that_differs_is_found(monkeypatch: pytest.MonkeyPatch, name: str, broken: Callable[..., Any]) -> None:
@@ -294,4 +300,4 @@ def test_a_kernel_that_differs_is_found(monkeypatch: pytest.MonkeyPatch, name: s
         comparison()
 
 
-_count, _decayed, _viewed = Customer.count, Customer.decayed, Customer.viewed
+_count, _decayed, _viewed, _pages = Customer.count, Customer.decayed, Customer.viewed, Customer.pages

@@ -34,7 +34,7 @@ def moved(*sources: dict[bytes, bytes]) -> dict[bytes, bytes]:
     mover = Mover(LAYOUT, [source[META] for source in sources])
     rows = [row for source in sources for row in mover.rows(list(source.items()), source[META])]
     who = {customer for key, _ in rows if (customer := customer_of(key)) is not None}
-    return {**dict(rows), **mover.products, META: mover.meta(sorted(who), ALL_GIVE_EXAMPLES.example_customers)}
+    return {**dict(rows), **mover.names, META: mover.meta(sorted(who), ALL_GIVE_EXAMPLES.example_customers)}
 
 
 def profiles(rows: dict[bytes, bytes]) -> dict[bytes, tuple[bytes, frozenset[str]]]:

@@ -20,9 +20,9 @@ from scoring.twin import Event
 
 ONE = CUSTOMERS[:1]
 EXACT = ("first_ms", "last_ms", "last_kind", "total", "hours", "days", "visited", "busy", "cart_items", "cart_value",
-         "view_n", "view_product", "view_ms", "ring_n", "ring_ms", "ring_value", "ring_lines", "ring_quantity",
-         "kth_ms", "fold_orders", "lately_ms", "told", "seen_n", "seen_product", "seen_category",
-         "seen_ms")  # fmt: skip
+         "view_n", "view_product", "view_ms", "page", "page_ms", "ring_n", "ring_ms", "ring_value",
+         "ring_lines", "ring_quantity", "kth_ms", "fold_orders", "lately_ms", "told", "seen_n", "seen_product",
+         "seen_category", "seen_ms")  # fmt: skip
 CLOSE = ("behaviour", "cancels", "revenue", "refunded", "derived", "fold")
 
 

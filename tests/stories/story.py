@@ -172,7 +172,8 @@ class Player:
         self.engine.versions.swap(self.snapshot)
         for shop in SHOPS:
             self.engine.versions.swap_shop(shop)
-        self.decode = Decoder(self.engine.profiles.row, self.engine.state.product, 300_000, own_clock=False)
+        state = self.engine.state
+        self.decode = Decoder(self.engine.profiles.row, state.product, 300_000, own_clock=False, page=state.page)
         self.outbox = Outbox(0, self.settings.layout.horizon_ms, ("low", "medium", "high"), self.engine.profiles.keys,
                              replay=self.settings.replay)  # fmt: skip
         self.offsets = [0, 0, 0]

@@ -131,6 +131,8 @@ def feed(engine: Engine, events: Sequence[Event], told: Told | None = None) -> T
     rows = {event.customer: engine.state.row(event.customer) for event in events}
     for number in [number for event in events for number in (event.product, event.category) if number]:
         engine.state.product(number, f"p{number}")  # as decoding tells of both before anything is applied
+    for number in [event.product for event in events if event.kind == Kind.PAGE]:
+        engine.state.page(number, f"page {number}")
     # What is in the cart is the engine's to say.
     table = columns_of([event._replace(cart_items=-1, cart_value=0.0) for event in events], rows)
     told.add(engine.apply(table, details_of(events)), engine, events)

@@ -24,7 +24,7 @@ _OTHERS = (Kind.IDENTIFY, Kind.SUBSCRIBED, Kind.EMAIL_DELIVERED, Kind.EMAIL_OPEN
 _NUMBERED = (Kind.SURVEY, Kind.REVIEWED, Kind.FEEDBACK, Kind.POINTS)
 _WISHES = (Kind.WISHLIST_ADDED, Kind.WISHLIST_REMOVED)
 _OF_A_CATEGORY = (Kind.PRODUCT_VIEWED, Kind.LIST_VIEWED, Kind.ORDER_COMPLETED)
-_OF_A_PRODUCT = (Kind.PRODUCT_VIEWED, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED, *_WISHES)
+_OF_A_PRODUCT = (Kind.PRODUCT_VIEWED, Kind.PAGE, Kind.PRODUCT_ADDED, Kind.PRODUCT_REMOVED, *_WISHES)
 _SOURCES = ((0, _CLICKS), (0, _CLICKS), (1, _ORDERS), (2, _OTHERS))
 
 _STEPS_MS = st.one_of(
@@ -47,7 +47,7 @@ def streams(
 ) -> list[Event]:
     """Events in the order of input: time moves on by small and large steps, and single events come `back_ms` late.
 
-    Of an alias, `product` is one more than the number of the customer who it says is the same.
+    Of a page, `product` is the page; of an alias, one more than the number of the customer who it says is the same.
     """
     events: list[Event] = []
     clock = START_MS + draw(st.integers(0, DAY_MS))

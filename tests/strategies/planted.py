@@ -110,8 +110,8 @@ def _ignored_not_counted(put: Put) -> None:
 
 def _product_names_unbounded(put: Put) -> None:
     class Unbounded(decoding._Numbers):
-        def __init__(self, product: Any, max_id_bytes: int) -> None:
-            super().__init__(product, 10**9)
+        def __init__(self, product: Any, max_id_bytes: int, most: int) -> None:
+            super().__init__(product, 10**9, most)
 
     put(decoding, "_Numbers", Unbounded)
 

@@ -1,5 +1,6 @@
 """A partition's unit: what waits for what, what time alone does, what is committed, and what a restore finds."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -14,7 +15,10 @@ from scoring.evaluation import Evaluation
 from scoring.kinds import Source
 from scoring.profile import DAY_MS
 from scoring.rules import shipped
+from scoring.stored import PAGE, PROFILE
 from streams.commit import Taken
+from streams.operating import whatis
+from streams.settings_sources import load
 from streams.unit import UNIT_KEY, StateLostError, Unit, UnitOptions
 from tests.unit.core.shop import snapshot
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, TRANSFERS, Fetched, event
@@ -145,6 +149,32 @@ def test_a_cart_and_then_no_further_input_and_the_action_comes() -> None:
     assert action["data"]["customer_id"] == "c"
     assert action["data"]["products"] == ["p"]
     assert action["data"]["trigger"] is None
+
+
+def test_an_action_tells_the_pages_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they are read; and so does who asks what is held."""
+    unit = started()
+    caught_up(unit, ORDERS, CUSTOMERS)
+    seen = ({"path": "/a?b=c"}, {"title": "T"}, {"path": "/left-to-the-decoder", "products": []}, {"path": "/a"})
+    clicks = [event(n, "c", "Page Viewed", NOW + n * 1000, **said) for n, said in enumerate(seen)]
+    clicks += [event(n, "c", "Checkout Started", NOW + n * 1000) for n in (4, 5)]
+    unit.offer(CLICKS, clicks, 6)
+    pumped(unit)
+    taken = unit.take()
+    [action] = told(taken, "actions-checkout-stalled")
+    pages = ["/a", "/left-to-the-decoder", "T"]
+    assert [page["page"] for page in action["data"]["details"]["pages"]] == pages
+    assert taken is not None
+    rows = dict(taken.rows)
+
+    async def read(_settings: Any, _partition: int, take: Any, *, committed: bool) -> None:
+        assert not committed
+        take([*rows], [*rows.values()])
+
+    monkeypatch.setattr("streams.operating.whatis.read_changelog", read)
+    held = asyncio.run(whatis._rows(load().settings, 0, b"c", committed=False))
+    names = {int.from_bytes(key[1:], "big"): (value or b"").decode() for key, value in held.items() if key[:1] == PAGE}
+    assert whatis._profile(FULL, b"c", held[PROFILE + b"c"], (), names)["pages"] == pages
 
 
 def test_quiet_time_goes_on_after_a_restart() -> None:
