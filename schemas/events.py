@@ -57,6 +57,7 @@ class Properties(Struct, gc=False):
     rating: float | None = None
     score: float | None = None
     sentiment: str | None = None
+    network: str | None = None
     ticket_id: str | int | None = None
     message_id: str | int | None = None
     campaign_id: str | int | None = None

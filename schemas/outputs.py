@@ -152,11 +152,15 @@ class EmailContacts(Struct, forbid_unknown_fields=True):
 
 
 class Opinion(Struct, forbid_unknown_fields=True):
-    """What a survey (of 10), a review or feedback (stars of 5) said; null where it was no number."""
+    """What a survey (of 10), a review or feedback (stars of 5) said; null where it was no number.
+
+    `network` is the social network that feedback came from, where it told one.
+    """
 
     source: Literal["survey", "review", "feedback"]
     value: float | None
     at: Time
+    network: Text | UnsetType = UNSET
 
 
 class OpenTicket(Struct, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from scoring.compiled import compiled
@@ -18,7 +19,7 @@ from scoring.open_object import About
 from scoring.profile import DAY_MS
 from scoring.recent import WITHIN, within
 from scoring.rules import Rule, RuleSet
-from scoring.rules.carry import CARRIED_COLUMNS, OPINIONS, POINTS, REVENUE, Carry
+from scoring.rules.carry import CARRIED_COLUMNS, FEEDBACK, OPINIONS, POINTS, REVENUE, Carry
 from scoring.rules.columns import OF_A_CATEGORY, STEPS, Column
 from scoring.rules.expression import value
 from scoring.rules.rule import ForEach
@@ -74,11 +75,15 @@ class Cheaper(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """What somebody said of the shop, where (survey, review or feedback), and when."""
+    """What somebody said of the shop, where (survey, review or feedback), and when.
+
+    Of feedback also on which social network, if it came from one.
+    """
 
     source: str
     value: float | None
     ms: int
+    network: str | None = None
 
 
 class Contacts(NamedTuple):
@@ -99,6 +104,7 @@ class Noted(msgspec.Struct, array_like=True, frozen=True, gc=False):
     name: str | None = None
     tickets: tuple[Timed, ...] = ()
     purchases: tuple[Timed, ...] = ()
+    network: tuple[int, str] | None = None
 
 
 NOTHING_NOTED = Noted()
@@ -106,8 +112,10 @@ _decode = msgspec.msgpack.Decoder(Noted).decode
 
 
 def remembered(noted: Noted) -> bytes:
-    """As bytes, none for nothing."""
-    return b"" if noted is NOTHING_NOTED or noted == NOTHING_NOTED else msgspec.msgpack.encode(noted)
+    """As bytes, none for nothing; without a network as they were before there was one, which stored rows have."""
+    if noted is NOTHING_NOTED or noted == NOTHING_NOTED:
+        return b""
+    return msgspec.msgpack.encode(noted if noted.network is not None else astuple(noted)[:-1])
 
 
 def recalled(stored: bytes) -> Noted:
@@ -181,6 +189,7 @@ class _Plan:
     cart: bool
     name: bool
     tickets: bool
+    opinions: bool
     of_product: bool
     of_viewed: bool
     noted: bool
@@ -197,7 +206,7 @@ class _Plan:
             **{word.value: word in asked for word in Carry if word.value in cls.__slots__},
             of_product=of_product,
             of_viewed=not asked.isdisjoint(_OF_VIEWED),
-            noted=not asked.isdisjoint((Carry.CART, Carry.NAME, Carry.TICKETS)),
+            noted=not asked.isdisjoint((Carry.CART, Carry.NAME, Carry.TICKETS, Carry.OPINIONS)),
             left=left,
             entered=left or more or bool(rule.carried_columns or rule.figures),
         )
@@ -239,6 +248,7 @@ class Carrying:
             standing.name[1] if plan.name and standing.name is not None else None,
             tuple(Timed(*ticket) for ticket in standing.open_tickets(time_ms)[:MOST]) if plan.tickets else (),
             tuple(Timed(*purchase) for purchase in purchases) if purchases else (),
+            standing.network if plan.opinions else None,
         )
 
     def viewed(self, rules: Sequence[Rule], found: Sequence[Crossing], points: Points) -> list[list[int]]:
@@ -336,7 +346,7 @@ class Carrying:
         if Carry.CONTACTS in words:
             found.contacts = self._contacts_at(columns, now_ms)
         if Carry.OPINIONS in words:
-            found.opinions = _opinions(read, when)
+            found.opinions = _opinions(read, when, found.noted.network)
         if Carry.EXPECTED in words:
             found.expected_ms, found.usual_gap_days = _expected(read, when)
 
@@ -409,12 +419,13 @@ def _timed(numbers: list[int], ms: list[int], names: Mapping[int, str]) -> list[
     return [Timed(names[number], at) for number, at in zip(numbers, ms, strict=True) if number in names]
 
 
-def _opinions(read: Read, when: When) -> list[Opinion]:
-    """What was said, the newest first."""
+def _opinions(read: Read, when: When, network: tuple[int, str] | None) -> list[Opinion]:
+    """What was said, the newest first; `network` says when feedback came from one, which need not be the last."""
     columns = iter(CARRIED_COLUMNS[Carry.OPINIONS])
     told = ((when(since), source, said) for source, since, said in zip(OPINIONS, columns, columns, strict=True))
     known = sorted(((ms, source, said) for ms, source, said in told if ms is not None), reverse=True)
-    return [Opinion(source, _known(read(said)), ms) for ms, source, said in known]
+    on = {(network[0], FEEDBACK): network[1]} if network else {}
+    return [Opinion(source, _known(read(said)), ms, on.get((ms, source))) for ms, source, said in known]
 
 
 def _companions(crossing: Crossing, noted: Noted, shop: ShopSnapshot) -> list[str]:

@@ -87,6 +87,7 @@ class Evaluation:
         self._sides.places_kept = any(rule.is_local for rule in rules.rules)
         self._sides.traits_kept = frozenset(name for rule in rules.rules for name in rule.traits)
         self._sides.names_kept = any(Carry.NAME in rule.carries for rule in rules.rules)
+        self._sides.networks_kept = any(Carry.OPINIONS in rule.carries for rule in rules.rules)
         self.points = room_for(len(rules.columns), layout)
         fields = ((c, column.a) for c, column in enumerate(rules.columns) if column.op == Op.FIELD)
         self._filled = [(c, which) for c, which in fields if which in SERVED]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scoring.by_row import ByRow
-from scoring.gates.news import Name, News, Ordered, Ticket
+from scoring.gates.news import Name, Network, News, Ordered, Ticket
 from scoring.gates.standing import Standing
 from scoring.kernel import APPLIED, DUPLICATE, Events
 from scoring.kinds import Kind
@@ -110,7 +110,7 @@ class Sides:
         """Of customers whose record was not touched since they were counted."""
         self.about_objects: dict[int, _About] = {}
         """By index in the run: each event that is about objects and not yet taken in."""
-        self.names_kept = False
+        self.names_kept = self.networks_kept = False
         """Whether names are kept: only where a rule carries them."""
         self.places_kept = False
         """Whether it is kept where customers are: only where a rule asks for it."""
@@ -390,6 +390,8 @@ class Sides:
         while waiting and waiting[0][0] < applied:
             _, ms, told = waiting.pop(0)
             for news in told:
+                if isinstance(news, Network) and not self.networks_kept:
+                    continue
                 if self.names_kept or not isinstance(news, Name):
                     standing.learn(news, ms, self.contacts_kept)
                 if isinstance(news, Ordered):

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import astuple
 
 from schemas.timestamp import from_ms
-from scoring.carried import Contacts, Timed
+from scoring.carried import Contacts, Opinion, Timed
 from scoring.open_object import About
 from scoring.outcome import Action
 from scoring.profile import DAY_MS
@@ -46,7 +46,7 @@ def details_of(action: Action) -> dict[str, Any]:
     if carried.contacts is not None:
         found["contacts"] = _contacts(carried.contacts)
     if carried.opinions:
-        found["opinions"] = [{"source": of, "value": said, "at": from_ms(ms)} for of, said, ms in carried.opinions]
+        found["opinions"] = [_opinion(opinion) for opinion in carried.opinions]
     if noted.tickets:
         found["tickets"] = _timed("ticket", noted.tickets)
     if noted.name is not None:
@@ -60,6 +60,11 @@ def details_of(action: Action) -> dict[str, Any]:
 
 def _timed(what: str, told: Sequence[Timed]) -> list[dict[str, str]]:
     return [{what: name, "at": from_ms(ms)} for name, ms in told]
+
+
+def _opinion(opinion: Opinion) -> dict[str, Any]:
+    told = {"source": opinion.source, "value": opinion.value, "at": from_ms(opinion.ms)}
+    return told if opinion.network is None else {**told, "network": opinion.network}
 
 
 def _contacts(contacts: Contacts) -> dict[str, Any]:

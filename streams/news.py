@@ -8,7 +8,19 @@ import msgspec
 
 from schemas.events import Event, Properties, text_id
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent, Contacted, Language, Name, News, Ordered, Promised, Responded, Ticket, Zone
+from scoring.gates.news import (
+    Consent,
+    Contacted,
+    Language,
+    Name,
+    Network,
+    News,
+    Ordered,
+    Promised,
+    Responded,
+    Ticket,
+    Zone,
+)
 from scoring.kinds import Kind
 from streams.consents import channel_of, consents_of, names_unknown_channel
 from streams.stamps import UNREADABLE, stamps_ms
@@ -31,6 +43,7 @@ TELLING: Final = frozenset(
         Kind.SUBSCRIBED,
         Kind.UNSUBSCRIBED,
         Kind.CONSENT,
+        Kind.FEEDBACK,
         Kind.TICKET_OPENED,
         Kind.TICKET_SOLVED,
     }
@@ -41,7 +54,7 @@ _LANGUAGE: Final = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
 _NAMES: Final = ("firstName", "first_name", "name")
 """Traits that say what somebody is called, the first that is there."""
 _NAME: Final = 80
-"""Characters of a name that are kept."""
+"""Characters of a name that are kept, be it of a customer or of a network."""
 _STATED, _OF_ACCOUNT, _OF_BROWSER = 0.95, 0.9, 0.6
 """How sure a language is: said as such, the locale of the account, that of the browser."""
 
@@ -75,6 +88,9 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
             return (consent, *_where_from({}, event)) if kind == Kind.SUBSCRIBED else (consent,)
         case Kind.CONSENT:
             return consents_of(event.event or "", said)
+        case Kind.FEEDBACK:
+            network = "" if said is None else _text(said.network)
+            return (Network(network),) if network else ()
         case Kind.TICKET_OPENED | Kind.TICKET_SOLVED:
             name = None if said is None else text_id(said.ticket_id)
             return (Ticket(name, kind == Kind.TICKET_OPENED),) if name else ()

@@ -4,7 +4,19 @@ from typing import NamedTuple
 
 from scoring.gates.channel import Channel, Purpose
 
-__all__ = ["Consent", "Contacted", "Language", "Name", "News", "Ordered", "Promised", "Responded", "Ticket", "Zone"]
+__all__ = [
+    "Consent",
+    "Contacted",
+    "Language",
+    "Name",
+    "Network",
+    "News",
+    "Ordered",
+    "Promised",
+    "Responded",
+    "Ticket",
+    "Zone",
+]
 
 
 class Consent(NamedTuple):
@@ -62,10 +74,16 @@ class Name(NamedTuple):
     text: str
 
 
+class Network(NamedTuple):
+    """The social network that feedback came from."""
+
+    name: str
+
+
 class Zone(NamedTuple):
     """A time zone by its name in the IANA database."""
 
     name: str
 
 
-News = Consent | Contacted | Responded | Ordered | Ticket | Promised | Language | Name | Zone
+News = Consent | Contacted | Responded | Ordered | Ticket | Promised | Language | Name | Network | Zone

@@ -64,6 +64,8 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
         Since when a marketing contact is kept for a better moment; 0: none is.
     trials
         What came of contacting or of holding out, by rule (`scoring.trials`); read with `tried`.
+    network
+        When feedback last came from a social network, and which that is.
     """
 
     consent: dict[int, tuple[int, bool]] = msgspec.field(default_factory=dict)
@@ -78,6 +80,7 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
     name: tuple[int, str] | None = None
     kept_ms: int = 0
     trials: KeptTrials = msgspec.field(default_factory=dict)
+    network: tuple[int, str] | None = None
 
     def learn(self, told: news.News, ms: int, kept: int) -> None:
         """Take in what an event of time `ms` told; `kept` contacts are remembered by purpose and channel."""
@@ -118,6 +121,8 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
                 self.language = max(self.language or told_language, told_language, key=_surest)
             case news.Name(text):
                 self.name = max(self.name or (ms, text), (ms, text))
+            case news.Network(name):
+                self.network = max(self.network or (ms, name), (ms, name))
             case news.Zone(name):
                 self.zone = max(self.zone or (ms, name), (ms, name))
 
@@ -155,6 +160,8 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
             self.zone = max(self.zone or other.zone, other.zone)
         if other.name:
             self.name = max(self.name or other.name, other.name)
+        if other.network:
+            self.network = max(self.network or other.network, other.network)
         for name, (opened_ms, solved_ms) in other.tickets.items():
             opened, solved = self.tickets.pop(name, (0, 0))
             self.tickets[name] = (max(opened, opened_ms), max(solved, solved_ms))

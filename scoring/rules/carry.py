@@ -5,7 +5,7 @@ from enum import StrEnum
 from scoring.kinds import Kind
 from scoring.rules.columns import LATELY, STEPS, Column, Field, Op
 
-__all__ = ["CARRIED_COLUMNS", "CARRY_WORDS", "OPINIONS", "POINTS", "RANKED_BY", "REVENUE", "Carry"]
+__all__ = ["CARRIED_COLUMNS", "CARRY_WORDS", "FEEDBACK", "OPINIONS", "POINTS", "RANKED_BY", "REVENUE", "Carry"]
 
 POINTS = Column(Op.FIELD, Field.POINTS)
 REVENUE = Column(Op.FIELD, Field.REVENUE)
@@ -41,10 +41,11 @@ class Carry(StrEnum):
 CARRY_WORDS: frozenset[str] = frozenset(Carry)
 """The words by what they are in a rule's file."""
 
+FEEDBACK = "feedback"
 OPINIONS: dict[str, tuple[Kind, Field]] = {
     "survey": (Kind.SURVEY, Field.SURVEY_SCORE),
     "review": (Kind.REVIEWED, Field.REVIEW_RATING),
-    "feedback": (Kind.FEEDBACK, Field.FEEDBACK_RATING),
+    FEEDBACK: (Kind.FEEDBACK, Field.FEEDBACK_RATING),
 }
 """Where an opinion came from: the event that told it, and what it said."""
 

@@ -247,7 +247,7 @@ def told_of(action: Action) -> Told:
 def _at(details: Any, path: str) -> Any:
     """What lies in details at a path such as `order.value` or `seen.product`; times as a story tells them."""
     for name in path.split("."):
-        details = [each[name] for each in details] if isinstance(details, list) else details.get(name)
+        details = [each.get(name) for each in details] if isinstance(details, list) else details.get(name)
     return [_since(each) for each in details] if isinstance(details, list) else _since(details)
 
 

@@ -15,7 +15,7 @@ from scoring.engine import Engine, EngineSettings
 from scoring.features import FEATURE_VERSION, N_FEATURES
 from scoring.gates import Cap, GateSettings
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent, Contacted, Language, Name, News, Ordered, Responded, Ticket, Zone
+from scoring.gates.news import Consent, Contacted, Language, Name, Network, News, Ordered, Responded, Ticket, Zone
 from scoring.kinds import Kind
 from scoring.model import Example, LinearScorer, Snapshot
 from scoring.outcome import Action, Outcome, Scores
@@ -196,9 +196,11 @@ def restored(rows: dict[bytes, bytes], settings: EngineSettings = SETTINGS) -> E
 def news_of(event: Event) -> tuple[News, ...]:
     """What an event of the third topic tells of its customer's standing: made up from its message's number.
 
-    Of tickets those of their kinds tell, and no others.
+    Of tickets and networks those of their kinds tell, and no others.
     """
     number, channel = event.message, Channel(event.message % len(Channel))
+    if event.kind == Kind.FEEDBACK:
+        return (Network(f"n{number % 3}"),) if number % 4 else ()
     if event.kind in (Kind.TICKET_OPENED, Kind.TICKET_SOLVED):
         return (Ticket(f"t{number % 2}", event.kind == Kind.TICKET_OPENED),)
     told: tuple[tuple[News, ...], ...] = (

@@ -8,7 +8,7 @@ import pytest
 from schemas.events import Event
 from schemas.names import kind_name
 from scoring.gates.channel import Channel, Purpose
-from scoring.gates.news import Consent, Contacted, Language, News, Ordered, Promised, Responded, Ticket, Zone
+from scoring.gates.news import Consent, Contacted, Language, Network, News, Ordered, Promised, Responded, Ticket, Zone
 from scoring.kinds import Kind
 from streams.news import TELLING, news_of
 from streams.zones import offset_ms
@@ -113,6 +113,22 @@ def test_promises() -> None:
     assert heard("Order Cancelled", {"order_id": 1}) == (Promised("1", None),)
     assert heard("Order Updated", {"order_id": 1, "promised_at": "soon"}) == ()
     assert heard("Order Updated", {"order_id": 1}) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"rating": 1, "network": " X "}, (Network("X"),)),
+        ({"sentiment": "negative", "network": "n" * 100}, (Network("n" * 80),)),
+        ({"rating": 1}, ()),
+        ({"network": ""}, ()),
+        ({"network": "two\nlines"}, ()),
+        (None, ()),
+    ],
+)
+def test_network_of_feedback(said: dict[str, Any] | None, expected: tuple[News, ...]) -> None:
+    """What it is called, cut where that is long; no news where it is not told."""
+    assert heard("Feedback Received", said) == expected
 
 
 @pytest.mark.parametrize(
