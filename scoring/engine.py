@@ -22,7 +22,7 @@ from scoring.kernel import (
     derive_rows,
     watermarks,
 )
-from scoring.kinds import N_INPUTS
+from scoring.kinds import N_INPUTS, Kind
 from scoring.looking import Looking
 from scoring.outcome import Outcome
 from scoring.profile import NEVER
@@ -150,6 +150,8 @@ class Engine:
         for one in passed_on:
             fresh = self.links.passed(one.origin, int(events.source[one.event]), int(events.offset[one.event]))
             events.status[one.event] = PASSED_ON if fresh else SKIPPED
+        if self.state.awaits_pages:
+            self.state.remember_pages(events.product[events.kind == Kind.PAGE].tolist())
         self.sides.begin()
         self.sides.apply(events, details, rows, self.versions.usual_gap_ms)
         self.state.stored.rows.update(events.row.tolist())

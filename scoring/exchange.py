@@ -150,6 +150,7 @@ class Exchange:
             self._state.product(number, name)
         for number, name in give.pages:
             self._state.page(number, name)
+        self._state.remember_pages([number for number, _ in give.pages])
         others, other = self._profiles.row_of(give.row), sides.read(give.side)
         mine, theirs = self._profiles.rows[row], others[0]
         now_ms = max(int(mine["now_ms"]), int(theirs["now_ms"]))

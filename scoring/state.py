@@ -59,6 +59,7 @@ class State:
         self.pending = PendingExamples(settings.layout.horizon_ms, FEATURE_VERSION, partition)
         self.products: dict[int, str] = {}
         self.pages: dict[int, str] = {}
+        self._told_pages: dict[int, str] = {}
         self.choice = np.array([2**64 - 1, 0, 0], np.uint64)
         self.links = Links(self.profiles, home)
         self.departures = Departures()
@@ -79,10 +80,28 @@ class State:
             self.stored.products.append(number)
 
     def page(self, number: int, name: str) -> None:
-        """Remember the name behind a page's number, likewise: a path may hold an id, and so there is no end of them."""
+        """Be told what a page is called, before an event of it is applied."""
         if number not in self.pages and len(self.pages) < self.settings.pages_remembered:
-            self.pages[number] = name
-            self.stored.pages.append(number)
+            self._told_pages[number] = name
+
+    def remember_pages(self, numbers: Sequence[int]) -> None:
+        """Remember what the pages of events that are applied are called, in their order, up to the limit.
+
+        A path may hold an id, and so there is no end of them; to remember them as they are told would let it depend on
+        the slices that were read which are the first.
+        """
+        for number in numbers:
+            name = self._told_pages.pop(number, None)
+            if name is not None and number not in self.pages and len(self.pages) < self.settings.pages_remembered:
+                self.pages[number] = name
+                self.stored.pages.append(number)
+        if len(self.pages) >= self.settings.pages_remembered:
+            self._told_pages.clear()
+
+    @property
+    def awaits_pages(self) -> bool:
+        """Whether it was told of pages of which no event was applied yet."""
+        return bool(self._told_pages)
 
     def row(self, customer: bytes) -> int:
         """The customer's row; who was forgotten begins with nothing, but the refusal that is remembered."""

@@ -143,6 +143,17 @@ def test_names_beyond_the_limit_are_left_out() -> None:
     assert row["page"].tolist() == [4, 1, 3], "the row does not depend on what others looked at first"
 
 
+def test_the_first_names_are_those_of_the_events_applied_first() -> None:
+    """However far the decoder is ahead, and in whatever order it tells them: so it does not depend on slices."""
+    engine, life = engine_of(pages_remembered=2), Life()
+    for ahead in (9, 8, 7):
+        engine.state.page(ahead, f"page {ahead}")
+    [action] = actions(engine, life.looks(0, 1), life.looks(1, 8), life.looks(2, 7), life.searches(3))
+    assert pages(action) == [("page 8", 1), ("page 1", 0)]
+    assert engine.state.pages == {1: "page 1", 8: "page 8"}
+    assert not engine.state.awaits_pages, "what cannot be remembered is not waited for"
+
+
 def test_a_restart_knows_the_pages() -> None:
     """Rows and names are stored, and no more names are learned after it than before."""
     engine, life = engine_of(pages_remembered=2), Life()
