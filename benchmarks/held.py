@@ -34,7 +34,7 @@ from streams.settings import Settings
 __all__ = ["Held", "held", "lived"]
 
 _CROSSINGS = 8
-"""Of each list, remembered; of categories as many as objects are watched (`scoring.crossing`)."""
+"""Of each list, remembered; of categories as many as objects are watched (`scoring.remembering`)."""
 SIDE_OVERHEAD = sys.getsizeof(b"")
 """Bytes that Python adds to each side record."""
 

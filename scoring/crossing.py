@@ -9,53 +9,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from scoring.carried import NOTHING_CARRIED, NOTHING_NOTED, Carrying, Noted, recalled, remembered
+from scoring.carried import NOTHING_CARRIED, NOTHING_NOTED, Carrying, Noted, recalled
 from scoring.category_lists import CategoryLists
 from scoring.compiled import compiled
 from scoring.features import GROUPS
-from scoring.gates import GATES, STORED, Asked, Gates, Verdict
+from scoring.gates import Asked, Gates, Verdict
 from scoring.gates.best import Answers, Deeds, Habits
-from scoring.gates.channel import Channel, Purpose
-from scoring.gates.holdout import GLOBAL, RULE
-from scoring.gates.standing import Standing
+from scoring.gates.channel import Channel
 from scoring.kernel import AUTOMATED, Events, Points
 from scoring.masks import masks
 from scoring.object_lists import Crossing, ObjectLists, Purchases
 from scoring.outcome import Action, Scores
-from scoring.profile import DAY_MS
+from scoring.remembering import numbered, remember, sent_ms, told_before, use, verdict_of
 from scoring.rules import Rule, RuleSet
-from scoring.rules.rule import ActionClass, ForEach
+from scoring.rules.rule import ForEach
 from scoring.shop.snapshot import ShopSnapshot
 from scoring.side import Crossed, RuleState, Side
 from scoring.sides import Sides
 from scoring.tiers import Balances
 from scoring.traits import fits
-from scoring.trials import ALL
 
 __all__ = ["Crossing", "Crossings"]
 
 _BITS_KNOWN = 1024
 """Sets of lists, crossed at one point, of which it is kept which they are; most are of one list."""
-_REMEMBERED = 8
-"""Crossings of one rule and customer that are kept, for records that are read again after a crash.
-
-Of categories as many of the last day are kept as objects are watched: somebody looks into many between two commits.
-"""
-
 _CHANNEL_NAMES = {channel: channel.name.lower() for channel in Channel}
-_BITS = {code: 1 << place for place, code in enumerate(STORED)}
-_MARKETING = ActionClass.MARKETING
-
-
-class _Shut(dict[tuple[str, ...], int]):
-    """By the codes of a verdict: their bits."""
-
-    def __missing__(self, withheld: tuple[str, ...]) -> int:
-        shut = self[withheld] = sum(map(_BITS.__getitem__, withheld))
-        return shut
-
-
-_shut = _Shut()
 
 _NOTHING: Mapping[int, int] = MappingProxyType({})
 _NO_NAMES: Mapping[int, str] = MappingProxyType({})
@@ -157,7 +135,7 @@ def _moments(
 
 def _with_bits(lists: Sequence[tuple[int, Rule, int]], bits: int) -> list[tuple[int, Rule, int]]:
     """The lists whose bits are set, in order."""
-    return [numbered for numbered in lists if bits >> numbered[2] & 1]
+    return [one for one in lists if bits >> one[2] & 1]
 
 
 class Crossings:
@@ -189,12 +167,12 @@ class Crossings:
         self._gates = gates
         self._habits = Habits(gates.settings)
         lists = [(r, each) for r, rule in enumerate(rules.rules) for each in rule.of_marks]
-        numbered = sorted(zip(lists, slots, strict=True), key=lambda one: -one[0][1].priority)
+        ordered = sorted(zip(lists, slots, strict=True), key=lambda one: -one[0][1].priority)
         self._list_of = {(r, each.mark): _list(each) for r, each in lists}
-        self._place = {r: place for place, ((r, _), _) in enumerate(numbered)}
-        self._of_customer = [(r, each, slot) for (r, each), slot in numbered if each.for_each is ForEach.NONE]
+        self._place = {r: place for place, ((r, _), _) in enumerate(ordered)}
+        self._of_customer = [(r, each, slot) for (r, each), slot in ordered if each.for_each is ForEach.NONE]
         self._slots = np.array([slot for _, _, slot in self._of_customer], np.uint64)
-        self._no_more = [(r, each, slot) for (r, each), slot in numbered if each.for_each is not ForEach.NONE]
+        self._no_more = [(r, each, slot) for (r, each), slot in ordered if each.for_each is not ForEach.NONE]
         """Lists that customers may be in from when they were lists of customers."""
         self._with_bits = lru_cache(_BITS_KNOWN)(partial(_with_bits, (*self._of_customer, *self._no_more)))
         self._left_in_any_case = np.uint64(sum(1 << slot for _, _, slot in self._no_more))
@@ -335,20 +313,20 @@ class Crossings:
             reach.points[crossing.point] = len(reach.answers)
             reach.answers.append(self._habits.answers(standing))
             reach.deeds.add(standing)
-        told = _told_before(rule, side, state, cause, crossing)
+        told = told_before(rule, side, state, cause, crossing)
         verdict = self._verdict(told, rule, crossing, moment, knowing, reach, side, state)
         if told is None:
             noted = NOTHING_NOTED
             if crossing.entered:
                 bought = self._purchases.get(crossing.point) if buying else None
                 noted = self._carrying.note(rule, sides, row, (time_ms, moment.at), standing, bought)
-            number = _number(rule, crossing, cause, side, state, verdict, noted, sides)
+            number = numbered(rule, crossing, cause, side, state, verdict, noted, sides)
         else:
             number, noted = told.number, recalled(told.noted)
         before, state.contributions = state.contributions, moment.contributions
-        _remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
+        remember(rule, crossing, side, state, time_ms, verdict, sides.objects_watched)
         if told is None and crossing.entered:
-            _use(rule, verdict, time_ms, standing, sides)
+            use(rule, verdict, time_ms, standing, sides)
         language, expires_ms = standing.language, rule.expires_after_ms
         action = Action(
             scores=knowing.scores,
@@ -385,7 +363,7 @@ class Crossings:
     ) -> Verdict:
         """What the gates say, or said before a crash: since then the customer's record has run ahead of the profile."""
         if before is not None:
-            return self._told(before, rule, knowing.customers[moment.row])
+            return verdict_of(before, self._gates.drawn(rule, knowing.customers[moment.row]))
         if not crossing.entered:
             if crossing.object is None:
                 return self._gates.left(state.entry_sent)
@@ -395,7 +373,7 @@ class Crossings:
             knowing.customers[moment.row],
             moment.time_ms,
             moment.age_ms,
-            _sent_ms(side, state, rule, crossing, moment.time_ms),
+            sent_ms(side, state, rule, crossing, moment.time_ms),
             moment.automated,
             knowing.scores.warming_up,
             moment.score,
@@ -406,136 +384,7 @@ class Crossings:
         )
         return self._gates.judge(asked, side.standing)
 
-    def _told(self, before: Crossed, rule: Rule, customer: bytes) -> Verdict:
-        """The verdict that was remembered."""
-        withheld = tuple(code for code in GATES if before.shut & _BITS[code])
-        channel = None if before.channel < 0 else Channel(before.channel)
-        control = self._gates.drawn(rule, customer) if withheld == ("holdout",) else None
-        return Verdict(withheld, channel, before.coupon, before.not_before_ms or None, control)
-
-
-def _sent_ms(side: Side, state: RuleState, rule: Rule, crossing: Crossing, time_ms: int) -> int:
-    """When entering was last sent; now, if it was of another mark of the rule: who passes several is told once."""
-    if crossing.category is not None:
-        return side.sent_ms(rule.name, crossing.category)
-    if rule.mark is None:
-        return state.sent_ms
-    others = (side.state(f"{rule.name}/{mark:g}") for mark in rule.marks if mark != rule.mark)
-    now = any(other is not None and other.sent_ms == time_ms for other in others)
-    return max(state.sent_ms, time_ms) if now else state.sent_ms
-
 
 def _list(rule: Rule) -> _List:
     mark = None if rule.mark is None else f"{rule.mark:g}"
     return _List(rule, rule.list_name, rule.action_class.value, mark, rule.carries_purchases)
-
-
-def _number(
-    rule: Rule,
-    crossing: Crossing,
-    cause: tuple[int, int, int],
-    side: Side,
-    state: RuleState,
-    verdict: Verdict,
-    noted: Noted,
-    sides: Sides,
-) -> int:
-    """Number a crossing that is new, and remember it with its verdict and what it carries."""
-    if crossing.object is None:
-        number = state.crossings = state.crossings + 1
-    elif crossing.category is not None:
-        number = side.crossed(rule.name, crossing.category, sides.objects_kept)
-    else:
-        number = _number_of_object(rule.name, crossing)
-    told = Crossed(
-        *cause,
-        number,
-        not verdict.withheld,
-        _shut[verdict.withheld],
-        -1 if verdict.channel is None else int(verdict.channel),
-        verdict.coupon,
-        verdict.not_before_ms or 0,
-        crossing.object or "",
-        # Of an object nothing is asked again after a crash, but of a category.
-        remembered(noted) if crossing.object is None or crossing.category is not None else b"",
-    )
-    most = _REMEMBERED if crossing.category is None else sides.objects_watched
-    state.lately = _of_late((*state.lately, told), most)
-    return number
-
-
-def _of_late(lately: tuple[Crossed, ...], most: int) -> tuple[Crossed, ...]:
-    """The last `_REMEMBERED`, and of those before them the ones of the last day, up to `most` together."""
-    spare = len(lately) - _REMEMBERED
-    if spare <= 0:
-        return lately
-    since_ms = lately[-1].ms - DAY_MS
-    old = next((k for k in range(spare) if lately[k].ms > since_ms), spare)
-    return lately[max(old, min(spare, len(lately) - most)) :]
-
-
-def _remember(
-    rule: Rule, crossing: Crossing, side: Side, state: RuleState, time_ms: int, verdict: Verdict, watched: int
-) -> None:
-    sent = not verdict.withheld
-    if crossing.object is not None:
-        if crossing.entered:
-            side.enter(rule.name, crossing.object, sent, watched)
-        else:
-            side.leave(rule.name, crossing.object)
-    else:
-        state.entry_sent = crossing.entered and sent
-    if crossing.entered and _as_if_sent(verdict):
-        state.sent_ms = max(state.sent_ms, time_ms)  # what is told again may be older than what was brought
-        if crossing.category is not None:
-            side.sent(rule.name, crossing.category, time_ms)
-
-
-def _number_of_object(rule: str, crossing: Crossing) -> int:
-    """The number of a crossing of an object; of one that is no longer known, 1 for entering and 2 for leaving."""
-    if crossing.thing is None:
-        return 1 if crossing.entered else 2
-    return crossing.thing.count(rule)
-
-
-def _as_if_sent(verdict: Verdict) -> bool:
-    """Whether it uses up cap and cooldown: what only the holdout withholds does, or its control would be another kind
-    of customer.
-    """
-    return verdict.withheld in ((), ("holdout",))
-
-
-def _use(rule: Rule, verdict: Verdict, time_ms: int, standing: Standing, sides: Sides) -> None:
-    """What an entry that is new does to the standing: it uses a contact, in truth or as if, and begins trials; or the
-    contact is kept.
-    """
-    marketing = rule.action_class is _MARKETING
-    if _as_if_sent(verdict):
-        if verdict.channel is not None:
-            purpose = Purpose.MARKETING if marketing else Purpose.SERVICE
-            standing.contacted(verdict.channel, purpose, time_ms, sides.contacts_kept)
-        if marketing:
-            # In the global control nobody is compared for one rule, as all the others withhold from them, too.
-            if verdict.control != GLOBAL:
-                sides.trials.begin(standing.tried(), rule.name, time_ms, verdict.control == RULE)
-            sides.trials.begin(standing.tried(), ALL, time_ms, verdict.control == GLOBAL)
-    elif marketing and not standing.kept_ms and verdict.withheld in (("budget",), ("budget", "holdout")):
-        standing.kept_ms = time_ms
-
-
-def _told_before(
-    rule: Rule, side: Side, state: RuleState, cause: tuple[int, int, int], crossing: Crossing
-) -> Crossed | None:
-    """The crossing as it was told before a crash, if it was."""
-    thing, (ms, source, offset) = crossing.object or "", cause
-    for told in state.lately:
-        if told.ms == ms and told.offset == offset and told.source == source and told.object == thing:
-            return told
-    if crossing.object is None and crossing.entered == (state.crossings % 2 == 1) and state.lately:
-        # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
-        return state.lately[-1]
-    if crossing.category is not None:
-        number, _ = side.categories.get(rule.name, {}).get(thing, (0, 0))
-        if crossing.entered == (number % 2 == 1):
-            return next((told for told in reversed(state.lately) if told.object == thing), None)
-    return None

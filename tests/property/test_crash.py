@@ -11,6 +11,7 @@ from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, strea
 
 from scoring import crossing as crossing_module
 from scoring import engine as engine_module
+from scoring import remembering
 from scoring import state as state_module
 from scoring.carried import Noted
 from scoring.crossing import Crossings
@@ -173,7 +174,7 @@ def test_each_category_is_told_again_as_it_was() -> None:
 
 def test_categories_that_are_not_remembered_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check fails where no more of them are kept than of other crossings."""
-    monkeypatch.setattr(crossing_module, "_of_late", lambda lately, _: lately[-crossing_module._REMEMBERED :])
+    monkeypatch.setattr(remembering, "_of_late", lambda lately, _: lately[-remembering._REMEMBERED :])
     with pytest.raises(AssertionError):
         assert_no_harm(CATEGORIES, 1, len(CATEGORIES), 1)
 
