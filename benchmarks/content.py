@@ -53,6 +53,7 @@ def known(version: int, effective_ms: int) -> ShopSnapshot:
         gap_days=unknown.astype(np.float32),
         price=unknown,
         price_before=unknown,
+        before_since_ms=np.zeros(n, np.int64),
         before_ms=np.zeros(n, np.int64),
         category=rng.integers(0, _CATEGORIES, n).astype(np.int32),
         companions=rng.integers(0, n, (n, 10)).astype(np.int32),

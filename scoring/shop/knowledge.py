@@ -19,8 +19,8 @@ __all__ = ["Knowledge", "KnowledgeState"]
 
 Ints = NDArray[np.int64]
 
-_NEW_COLUMNS: Final = ("price_ms", "before_ms")
-"""When the last price and the one before were last told; earlier builds kept neither."""
+_NEW_COLUMNS: Final = ("price_ms", "before_since_ms", "before_ms")
+"""When the last price was last told, and from when to when the one before; earlier builds kept none of them."""
 _STAY: Final = 0.9
 """Share of the products that stay when there are too many."""
 _HIGH: Final = 64
@@ -66,6 +66,7 @@ class Knowledge:
         self.price = np.zeros(0)
         self.price_before = np.zeros(0)
         self.price_ms = np.zeros(0, np.int64)
+        self.before_since_ms = np.zeros(0, np.int64)
         self.before_ms = np.zeros(0, np.int64)
         self.category = np.zeros(0, np.int32)
         self.companions = Companions(settings.pairs, settings.companions)
@@ -109,6 +110,7 @@ class Knowledge:
             self.purchases.usual_days()[order],
             self.price[order],
             self.price_before[order],
+            self.before_since_ms[order],
             self.before_ms[order],
             self.category[order],
             place[self.companions.top[order]],
@@ -164,14 +166,18 @@ class Knowledge:
         self.price = np.append(self.price, np.full(n, np.nan))
         self.price_before = np.append(self.price_before, np.full(n, np.nan))
         self.price_ms = np.append(self.price_ms, np.full(n, NEVER))
+        self.before_since_ms = np.append(self.before_since_ms, np.full(n, NEVER))
         self.before_ms = np.append(self.before_ms, np.full(n, NEVER))
         self.category = np.append(self.category, np.full(n, -1, np.int32))
         self.companions.grow(len(self.products))
         self.purchases.grow(len(self.products))
 
     def _learn(self, row: int, facts: Facts) -> None:
+        at_first = self.price[row]
         for (told_ms, _), price in reversed(facts.prices):
             if price != self.price[row]:
+                # When a price left that came back within the interval is not known: then no time is the other's.
+                self.before_since_ms[row] = self.price_ms[row] if price == at_first else self.before_ms[row]
                 self.price_before[row], self.before_ms[row] = self.price[row], self.price_ms[row]
                 self.price[row] = price
             self.price_ms[row] = told_ms
@@ -218,7 +224,8 @@ class Knowledge:
         self._rows = {product: row for row, product in enumerate(self.products)}
         self.hashes, self.weight, self.seen_ms = self.hashes[rows], self.weight[rows], self.seen_ms[rows]
         self.price, self.price_before = self.price[rows], self.price_before[rows]
-        self.price_ms, self.before_ms = self.price_ms[rows], self.before_ms[rows]
+        for name in _NEW_COLUMNS:
+            setattr(self, name, getattr(self, name)[rows])
         numbers = self.category[rows]
         used = np.unique(numbers[numbers >= 0])
         self.category = np.where(numbers >= 0, np.searchsorted(used, numbers), -1).astype(np.int32)
@@ -274,7 +281,8 @@ class Knowledge:
         columns = made._columns()
         if len(state.columns) == len(columns) - len(_NEW_COLUMNS):  # an earlier build kept none of these
             columns = columns[: len(state.columns)]
-            made.price_ms, made.before_ms = np.full((2, len(made.products)), NEVER)
+            for name in _NEW_COLUMNS:
+                setattr(made, name, np.full(len(made.products), NEVER))
         for (owner, name), data in zip(columns, state.columns, strict=True):
             blank = getattr(owner, name)
             setattr(owner, name, np.frombuffer(data, blank.dtype).reshape(-1, *blank.shape[1:]).copy())

@@ -39,8 +39,8 @@ class Figures(NamedTuple):
         (n,) NaN where unknown.
     price, price_before
         (n,) NaN where unknown.
-    before_ms
-        (n,) when the price before was last told; `NEVER` where unknown.
+    before_since_ms, before_ms
+        (n,) after when the price before was in force, and until when it was told; `NEVER` both where that is unknown.
     category
         (n,) index into `categories`, -1 for none.
     companions
@@ -57,6 +57,7 @@ class Figures(NamedTuple):
     gap_days: NDArray[np.float32]
     price: NDArray[np.float64]
     price_before: NDArray[np.float64]
+    before_since_ms: NDArray[np.int64]
     before_ms: NDArray[np.int64]
     category: NDArray[np.int32]
     companions: NDArray[np.int32]
@@ -82,6 +83,7 @@ _COLUMNS: Final[dict[str, Any]] = {
     "price_before": np.float64,
     "category": np.int32,
     "companions": np.int32,
+    "before_since_ms": np.int64,
     "before_ms": np.int64,
 }
 """As they are stored; what is new comes last, as versions of before are without it."""
@@ -208,28 +210,30 @@ class ShopSnapshot:
 
     def cheaper(self, product: str, seen_ms: int) -> tuple[float, float] | None:
         """Return its price and the one before, if it costs less now than when it was seen."""
-        row, prices = self._row(product), self.price(product)
+        row, prices, figures = self._row(product), self.price(product), self._figures
         if row is None or prices is None or prices[1] is None or not prices[0] < prices[1]:
             return None
-        return (prices[0], prices[1]) if seen_ms <= self._figures.before_ms[row] else None
+        seen_before = figures.before_since_ms[row] < seen_ms <= figures.before_ms[row]
+        return (prices[0], prices[1]) if seen_before else None
 
     def are_cheaper(self, numbers: NDArray[np.uint64], seen_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return of each product's number (`stable_hash`) whether it costs less now than when it was seen; 0.1 µs each.
 
-        That is sure of what was seen no later than its price before was last told of anybody.
+        That is known of what was seen while its price before was in force.
         """
-        cheaper, before_ms = self._cheaper
+        cheaper, since_ms, until_ms = self._cheaper
         if not len(cheaper):
             return np.zeros(numbers.shape, np.bool_)
         places = np.minimum(np.searchsorted(cheaper, numbers), len(cheaper) - 1)
-        return np.asarray((cheaper[places] == numbers) & (seen_ms <= before_ms[places]))
+        seen_before = (since_ms[places] < seen_ms) & (seen_ms <= until_ms[places])
+        return np.asarray((cheaper[places] == numbers) & seen_before)
 
     @cached_property
-    def _cheaper(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    def _cheaper(self) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
         figures = self._figures
         with np.errstate(invalid="ignore"):
             less = figures.price < figures.price_before
-        return figures.hashes[less], figures.before_ms[less]
+        return figures.hashes[less], figures.before_since_ms[less], figures.before_ms[less]
 
     @cached_property
     def _by_popularity(self) -> NDArray[np.int64]:
@@ -268,7 +272,7 @@ def _figures(parts: Sequence[bytes]) -> Figures:
         raise SnapshotPartError("the parts are not of one snapshot")
     most = read[0].most
     products = [name for part in read for name in part.products]
-    columns: dict[str, Any] = {"before_ms": np.full(len(products), NEVER)}
+    columns: dict[str, Any] = dict.fromkeys(("before_since_ms", "before_ms"), np.full(len(products), NEVER))
     try:
         for i, (name, dtype) in enumerate(_COLUMNS.items()):
             if i < len(read[0].columns) or name not in columns:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scoring.profile import FAR, stable_hash
+from scoring.profile import FAR, NEVER, stable_hash
 from scoring.shop.snapshot import Figures, ShopSnapshot, parts_of
 
 __all__ = ["Known", "known_shop"]
@@ -13,7 +13,7 @@ __all__ = ["Known", "known_shop"]
 
 class Known(NamedTuple):
     """Of a product: orders lately, what was bought with it most, after how long it is bought again, its prices, and
-    when the one before was last told.
+    from when to when the one before was told.
     """
 
     orders: float
@@ -22,6 +22,7 @@ class Known(NamedTuple):
     category: str | None = None
     price: float = np.nan
     price_before: float = np.nan
+    since_ms: int = NEVER
     before_ms: int = FAR
 
 
@@ -42,6 +43,7 @@ def known_shop(
         gap_days=np.array([known[name].gap_days for name in names], np.float32),
         price=np.array([known[name].price for name in names]),
         price_before=np.array([known[name].price_before for name in names]),
+        before_since_ms=np.array([known[name].since_ms for name in names]),
         before_ms=np.array([known[name].before_ms for name in names]),
         category=np.array([categories.index(c) if (c := known[name].category) else -1 for name in names], np.int32),
         companions=companions,

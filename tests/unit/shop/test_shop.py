@@ -244,7 +244,7 @@ def test_what_is_cheaper_than_when_it_was_seen_is_told_of_many_at_once() -> None
         1,
         0,
         {
-            "down": Known(1.0, price=8.0, price_before=10.0, before_ms=7),
+            "down": Known(1.0, price=8.0, price_before=10.0, since_ms=6, before_ms=7),
             "up": Known(1.0, price=12.0, price_before=10.0),
             "same": Known(1.0, price=10.0),
         },
@@ -252,8 +252,9 @@ def test_what_is_cheaper_than_when_it_was_seen_is_told_of_many_at_once() -> None
     numbers = np.array([[stable_hash(name) for name in (b"down", b"up", b"same", b"other")], [0] * 4], np.uint64)
     assert shop.are_cheaper(numbers, np.full((2, 4), 7)).tolist() == [[True, False, False, False], [False] * 4]
     assert not shop.are_cheaper(numbers, np.full((2, 4), 8)).any()
+    assert not shop.are_cheaper(numbers, np.full((2, 4), 6)).any(), "at a price before the one before"
     assert shop.cheaper("down", 7) == (8.0, 10.0)
-    assert not any(shop.cheaper(*told) for told in (("down", 8), ("up", 1), ("same", 1), ("other", 1)))
+    assert not any(shop.cheaper(*told) for told in (("down", 8), ("down", 6), ("up", 1), ("same", 1), ("other", 1)))
     only_up = known_shop(2, 0, {"up": Known(1.0, price=12.0, price_before=10.0)})
     assert not only_up.are_cheaper(numbers, np.zeros((2, 4), np.int64)).any()
 
@@ -264,9 +265,21 @@ def test_a_view_is_at_the_price_before_as_long_as_that_is_told() -> None:
     last_ms = START + 3 * HOUR_MS
     assert shop.cheaper("tea", last_ms) == (4.0, 5.0)
     assert shop.cheaper("tea", last_ms + 1) is None
-    again = learned(offered(0, "tea", 5.0), offered(1, "tea", 4.0), offered(2, "tea", 5.0), offered(3, "tea", 4.0))
-    assert again.cheaper("tea", START + 2 * HOUR_MS) == (4.0, 5.0)
-    assert again.cheaper("tea", START + 2 * HOUR_MS + 1) is None
+    again = learned(
+        offered(0, "tea", 4.0), offered(1.5, "tea", 5.0), offered(2.5, "tea", 5.0), offered(3.5, "tea", 4.0)
+    )
+    seen = [again.cheaper("tea", START + int(hours * HOUR_MS)) for hours in (0, 1.5, 2.5, 3.5)]
+    assert seen == [None, (4.0, 5.0), (4.0, 5.0), None], "who saw it at 4 before it rose to 5 sees no lower price"
+
+
+def test_a_price_that_comes_back_within_an_interval_is_lower_for_nobody() -> None:
+    """When it left and when it came back is not known to the minute; a fall that lasts is told of all the same."""
+    back = learned(offered(0, "tea", 4.0), offered(1.1, "tea", 4.0), offered(1.2, "tea", 5.0), offered(1.3, "tea", 4.0))
+    assert back.price("tea") == (4.0, 5.0)
+    assert not any(back.cheaper("tea", START + ms) for ms in range(0, 2 * HOUR_MS, HOUR_MS // 20))
+    fell = learned(offered(0, "tea", 6.0), offered(1.1, "tea", 5.0), offered(1.2, "tea", 4.0))
+    assert fell.cheaper("tea", START + int(1.1 * HOUR_MS)) == (4.0, 5.0)
+    assert fell.cheaper("tea", START) is None
 
 
 def test_a_state_and_a_version_of_before_prices_had_times_are_gone_on_from() -> None:
@@ -274,13 +287,13 @@ def test_a_state_and_a_version_of_before_prices_had_times_are_gone_on_from() -> 
     shop = Shop(ShopSettings(), ["p"])
     learned(offered(0, "tea", 5.0), shop=shop)
     *others, knowledge = msgspec.msgpack.decode(shop.to_bytes())
-    knowledge[-2] = knowledge[-2][:-2]
+    knowledge[-2] = knowledge[-2][:-3]
     before = Shop.from_bytes(ShopSettings(), ["p"], msgspec.msgpack.encode([*others, knowledge]))
     before.take("p", 3, [(START + DAY_MS, offered(24, "tea", 4.0))])
     before.take("p", 4, [(START + 2 * DAY_MS, None)])
     *_, version = before.complete()
     most, columns, *names = msgspec.msgpack.decode(zlib.decompress(parts_of(version.figures)[0]))
-    older = [zlib.compress(msgspec.msgpack.encode([most, columns[:-1], *names]))]
+    older = [zlib.compress(msgspec.msgpack.encode([most, columns[:-2], *names]))]
     for parts in (parts_of(version.figures), older):
         assert ShopSnapshot(2, 0, parts).price("tea") == (4.0, 5.0)
         assert ShopSnapshot(2, 0, parts).cheaper("tea", START) is None
