@@ -1,4 +1,4 @@
-"""Action records: the CloudEvents of many actions, written from columns; a dict an action takes ten times as long.
+"""Action records: the CloudEvents of many actions, written from columns.
 
 What changes a list that is an audience is told there, too.
 """
@@ -91,9 +91,10 @@ class ActionRecords:
         texts_of: Callable[[Scores], ScoreTexts],
         messages: Messages,
     ) -> list[ActionRecord]:
-        """The record of each action, in order, each before that of its audience, if it is one. About 6 µs each.
+        """The record of each action, in order, each before that of its audience, if it is one.
 
-        `texts_of` gives what is told of the scores that the actions are of, `messages` the message ids of events.
+        About 9 µs each of hundreds, 0.4 ms for one alone. `texts_of` gives what is told of the scores that the actions
+        are of, `messages` the message ids of events.
         """
         records: list[ActionRecord] = []
         for _, some in groupby(actions, lambda action: id(action.scores)):
