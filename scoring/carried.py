@@ -302,7 +302,7 @@ class Carrying:
         if plan.order:
             found.order = crossing.about
         if plan.seen:
-            found.seen = _seen(viewed, points.viewed_ms[i].tolist(), names, shop)
+            found.seen = _seen(viewed[:kept], points.viewed_ms[i].tolist(), names, shop)
         if plan.pages:
             found.pages = _timed(points.page[i].tolist(), points.page_ms[i].tolist(), self._pages)
         if shop is not None:
@@ -405,13 +405,13 @@ def _products(
 
 def _cheaper(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: ShopSnapshot) -> list[Cheaper]:
     """What costs less now than when it was viewed."""
-    found = ((names[number], at) for number, at in zip(viewed, ms, strict=True) if number in names)
-    return [Cheaper(name, *prices) for name, at in found if (prices := shop.cheaper(name, at)) is not None]
+    known = _timed(viewed, ms, names)
+    return [Cheaper(name, *prices) for name, at in known if (prices := shop.cheaper(name, at)) is not None]
 
 
 def _seen(viewed: list[int], ms: list[int], names: Mapping[int, str], shop: ShopSnapshot | None) -> list[Seen]:
-    found = [(names[number], at) for number, at in zip(viewed, ms, strict=False) if number in names]
-    return [Seen(product, at, None if shop is None else shop.category(product)) for product, at in found]
+    known = _timed(viewed, ms, names)
+    return [Seen(product, at, None if shop is None else shop.category(product)) for product, at in known]
 
 
 def _timed(numbers: list[int], ms: list[int], names: Mapping[int, str]) -> list[Timed]:

@@ -32,7 +32,7 @@ from streams.json_columns import (
     written,
 )
 from streams.reasons import reasons_of
-from streams.score_texts import ScoreTexts
+from streams.score_texts import ScoreTexts, score_fields
 from streams.texts import Texts
 
 __all__ = ["CROSSING", "ActionRecord", "ActionRecords", "Messages"]
@@ -121,9 +121,8 @@ class ActionRecords:
         values = self._actions.written(
             kinds,
             [
-                name, customers, stamps, customers, texts.score[places], texts.percentile[places],
-                self._bands[scores.band[places]], texts.previous[places], texts.model_version, stamps,
-                texts.warming_up, reasons, numbers, object_, triggers, products, categories, details,
+                name, customers, stamps, *chosen(texts.columns(self._bands[scores.band]), places),
+                reasons, numbers, object_, triggers, products, categories, details,
                 *_languages(actions), *_bests([action.best for action in actions]), *_sending(actions),
                 orjson.dumps(scores.shop_version), chosen(texts.known, places),
             ],
@@ -239,15 +238,7 @@ class _Templates(dict[_Kind, int]):
 def _action(kind: _Kind, horizon_days: float, replay: bool) -> dict[str, Any]:
     rule, version, action_class, entered, withheld = kind
     data = {
-        "customer_id": HELD_TEXT,
-        "score": HELD,
-        "percentile": HELD,
-        "band": HELD,
-        "previous": HELD,
-        "horizon_days": horizon_days,
-        "model_version": HELD,
-        "event_time": HELD,
-        "warming_up": HELD,
+        **score_fields(horizon_days),
         "reasons": HELD,
         "rule": rule,
         "rule_version": version,

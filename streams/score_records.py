@@ -10,7 +10,7 @@ from scoring.outcome import Scores
 from streams.cloud_event import cloud_event
 from streams.json_columns import HELD, HELD_TEXT, Piece, Wholes, filled, pieces_of, written
 from streams.reasons import reasons_of
-from streams.score_texts import ScoreTexts
+from streams.score_texts import ScoreTexts, score_fields
 from streams.texts import Texts, either
 
 __all__ = ["Causes", "ScoreRecords"]
@@ -41,9 +41,8 @@ class ScoreRecords:
     def __call__(self, scores: Scores, texts: ScoreTexts, causes: Causes) -> list[bytes]:
         """The record of each score, in order. About 1.7 µs each."""
         columns: list[Piece | list[Piece]] = [
-            *self._names(scores, texts, causes), texts.customers, texts.stamps, texts.customers, texts.score,
-            texts.percentile, self._bands[scores.band], texts.previous, texts.model_version, texts.stamps,
-            texts.warming_up, texts.known, reasons_of(texts.groups, texts.intercepts),
+            *self._names(scores, texts, causes), texts.customers, texts.stamps,
+            *texts.columns(self._bands[scores.band]), texts.known, reasons_of(texts.groups, texts.intercepts),
         ]  # fmt: skip
         return written(len(texts.keys), filled(self._record, columns))
 
@@ -61,19 +60,7 @@ class ScoreRecords:
 
 def _record(horizon_days: float) -> list[bytes]:
     """What stands before, between and behind the values of a record."""
-    data = {
-        "customer_id": HELD_TEXT,
-        "score": HELD,
-        "percentile": HELD,
-        "band": HELD,
-        "previous": HELD,
-        "horizon_days": horizon_days,
-        "model_version": HELD,
-        "event_time": HELD,
-        "warming_up": HELD,
-        "customer": HELD,
-        "reasons": HELD,
-    }
+    data = {**score_fields(horizon_days), "customer": HELD, "reasons": HELD}
     name = orjson.Fragment(b'"score/%b%b%b"')
     return pieces_of(cloud_event(name, "recompra.score", "score.v1", HELD_TEXT, HELD, data))
 

@@ -4,7 +4,7 @@ A score's own record says it, and so do the records of the crossings at the same
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,10 @@ import orjson
 from scoring.outcome import Scores
 from streams.cloud_event import log_odds
 from streams.customer_data import customers_of
-from streams.json_columns import Piece, Stamps
+from streams.json_columns import HELD, HELD_TEXT, Piece, Stamps
 from streams.texts import Texts
 
-__all__ = ["ScoreTexts", "score_texts"]
+__all__ = ["ScoreTexts", "score_fields", "score_texts"]
 
 
 class ScoreTexts(NamedTuple):
@@ -43,6 +43,28 @@ class ScoreTexts(NamedTuple):
     model_version: bytes
     warming_up: bytes
     groups: npt.NDArray[np.float64]
+
+    def columns(self, bands: Texts) -> list[Piece]:
+        """What goes into the places of `score_fields`, given the band of each."""
+        return [
+            self.customers, self.score, self.percentile, bands, self.previous, self.model_version, self.stamps,
+            self.warming_up,
+        ]  # fmt: skip
+
+
+def score_fields(horizon_days: float) -> dict[str, Any]:
+    """Return what the data of a score's record and of an action's begin with, with a place for each value."""
+    return {
+        "customer_id": HELD_TEXT,
+        "score": HELD,
+        "percentile": HELD,
+        "band": HELD,
+        "previous": HELD,
+        "horizon_days": horizon_days,
+        "model_version": HELD,
+        "event_time": HELD,
+        "warming_up": HELD,
+    }
 
 
 def score_texts(scores: Scores, customers: Sequence[bytes]) -> ScoreTexts:

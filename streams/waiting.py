@@ -117,7 +117,7 @@ class Causes(Sequence[tuple[int, Record]]):
         return ((mine, keys_at(records, places)) for mine, records, places in self._places(events))
 
     def values(self, events: Int) -> list[bytes | None]:
-        """The values of the records of some events; 0.2 µs each."""
+        """The values of the records of some events, in order."""
         found: list[bytes | None] = [None] * len(events)
         for mine, records, places in self._places(events):
             for i, value in zip(mine.tolist(), values_at(records, places), strict=True):
@@ -142,7 +142,7 @@ def origins(causes: Sequence[tuple[int, Record]], events: Int) -> tuple[Int, Int
 
 
 def values_of(causes: Sequence[tuple[int, Record]], events: Int) -> list[bytes | None]:
-    """Return the values of the records of some events; 0.2 µs each in a run."""
+    """Return the values of the records of some events, in order."""
     if isinstance(causes, Causes):
         return causes.values(events)
     return [causes[event][1].value for event in events.tolist()]

@@ -32,7 +32,7 @@ from streams.fetched import parsed
 from streams.hashing import hashes
 from streams.json_columns import Stamps, written
 from streams.settings_sources import load
-from streams.stamps import stamps_ms, stamps_of
+from streams.stamps import stamps_ms
 
 __all__ = ["main", "warm", "warm_rows"]
 
@@ -58,7 +58,6 @@ def warm(said: Callable[[str], None] = lambda _what: None) -> None:
     said("what reads and writes records")
     hashes(["warm-up"])
     stamps_ms([from_ms(_NOON)])
-    stamps_of(np.array([_NOON]))
     written(1, [Stamps(np.array([_NOON]))])
     parsed(ROOM_BEHIND, [], 0)
     Decoder(lambda _: 0, lambda *_: None, 0, own_clock=True)(0, [_Page()])

@@ -279,12 +279,14 @@ class Knowledge:
         made._numbers = {category: number for number, category in enumerate(made.categories)}
         made.companions.top = np.full((0, state.told), -1, np.int32)
         columns = made._columns()
-        if len(state.columns) == len(columns) - len(_NEW_COLUMNS):  # an earlier build kept none of these
-            columns = columns[: len(state.columns)]
-            for name in _NEW_COLUMNS:
-                setattr(made, name, np.full(len(made.products), NEVER))
-        for (owner, name), data in zip(columns, state.columns, strict=True):
+        earlier = len(state.columns) == len(columns) - len(_NEW_COLUMNS)
+        for (owner, name), data in zip(
+            columns[: -len(_NEW_COLUMNS)] if earlier else columns, state.columns, strict=True
+        ):
             blank = getattr(owner, name)
             setattr(owner, name, np.frombuffer(data, blank.dtype).reshape(-1, *blank.shape[1:]).copy())
+        if earlier:  # what was told, and when, was before the product was last seen
+            for name in _NEW_COLUMNS:
+                setattr(made, name, made.seen_ms.copy())
         made.companions.tell(settings.companions)
         return made
