@@ -101,7 +101,7 @@ $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.
 	$(SAY) "installing the packages of requirements/$*.txt into $(VENV) (some minutes the first time)"
 	@$(PYTHON) -m pip install --require-hashes --no-compile --requirement requirements/build.txt
 	@$(PYTHON) -m pip install --require-hashes --no-compile --requirement requirements/$*.txt
-	@$(PYTHON) -m compileall -q -j 0 $(VENV)/lib >/dev/null || true # on all cores, where pip takes one; some are no code
+	@$(PYTHON) -m compileall -q -j 0 -x 'site-packages/.*/tests?/' $(VENV)/lib >/dev/null || true # on all cores, where pip takes one; some are no code
 	@$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

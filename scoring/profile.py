@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -102,7 +103,7 @@ class Layout:
 
     def dtype(self) -> np.dtype[np.void]:
         """The row's dtype: stored fields first, then what is derived from them."""
-        return np.dtype(self._stored() + self._derived(), align=True)
+        return _dtype(self)
 
     def _stored(self) -> list[Any]:
         parts = self.parts
@@ -149,6 +150,12 @@ class Layout:
         """
         stored = [each for each in self._stored() if self.parts.pages or each[0] not in _OF_PAGES]
         return stamp(stable_hash(repr((self, stored)).encode()))
+
+
+@lru_cache(maxsize=64)
+def _dtype(layout: Layout) -> np.dtype[np.void]:
+    """The same for the same layout: putting it together takes 0.2 ms."""
+    return np.dtype(layout._stored() + layout._derived(), align=True)
 
 
 class Profiles:

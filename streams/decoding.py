@@ -527,10 +527,10 @@ class _Kinds(dict[str | None, int]):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_KNOWN.items())
         self.table = ByteTable()
-        for name in EVENT_NAMES:
-            self[name]
+        plain = {name: kind for name, kind in _KNOWN.items() if _is_plain(kind)}
+        self.table.put_all([name.encode() for name in plain], list(plain.values()))
 
     def __missing__(self, event: str | None) -> int:
         kind = _number(kind_name("track", event))
@@ -538,7 +538,7 @@ class _Kinds(dict[str | None, int]):
             self.clear()
             self.table.clear()
         self[event] = kind
-        if event is not None and kind != _IGNORED and _IS_PLAIN[kind]:
+        if event is not None and _is_plain(kind):
             self.table.put(event.encode("utf-8", "surrogatepass"), kind)
         return kind
 
@@ -547,6 +547,11 @@ def _number(kind: str | None) -> int:
     return _IGNORED if kind is None else int(Kind[kind])
 
 
+def _is_plain(kind: int) -> bool:
+    return kind != _IGNORED and bool(_IS_PLAIN[kind])
+
+
+_KNOWN = {name: _number(kind_name("track", name)) for name in EVENT_NAMES}
 _CALLS = {call: _number(kind) for call, kind in CALL_KINDS.items()}
 
 

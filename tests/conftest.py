@@ -28,6 +28,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Brokers of tests live for a minute: Java does not make them fast first, which takes as long as all that they do.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
+_LONG = {"integration": "waits", "property": "reckons", "simulation": "reckons"}
+"""What tests that take long do most of the time, by folder."""
+
 # The machine that runs the tests may be busy: how long an example takes says nothing about the code.
 # The same tree gives the same examples, so that a red run can be run again; `--hypothesis-profile=search` draws others.
 hypothesis.settings.register_profile("recompra", deadline=None, derandomize=True)
@@ -43,6 +46,18 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
     """Keep each group of tests in one process."""
     return GroupScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let tests that wait for brokers take turns with those that reckon, so that no core is idle."""
+    if not hasattr(config, "workerinput"):
+        return  # one process does one at a time, and keeps to the order of the files
+    here = Path(__file__).parent
+    kinds: dict[str, list[pytest.Item]] = {"waits": [], "reckons": [], "": []}
+    for item in items:
+        kinds[_LONG.get(item.path.relative_to(here).parts[0], "")].append(item)
+    places = ((k / len(kind), item) for kind in (kinds["waits"], kinds["reckons"]) for k, item in enumerate(kind))
+    items[:] = [item for _, item in sorted(places, key=lambda each: each[0])] + kinds[""]
 
 
 @pytest.hookimpl(wrapper=True)
