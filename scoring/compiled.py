@@ -1,5 +1,7 @@
 """Compilation: one typed name for numba's decorator, so that the rest of the core stays typed."""
 
+import importlib
+import sys
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
@@ -13,6 +15,21 @@ F = TypeVar("F", bound=Callable[..., object])
 
 _FILES: dict[int, frozenset[str]] = {}
 """By identity of the compiled function: the files that its machine code comes from, its callees' among them."""
+
+
+def _without_blas() -> None:
+    """Let numba do without SciPy's linear algebra: no matrices are multiplied here, and it takes a sixth of a start."""
+    modules: dict[str, Any] = sys.modules
+    if "scipy.linalg" in modules:
+        return
+    modules["scipy.linalg"] = None  # not to be found
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del modules["scipy.linalg"]
+
+
+_without_blas()
 
 
 def compiled(function: F) -> F:
@@ -34,19 +51,26 @@ def compiled_allocating(function: F) -> F:
 
 
 def _compiled(function: F, *, counted: bool) -> F:
-    njit: Any = numba.njit  # `_nrt` is not among the options that numba tells mypy of
-    made = njit(cache=True, nogil=True, error_model="numpy", _nrt=counted)(function)
+    njit: Any = numba.njit  # `_nrt` and what wraps are not among the options that numba tells mypy of
+    options = {"nogil": True, "error_model": "numpy", "_nrt": counted, "no_cfunc_wrapper": True}
+    made = njit(cache=True, **options)(function)
     code = function.__code__
     called = (_FILES.get(id(function.__globals__.get(name)), frozenset()) for name in code.co_names)
     files = _FILES[id(made)] = frozenset({__file__, code.co_filename}).union(*called)
     if hasattr(made, "_cache"):  # not where NUMBA_DISABLE_JIT is set
-        made.get_call_template = partial(_of_any_value, made.get_call_template)
+        inside = njit(no_cpython_wrapper=True, **options)(function)
+        made.get_call_template = partial(_of_any_value, inside.get_call_template)
+        made.get_overload = inside.get_overload
         made._cache._cache_file._source_stamp = _stamp(files)
     return cast(F, made)
 
 
 def _of_any_value(template: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
-    """What one compiled function calls another by: types alone, as numba would compile anew for each constant."""
+    """What one compiled function calls another by: types alone, as numba would compile anew for each constant.
+
+    `template` is that of a second compilation, without what Python would call it by and not kept by itself: most
+    functions are called by compiled ones only, whose machine code has theirs in it.
+    """
     return template(tuple(map(_unliteral, args)), {name: _unliteral(kind) for name, kind in kws.items()})
 
 

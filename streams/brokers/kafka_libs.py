@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +20,7 @@ from streams.brokers.process import BrokerError
 __all__ = [
     "KafkaUnavailableError",
     "cache_directory",
+    "class_archive",
     "find_java",
     "kafka_files",
     "kafka_libs",
@@ -60,13 +63,17 @@ def find_java() -> str | None:
     """Return a Java of version 17 or later, from `JAVA_HOME` or the path; None where there is none."""
     home = os.environ.get("JAVA_HOME")
     for candidate in (str(Path(home) / "bin" / "java") if home else None, shutil.which("java")):
-        if candidate is None or not Path(candidate).is_file():
-            continue
-        said = subprocess.run([candidate, "-version"], capture_output=True, text=True, check=False).stderr
-        version = re.search(r'version "(?:1\.)?(\d+)', said)
-        if version and int(version[1]) >= JAVA_AT_LEAST:
+        if candidate is not None and Path(candidate).is_file() and _version(candidate) >= JAVA_AT_LEAST:
             return candidate
     return None
+
+
+@lru_cache
+def _version(java: str) -> int:
+    """The version of a Java; 0 if it does not say it."""
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(version[1]) if version else 0
 
 
 def missing_parts() -> list[str]:
@@ -103,6 +110,16 @@ def kafka_libs(*, quiet: bool = False) -> Path:
         if not libs.is_dir():  # another process may have fetched them while we waited
             _fetch(libs, quiet)
     return libs
+
+
+def class_archive(libs: Path, java: str) -> Path:
+    """Return where what this Java has read of Kafka's classes lies, if `archive_classes` has let it keep them.
+
+    Java itself refuses one of another build of it, or of other jars, and reads the classes anew.
+    """
+    real = Path(java).resolve()
+    its = f"{real} {real.stat().st_mtime_ns}"
+    return libs.with_name(f"{libs.name}-{blake2b(its.encode(), digest_size=6).hexdigest()}.jsa")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaProducer
 
 from streams.brokers.embedded import EmbeddedBroker
-from streams.brokers.kafka_local import KafkaLocal
+from streams.brokers.kafka_local import KafkaLocal, archive_classes
 from streams.brokers.process import BrokerError, free_port
 from streams.settings_sources import load
 from streams.tailing import tail
@@ -73,8 +73,13 @@ def test_the_local_kafka_keeps_what_it_was_given(kafka_available: None, tmp_path
         assert not kafka.accepts()
         kafka.start()
         send(kafka.address, "orders", b"2")
-    with KafkaLocal(data_dir=tmp_path / "made" / "here", quiet=True) as kafka:
+    archive_classes()  # there already, after `make ready`
+    told = ["-Xlog:class+load:file=classes.txt"]
+    with KafkaLocal(data_dir=tmp_path / "made" / "here", java_options=told, quiet=True) as kafka:
         assert read(kafka.address, "orders") == [b"1", b"2"]
+    classes = (tmp_path / "made" / "here" / "classes.txt").read_text().splitlines()
+    (broker,) = (line for line in classes if "kafka.server.BrokerServer source:" in line)
+    assert "shared objects file" in broker, "it is started from what Java kept"
 
 
 @pytest.mark.kafka

@@ -60,6 +60,14 @@ def test_commands_that_learn_nothing_import_no_learner_of_river() -> None:
     assert done.stdout.split() == ["True", "False"]
 
 
+def test_garbage_is_looked_for_seldom_in_commands() -> None:
+    """A command does not look for cycles again and again among what it imports, nor as it ends."""
+    program = "import atexit, gc; usual = gc.get_threshold()[0]; import streams.cli; "
+    program += "print(gc.get_threshold()[0] > 10 * usual); atexit._run_exitfuncs(); print(gc.get_freeze_count() > 1000)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
+
+
 @pytest.mark.parametrize(("wrong", "meant"), [("topcis", "topics"), ("setings", "settings"), ("tial", "tail")])
 def test_a_misspelt_command_is_told_the_nearest(wrong: str, meant: str) -> None:
     """A misspelt command ends with exit code 2 and the name that was meant."""
