@@ -113,12 +113,13 @@ async def read_changelog(
 
 
 async def _read(consumer: Any, place: TopicPartition, sink: Sink, start: int | None) -> int:
+    end = (await consumer.end_offsets([place]))[place]  # before it fetches, which this would wait for
+    if start is not None:
+        _check(place, start, (await consumer.beginning_offsets([place]))[place], end)
     consumer.assign([place])
-    end = (await consumer.end_offsets([place]))[place]
     if start is None:
         await consumer.seek_to_beginning(place)
     else:
-        _check(place, start, (await consumer.beginning_offsets([place]))[place], end)
         consumer.seek(place, start)
     at, since = -1, asyncio.get_running_loop().time()
     while (position := await consumer.position(place)) < end:

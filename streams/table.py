@@ -126,6 +126,11 @@ class Tables(TableManager):
             self._recovery.owner = self.owner
         return self._recovery
 
+    async def on_start(self) -> None:
+        """Begin at once: Faust waits a second for tables that are made late, and ours is there."""
+        await self._update_channels()
+        await self.recovery.start()
+
 
 def tables_for(owner: Owner) -> type[Tables]:
     """Return the table manager that tells this owner."""

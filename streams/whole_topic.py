@@ -53,9 +53,9 @@ class WholeTopic(ABC):
         await consumer.start()
         self._consumer = consumer
         place = TopicPartition(self._topic, 0)
+        end = (await consumer.end_offsets([place]))[place]  # before it fetches, which this would wait for
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
-        end = (await consumer.end_offsets([place]))[place]
         while await consumer.position(place) < end:
             await self._read(1000)
 

@@ -29,9 +29,9 @@ async def newest_values(settings: Settings, topic: str) -> dict[bytes, bytes]:
     )
     try:
         await consumer.start()
+        end = (await consumer.end_offsets([place]))[place]  # before it fetches, which this would wait for
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
-        end = (await consumer.end_offsets([place]))[place]
         values: dict[bytes, bytes] = {}
         while True:
             records = (await consumer.getmany(place, timeout_ms=_QUIET_MS)).get(place, [])

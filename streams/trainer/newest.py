@@ -76,9 +76,9 @@ async def _last_values(settings: Settings) -> list[bytes]:
     )
     try:
         await consumer.start()
-        consumer.assign([_PLACE])
-        first = (await consumer.beginning_offsets([_PLACE]))[_PLACE]
+        first = (await consumer.beginning_offsets([_PLACE]))[_PLACE]  # before it fetches, which this would wait for
         end = (await consumer.end_offsets([_PLACE]))[_PLACE]
+        consumer.assign([_PLACE])
         for start in dict.fromkeys((max(first, end - _BACK), first)):
             consumer.seek(_PLACE, start)
             values = await _values(consumer, end)

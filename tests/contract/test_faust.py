@@ -57,7 +57,7 @@ def test_the_versions_are_those_that_the_seams_were_read_from() -> None:
         ),
         (transport.SliceTransport, driver.Transport, ("Consumer",)),
         (table.ProfileStore, Store, ("on_rebalance", "persisted_offset")),
-        (table.Tables, TableManager, ("recovery",)),
+        (table.Tables, TableManager, ("recovery", "on_start")),
         (
             table._NoRecovery,
             Recovery,
@@ -75,6 +75,14 @@ def test_what_is_overridden_is_there_to_be_overridden(ours: type, theirs: type, 
             assert inspect.iscoroutinefunction(getattr(ours, name)) == inspect.iscoroutinefunction(
                 getattr(theirs, name)
             )
+
+
+def test_the_tables_start_as_faust_s_do_but_for_its_sleep() -> None:
+    """Faust waits a second for tables that are made late; what it does then is what ours does at once."""
+    theirs = [line.strip() for line in source(TableManager.on_start).splitlines()]
+    assert "await self.sleep(1.0)" in theirs
+    ours = [line.strip() for line in source(table.Tables.on_start).splitlines()]
+    assert [line for line in theirs if "self._" in line or "recovery" in line] == ours[-2:]
 
 
 def test_the_fetcher_drains_messages_until_it_is_stopped() -> None:
