@@ -4,14 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from kafka.errors import KafkaError
-
-from schemas.topics import TopicError
-from scoring.erased import KeyMismatchError
-from scoring.rules import RuleError
-from streams.brokers.process import BrokerError
-from streams.connection import BrokerUnreachableError
-from streams.settings_sources import SettingsError
 
 __all__ = ["BAD_LINES", "EXIT_CODES", "FAILURE", "OK", "USAGE", "told"]
 
@@ -37,9 +29,31 @@ def told() -> Iterator[None]:
     """
     try:
         yield
-    except (SettingsError, RuleError, KeyMismatchError) as error:
-        raise _Failed(str(error), USAGE) from None
-    except (BrokerError, BrokerUnreachableError, TopicError) as error:
-        raise _Failed(str(error), FAILURE) from None
-    except KafkaError as error:
-        raise _Failed(f"the broker refused: {' '.join(str(error).split())[:400]}", FAILURE) from None
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        failed = _failed(error)
+        if failed is None:
+            raise
+        raise failed from None
+
+
+def _failed(error: Exception) -> _Failed | None:
+    """What a person is told of an error; None for a fault of the program."""
+    # Imported where something failed only: `--help` is to be quick.
+    from kafka.errors import KafkaError
+
+    from schemas.topics import TopicError
+    from scoring.erased import KeyMismatchError
+    from scoring.rules import RuleError
+    from streams.brokers.process import BrokerError
+    from streams.connection import BrokerUnreachableError
+    from streams.settings_sources import SettingsError
+
+    if isinstance(error, SettingsError | RuleError | KeyMismatchError):
+        return _Failed(str(error), USAGE)
+    if isinstance(error, BrokerError | BrokerUnreachableError | TopicError):
+        return _Failed(str(error), FAILURE)
+    if isinstance(error, KafkaError):
+        return _Failed(f"the broker refused: {' '.join(str(error).split())[:400]}", FAILURE)
+    return None

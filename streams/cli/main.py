@@ -74,11 +74,11 @@ class _Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command where one is misspelt."""
-        from streams.topics import nearest
-
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from streams.topics import nearest
+
             near = nearest(args[0], self.list_commands(ctx)) if args else None
             if near:
                 error.message = f"{error.message.rstrip('.')}. Did you mean {near!r}?"
