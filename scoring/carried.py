@@ -203,13 +203,17 @@ class _Plan:
         left = of_product or not asked.isdisjoint((Carry.ORDER, Carry.FAVOURITE, Carry.PRODUCTS, Carry.CATEGORY))
         more = not asked.isdisjoint((Carry.SEEN, Carry.PAGES, Carry.CHEAPER, Carry.COMPANIONS, Carry.BEST_SELLERS))
         return cls(
-            **{word.value: word in asked for word in Carry if word.value in cls.__slots__},
+            **{word: word in asked for word in _WORDS},
             of_product=of_product,
             of_viewed=not asked.isdisjoint(_OF_VIEWED),
             noted=not asked.isdisjoint((Carry.CART, Carry.NAME, Carry.TICKETS, Carry.OPINIONS)),
             left=left,
             entered=left or more or bool(rule.carried_columns or rule.figures),
         )
+
+
+_WORDS = tuple(word.value for word in Carry if word.value in _Plan.__slots__)
+"""What a rule can ask for that a plan has by that name."""
 
 
 class Carrying:
