@@ -64,7 +64,6 @@ soak: $(VENV)/.bench warm ## Break what can be broken for half an hour, and chec
 	@$(PYTHON) -m benchmarks.soak_faults --minutes $(MINUTES)
 
 kafka: $(VENV)/.demo ## Run the local Apache Kafka until Ctrl-C (needs Java 17 and Maven)
-	@$(PYTHON) -m streams.brokers fetch
 	@$(PYTHON) -m streams.brokers kafka $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir $(DATA))
 
 audit: .venv-audit/.audit ## List the pinned packages (CycloneDX, out/) and look for known vulnerabilities in them

@@ -14,6 +14,10 @@ from streams.brokers.process import BrokerError
 _PORT = 9092
 
 
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
 @click.group()
 def brokers() -> None:
     """Start the local Apache Kafka, or fetch its jars."""
@@ -30,6 +34,7 @@ def kafka(port: int, data_dir: Path | None) -> None:
     """Run it in the foreground until Ctrl-C; its address is the one line on standard output."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        archive_classes(_say)
         with KafkaLocal(port, data_dir) as broker:
             click.echo(broker.address)
             click.echo(f"Apache Kafka accepts at {broker.address}, its log is {broker.log}; Ctrl-C ends it", err=True)
@@ -61,7 +66,7 @@ def fetch() -> None:
         )
         return
     try:
-        archive_classes(lambda text: click.echo(text, err=True))
+        archive_classes(_say)
     except BrokerError as error:
         raise click.ClickException(str(error)) from None
 

@@ -115,10 +115,10 @@ def kafka_libs(*, quiet: bool = False) -> Path:
 def class_archive(libs: Path, java: str) -> Path:
     """Return where what this Java has read of Kafka's classes lies, if `archive_classes` has let it keep them.
 
-    Java itself refuses one of another build of it, or of other jars, and reads the classes anew.
+    Another Java, or jars that were fetched again, have another.
     """
     real = Path(java).resolve()
-    its = f"{real} {real.stat().st_mtime_ns}"
+    its = f"{real} {real.stat().st_mtime_ns} {libs.stat().st_mtime_ns}"
     return libs.with_name(f"{libs.name}-{blake2b(its.encode(), digest_size=6).hexdigest()}.jsa")
 
 

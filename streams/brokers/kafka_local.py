@@ -13,7 +13,7 @@ from types import TracebackType
 from streams.brokers.kafka_libs import class_archive, find_java, kafka_files, kafka_libs, locked
 from streams.brokers.process import BrokerError, BrokerProcess, free_port
 
-__all__ = ["KafkaLocal", "archive_classes"]
+__all__ = ["KafkaLocal", "archive_classes", "usable"]
 
 _PATIENCE_S = 60
 
@@ -80,14 +80,14 @@ class KafkaLocal(BrokerProcess):
         properties.write_text(filled + further, encoding="utf-8")
         run = [java, f"-Xmx{self.heap}", "-XX:+UseSerialGC"]
         if (archive := class_archive(libs, java)).is_file():
-            run.append(f"-XX:SharedArchiveFile={archive}")
+            run += _shared(archive)
         run += [f"-Dlog4j2.configurationFile={files / 'log4j2.yaml'}", "-cp", f"{libs}/*"]
         if not (self.data_dir / "data" / "meta.properties").is_file():
             self._format(run, properties)
-        return [run[0], *self.java_options, *run[1:], "kafka.Kafka", str(properties)], {}, self.data_dir
+        return [*run, *self.java_options, "kafka.Kafka", str(properties)], {}, self.data_dir
 
     def start(self) -> None:
-        """Make the data directory if it is not there, start and wait until it accepts: about five seconds."""
+        """Make the data directory if it is not there, start and wait until it accepts: two to five seconds."""
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -131,8 +131,8 @@ class KafkaLocal(BrokerProcess):
 def archive_classes(said: Callable[[str], None] = lambda _: None) -> None:
     """Let Java keep what it has read of Kafka's classes, some 50 MB beside its jars, if it has not yet.
 
-    A start then takes half the time. To make it, a broker is started and ended once, in ten seconds; nothing is made
-    where Java refuses.
+    A start then takes half the time. To make it, a broker is started and ended once, in ten seconds; what Java cannot
+    use is not kept.
 
     Parameters
     ----------
@@ -157,5 +157,18 @@ def archive_classes(said: Callable[[str], None] = lambda _: None) -> None:
             broker.start()
         finally:
             broker.stop(_PATIENCE_S)
-        if made.is_file():
+        if made.is_file() and usable(made, libs, java):
+            with made.open("rb") as file:
+                os.fsync(file.fileno())
             made.replace(archive)
+
+
+def usable(archive: Path, libs: Path, java: str) -> bool:
+    """Whether Java takes an archive of classes; of one that was not written to its end it would die at each start."""
+    command = [java, "-Xshare:on", "-XX:+UseSerialGC", *_shared(archive), "-cp", f"{libs}/*", "-version"]
+    return subprocess.run(command, capture_output=True, cwd=archive.parent, check=False).returncode == 0
+
+
+def _shared(archive: Path) -> list[str]:
+    """Options to read classes from an archive, unless it does not fit or its checksum is wrong."""
+    return [f"-XX:SharedArchiveFile={archive}", "-XX:+UnlockDiagnosticVMOptions", "-XX:+VerifySharedSpaces"]

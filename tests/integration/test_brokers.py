@@ -9,7 +9,8 @@ import pytest
 from kafka import KafkaProducer
 
 from streams.brokers.embedded import EmbeddedBroker
-from streams.brokers.kafka_local import KafkaLocal, archive_classes
+from streams.brokers.kafka_libs import class_archive, find_java, kafka_libs
+from streams.brokers.kafka_local import KafkaLocal, _shared, archive_classes, usable
 from streams.brokers.process import BrokerError, free_port
 from streams.settings_sources import load
 from streams.tailing import tail
@@ -80,6 +81,26 @@ def test_the_local_kafka_keeps_what_it_was_given(kafka_available: None, tmp_path
     classes = (tmp_path / "made" / "here" / "classes.txt").read_text().splitlines()
     (broker,) = (line for line in classes if "kafka.server.BrokerServer source:" in line)
     assert "shared objects file" in broker, "it is started from what Java kept"
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_java_kept_is_used_unless_it_is_damaged(kafka_available: None, tmp_path: Path, damaged: bool) -> None:
+    """An archive cut short or with a wrong byte is not kept; one that is damaged later is passed over."""
+    archive_classes()
+    libs, java = kafka_libs(), find_java()
+    assert java is not None
+    whole = class_archive(libs, java).read_bytes()
+    copy = tmp_path / "copy.jsa"
+    wrong = bytearray(whole)
+    wrong[len(wrong) // 2] ^= 0xFF
+    copy.write_bytes(wrong if damaged else whole)
+    assert usable(copy, libs, java) is not damaged
+    tool = [java, "-XX:+UseSerialGC", *_shared(copy), "-cp", f"{libs}/*", "kafka.tools.StorageTool", "random-uuid"]
+    assert subprocess.run(tool, capture_output=True, cwd=tmp_path).returncode == 0
+    copy.write_bytes(copy.read_bytes()[: len(whole) // 2])
+    assert not usable(copy, libs, java)
 
 
 @pytest.mark.kafka
