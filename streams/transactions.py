@@ -10,22 +10,27 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     IllegalOperation,
+    IncompatibleBrokerVersion,
     InvalidProducerIdMapping,
+    KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     ProducerFenced,
     TransactionalIdAuthorizationFailed,
+    UnknownError,
+    UnsupportedVersionError,
 )
 
 from streams.batches import BATCH_BYTES, send_batches, send_to_topics
 from streams.changelog import changelog_topic, read_changelog, source_topics, transfers_topic
 from streams.commit import CommitFailedError, FencedError, Sink
-from streams.connection import aiokafka_options
+from streams.connection import BrokerUnreachableError, aiokafka_options, unreachable
 from streams.group import Group
 from streams.rights import NotAllowedError
 from streams.settings import Settings
 
-__all__ = ["TransactionalClient", "ended_with", "have_transactions", "stopped", "translated",
-           "uses_transactions"]  # fmt: skip
+__all__ = ["TransactionalClient", "TransactionsUnknownError", "ended_with", "have_transactions", "stopped",
+           "translated", "uses_transactions"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -35,31 +40,73 @@ _COMMIT_S = 45.0
 """A transaction that is not through by then is given up; the broker ends it a little later."""
 _STOP_S = 5.0
 """A producer that is not aborted, or not closed, by then is left behind."""
-_PROBE_S = 20.0
+_PROBE_S = 60.0
+"""How long a broker is asked whether it has transactions: coordinators of a cluster that was started anew take long."""
+_PAUSE_S = 0.5
+_PASSING = (TimeoutError, KafkaTimeoutError, UnknownError)
+_NO_SUCH_QUESTION = (IncompatibleBrokerVersion, UnsupportedVersionError, NotImplementedError)
 _REFUSALS = (KafkaError, IllegalOperation, OSError, TimeoutError, AssertionError)
 """What a producer says no with; its state machine asserts what cannot be done any more."""
+
+
+class TransactionsUnknownError(BrokerUnreachableError):
+    """The broker has said neither that it has transactions nor that it has none."""
 
 
 async def have_transactions(settings: Settings) -> bool:
     """Find out whether the broker has transactions, by asking for a producer's id.
 
+    Only a broker that does not know the question has none. One that cannot answer yet (its coordinator begins, a
+    connection was lost) is asked again for a minute: who took that for a no would write without transactions to the
+    end, and nobody would notice until a crash.
+
     Raises
     ------
     streams.rights.NotAllowedError
         If it has, and keeps them from us: what is not allowed must not look as if it were not there.
+    streams.connection.BrokerUnreachableError
+        If no broker answers.
+    TransactionsUnknownError
+        If it has not answered in that time, or otherwise than with an id.
     """
-    producer = _producer(settings, f"{settings.app_id}-probe")
-    try:
-        await asyncio.wait_for(producer.start(), _PROBE_S)
-    except TransactionalIdAuthorizationFailed:
-        what = f"write with the transactional id {settings.app_id}-probe (or set exactly_once to off)"
-        raise NotAllowedError(settings.broker, settings.sasl_username, what) from None
-    except (KafkaError, TimeoutError) as error:
-        log.info("no transactions: %r", error)
-        return False
-    finally:
-        await stopped(producer)
-    return True
+    loop = asyncio.get_running_loop()
+    give_up, told = loop.time() + _PROBE_S, False
+    while True:
+        producer = _producer(settings, f"{settings.app_id}-probe")
+        try:
+            await asyncio.wait_for(producer.start(), max(give_up - loop.time(), _PAUSE_S))
+            return True
+        except TransactionalIdAuthorizationFailed:
+            what = f"write with the transactional id {settings.app_id}-probe (or set exactly_once to off)"
+            raise NotAllowedError(settings.broker, settings.sasl_username, what) from None
+        except (KafkaError, NotImplementedError, TimeoutError) as error:
+            why = error.__cause__ or error  # aiokafka wraps what looking for the coordinator ended with
+            if isinstance(why, _NO_SUCH_QUESTION):
+                log.info("no transactions: %r", why)
+                return False
+            if isinstance(error, KafkaConnectionError) and not told:
+                raise unreachable(settings, error) from None
+            if not _passes(why) or loop.time() >= give_up:
+                raise TransactionsUnknownError(_unknown(settings, why)) from None
+            if not told:
+                log.warning("the broker cannot say yet whether it has transactions, asking again (%r)", why)
+                told = True
+        finally:
+            await stopped(producer)
+        await asyncio.sleep(_PAUSE_S)
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether asking again may help."""
+    return isinstance(error, _PASSING) or (isinstance(error, KafkaError) and bool(error.retriable))
+
+
+def _unknown(settings: Settings, error: BaseException) -> str:
+    said = f"it answered {type(error).__name__}" if isinstance(error, KafkaError) else f"no answer in {_PROBE_S:.0f} s"
+    return (
+        f"the broker at {settings.broker} does not say whether it has transactions ({said}); try again when it is up, "
+        "or set exactly_once to off if it has none (at least once, with ids by which repeats are told)"
+    )
 
 
 def uses_transactions(settings: Settings) -> bool:

@@ -261,6 +261,8 @@ class World:
 
     def checked(self, patience_s: float = PATIENCE_S) -> None:
         """Wait until all is applied, and hold what was told against a plain count."""
+        without = [program.name for program in self.programs if program.said("has no transactions")]
+        assert not without, f"{without} write without transactions"
         self.drained(patience_s)
         self.ledger.catch_up()
         self.ledger.check()

@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    IncompatibleBrokerVersion,
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
+    InvalidTransactionTimeout,
     InvalidTxnState,
     KafkaConnectionError,
     MessageSizeTooLargeError,
     OutOfOrderSequenceNumber,
+    TransactionalIdAuthorizationFailed,
+    UnknownError,
+    UnsupportedVersionError,
+    for_code,
 )
 from aiokafka.protocol.metadata import MetadataResponse_v0
 
@@ -22,8 +29,10 @@ from streams import acknowledged, transactions
 from streams.acknowledged import AcknowledgedClient
 from streams.changelog import changelog_topic
 from streams.commit import CommitFailedError, FencedError
+from streams.connection import BrokerUnreachableError
+from streams.rights import NotAllowedError
 from streams.settings import Settings
-from streams.transactions import TransactionalClient, translated
+from streams.transactions import TransactionalClient, TransactionsUnknownError, have_transactions, translated
 
 SETTINGS = Settings(partitions=1)
 OUTPUTS = [("scores", b"c", b"1"), ("examples", b"c", b"2")]
@@ -34,11 +43,13 @@ TOPICS = ("scores", "examples", changelog_topic(SETTINGS))
 class Broker:
     """Answers a producer without a connection; `wrong` names what it answers with by the kind of request.
 
-    A lost connection loses the answer, and so does a mistake of aiokafka's (KeyError); all else is an error code.
+    A lost connection loses the answer, and so does a mistake of aiokafka's (KeyError); what a broker does not know is
+    not sent; all else is an error code. `times` says how often something is wrong, None for always.
     """
 
     def __init__(self) -> None:
         self.wrong: dict[str, type[Exception]] = {}
+        self.times: int | None = None
         self.asked: list[str] = []
         self.producers: list[AIOKafkaProducer] = []
 
@@ -73,13 +84,17 @@ class Broker:
         return answer
 
     async def _find(self, kind: Any, _key: str) -> int:
-        self._code(f"FindCoordinator of {kind.name.lower()}")
+        if code := self._code(f"FindCoordinator of {kind.name.lower()}"):
+            raise for_code(code)
         return 1
 
     def _code(self, kind: str) -> int:
         self.asked.append(kind)
         error = self.wrong.get(kind)
-        if error in (KafkaConnectionError, KeyError):
+        if error is not None and self.times is not None:
+            self.times -= 1
+            error = error if self.times >= 0 else None
+        if error in (KafkaConnectionError, KeyError, IncompatibleBrokerVersion, NotImplementedError):
             raise error("closed")
         return 0 if error is None else int(error.errno)
 
@@ -306,3 +321,78 @@ def test_a_mistake_of_our_own_stays_one() -> None:
 
     with pytest.raises(AssertionError, match="a row that cannot be"):
         asyncio.run(main())
+
+
+# ---- whether a broker has them
+
+LOOKING, ASKING = "FindCoordinator of transaction", "InitProducerId"
+
+
+def probed(broker: Broker, monkeypatch: pytest.MonkeyPatch, patience_s: float = 30.0) -> bool:
+    """What a worker that starts makes of the broker's answers."""
+    monkeypatch.setattr(transactions, "_producer", broker.producer)
+    monkeypatch.setattr(transactions, "_PROBE_S", patience_s)
+    monkeypatch.setattr(transactions, "_PAUSE_S", 0.01)
+    return asyncio.run(have_transactions(SETTINGS))
+
+
+@pytest.mark.parametrize(("question", "error"), [
+    (LOOKING, CoordinatorLoadInProgressError),
+    (LOOKING, KafkaConnectionError),
+    (LOOKING, UnknownError),
+    (ASKING, CoordinatorLoadInProgressError),
+    (ASKING, KafkaConnectionError),
+    (ASKING, UnknownError),
+])  # fmt: skip
+def test_a_broker_that_is_not_ready_has_transactions(
+    question: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that took a coordinator that loads for a no would write without them until it ends."""
+    broker = Broker()
+    broker.wrong[question], broker.times = error, 3
+    assert probed(broker, monkeypatch)
+    assert broker.asked.count(question) == 4
+
+
+@pytest.mark.parametrize("question", [LOOKING, ASKING])
+@pytest.mark.parametrize("error", [IncompatibleBrokerVersion, UnsupportedVersionError, NotImplementedError])
+def test_only_a_broker_that_does_not_know_the_question_has_none(
+    question: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is an answer, and it is not asked again."""
+    broker = Broker()
+    broker.wrong[question] = error
+    assert not probed(broker, monkeypatch)
+    assert broker.asked.count(question) == 1
+
+
+@pytest.mark.parametrize(("question", "error", "told", "kind"), [
+    (LOOKING, CoordinatorLoadInProgressError, "answered GroupLoadInProgress.*exactly_once", TransactionsUnknownError),
+    (ASKING, CoordinatorLoadInProgressError, "no answer in.*exactly_once", TransactionsUnknownError),
+    (ASKING, InvalidTransactionTimeout, "InvalidTransactionTimeout.*exactly_once", TransactionsUnknownError),
+    (ASKING, TransactionalIdAuthorizationFailed, "does not let us write", NotAllowedError),
+])  # fmt: skip
+def test_who_cannot_tell_does_not_start(
+    question: str, error: type[Exception], told: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither yes nor no ends the start, with what to do."""
+    broker = Broker()
+    broker.wrong[question] = error
+    with pytest.raises(kind, match=told):
+        probed(broker, monkeypatch, 0.3)
+
+
+def test_where_nobody_answers_that_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not a broker without transactions, and not one that may have them soon."""
+
+    def unreachable(settings: Settings, transactional_id: str) -> AIOKafkaProducer:
+        async def bootstrap() -> None:
+            raise KafkaConnectionError("Unable to bootstrap")
+
+        producer = Broker().producer(settings, transactional_id)
+        producer.client.bootstrap = bootstrap
+        return producer
+
+    monkeypatch.setattr(transactions, "_producer", unreachable)
+    with pytest.raises(BrokerUnreachableError, match="no broker answers"):
+        asyncio.run(have_transactions(SETTINGS))
