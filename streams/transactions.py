@@ -42,7 +42,8 @@ _STOP_S = 5.0
 """A producer that is not aborted, or not closed, by then is left behind."""
 _PROBE_S = 60.0
 """How long a broker is asked whether it has transactions: coordinators of a cluster that was started anew take long."""
-_PAUSE_S = 0.5
+_PAUSE_S = 0.2
+_UNKNOWN_TIMES = 3
 _PASSING = (TimeoutError, KafkaTimeoutError, UnknownError)
 _NO_SUCH_QUESTION = (IncompatibleBrokerVersion, UnsupportedVersionError, NotImplementedError)
 _REFUSALS = (KafkaError, IllegalOperation, OSError, TimeoutError, AssertionError)
@@ -56,9 +57,9 @@ class TransactionsUnknownError(BrokerUnreachableError):
 async def have_transactions(settings: Settings) -> bool:
     """Find out whether the broker has transactions, by asking for a producer's id.
 
-    Only a broker that does not know the question has none. One that cannot answer yet (its coordinator begins, a
-    connection was lost) is asked again for a minute: who took that for a no would write without transactions to the
-    end, and nobody would notice until a crash.
+    Only a broker that does not know the question has none: it says so, or answers with an unknown error again and
+    again (the embedded one). One that cannot answer yet (its coordinator begins, a connection was lost) is asked for a
+    minute: who took that for a no would write without transactions to the end, and nobody would notice until a crash.
 
     Raises
     ------
@@ -70,7 +71,7 @@ async def have_transactions(settings: Settings) -> bool:
         If it has not answered in that time, or otherwise than with an id.
     """
     loop = asyncio.get_running_loop()
-    give_up, told = loop.time() + _PROBE_S, False
+    give_up, told, unknown = loop.time() + _PROBE_S, False, 0
     while True:
         producer = _producer(settings, f"{settings.app_id}-probe")
         try:
@@ -81,14 +82,15 @@ async def have_transactions(settings: Settings) -> bool:
             raise NotAllowedError(settings.broker, settings.sasl_username, what) from None
         except (KafkaError, NotImplementedError, TimeoutError) as error:
             why = error.__cause__ or error  # aiokafka wraps what looking for the coordinator ended with
-            if isinstance(why, _NO_SUCH_QUESTION):
+            unknown = unknown + 1 if isinstance(why, UnknownError) else 0
+            if isinstance(why, _NO_SUCH_QUESTION) or unknown == _UNKNOWN_TIMES:
                 log.info("no transactions: %r", why)
                 return False
             if isinstance(error, KafkaConnectionError) and not told:
                 raise unreachable(settings, error) from None
             if not _passes(why) or loop.time() >= give_up:
                 raise TransactionsUnknownError(_unknown(settings, why)) from None
-            if not told:
+            if not told and not unknown:
                 log.warning("the broker cannot say yet whether it has transactions, asking again (%r)", why)
                 told = True
         finally:
