@@ -62,6 +62,7 @@ def _scan(rows: Any, points: Any, m: int, enter: Any, leave: Any, changed: Any, 
 class _Moment(Struct, frozen=True, gc=False):
     """What a crossing's point has, as numbers of Python's: numpy's, one by one, take many times as long.
 
+    `age_ms` is how long before the receipt of its cause the moment lay, or the causing event where that is longer.
     `source` and `offset` are those of the causing event, -1 for a tick; `place` is that of its score, `contributions`
     are those of the groups of features as they are stored.
 
@@ -121,12 +122,16 @@ def _moments(
     of = np.array([place[crossing.point] for crossing in found], np.int64)
     event = points.event[at]
     source, offset = np.full(len(at), -1), np.full(len(at), -1)
+    age_ms = points.received_ms[at] - points.time_ms[at]
     caused = event >= 0
-    source[caused], offset[caused] = events.source[event[caused]], events.offset[event[caused]]
+    event = event[caused]
+    source[caused], offset[caused] = events.source[event], events.offset[event]
+    # A point is never before the customer's newest moment: its own time would make history look fresh.
+    age_ms[caused] = np.maximum(age_ms[caused], events.received_ms[event] - events.time_ms[event])
     if merging is not None:
         source[:], offset[:] = _MERGING - merging[0], merging[1]
     columns = (
-        points.row[at], points.time_ms[at], points.at[at], points.received_ms[at] - points.time_ms[at],
+        points.row[at], points.time_ms[at], points.at[at], age_ms,
         (points.cause[at] & AUTOMATED) > 0, source, offset, of, scores.score[of], scores.percentile[of],
     )  # fmt: skip
     contributions = scores.groups[of].astype("<f4").view(f"V{4 * len(GROUPS)}").ravel().tolist()

@@ -51,8 +51,8 @@ _MARKETING, _NEVER, _ALWAYS = ActionClass.MARKETING, Coupon.NEVER, Coupon.ALWAYS
 class Asked(Struct, frozen=True, gc=False):
     """What the gates are asked about: the entry of a customer into a rule's list.
 
-    Times in ms. `sent_ms` is when an entry was last sent, `age_ms` how long before the receipt of its cause the moment
-    lay, `percentile` NaN while unknown, `best` how good each channel is, by channel. `price` is the score that a
+    Times in ms. `sent_ms` is when an entry was last sent, `age_ms` how long before the receipt of its cause the moment,
+    or the event that caused it, lay, `percentile` NaN while unknown, `best` how good each channel is, by channel. `price` is the score that a
     contact must be worth to be used now (`GateSettings.budget_percentile`), NaN while unknown. `merged`: the only cause
     is that two customers turned out to be one.
     """
@@ -108,7 +108,8 @@ class Gates:
     settings
         All parameters.
     max_action_age_ms
-        An action for a moment that lies further than this before the receipt of its cause is `stale`; None: never.
+        An action is `stale` where the moment, or the event that caused it, lies further than this before the receipt;
+        None: never.
     replay
         Whether everything is withheld, because the input was lived through before.
     """

@@ -74,6 +74,18 @@ def test_stale_history_is_withheld() -> None:
     assert fresh.told() == [("cart", "ann", "entered", "")]
 
 
+def test_history_of_a_known_customer_is_withheld() -> None:
+    """Old events are no news of somebody who was here since: their moment is now, and they happened long ago."""
+    settings = EngineSettings(layout=SMALL, max_action_age_ms=24 * HOUR_MS)
+    for known in (Shop(CART, settings).does(50, Kind.PAGE), Shop(CART, settings).does(0, Kind.PAGE).until(50)):
+        known.does(10, Kind.PRODUCT_ADDED, received_h=50)
+        assert known.told() == [("cart", "ann", "entered", "stale")]
+        known.does(51, Kind.PRODUCT_ADDED).until(53)  # what happens now is told as ever
+        assert known.told()[1:] == [("cart", "ann", "left", "entry_withheld"), ("cart", "ann", "entered", "")]
+    late = Shop(CART, settings).does(50, Kind.PAGE).does(30, Kind.PRODUCT_ADDED, received_h=50)
+    assert late.told() == [("cart", "ann", "entered", "")]
+
+
 def test_a_replay_publishes_nothing() -> None:
     """In a replay every crossing is withheld, whatever else applies."""
     settings = EngineSettings(layout=SMALL, max_action_age_ms=None, replay=True)
