@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -17,7 +18,7 @@ from streams.settings_sources import load
 __all__ = ["BASE", "DEFINITIONS", "SimulatedRules", "Version", "holding", "read_once", "timeline_of"]
 
 BASE = (
-    *shipped(only=["second-order"]).rules,
+    *(replace(rule, version=1) for rule in shipped(only=["second-order"]).rules),
     Rule(name="looking", sentence="Looked within twenty seconds.", enter="seconds_since(product_viewed) < 20"),
     Rule(name="frequent", sentence="Did three things.", enter="total(any) >= 3", exit="never", audience=True),
     Rule(
