@@ -11,7 +11,7 @@ from schemas.events import Properties
 from scoring.gates.channel import CHANNELS, Channel, Purpose
 from scoring.gates.news import Consent
 
-__all__ = ["channel_of", "consents_of", "names_unknown_channel"]
+__all__ = ["channel_of", "consents_of", "names_all_channels", "names_unknown_channel"]
 
 _CHANNEL_WORDS: Final = {
     **CHANNELS,
@@ -72,6 +72,11 @@ def channel_of(said: Properties | None, default: Channel | None) -> Channel | No
 def names_unknown_channel(said: Properties | None) -> bool:
     """Whether an event is about a channel that nothing is known of."""
     return said is not None and _is_unknown(said.channel, _CHANNEL_WORDS)
+
+
+def names_all_channels(said: Properties | None) -> bool:
+    """Whether an event is about all channels, in so many words."""
+    return said is not None and said.channel is not None and _word(said.channel) == _ALL
 
 
 def _is_unknown(text: str | None, words: Container[str]) -> bool:

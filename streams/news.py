@@ -22,7 +22,7 @@ from scoring.gates.news import (
     Zone,
 )
 from scoring.kinds import Kind
-from streams.consents import channel_of, consents_of, names_unknown_channel
+from streams.consents import channel_of, consents_of, names_all_channels, names_unknown_channel
 from streams.stamps import UNREADABLE, stamps_ms
 from streams.zones import zone_of
 
@@ -84,6 +84,8 @@ def news_of(kind: int, event: Event) -> tuple[News, ...]:
         case Kind.SUBSCRIBED | Kind.UNSUBSCRIBED | Kind.EMAIL_MARKED_SPAM:
             if kind == Kind.SUBSCRIBED and names_unknown_channel(said):
                 return ()
+            if kind != Kind.SUBSCRIBED and names_all_channels(said):
+                return tuple(Consent(channel, Purpose.MARKETING, granted=False) for channel in Channel)
             consent = Consent(email, Purpose.MARKETING, kind == Kind.SUBSCRIBED)
             return (consent, *_where_from({}, event)) if kind == Kind.SUBSCRIBED else (consent,)
         case Kind.CONSENT:

@@ -75,6 +75,9 @@ def everywhere(granted: bool, purpose: Purpose = MARKETING) -> set[Consent]:
         ("Subscribed", None, {Consent(EMAIL, MARKETING, True)}),
         ("Unsubscribed", {"list_id": "news"}, {Consent(EMAIL, MARKETING, False)}),
         ("Unsubscribed", {"channel": "push"}, {Consent(Channel.PUSH, MARKETING, False)}),
+        ("Unsubscribed", {"channel": "All"}, {Consent(channel, MARKETING, False) for channel in Channel}),
+        ("Email Marked as Spam", {"channel": "all"}, {Consent(channel, MARKETING, False) for channel in Channel}),
+        ("Subscribed", {"channel": "all"}, {Consent(EMAIL, MARKETING, True)}),
         ("Email Marked as Spam", {}, {Consent(EMAIL, MARKETING, False)}),
     ],
 )  # fmt: skip
