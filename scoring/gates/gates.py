@@ -52,9 +52,9 @@ class Asked(Struct, frozen=True, gc=False):
     """What the gates are asked about: the entry of a customer into a rule's list.
 
     Times in ms. `sent_ms` is when an entry was last sent, `age_ms` how long before the receipt of its cause the moment,
-    or the event that caused it, lay, `percentile` NaN while unknown, `best` how good each channel is, by channel. `price` is the score that a
-    contact must be worth to be used now (`GateSettings.budget_percentile`), NaN while unknown. `merged`: the only cause
-    is that two customers turned out to be one.
+    or the event that caused it, lay, `percentile` NaN while unknown, `best` how good each channel is, by channel.
+    `price` is the score that a contact must be worth to be used now (`GateSettings.budget_percentile`), NaN while
+    unknown. `merged`: the only cause is that two customers turned out to be one.
     """
 
     rule: Rule
