@@ -65,14 +65,7 @@ class Child:
         self._said: deque[str] = deque(maxlen=_SHOWN_LINES)
         self._told, self._heard = told, heard
         self._ready = Event()
-        self._process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C in the terminal must reach us alone, who stop it in order
-        )
+        self._process = self._start(list(command), {**os.environ, **environment, "PYTHONUNBUFFERED": "1"})
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._readers = [
@@ -81,6 +74,16 @@ class Child:
         ]
         for reader in self._readers:
             reader.start()
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # Ctrl-C in the terminal must reach us alone, who stop it in order
+        )
 
     @property
     def pid(self) -> int:

@@ -4,13 +4,24 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.faults.forks import Server
 from tests.integration.faults.world import World
 
 
 @pytest.fixture(scope="package")
-def world(kafka_available: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def server() -> Iterator[Server | None]:
+    """Forks workers and trainers, where the system can."""
+    if not Server.possible():
+        yield None
+        return
+    with Server() as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def world(kafka_available: None, server: Server | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world on the events' own time, in which a model learns; faults leave it whole for the next test."""
-    with World(tmp_path_factory.mktemp("faults") / "kafka") as made:
+    with World(tmp_path_factory.mktemp("faults") / "kafka", server=server) as made:
         made.everyone()
         yield made
 

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from streams.children import Child, part
+from tests.integration.faults.forks import Server
 
 __all__ = ["PATIENCE_S", "WRAPPED", "Program"]
 
@@ -19,12 +21,30 @@ WRAPPED = Path(__file__).with_name("wrapped.py")
 
 
 class Program(Child):
-    """A running command of ours; all that it says on standard error is kept."""
+    """A running command of ours; all that it says on standard error is kept.
 
-    def __init__(self, name: str, settings: Mapping[str, str], under: Sequence[str] = ()) -> None:
+    Parameters
+    ----------
+    name, settings
+        Which one, and its variables.
+    under
+        The fault that it is started under, and what that takes.
+    server
+        Forks it, where it can and there is no fault; None: it is started for real.
+    """
+
+    def __init__(
+        self, name: str, settings: Mapping[str, str], under: Sequence[str] = (), server: Server | None = None
+    ) -> None:
         self.errors: list[str] = []
+        self._server = None if under else server
         command = [sys.executable, str(WRAPPED), *under, name] if under else part(name)
         super().__init__(name, command, settings, lambda _, line: self.errors.append(line))
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> Any:
+        if self._server is None or not self._server.serves(environment):
+            return super()._start(command, environment)
+        return self._server.fork([self.name], environment)
 
     def started(self, patience_s: float = PATIENCE_S) -> "Program":
         """Wait until it reads."""

@@ -23,6 +23,7 @@ from streams.settings_sources import environment_of, load
 from streams.topics import create, rule_names, wanted
 from streams.trainer.training import Training
 from streams.trainer.wire import Watermark, model_record, read_example
+from tests.integration.faults.forks import Server
 from tests.integration.faults.ledger import Ledger
 from tests.integration.faults.programs import PATIENCE_S, Program
 from tests.integration.faults.shop import Made, Shop
@@ -45,12 +46,22 @@ class World:
     live
         Whether events are of the moment at which they are produced; else they have a time of their own, in which
         outcomes are known after a minute of load, so that a model can learn.
+    server
+        Forks the programs that run under no fault of their own, except the first of each kind; None: all are started
+        for real.
     given
         Settings beside the ones for short tests.
     """
 
     def __init__(
-        self, directory: Path, *, customers: int = 200, seed: int = 1, live: bool = False, **given: Any
+        self,
+        directory: Path,
+        *,
+        customers: int = 200,
+        seed: int = 1,
+        live: bool = False,
+        server: Server | None = None,
+        **given: Any,
     ) -> None:
         self.broker = KafkaLocal(data_dir=directory, quiet=True, start_timeout_s=PATIENCE_S)
         self.live = live
@@ -62,6 +73,8 @@ class World:
         self.settings: Settings = self._loaded.settings
         self.shop = Shop(seed, customers, HISTORY_MS, step_ms=20_000)
         self.programs: list[Program] = []
+        self._server = server
+        self._started_for_real: set[str] = set()
         self._marked: dict[int, int] = {}
 
     def __enter__(self) -> Self:
@@ -88,7 +101,9 @@ class World:
         """Start a worker or a trainer, under a fault of its own process if one is named (`programs.WRAPPED`)."""
         environment = environment_of(self.settings, self._loaded.origins)
         environment |= {f"RECOMPRA_{key.upper()}": str(value) for key, value in changed.items()}
-        program = Program(name, environment, under)
+        server = self._server if name in self._started_for_real else None
+        self._started_for_real.add(name)
+        program = Program(name, environment, under, server)
         self.programs.append(program)
         return program.started() if wait else program
 
