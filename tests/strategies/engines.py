@@ -254,13 +254,21 @@ def _example_tuple(example: Example) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (str, int)):  # nearly all of them
+    kind = type(value)
+    if kind in _AS_THEY_ARE:  # nearly all of them
         return value
+    if kind is float:
+        return value.hex()
+    if kind is tuple or kind is list:
+        return tuple(map(_plain, value)) if value else ()
     if isinstance(value, Carried | Noted | CartItem):
-        return _plain(msgspec.structs.astuple(value))
+        return tuple(map(_plain, msgspec.structs.astuple(value)))
     if isinstance(value, float):
         return _bits(value)
-    return tuple(_plain(each) for each in value) if isinstance(value, list | tuple) else value
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+_AS_THEY_ARE = frozenset((type(None), bool, int, str, bytes))
 
 
 def _bits(value: float) -> str:
