@@ -34,6 +34,13 @@ _STEPS_MS = st.one_of(
     st.sampled_from((0, 1, HOUR_MS, DAY_MS)),
 )
 _AMOUNTS = st.one_of(st.integers(0, 20_000).map(lambda cents: cents / 100), st.sampled_from((0.0, 0.1, 19.99)))
+# Made once: to make a strategy takes several times of what it takes to draw from it.
+_TRUTHS, _TENTHS = st.booleans(), st.integers(0, 9)
+_UP_TO_1, _UP_TO_2, _UP_TO_3 = (st.integers(0, most) for most in (1, 2, 3))
+_FROM_1_TO_4, _FROM_1_TO_6, _FROM_1_TO_9 = (st.integers(1, most) for most in (4, 6, 9))
+_SOURCES_DRAWN = st.sampled_from(_SOURCES)
+_KINDS_DRAWN = {kinds: st.sampled_from(kinds) for _, some in _SOURCES for kinds in (some, (*some, Kind.ALIAS))}
+_PROMISED_MS = st.integers(-DAY_MS, 5 * DAY_MS)
 
 
 @st.composite
@@ -50,44 +57,46 @@ def streams(
     Of a page, `product` is the page; of an alias, one more than the number of the customer who it says is the same.
     """
     events: list[Event] = []
+    behind_drawn = st.one_of(st.just(0), st.integers(0, HOUR_MS), st.integers(0, back_ms))
+    customers_drawn, customers_numbered = st.sampled_from(customers), st.integers(1, len(customers))
     clock = START_MS + draw(st.integers(0, DAY_MS))
     offsets = [0, 0, 0]
     for _ in range(draw(st.integers(least, most))):
-        if events and draw(st.integers(0, 9)) == 0:
+        if events and draw(_TENTHS) == 0:
             source = events[draw(st.integers(0, len(events) - 1))].source
             again = [event for event in events if event.source == source]
             chosen = again[draw(st.integers(0, len(again) - 1))]
-            events.append(chosen if draw(st.booleans()) else chosen._replace(offset=_next(offsets, source)))
+            events.append(chosen if draw(_TRUTHS) else chosen._replace(offset=_next(offsets, source)))
             continue
         clock += draw(_STEPS_MS)
-        source, kinds = draw(st.sampled_from(_SOURCES))
-        kind = draw(st.sampled_from((*kinds, Kind.ALIAS) if aliases and source == 2 else kinds))
-        behind = draw(st.one_of(st.just(0), st.integers(0, HOUR_MS), st.integers(0, back_ms)))
-        in_cart = draw(st.integers(0, 3)) if source == 0 and kind != Kind.PAGE else -1
+        source, kinds = draw(_SOURCES_DRAWN)
+        kind = draw(_KINDS_DRAWN[(*kinds, Kind.ALIAS) if aliases and source == 2 else kinds])
+        behind = draw(behind_drawn)
+        in_cart = draw(_UP_TO_3) if source == 0 and kind != Kind.PAGE else -1
         ordered = source == 1
         events.append(
             Event(
-                customer=draw(st.sampled_from(customers)),
+                customer=draw(customers_drawn),
                 time_ms=clock - behind,
                 kind=int(kind),
                 source=source,
                 offset=_next(offsets, source),
                 message=len(events) + 1,
                 # Of an order, the number of the order: some are told twice, or cancelled.
-                product=draw(st.integers(1, 6))
+                product=draw(_FROM_1_TO_6)
                 if kind in _OF_A_PRODUCT or ordered
-                else draw(st.integers(1, len(customers)))
+                else draw(customers_numbered)
                 if kind == Kind.ALIAS
                 else 0,
-                category=draw(st.integers(0, 2)) if kind in _OF_A_CATEGORY else 0,
+                category=draw(_UP_TO_2) if kind in _OF_A_CATEGORY else 0,
                 value=draw(_AMOUNTS) if ordered or kind in _NUMBERED else 0.0,
-                lines=float(draw(st.integers(1, 4))) if ordered else 0.0,
-                quantity=float(draw(st.integers(1, 9))) if ordered else 0.0,
-                discounted=draw(st.integers(0, 1)) if ordered else 0,
+                lines=float(draw(_FROM_1_TO_4)) if ordered else 0.0,
+                quantity=float(draw(_FROM_1_TO_9)) if ordered else 0.0,
+                discounted=draw(_UP_TO_1) if ordered else 0,
                 coupon=len(events) % 2 if ordered else 0,
                 cart_items=in_cart,
                 cart_value=in_cart * 9.5 if in_cart > 0 else 0.0,
-                promised_ms=clock + draw(st.integers(-DAY_MS, 5 * DAY_MS)) if kind == Kind.ORDER_SHIPPED else 0,
+                promised_ms=clock + draw(_PROMISED_MS) if kind == Kind.ORDER_SHIPPED else 0,
                 received_ms=clock,
             )
         )
