@@ -148,14 +148,13 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes], asked: Asked) ->
     assert np.isfinite(points.X[:m]).all()
     ages = [c for c, column in enumerate(asked.columns) if column.op is Op.SINCE]
     assert not (points.columns[:m, ages] < 0).any()
+    assert {len(point.features) for point in twin.points} <= {len(FEATURES)}
+    expected = _close(points.X[:m], [[point.features[name] for name in FEATURES] for point in twin.points], FEATURES)
+    _close(points.columns[:m], [point.columns for point in twin.points], asked.columns)
+    _close(points.facts[:m], [point.facts for point in twin.points], Facts._fields)
+    z = np.clip((expected - SCORER.mean) * SCORER.inv_sd, -SCORER.clip, SCORER.clip)
+    assert (np.abs(points.logit[:m] - (SCORER.intercept + z @ SCORER.weight)) <= 1e-8).all()
     for i, point in enumerate(twin.points):
-        expected = np.array([point.features[name] for name in FEATURES])
-        assert len(point.features) == len(FEATURES)
-        _close(points.X[i], expected, FEATURES)
-        _close(points.columns[i], np.array(point.columns), asked.columns)
-        _close(points.facts[i], np.array(point.facts), Facts._fields)
-        z = np.clip((expected - SCORER.mean) * SCORER.inv_sd, -SCORER.clip, SCORER.clip)
-        assert points.logit[i] == pytest.approx(SCORER.intercept + z @ SCORER.weight, abs=1e-8)
         *favourites, one, two, three, four = points.viewed[i, asked.layout.views :].tolist()
         assert [number for number in points.viewed[i, : asked.layout.views].tolist() if number] == point.viewed
         assert points.viewed_ms[i, : len(point.viewed)].tolist() == point.viewed_ms
@@ -173,9 +172,13 @@ def _compare_points(twin: Partition, m: int, keys: list[bytes], asked: Asked) ->
             assert list(looks) == [tuple(look) for look in point.looks]
 
 
-def _close(found: np.ndarray, expected: np.ndarray, names: Sequence[object]) -> None:
+def _close(found: np.ndarray, rows: Sequence[Sequence[float]], names: Sequence[object]) -> np.ndarray:
+    """Hold what was found at each point against the twin's, all at once; the twin's."""
+    expected = np.array(rows, float).reshape(len(rows), len(names))
+    assert found.shape == expected.shape
     same = np.isclose(found, expected, rtol=1e-9, atol=1e-9, equal_nan=True)
-    assert same.all(), [(names[j], found[j], expected[j]) for j in np.flatnonzero(~same)]
+    assert same.all(), [(i, names[j], found[i, j], expected[i, j]) for i, j in np.argwhere(~same)]
+    return expected
 
 
 def _compare_row(row: np.void, customer: Customer, layout: Layout) -> None:
