@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.errors import CommitFailedError as RefusedError
@@ -16,6 +17,7 @@ from streams.commit import (
     CommitProtocol,
     FencedError,
     Offered,
+    Slice,
     Snapshots,
     Stage,
     Taken,
@@ -115,7 +117,10 @@ class Binding:
         self._settled.clear()
         self.ready.clear()
         self._epoch += 1
-        await self.protocol.suspend()
+        try:
+            await self.protocol.suspend()
+        except Exception as error:  # noqa: BLE001 - what a rebalance's callback raises, the group's client only logs
+            self._ends(error)
 
     async def assigned(self, partitions: frozenset[int], generation: int) -> None:
         """Give up what went to others, and all of it if we were out of the group for a while.
@@ -237,8 +242,13 @@ class Binding:
             self.protocol.idle(tp.partition, self._topics.index(tp.topic), position, end)
 
     async def take(self, message: Any) -> None:
-        """Offer a slice to its unit, and apply what can be applied."""
-        tp, piece = TP(message.topic, message.partition), message.value
+        """Offer a slice to its unit, and apply what can be applied; what fails at that ends the worker."""
+        try:
+            await self._take(TP(message.topic, message.partition), message.value)
+        except Exception as error:  # noqa: BLE001 - Faust would start the agent anew, behind what it lost
+            await self._give_up(message.partition, error)
+
+    async def _take(self, tp: TP, piece: Slice) -> None:
         source = self._topics.index(tp.topic)
         offered = self.protocol.offer(tp.partition, source, piece)
         self._left[tp] = piece.end - piece.next
@@ -246,7 +256,8 @@ class Binding:
         if offered is Offered.GAP:
             needed = self.protocol.positions(tp.partition).get(source)
             if needed is not None:
-                await self.consumer.thread.seek_all({tp: needed})
+                with suppress(IllegalStateError):  # a rebalance came between, and after it each input is sought
+                    await self.consumer.thread.seek_all({tp: needed})
         elif offered is Offered.TAKEN:
             await self._pump(tp.partition, filling=piece.next < piece.end)
 
@@ -259,7 +270,10 @@ class Binding:
             await asyncio.sleep(_PUMP_S)
             for partition in [partition for partition, _ in self.protocol.units()]:
                 if not any(tp.partition == partition for tp in self._on_the_way):
-                    await self._pump(partition)
+                    try:
+                        await self._pump(partition)
+                    except Exception as error:  # noqa: BLE001 - as where a slice is taken
+                        await self._give_up(partition, error)
 
     async def _pump(self, partition: int, *, filling: bool = False) -> None:
         protocol = self.protocol
@@ -275,6 +289,15 @@ class Binding:
         except PoisonError as error:
             self.protocol.discard(partition, error)
             return False
+
+    async def _give_up(self, partition: int, error: Exception) -> None:
+        """End the worker, and write nothing of a state that may lack what was lost: the next worker reads it again."""
+        self._ends(error)
+        await self.protocol.revoke([partition])
+
+    def _ends(self, error: Exception) -> None:
+        self._stopping = True
+        self._failed(error)
 
     # ---- when to write
 
