@@ -1,5 +1,6 @@
 """Live rules: versions that are published on `rules` while workers run, each from its own event time on."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,10 @@ __all__ = ["LiveRules", "Timeline", "rule_of"]
 log = logging.getLogger(__name__)
 
 TOPIC = "rules"
+
+_PATIENCE_S = 5.0
+"""How long a rule's topic is asked for: not every broker of a cluster knows at once of one that was just made."""
+_PAUSE_S = 0.5
 
 Timeline = Sequence[tuple[int, RuleSet]]
 
@@ -84,13 +89,20 @@ class LiveRules(WholeTopic):
         self._changed = changed
         self._refused = refused
         super().__init__(settings, TOPIC)
+        self._ask_until_s: float | None = None
         self.timeline: Timeline = RuleBook(rules.rules).timeline()
+
+    async def start(self) -> None:
+        """See `WholeTopic.start`; missing topics are waited for once, as all rules are older than the start."""
+        self._ask_until_s = asyncio.get_running_loop().time() + _PATIENCE_S
+        await super().start()
+        self._ask_until_s = None
 
     async def take(self, value: bytes) -> None:
         """Take a version in, or tell why it cannot be used."""
         try:
             rule, effective_ms = rule_of(value)
-            topics = frozenset[str]() if rule.name in self._known else await self.topics()
+            topics = set[str]() if rule.name in self._known else await self._topics_with(f"actions-{rule.name}")
             check_usable(rule, self._known, self._base.parts, topics, self._settings)
             self._known.add(rule.name)
             timeline = self._with(rule, effective_ms)
@@ -102,6 +114,16 @@ class LiveRules(WholeTopic):
             self._accepted.append((rule, effective_ms))
             self.timeline = timeline
             self._changed(timeline)
+
+    async def _topics_with(self, topic: str) -> set[str]:
+        """The names of all topics, asked for again for a while if this one is not among them."""
+        loop = asyncio.get_running_loop()
+        give_up = self._ask_until_s or loop.time() + _PATIENCE_S
+        while True:
+            topics = await self.topics()
+            if topic in topics or loop.time() >= give_up:
+                return topics
+            await asyncio.sleep(_PAUSE_S)
 
     def _with(self, rule: Rule, effective_ms: int) -> Timeline | None:
         """The timeline with one more version; None if it is known. Raises `RuleError` if the rules do not fit."""

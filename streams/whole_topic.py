@@ -34,7 +34,10 @@ class WholeTopic(ABC):
 
     @abstractmethod
     async def take(self, value: bytes) -> None:
-        """Take the value of a record; of each that has one, in order."""
+        """Take the value of a record; of each that has one, in order.
+
+        What raises a `KafkaError` while it is followed is read again a little later, and nothing behind it before.
+        """
 
     async def start(self) -> None:
         """Read what is there, to the end.
@@ -79,8 +82,13 @@ class WholeTopic(ABC):
             await asyncio.wait({asyncio.ensure_future(self._consumer.stop())}, timeout=_CLOSE_S)
 
     async def _read(self, timeout_ms: int) -> None:
-        assert self._consumer is not None
-        for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
+        consumer = self._consumer
+        assert consumer is not None
+        for place, records in (await consumer.getmany(timeout_ms=timeout_ms)).items():
             for record in records:
-                if record.value is not None:
-                    await self.take(record.value)
+                try:
+                    if record.value is not None:
+                        await self.take(record.value)
+                except KafkaError:
+                    consumer.seek(place, record.offset)  # it stands behind all that it gave, of which this is left
+                    raise

@@ -11,6 +11,7 @@ import pytest
 
 from scoring.rules import RuleError, RuleSet, read_rules, shipped
 from scoring.rules.shipped import BASIC
+from streams import live_rules
 from streams.live_rules import LiveRules, Timeline, rule_of
 from streams.settings_sources import load
 
@@ -75,8 +76,9 @@ def test_what_cannot_be_used_is_refused_and_changes_nothing(value: bytes, field:
     assert [error.field for error in known.refused] == [field]
 
 
-def test_a_rule_without_a_topic_is_refused() -> None:
+def test_a_rule_without_a_topic_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new rule's topic must be there before the rule, as its actions would have nowhere to go."""
+    monkeypatch.setattr(live_rules, "_PATIENCE_S", 0.0)
     new = told(name="new-rule", version=1)
     assert "actions-new-rule" in str(Told().take(new).refused[0])
     assert Told(["actions-new-rule"]).take(new).refused == []
