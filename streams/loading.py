@@ -10,19 +10,21 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaConnectionError
 from aiokafka.partitioner import murmur2
 
 from schemas.adapters.canonical import BadLine, Canonical
 from schemas.adapters.options import Format
 from schemas.refusal import Refusal
-from streams.connection import aiokafka_options, unreachable
+from streams.connection import BrokerUnreachableError, aiokafka_options, unreachable
 from streams.files import LineFile, UnreadableError
 from streams.handover import Handover
 from streams.limits import Limits, too_large
 from streams.pace import Pace
 from streams.settings import Settings
 from streams.topics import found
+from streams.transactions import given_an_id
 
 __all__ = ["INPUTS", "Bad", "Loaded", "Ready", "TopicsMissingError", "events_of", "load", "partition_of"]
 
@@ -147,7 +149,7 @@ def load(
     TopicsMissingError
         If an input topic is not there.
     BrokerUnreachableError
-        If no broker answers.
+        If no broker answers, or it does not say within a minute whether it gives producer ids.
     KafkaError
         If the broker refuses the events; those before may be there.
     """
@@ -194,25 +196,32 @@ _TICK_S: Final = 0.01
 
 
 async def _started(settings: Settings) -> tuple[Any, bool]:
-    """Return a started producer, and whether it is idempotent."""
-    from aiokafka import AIOKafkaProducer
+    """Return a started producer, and whether it is idempotent: unless the broker gives no producer ids."""
 
-    options = {**aiokafka_options(settings), "max_batch_size": _BATCH_BYTES, "acks": "all"}
-    for idempotent in (True, False):
-        producer = AIOKafkaProducer(**options, enable_idempotence=idempotent)
-        try:
-            await producer.start()
-        except KafkaConnectionError as error:
-            await producer.stop()
-            raise unreachable(settings, error) from None
-        except KafkaError:
-            # The embedded broker gives no producer ids to this client.
-            await producer.stop()
-            if not idempotent:
-                raise
-        else:
-            return producer, idempotent
-    raise AssertionError  # the last attempt has returned or raised
+    def unsaid(said: str) -> BrokerUnreachableError:
+        return BrokerUnreachableError(
+            f"the broker at {settings.broker} does not say whether it gives producer ids, by which it knows what is "
+            f"sent twice ({said}); try again when it is up"
+        )
+
+    producer = await given_an_id(
+        settings, lambda: _producer(settings, idempotent=True), unsaid, (ClusterAuthorizationFailedError,)
+    )
+    if producer is not None:
+        return producer, True
+    producer = _producer(settings, idempotent=False)
+    try:
+        await producer.start()
+    except KafkaConnectionError as error:
+        await producer.stop()
+        raise unreachable(settings, error) from None
+    return producer, False
+
+
+def _producer(settings: Settings, *, idempotent: bool) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        **aiokafka_options(settings), max_batch_size=_BATCH_BYTES, acks="all", enable_idempotence=idempotent
+    )
 
 
 class _Batches:

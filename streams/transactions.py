@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -29,8 +29,8 @@ from streams.group import Group
 from streams.rights import NotAllowedError
 from streams.settings import Settings
 
-__all__ = ["TransactionalClient", "TransactionsUnknownError", "ended_with", "have_transactions", "stopped",
-           "translated", "uses_transactions"]  # fmt: skip
+__all__ = ["TransactionalClient", "TransactionsUnknownError", "ended_with", "given_an_id", "have_transactions",
+           "stopped", "translated", "uses_transactions"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ _PAUSE_S = 0.2
 _UNKNOWN_TIMES = 3
 _PASSING = (TimeoutError, KafkaTimeoutError, UnknownError)
 _NO_SUCH_QUESTION = (IncompatibleBrokerVersion, UnsupportedVersionError, NotImplementedError)
+_ANSWERS = (KafkaError, NotImplementedError, TimeoutError)
 _REFUSALS = (KafkaError, IllegalOperation, OSError, TimeoutError, AssertionError)
 """What a producer says no with; its state machine asserts what cannot be done any more."""
 
@@ -70,31 +71,74 @@ async def have_transactions(settings: Settings) -> bool:
     TransactionsUnknownError
         If it has not answered in that time, or otherwise than with an id.
     """
+
+    def unsaid(said: str) -> TransactionsUnknownError:
+        return TransactionsUnknownError(
+            f"the broker at {settings.broker} does not say whether it has transactions ({said}); try again when it is "
+            "up, or set exactly_once to off if it has none (at least once, with ids by which repeats are told)"
+        )
+
+    try:
+        producer = await given_an_id(settings, lambda: _producer(settings, f"{settings.app_id}-probe"), unsaid)
+    except TransactionalIdAuthorizationFailed:
+        what = f"write with the transactional id {settings.app_id}-probe (or set exactly_once to off)"
+        raise NotAllowedError(settings.broker, settings.sasl_username, what) from None
+    if producer is None:
+        return False
+    await stopped(producer)
+    return True
+
+
+async def given_an_id(
+    settings: Settings,
+    make: Callable[[], AIOKafkaProducer],
+    unsaid: Callable[[str], BrokerUnreachableError],
+    refusals: tuple[type[KafkaError], ...] = (),
+) -> AIOKafkaProducer | None:
+    """Return a started producer that the broker gave an id; None if it gives none.
+
+    It gives none if it says that it does not know the question, or answers with an unknown error again and again; one
+    that cannot answer yet is asked for a minute.
+
+    Parameters
+    ----------
+    make
+        Makes a producer that asks for an id when it is started.
+    unsaid
+        Makes the error of a broker that says neither, from what it said instead.
+    refusals
+        Further answers that mean no.
+
+    Raises
+    ------
+    aiokafka.errors.TransactionalIdAuthorizationFailed
+        If the id is kept from us.
+    streams.connection.BrokerUnreachableError
+        If no broker answers; what `unsaid` made if it has not answered in that time, or otherwise.
+    """
     loop = asyncio.get_running_loop()
     give_up, told, unknown = loop.time() + _PROBE_S, False, 0
     while True:
-        producer = _producer(settings, f"{settings.app_id}-probe")
+        producer = make()
         try:
             await asyncio.wait_for(producer.start(), max(give_up - loop.time(), _PAUSE_S))
-            return True
-        except TransactionalIdAuthorizationFailed:
-            what = f"write with the transactional id {settings.app_id}-probe (or set exactly_once to off)"
-            raise NotAllowedError(settings.broker, settings.sasl_username, what) from None
-        except (KafkaError, NotImplementedError, TimeoutError) as error:
+            return producer
+        except BaseException as error:
+            await stopped(producer)
+            if isinstance(error, TransactionalIdAuthorizationFailed) or not isinstance(error, _ANSWERS):
+                raise
             why = error.__cause__ or error  # aiokafka wraps what looking for the coordinator ended with
             unknown = unknown + 1 if isinstance(why, UnknownError) else 0
-            if isinstance(why, _NO_SUCH_QUESTION) or unknown == _UNKNOWN_TIMES:
-                log.info("no transactions: %r", why)
-                return False
+            if isinstance(why, (*_NO_SUCH_QUESTION, *refusals)) or unknown == _UNKNOWN_TIMES:
+                log.info("no producer ids: %r", why)
+                return None
             if isinstance(error, KafkaConnectionError) and not told:
                 raise unreachable(settings, error) from None
             if not _passes(why) or loop.time() >= give_up:
-                raise TransactionsUnknownError(_unknown(settings, why)) from None
+                raise unsaid(_said(why)) from None
             if not told and not unknown:
-                log.warning("the broker cannot say yet whether it has transactions, asking again (%r)", why)
+                log.warning("the broker cannot say yet whether it gives producer ids, asking again (%r)", why)
                 told = True
-        finally:
-            await stopped(producer)
         await asyncio.sleep(_PAUSE_S)
 
 
@@ -103,12 +147,8 @@ def _passes(error: BaseException) -> bool:
     return isinstance(error, _PASSING) or (isinstance(error, KafkaError) and bool(error.retriable))
 
 
-def _unknown(settings: Settings, error: BaseException) -> str:
-    said = f"it answered {type(error).__name__}" if isinstance(error, KafkaError) else f"no answer in {_PROBE_S:.0f} s"
-    return (
-        f"the broker at {settings.broker} does not say whether it has transactions ({said}); try again when it is up, "
-        "or set exactly_once to off if it has none (at least once, with ids by which repeats are told)"
-    )
+def _said(error: BaseException) -> str:
+    return f"it answered {type(error).__name__}" if isinstance(error, KafkaError) else f"no answer in {_PROBE_S:.0f} s"
 
 
 def uses_transactions(settings: Settings) -> bool:
