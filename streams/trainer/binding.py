@@ -121,13 +121,17 @@ class TrainerBinding:
 
     async def take(self, message: Any) -> None:
         """Take a slice; one that was fetched before a rebalance, and is not the next, is dropped."""
-        piece, training = message.value, self.training
+        piece, training, tp = message.value, self.training, self._tp
         self._on_the_way = False
-        if training is None or piece.next <= self._next:
+        if training is None or tp is None:
             return
+        if piece.next <= self._next:
+            if not self._made_anew(tp):
+                return
+            log.warning("%s was read to %d, and ends before: it was made anew; reading it whole", EXAMPLES, self._next)
+            self._next = piece.start
         if piece.start > self._next:
-            assert self._tp is not None
-            await self.consumer.thread.seek_all({self._tp: self._next})
+            await self.consumer.thread.seek_all({tp: self._next})
             return
         try:
             await self._learn(training, [record for record in piece.records if record.offset >= self._next])
@@ -139,6 +143,14 @@ class TrainerBinding:
         if self.training is training:
             self._next = piece.next
             self._looked(training)
+
+    def _made_anew(self, tp: TP) -> bool:
+        """Whether the input ends before what was read of it, and the reader, told so by the broker, went back.
+
+        Its end alone would not say so: the embedded broker's are too low, but there the reader stays where it was sent.
+        """
+        place = self.consumer.thread.place(tp)
+        return place is not None and max(place) < self._next
 
     async def _learn(self, training: Training, records: list[Record]) -> None:
         for count, record in enumerate(records):
