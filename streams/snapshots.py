@@ -32,6 +32,8 @@ _ABANDONED_MS = 3_600_000
 """A file that is still being written after this belongs to nobody any more."""
 _LINE_S = 10.0
 """Who has not asked again by then no longer waits for its turn."""
+_ASK_AGAIN_S = 30.0
+"""How long the broker is let alone after it did not tell the changelog's mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class LocalSnapshots:
         self._line: dict[int, float] = {}
         self._busy = False
         self._writing: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._ask_s = 0.0
         self._thread = ThreadPoolExecutor(1, "snapshots")
         self._removals: Counter[int] = Counter()
         self._lock = threading.Lock()
@@ -219,7 +223,10 @@ class LocalSnapshots:
     def copy(self, partition: int, unit: UnitState, offset: int | None) -> _Copied | None:
         """Copy the unit if its snapshot is due, no other is being taken, and nobody has waited for that longer."""
         now_s = _monotonic_s()
-        if partition not in self._marks or now_s < self._due_s.get(partition, 0.0):
+        if now_s < self._due_s.get(partition, 0.0):
+            return None
+        if partition not in self._marks:
+            self._ask_soon(partition, now_s)
             return None
         if offset is not None and offset == self._offsets.get(partition) and self._young(partition):
             return None
@@ -232,6 +239,22 @@ class LocalSnapshots:
         self._busy = True
         self._thread.submit(self._fill, copy, start)
         return _Copied(partition, copy, self._marks[partition], self._now_ms(), self._removals[partition])
+
+    def _ask_soon(self, partition: int, now_s: float) -> None:
+        """Begin to ask for the mark that was not told when the partition was restored, for one partition at a time."""
+        if now_s >= self._ask_s and (self._asking is None or self._asking.done()):
+            self._asking = asyncio.get_running_loop().create_task(self._ask(partition))
+
+    async def _ask(self, partition: int) -> None:
+        """Ask for the mark: without one nothing of the partition could be copied until it is acquired anew."""
+        try:
+            mark = await asyncio.to_thread(self._mark)
+        except Exception as error:  # noqa: BLE001 - a worker goes on without snapshots, whatever the broker says
+            self._ask_s = _monotonic_s() + _ASK_AGAIN_S
+            log.info("partition %d: no snapshot can be taken yet, the changelog topic's id is not known: %s",
+                     partition, error)  # fmt: skip
+        else:
+            self._marks.setdefault(partition, mark)
 
     def _fill(self, copy: Copying, start: float) -> None:
         """Copy the rows, before anything is written; in the thread, as a million of them take a second."""
@@ -270,6 +293,8 @@ class LocalSnapshots:
         if self._offsets.get(partition) != offset:
             self._due_s.pop(partition, None)
             self._line = {}
+            if partition not in self._marks:
+                await self._ask(partition)
             copied = self.copy(partition, unit, offset)
             if copied is not None:
                 await self._written(copied, offset)
@@ -323,9 +348,9 @@ class LocalSnapshots:
                     path.unlink()
 
     async def close(self) -> None:
-        """Wait for what is being written."""
-        if self._writing is not None:
-            await asyncio.gather(self._writing, return_exceptions=True)
+        """Wait for what is being written, or asked for."""
+        under_way = [task for task in (self._writing, self._asking) if task is not None]
+        await asyncio.gather(*under_way, return_exceptions=True)
         self._thread.shutdown(wait=False)
 
 

@@ -526,6 +526,63 @@ def test_a_broker_that_does_not_say_which_topic_it_is(tmp_path: Path) -> None:
     run(scenario())
 
 
+class Unsure:
+    """A broker that does not say which topic it is until it has been asked so often."""
+
+    def __init__(self, silent: int) -> None:
+        self.silent, self.asked = silent, 0
+
+    def __call__(self) -> Mark:
+        """The answer, at last."""
+        self.asked += 1
+        if self.asked <= self.silent:
+            raise OSError("nobody answers")
+        return MARK
+
+
+async def asked(snapshots: LocalSnapshots) -> None:
+    """Wait until nobody is asked any more."""
+    if snapshots._asking is not None:
+        await snapshots._asking
+
+
+def test_which_topic_it_is_is_asked_again(tmp_path: Path) -> None:
+    """Who was not told when the partition was acquired asks again, not too often, and then takes snapshots."""
+
+    async def scenario() -> None:
+        place, mark = Place(tmp_path), Unsure(silent=2)
+        snapshots = LocalSnapshots(tmp_path, WHOSE, 0.0, mark, lambda: NOW, place.metrics)
+        protocol = await place.acquired(snapshots)
+        assert place.refused("no_topic_id") == 1
+        for start in (0, 100):
+            await worked(protocol, start, start + 100)
+            await asked(snapshots)
+            assert mark.asked == 2, "once as it was acquired, then once in half a minute"
+        snapshots._ask_s = 0.0  # half a minute later
+        await worked(protocol, 200, 300)
+        await asked(snapshots)
+        await worked(protocol, 300, 400)
+        assert (mark.asked, snapshots.path(0).is_file()) == (3, True)
+        await place.acquired(place.opened())
+        assert place.broker.rows_read == 1
+
+    run(scenario())
+
+
+def test_which_topic_it_is_is_asked_for_the_last_snapshot(tmp_path: Path) -> None:
+    """Who stops before it was asked again leaves a snapshot none the less."""
+
+    async def scenario() -> None:
+        place = Place(tmp_path)
+        snapshots = LocalSnapshots(tmp_path, WHOSE, 1000.0, Unsure(silent=1), lambda: NOW, place.metrics)
+        protocol = await place.acquired(snapshots)
+        await protocol.suspend()
+        await protocol.keep_all()
+        assert snapshots.path(0).is_file()
+
+    run(scenario())
+
+
 class Consumer:
     """A consumer of a changelog with these bounds."""
 
