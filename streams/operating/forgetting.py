@@ -17,6 +17,7 @@ from streams.erasing import RECEIPTS, erasure_key, read_request
 from streams.limits import Limits
 from streams.loading import partition_of
 from streams.operating.answers import Answers
+from streams.operating.group_state import GroupUnknownError
 from streams.operating.lag import partitions_of
 from streams.operating.stopped import StillRunningError, check_stopped
 from streams.outbox import DELETIONS
@@ -111,8 +112,8 @@ def _wait(settings: Settings, consumer: KafkaConsumer, answers: Answers, wait_s:
     again = f"ask again with --request-id {answers.request} to see what has come by then"
     try:
         check_stopped(settings)
-    except StillRunningError:
-        pass
+    except (StillRunningError, GroupUnknownError):
+        pass  # what cannot be known must not end the wait: the request is on its way
     else:
         raise NoReceiptError(
             f"no worker of {settings.app_id} runs: the request on `{DELETIONS}` is done when one starts; {again}",

@@ -1,5 +1,6 @@
 """Stopped: what may only be done while no worker runs: emptying the state, and saying where reading begins."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,6 +12,7 @@ from kafka.structs import OffsetAndMetadata
 
 from streams.changelog import changelog_topic, transfers_topic
 from streams.connection import admin_client
+from streams.operating.group_state import group_state
 from streams.outbox import DELETIONS
 from streams.settings import Settings
 from streams.topics import create, rule_names, wanted
@@ -33,12 +35,12 @@ def check_stopped(settings: Settings) -> None:
     ------
     StillRunningError
         If the group has members: a worker that was killed is one until its session has timed out.
+    GroupUnknownError
+        If the broker that knows does not answer.
     BrokerUnreachableError
-        If no broker answers.
+        If no broker answers, or it does not let us ask.
     """
-    with admin_client(settings) as client:
-        states = {group["group_id"]: group["group_state"] for group in client.list_groups()}
-    state = states.get(settings.app_id, "Dead")
+    state = asyncio.run(group_state(settings))
     if state not in _AT_REST:
         raise StillRunningError(
             f"workers of {settings.app_id} run (its group is {state}); stop them first (one that was killed counts for "

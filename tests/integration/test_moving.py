@@ -20,7 +20,7 @@ from streams.connection import admin_client, kafka_python_options
 from streams.engine_settings import checked_rules, engine_settings
 from streams.loading import partition_of
 from streams.operating import moving
-from streams.operating.stopped import StillRunningError
+from streams.operating.stopped import StillRunningError, check_stopped
 from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.settings_sources import load
@@ -222,6 +222,17 @@ def test_beginning_again(fresh_broker: Any) -> None:
     code, said = reset("--to", "beginning", "--yes")
     assert code == 0, said
     assert [unit._next for unit in restored(settings)] == [[0] * 5, [0] * 5]
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [pytest.param("fresh_broker", marks=pytest.mark.broker), pytest.param("kafka_broker", marks=pytest.mark.kafka)],
+)
+def test_a_group_that_was_never_there_is_not_in_the_way(
+    broker: str, request: pytest.FixtureRequest, unique: Callable[[str], str]
+) -> None:
+    """Where no worker has ever run, none runs, though the coordinator may only begin as it is asked."""
+    check_stopped(load(broker=request.getfixturevalue(broker).address, app_id=unique("app")).settings)
 
 
 @pytest.mark.kafka
