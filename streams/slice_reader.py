@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.background import Background
 from streams.commit import Record
@@ -15,10 +15,14 @@ from streams.connection import aiokafka_options, unreachable
 from streams.settings import Settings
 from streams.slices import deliver_slices
 
-__all__ = ["SliceReader"]
+__all__ = ["RecordsGoneError", "SliceReader"]
 
 _WAIT_S: Final = 0.25
 """Longest wait for records that are not there yet."""
+
+
+class RecordsGoneError(RuntimeError):
+    """Records that were still to be read are not there any more."""
 
 
 class SliceReader:
@@ -56,6 +60,8 @@ class SliceReader:
 
         Raises
         ------
+        RecordsGoneError
+            If retention has removed what comes next: what follows would be read as if it had never been there.
         aiokafka.errors.KafkaError
             From the broker.
         """
@@ -71,7 +77,10 @@ class SliceReader:
         return taken
 
     def _fetch(self, places: list[TopicPartition], wait_s: float) -> None:
-        fetched = self._loop.run(self._consumer._fetcher.fetched_records(places, timeout=wait_s))
+        try:
+            fetched = self._loop.run(self._consumer._fetcher.fetched_records(places, timeout=wait_s))
+        except OffsetOutOfRangeError as error:
+            raise RecordsGoneError(_gone(error)) from None
         for place, slices in fetched.items():
             known = (place.topic, place.partition)
             for each in slices:
@@ -84,11 +93,19 @@ class SliceReader:
         self._loop.close()
 
 
+def _gone(error: OffsetOutOfRangeError) -> str:
+    asked = ", ".join(f"{place.topic}/{place.partition} at offset {at}" for place, at in error.args[0].items())
+    return (
+        f"records were to be read that are not there any more: {asked}; retention removes them faster than they are "
+        "read: let the topic keep its records for longer, and run the command again, from a later state if there is one"
+    )
+
+
 async def _started(settings: Settings, begin: Mapping[TopicPartition, int]) -> Any:
     consumer = AIOKafkaConsumer(
         **aiokafka_options(settings),
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        auto_offset_reset="none",
         max_partition_fetch_bytes=settings.fetch_partition_bytes,
         fetch_max_bytes=settings.fetch_max_bytes,
         fetch_max_wait_ms=settings.fetch_max_wait_ms,

@@ -49,10 +49,11 @@ def _failed(error: Exception) -> _Failed | None:
     from streams.brokers.process import BrokerError
     from streams.connection import BrokerUnreachableError
     from streams.settings_sources import SettingsError
+    from streams.slice_reader import RecordsGoneError
 
     if isinstance(error, SettingsError | RuleError | KeyMismatchError):
         return _Failed(str(error), USAGE)
-    if isinstance(error, BrokerError | BrokerUnreachableError | TopicError):
+    if isinstance(error, BrokerError | BrokerUnreachableError | TopicError | RecordsGoneError):
         return _Failed(str(error), FAILURE)
     if isinstance(error, KafkaError):
         return _Failed(f"the broker refused: {' '.join(str(error).split())[:400]}", FAILURE)

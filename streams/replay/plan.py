@@ -45,6 +45,8 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Stamp of the rules that were known, by `streams.steps.timeline_id`.
     values
         The settings that decide what is told, by name; none are known of a plan that an older release made.
+    start
+        Where each input is read from; not known of such a plan, either.
     """
 
     kind: Literal["as-it-was", "merged"]
@@ -60,6 +62,12 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     shop: list[int]
     rules: str
     values: dict[str, str] = {}
+    start: list[int] = []
+
+    def removed(self, start: Sequence[int]) -> list[tuple[int, int]]:
+        """Of the inputs that are read: from where to where records are gone, now that reading can only start there."""
+        places = zip(self.start, start, self.end, strict=True) if self.start else ()
+        return [(then, now) for then, now, end in places if then < min(now, end)]
 
 
 class Done(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

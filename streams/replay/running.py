@@ -232,12 +232,19 @@ class Replay:
                 models=[each.version for each in known.models],
                 shop=[each.version for each in known.shop],
                 rules=timeline_id(known.last),
+                start=begin,
             ),
         )
         if done is not None:
             self._read[partition], self._of = done.read, self._of + done.read
             self._shadow.skipped[partition] = done.told
             return None
+        for then, now in plan.removed(begin):
+            raise UnfollowableError(
+                f"partition {partition}: {asked.name} was begun with records from offset {then} of an input on, which "
+                f"holds those from {now} on by now: what is still to be told would be told without them; delete the "
+                "topics that begin with that name, or give another, to begin with what is there"
+            )
         self._of += sum(plan.end) - sum(begin)
         return _Job(partition, plan, begin, saved, known.limited(plan.models, plan.shop, plan.rules))
 

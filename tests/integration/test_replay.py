@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from itertools import islice
 from operator import le
 from pathlib import Path
@@ -27,8 +27,11 @@ from streams.commit import Taken
 from streams.connection import kafka_python_options, reader
 from streams.ends import ends
 from streams.engine_settings import checked_rules
+from streams.living import Inputs
 from streams.outbox import INPUTS
+from streams.replay.plan import Plans
 from streams.replay.processes import PartError
+from streams.replay.starting import NoStartError
 from streams.settings import Settings
 from streams.settings_sources import load
 from streams.snapshot_file import Header, write_snapshot
@@ -312,6 +315,32 @@ def test_killed_half_way_it_goes_on(settings: Settings) -> None:
         "there_before": told["written"] + told["there_before"],
     }
     assert run("replay", "--into", "three")[1]["read"] == 601
+
+
+def test_one_that_goes_on_needs_what_it_began_with(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted, and begun anew when retention has removed some of its records, it says so and tells nothing."""
+    live(settings)
+
+    def interrupted(*_: object) -> None:
+        raise NoStartError("interrupted")
+
+    with monkeypatch.context() as first:
+        first.setattr(Plans, "done", interrupted)
+        assert run("replay", "--into", "late", "--processes", "1")[0] == 1
+    told = count(settings, "late-scores")
+
+    def shortened(settings: Settings, partition: int, *rest: Any) -> AbstractContextManager[Inputs]:
+        inputs = Inputs(settings, partition, *rest)
+        inputs.first[ORDERS] += 5 * partition
+        return closing(inputs)
+
+    monkeypatch.setattr("streams.replay.running.inputs_of", shortened)
+    code, said = run("replay", "--into", "late", "--processes", "1")
+    assert code == 1
+    assert "partition 1: late was begun with records from offset 0 of an input on, which holds those from 5" in said
+    assert count(settings, "late-scores") == told
+    assert run("replay", "--into", "late", "--partition", "0", "--processes", "1")[0] == 0
+    assert run("replay", "--into", "late2", "--processes", "1")[0] == 0
 
 
 def eventually(holds: Callable[[], bool]) -> None:
