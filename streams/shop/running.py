@@ -6,7 +6,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -38,6 +37,8 @@ _CROWDED: Final = 100_000
 _AT_ONCE: Final = 4_000
 """Records taken at once."""
 _LOOK_EVERY_S: Final = 1.0
+_ANSWER_S: Final = 2.0
+"""Longest wait for where the partitions end: nothing is read meanwhile, and aiokafka would ask for 40 s."""
 _LARGEST: Final = 2 * 1024 * 1024
 
 
@@ -215,13 +216,17 @@ class _Running:
                 self.heard_s[place] = time.monotonic()
 
     async def _look(self) -> None:
-        """Ask, at most once a second, where the partitions end."""
-        now_s = time.monotonic()
-        if now_s - self.looked_s < _LOOK_EVERY_S:
+        """Ask, at most once a second, where the partitions end; without an answer for all of them, none is known."""
+        if time.monotonic() - self.looked_s < _LOOK_EVERY_S:
             return
-        self.looked_s = now_s
-        with suppress(KafkaError):  # then it is known a second later
-            self.ends = await self.consumer.end_offsets(list(self.heard_s))
+        try:
+            self.ends = await asyncio.wait_for(self.consumer.end_offsets(list(self.heard_s)), _ANSWER_S)
+        except (KafkaError, TimeoutError) as error:
+            if self.ends:
+                log.warning("the broker does not say where the inputs end (%r): no partition counts as read", error)
+            # Of old ends, that of a partition without a leader would say that there is nothing more to come.
+            self.ends = {}
+        self.looked_s = time.monotonic()
         lag: Counter[str] = Counter()
         for place, end in self.ends.items():
             lag[place.topic] += max(end - self.shop.fronts[_name(place)].next, 0)
