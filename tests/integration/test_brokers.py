@@ -21,7 +21,7 @@ def send(address: str, topic: str, *values: bytes) -> None:
     with KafkaProducer(bootstrap_servers=address) as producer:
         for value in values:
             producer.send(topic, value, key=b"anna")
-        producer.flush(10)
+        producer.flush(60)
 
 
 def read(address: str, topic: str) -> list[bytes | None]:
