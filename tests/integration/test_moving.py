@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -244,10 +245,10 @@ def test_a_running_worker_is_in_the_way(kafka_broker: Any, unique: Callable[[str
     create(settings, [topic])
     member = KafkaConsumer(topic.name, **kafka_python_options(settings), group_id=settings.app_id)
     try:
-        for _ in range(100):
-            if member.assignment():
-                break
+        give_up = time.monotonic() + 300
+        while not member.assignment() and time.monotonic() < give_up:
             member.poll(timeout_ms=100)
+        assert member.assignment()
         with pytest.raises(StillRunningError, match=r"workers of .* run .*; stop them first"):
             moving.reset_state(settings, "beginning")
     finally:
