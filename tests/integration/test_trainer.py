@@ -12,11 +12,13 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer, TopicPartition
 
 from scoring.learner import Learner
 from scoring.profile import NEVER
 from streams.brokers.embedded import EmbeddedBroker
+from streams.connection import reader
+from streams.ends import records_to_end
 from streams.outbox import Outbox
 from streams.settings_sources import load
 from streams.topics import create, wanted
@@ -90,15 +92,8 @@ def trainer(broker: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def published(broker: str) -> list[bytes]:
-    consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, auto_offset_reset="earliest")
-    place = TopicPartition("models", 0)
-    consumer.assign([place])
-    consumer.seek(place, 0)
-    found: list[bytes] = []
-    while batch := consumer.poll(timeout_ms=300).get(place):
-        found += [record.value for record in batch]
-    consumer.close()
-    return found
+    with reader(load(broker=broker).settings) as consumer:
+        return [record.value for record in records_to_end(consumer, TopicPartition("models", 0))]
 
 
 def wait(until: Callable[[], bool], process: subprocess.Popen[str], patience_s: float = 90) -> None:
