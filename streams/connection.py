@@ -16,6 +16,8 @@ __all__ = ["BrokerUnreachableError", "admin_client", "aiokafka_options", "kafka_
 
 _PATIENCE_MS = 10_000
 """How long a command waits for a broker that does not answer."""
+_HANDSHAKE_S = 10.0
+"""How long a secured broker that did not let us in has to say why."""
 
 
 class BrokerUnreachableError(RuntimeError):
@@ -83,7 +85,7 @@ def _refused(settings: Settings) -> str | None:
     """Why a secured broker that can be reached ends the connection; the client only sees it ended."""
     host, _, port = settings.broker.split(",")[0].strip().rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_MS / 1000) as plain:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_HANDSHAKE_S) as plain:
             if settings.security_protocol.endswith("SSL"):
                 ssl_context(settings).wrap_socket(plain, server_hostname=host.strip("[]")).close()
     except ssl.SSLCertVerificationError as error:
