@@ -1,6 +1,7 @@
 """What a data engineer does beside a running application: how far it is, what was refused, and back with it."""
 
 import json
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
@@ -65,7 +66,7 @@ def refuse(
                 "payload_bytes": len(payload),
             }
             producer.send(f"{onto or topic}-dlq", orjson.dumps(letter), key=key, partition=partition)
-        producer.flush(10)
+        producer.flush(60)
 
 
 def values(settings: Settings, topic: str) -> dict[int, list[bytes | None]]:
@@ -75,13 +76,20 @@ def values(settings: Settings, topic: str) -> dict[int, list[bytes | None]]:
     return found
 
 
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait: what a transaction wrote, and its offsets, may be seen a moment after it was committed."""
+    give_up = time.monotonic() + 60
+    while not holds() and time.monotonic() < give_up:
+        time.sleep(0.1)
+
+
 def first_of(settings: Settings, topic: str) -> tuple[Any, Any, Any]:
     """Key, value and headers of the first record of partition 0."""
     partition = TopicPartition(topic, 0)
     with reader(settings) as consumer:
         consumer.assign([partition])
         consumer.seek_to_beginning(partition)
-        for _ in range(100):
+        for _ in range(600):
             for record in consumer.poll(timeout_ms=100).get(partition, ()):
                 return record.key, record.value, list(record.headers)
     raise AssertionError("nothing came")
@@ -94,13 +102,16 @@ def test_what_was_refused_returns_in_order_and_once(place: tuple[Settings, str])
     assert [each.returned for each in letters(settings, [topic])] == [False] * 1100
     told = redrive(settings, [topic])
     assert (told.records, told.cut) == ({topic: 1100}, [])
+    eventually(lambda: sum(map(len, values(settings, topic).values())) >= 1100)
     assert values(settings, topic) == {p: [b"%d" % n for n in range(p, 1100, 2)] for p in (0, 1)}
     assert first_of(settings, topic) == (b"anna", b"0", [(HEADER, f"{topic}-0-0".encode())])
+    eventually(lambda: all(each.returned for each in letters(settings, [topic])))
     assert all(each.returned for each in letters(settings, [topic]))
     refuse(settings, topic, (1, 2000, b"mended"))
     refuse(settings, topic, (1, 2001, b"too large"), kept=3)
     told = redrive(settings, [topic])
     assert (told.records, told.cut) == ({topic: 1}, [f"{topic}-1-2001"])
+    eventually(lambda: len(values(settings, topic)[1]) > 550)
     assert values(settings, topic)[1][550:] == [b"mended"]
     assert redrive(settings, [topic]).records == {}
 
