@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 
 from streams.changelog import changelog_mark, changelog_topic
 from streams.snapshot_file import TEMPORARY, SnapshotFile
@@ -35,10 +35,11 @@ def files(world: World, directory: Path) -> list[Path]:
 
 
 def ends(world: World) -> list[int]:
-    """Where the changelog ends, by partition."""
+    """Where the changelog ends, by partition, with what is not committed yet: it may be while a worker starts."""
     topic = changelog_topic(world.settings)
     places = [TopicPartition(topic, number) for number in range(world.settings.partitions)]
-    found = world.ledger._consumer.end_offsets(places)
+    with KafkaConsumer(bootstrap_servers=world.broker.address, isolation_level="read_uncommitted") as consumer:
+        found = consumer.end_offsets(places)
     return [found[place] for place in places]
 
 
