@@ -99,6 +99,16 @@ class Ledger:
         for partition in range(self.settings.partitions):
             self._count_commits(partition)
 
+    def all_told(self) -> bool:
+        """Read on; whether the last commit seen of each partition tells of all of its inputs that were seen."""
+        self.catch_up()
+        for partition in range(self.settings.partitions):
+            told = self.progress[partition]
+            at = told[-1]["offsets"] if told else dict.fromkeys(INPUTS, 0)
+            if any(at[topic] != self.read[topic, partition] for topic in INPUTS):
+                return False
+        return True
+
     def _take(self, place: TopicPartition, record: Any) -> None:
         topic = place.topic
         if topic in INPUTS:

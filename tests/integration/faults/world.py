@@ -32,6 +32,9 @@ __all__ = ["HISTORY_MS", "World"]
 
 HISTORY_MS = 1_700_000_000_000
 """Where the events' own time begins (November 2023)."""
+_SEEN_S = 30.0
+"""How long it is waited until what is committed is seen: Kafka answers a commit before it writes the markers that end
+it in each partition."""
 
 
 class World:
@@ -279,6 +282,9 @@ class World:
         without = [program.name for program in self.programs if program.said("has no transactions")]
         assert not without, f"{without} write without transactions"
         self.drained(patience_s)
+        give_up = time.monotonic() + _SEEN_S
+        while not self.ledger.all_told() and time.monotonic() < give_up:
+            time.sleep(0.05)
         self.ledger.catch_up()
         self.ledger.check()
 
