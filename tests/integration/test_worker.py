@@ -21,6 +21,7 @@ from streams.changelog import changelog_topic
 from streams.children import Child, part
 from streams.engine_settings import checked_rules, engine_settings
 from streams.loading import partition_of
+from streams.operating.lag import lag
 from streams.operating.whatis import what_is_held
 from streams.outbox import INPUTS
 from streams.settings import Settings
@@ -106,6 +107,20 @@ class Shop:
                     self.send("orders", customer, "Order Completed", order)
         self._producer.flush(30)
 
+    def last_of_each(self) -> int:
+        """Produce, last in each partition of clicks and of orders, one of a customer of its own; how many they are.
+
+        Once all of them are known, all that was produced before is applied.
+        """
+        made = 0
+        for topic, event in (("clickstream", "Product Viewed"), ("orders", "Order Completed")):
+            names = [f"last-of-{topic}-{self._made}-{number}" for number in range(99)]
+            for partition in range(2):
+                name = next(name for name in names if partition_of(name.encode(), 2) == partition)
+                self.send(topic, name, event, {"product_id": "p", "order_id": name, "total": 1.0}).get(60)
+                made += 1
+        return made
+
     def close(self) -> None:
         """Close the connection."""
         self._producer.close()
@@ -139,11 +154,27 @@ def counters(settings: Settings) -> Counter[str]:
 
 
 def drained(settings: Settings, patience_s: float = 60) -> None:
-    """Wait until all that was produced is counted."""
+    """Wait until all that was produced is counted, and written: rows and offsets come after `progress`."""
     give_up, wanted_reads = time.monotonic() + patience_s, produced(settings)
     while (found := counters(settings))["read"] < wanted_reads:
         assert time.monotonic() < give_up, f"{found} of {wanted_reads}"
         time.sleep(0.2)
+    while unread := [each for each in lag(settings) if each.records]:
+        assert time.monotonic() < give_up, f"not committed: {unread}"
+        time.sleep(0.2)
+
+
+def metrics(process: Worker) -> tuple[str, Counter[str]]:
+    """What a worker serves at /metrics, and the sum of each metric over its labels."""
+    assert process.ready_line is not None
+    with urlopen(process.ready_line.split("metrics=")[1], timeout=30) as answer:
+        text = answer.read().decode()
+    found: Counter[str] = Counter()
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            found[name.split("{")[0]] += float(value)
+    return text, found
 
 
 def counted_orders(settings: Settings) -> dict[str, tuple[int, float]]:
@@ -272,19 +303,16 @@ def test_a_state_of_another_layout_ends_it_with_the_reason(settings: Settings, s
 def test_metrics_count_what_was_read_and_name_no_customer(settings: Settings, shop: Shop) -> None:
     """At /metrics the five outcomes add up to the records read, lag is nothing, and no id of a customer is there."""
     with worker(settings) as process:
-        assert process.ready_line is not None
         shop.send("orders", "c1", "Order Completed", {"order_id": "before", "total": 1.0}, days_ago=40)
         shop.produce(50)
         drained(settings)
-        time.sleep(1.5)
-        address = process.ready_line.split("metrics=")[1]
-        with urlopen(address) as answer:
-            text = answer.read().decode()
-    found: Counter[str] = Counter()
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            name, value = line.rsplit(" ", 1)
-            found[name.split("{")[0]] += float(value)
+        there, give_up = produced(settings), time.monotonic() + 60
+        while True:  # gauges are brought up to date every second, or more seldom
+            text, found = metrics(process)
+            told = found["recompra_events_total"], found["recompra_lag_records"], found["recompra_partitions"]
+            if (told == (there, 0, 2) and found["recompra_retention_customers"] > 0) or time.monotonic() > give_up:
+                break
+            time.sleep(0.2)
     assert found["recompra_events_total"] == produced(settings)
     assert found["recompra_lag_records"] == 0
     assert found["recompra_partitions"] == 2
@@ -295,9 +323,14 @@ def test_metrics_count_what_was_read_and_name_no_customer(settings: Settings, sh
 
 def test_sigint_ends_it_with_a_last_commit(settings: Settings, shop: Shop) -> None:
     """Ctrl-C writes what was applied, and exits with 0; at the start it said what it does not do yet."""
-    with worker(settings, RECOMPRA_COMMIT_INTERVAL_S="1.9") as process:
-        shop.produce(30)
-        time.sleep(1)
+    with worker(settings, RECOMPRA_COMMIT_INTERVAL_S="10", RECOMPRA_SESSION_TIMEOUT_S="12") as process:
+        customers, give_up = 23, time.monotonic() + 120
+        while counters(settings)["read"] == produced(settings):  # nothing yet; or all, if a commit came in between
+            shop.produce(30)
+            customers += shop.last_of_each()
+            while metrics(process)[1]["recompra_customers"] != customers:
+                assert time.monotonic() < give_up, process.last_lines()
+                time.sleep(0.1)
         os.kill(process.pid, signal.SIGINT)
         assert process.end() == 0, process.last_lines()
         assert "requests on `deletions` to forget somebody wait" in process.last_lines()
