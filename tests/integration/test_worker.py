@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.request import urlopen
 
+import msgspec
 import orjson
 import pytest
 from kafka import KafkaProducer
@@ -17,7 +18,8 @@ from schemas.timestamp import from_ms
 from scoring.kinds import Kind
 from scoring.profile import Profiles
 from scoring.stored import PROFILE
-from streams.changelog import changelog_topic
+from scoring.transfer import Forget
+from streams.changelog import changelog_topic, transfers_topic
 from streams.children import Child, part
 from streams.engine_settings import checked_rules, engine_settings
 from streams.loading import partition_of
@@ -363,3 +365,28 @@ def test_a_rule_told_while_it_runs_takes_effect_at_its_time(settings: Settings, 
             actions = values(settings, "actions-second-order")
     assert {action["data"]["rule_version"] for action in actions} == {3}
     assert all(action["data"]["customer_id"].startswith("after-") for action in actions)
+
+
+def test_what_a_worker_cannot_take_ends_it_and_is_read_by_the_next(settings: Settings) -> None:
+    """Who is asked by another partition to forget somebody, and has no key, stops with what to do; nothing is lost."""
+    producer = KafkaProducer(bootstrap_servers=settings.broker, acks="all")
+    asks = msgspec.msgpack.encode(Forget(b"c", "r", 1_700_000_000_000, [], claimed=False))
+    with worker(settings) as first:
+        for _ in range(3):
+            producer.send(transfers_topic(settings), asks, partition=0)
+        producer.close()
+        assert first.end() != 0
+        assert "RECOMPRA_ERASURE_KEY" in first.last_lines()
+    with worker(settings, RECOMPRA_ERASURE_KEY="a secret of thirty-two characters") as second:
+        give_up = time.monotonic() + 60
+        while not any(took_three(settings)):
+            assert second.returncode is None, second.last_lines()
+            assert time.monotonic() < give_up
+            time.sleep(0.2)
+
+
+def took_three(settings: Settings) -> Iterator[bool]:
+    """Whether a commit of partition 0 had taken three transfers, for each commit."""
+    for record in tail(settings, "progress", "beginning", follow=False):
+        said = orjson.loads(record.value or b"null")
+        yield said["partition"] == 0 and said["offsets"]["transfers"] >= 3
