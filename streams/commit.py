@@ -211,6 +211,9 @@ class Snapshots(Protocol):
     async def finish(self, partition: int, unit: UnitState, offset: int) -> None:
         """Keep the unit as it is, which the changelog holds up to `offset`, and return when that is done."""
 
+    def let_go(self, partition: int) -> None:
+        """Keep nothing of the partition that was copied before now: somebody in it may have been forgotten."""
+
 
 class NoSnapshots:
     """Keeps nothing."""
@@ -229,6 +232,9 @@ class NoSnapshots:
 
     async def finish(self, partition: int, unit: UnitState, offset: int) -> None:
         """Nothing to keep."""
+
+    def let_go(self, partition: int) -> None:
+        """Nothing was kept."""
 
 
 class Stage(Enum):
@@ -503,6 +509,9 @@ class CommitProtocol:
             finally:
                 if copied is not None:
                     self._snapshots.write(copied, offset)
+                if taken is not None and taken.erased:
+                    # A commit that failed may be there all the same: only its answer was lost.
+                    self._snapshots.let_go(holding.partition)
         self._written(holding.partition, taken)
         return True
 

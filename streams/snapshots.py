@@ -132,8 +132,8 @@ class LocalSnapshots:
     def remove(self, partition: int) -> None:
         """Remove the partition's snapshot, and let none be written that was copied before now.
 
-        For what must be forgotten: whoever calls this after the commit that deletes something can be sure that no
-        snapshot of this worker holds it. On other workers' disks one may lie until it is too old to be used.
+        For what must be forgotten: whoever calls this after the commit that deletes something, through or not, can be
+        sure that no snapshot of this worker holds it. On other workers' disks one may lie until it is too old.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class LocalSnapshots:
         self._due_s.pop(partition, None)
 
     def let_go(self, partition: int) -> None:
-        """`remove`, once what must be forgotten is committed; where the disk refuses, it must be done by hand."""
+        """`remove`, once what must be forgotten may be there; where the disk refuses, it must be done by hand."""
         try:
             self.remove(partition)
         except OSError as error:

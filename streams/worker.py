@@ -304,5 +304,3 @@ class _Worker:
 
     def _written(self, partition: int, taken: Taken) -> None:
         self.figures.written(self.binding, partition, taken)
-        if taken.erased and self.figures.snapshots is not None:
-            self.figures.snapshots.let_go(partition)

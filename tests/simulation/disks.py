@@ -1,6 +1,7 @@
 """Disks: local snapshots as they are kept here: not in files, in memory that outlives a worker."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,7 @@ class _Copied:
     partition: int
     copy: Copy
     taken_ms: int
+    removals: int
 
 
 class SimulatedSnapshots:
@@ -46,6 +48,7 @@ class SimulatedSnapshots:
     def __init__(self, disk: Disk, broker: Broker, host: Host, faults: Faults, history: History) -> None:
         self._disk, self._broker, self._host = disk, broker, host
         self._faults, self._history = faults, history
+        self._removals: Counter[int] = Counter()
 
     async def restore(self, partition: int, sink: Sink) -> int | None:
         """Give what is kept; some of it only, if it is torn."""
@@ -77,7 +80,7 @@ class SimulatedSnapshots:
         if copy is None:
             return None
         asyncio.get_running_loop().call_later(_COPY_S, copy.fill)
-        return _Copied(partition, copy, self._broker.now_ms())
+        return _Copied(partition, copy, self._broker.now_ms(), self._removals[partition])
 
     def write(self, copied: _Copied, offset: int | None) -> None:
         """Have it on the disk some time later."""
@@ -86,7 +89,7 @@ class SimulatedSnapshots:
             asyncio.get_running_loop().call_later(delay_s, self._written, copied, offset)
 
     def _written(self, copied: _Copied, offset: int) -> None:
-        if not self._host.dead:
+        if not self._host.dead and copied.removals == self._removals[copied.partition]:
             self._history.note(self._host.name, "has a snapshot of partition {} up to {}", copied.partition, offset)
             self._disk[copied.partition] = Kept(list(copied.copy.pieces()), offset, copied.taken_ms)
 
@@ -94,4 +97,10 @@ class SimulatedSnapshots:
         """Have it on the disk at once."""
         copy = unit.copy() if self._faults.chance.random() < 0.5 else None
         if copy is not None:
-            self._written(_Copied(partition, copy, self._broker.now_ms()), offset)
+            self._written(_Copied(partition, copy, self._broker.now_ms(), self._removals[partition]), offset)
+
+    def let_go(self, partition: int) -> None:
+        """Remove what is kept, and keep nothing that was copied before."""
+        self._removals[partition] += 1
+        if self._disk.pop(partition, None) is not None:
+            self._history.note(self._host.name, "removes the snapshot of partition {}", partition)

@@ -837,6 +837,34 @@ def test_a_removed_snapshot_does_not_come_back(tmp_path: Path) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["through", "its answer is lost"])
+def test_nobody_who_was_erased_stays_in_a_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """After a commit that forgets somebody, be it through or perhaps through, no snapshot of before is left."""
+
+    async def scenario() -> None:
+        place = Place(tmp_path)
+        protocol = await place.acquired(place.snapshots)
+        await worked(protocol, 0, 100)
+        assert place.snapshots.path(0).exists()
+        await fed(protocol, 100, 200)
+        with monkeypatch.context() as forgets:
+            taken = place.unit.take()
+            assert taken is not None
+            forgets.setattr(place.unit, "take", lambda: taken._replace(erased=True))
+            place.broker.fails = fails
+            assert await protocol.commit(0) is not fails
+        await still(protocol)
+        assert list(place.snapshots.path(0).parent.iterdir()) == []
+        place.broker.fails = False
+        again = await place.acquired(place.snapshots)
+        await worked(again, 100 if fails else 200, 300)
+        assert place.snapshots.path(0).exists(), "the next one is kept"
+
+    run(scenario())
+
+
 def test_what_is_too_old_to_be_used_is_removed(tmp_path: Path) -> None:
     """Snapshots of partitions that went elsewhere, and files that were never finished, do not lie about for ever."""
 
