@@ -16,6 +16,7 @@ from streams.settings import Settings
 
 __all__ = ["InputLag", "lag", "partitions_of", "unread_records", "watermarks"]
 
+_decode: Final = msgspec.json.Decoder(Progress).decode
 _LAST: Final = 64
 """Offsets from the end of a partition that are looked at one by one: transactions' markers take some."""
 
@@ -103,19 +104,37 @@ def unread_records(
 
 
 def watermarks(consumer: KafkaConsumer) -> dict[int, int]:
-    """Return the newest watermark of each partition number: each writes to its own partition of `progress`."""
+    """Return the newest watermark of each partition number: each writes to its own partition of `progress`.
+
+    Looked for among the last records first, and further back, twice as far each time, where these tell none: what lies
+    there may be the markers and the records of transactions that failed. Missing where a partition holds none at all.
+    """
     parts = partitions_of(consumer, ("progress",))
     if not parts:
         return {}
     consumer.assign(parts)
-    end, first = ends(consumer, parts), consumer.beginning_offsets(parts)
-    for part in parts:
-        consumer.seek(part, max(first[part], end[part] - _LAST))
-    decoder = msgspec.json.Decoder(Progress)
+    stop, first = ends(consumer, parts), consumer.beginning_offsets(parts)
     found: dict[int, int] = {}
-    while any(consumer.position(part) < end[part] for part in parts):
-        for records in consumer.poll(timeout_ms=250).values():
-            for progress in (decoder.decode(record.value) for record in records if record.value):
+    back = _LAST
+    while parts:
+        start = {part: max(first[part], stop[part] - back) for part in parts}
+        found |= _watermarks_in(consumer, start, stop)
+        parts = [part for part in parts if part.partition not in found and start[part] > first[part]]
+        stop, back = start, 2 * back
+    return found
+
+
+def _watermarks_in(
+    consumer: KafkaConsumer, start: Mapping[TopicPartition, int], stop: Mapping[TopicPartition, int]
+) -> dict[int, int]:
+    """The newest watermark by partition number, of those told from one offset to before another."""
+    consumer.assign(list(start))
+    for part, offset in start.items():
+        consumer.seek(part, offset)
+    found: dict[int, int] = {}
+    while any(consumer.position(part) < stop[part] for part in start):
+        for part, records in consumer.poll(timeout_ms=250).items():
+            for progress in (_decode(each.value) for each in records if each.value and each.offset < stop[part]):
                 if progress.watermark_ms is not None:
                     found[progress.partition] = progress.watermark_ms
     return found

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from click.testing import CliRunner
 from kafka import KafkaProducer, TopicPartition
 
+from schemas.internals import Counters, Progress
 from schemas.timestamp import from_ms, to_ms
 from scoring.erased import Erased, Removed
 from streams.changelog import transfers_topic
@@ -19,7 +21,7 @@ from streams.cli.main import main
 from streams.cloud_event import cloud_event
 from streams.connection import reader
 from streams.erasing import receipt
-from streams.operating.lag import lag
+from streams.operating.lag import lag, watermarks
 from streams.operating.letters import HEADER, letters, redrive
 from streams.outbox import DELETIONS, INPUTS
 from streams.settings import Settings
@@ -67,6 +69,30 @@ def refuse(
             }
             producer.send(f"{onto or topic}-dlq", orjson.dumps(letter), key=key, partition=partition)
         producer.flush(60)
+
+
+@pytest.mark.broker
+def test_a_watermark_is_found_however_much_came_since(fresh_broker: Any) -> None:
+    """Behind hundreds of records that tell none, the newest is found; where there is none, none."""
+    settings = load(broker=fresh_broker.address, partitions=3).settings
+    create(settings, [spec for spec in wanted(settings, ()) if spec.name == "progress"])
+    told = {0: [*range(1000, 1030), *[None] * 500], 1: [None] * 300, 2: [5]}
+    with KafkaProducer(bootstrap_servers=settings.broker, enable_idempotence=False) as producer:
+        for partition, watermarks_ms in told.items():
+            for watermark_ms in watermarks_ms:
+                producer.send("progress", progress(partition, watermark_ms), partition=partition)
+    with reader(settings) as consumer:
+        assert watermarks(consumer) == {0: 1029, 2: 5}
+
+
+def progress(partition: int, watermark_ms: int | None) -> bytes:
+    """What a commit tells."""
+    counters = Counters(read=0, applied=0, duplicate=0, late=0, ignored=0, dead_lettered=0)
+    told = Progress(
+        partition=partition, sequence=1, watermark_ms=watermark_ms, offsets={}, runs=[], ticks=[], model_version=0,
+        rules=[], counters=counters,
+    )  # fmt: skip
+    return msgspec.json.encode(told)
 
 
 def values(settings: Settings, topic: str) -> dict[int, list[bytes | None]]:
