@@ -254,12 +254,25 @@ class Binding:
         self._left[tp] = piece.end - piece.next
         self.handed(tp, False)
         if offered is Offered.GAP:
-            needed = self.protocol.positions(tp.partition).get(source)
-            if needed is not None:
-                with suppress(IllegalStateError):  # a rebalance came between, and after it each input is sought
-                    await self.consumer.thread.seek_all({tp: needed})
+            await self._go_back(tp, source)
         elif offered is Offered.TAKEN:
             await self._pump(tp.partition, filling=piece.next < piece.end)
+
+    async def _go_back(self, tp: TP, source: int) -> None:
+        """Seek what is needed next, or, where retention has removed that meanwhile, the first that is still there."""
+        needed = self.protocol.positions(tp.partition).get(source)
+        if needed is None:
+            return
+        first = 0
+        with suppress(KafkaError):  # then it is asked when the next slice comes
+            first, _ = (await self.consumer.thread.bounds([tp]))[tp]
+        if self.protocol.positions(tp.partition).get(source) != needed:
+            return
+        if needed < first:
+            log.warning("%s-%d: offsets %d to %d are gone", tp.topic, tp.partition, needed, first)
+            self.protocol.skip_to(tp.partition, source, first)
+        with suppress(IllegalStateError):  # a rebalance came between, and after it each input is sought
+            await self.consumer.thread.seek_all({tp: max(needed, first)})
 
     async def pump_for_ever(self) -> None:
         """Apply what time alone makes due, and what an input that is caught up lets go.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -131,7 +132,7 @@ class TrainerBinding:
             log.warning("%s was read to %d, and ends before: it was made anew; reading it whole", EXAMPLES, self._next)
             self._next = piece.start
         if piece.start > self._next:
-            await self.consumer.thread.seek_all({tp: self._next})
+            await self._go_back(training, tp)
             return
         try:
             await self._learn(training, [record for record in piece.records if record.offset >= self._next])
@@ -143,6 +144,19 @@ class TrainerBinding:
         if self.training is training:
             self._next = piece.next
             self._looked(training)
+
+    async def _go_back(self, training: Training, tp: TP) -> None:
+        """Seek what is needed next, or, where retention has removed that meanwhile, the first that is still there."""
+        first = 0
+        with suppress(KafkaError):  # then it is asked when the next slice comes
+            first, _ = (await self.consumer.thread.bounds([tp]))[tp]
+        if self.training is not training:
+            return
+        if self._next < first:
+            log.warning("%s: offsets %d to %d are gone; their examples are not learned", EXAMPLES, self._next, first)
+            self._next = first
+        with suppress(IllegalStateError):  # a rebalance came between, after which it is sought anew
+            await self.consumer.thread.seek_all({tp: self._next})
 
     def _made_anew(self, tp: TP) -> bool:
         """Whether the input ends before what was read of it, and the reader, told so by the broker, went back.

@@ -24,10 +24,10 @@ class _Topic:
     """
 
     def __init__(self, end: int, short: int = 0) -> None:
-        self.end, self.short, self.position = end, short, 0
+        self.first, self.end, self.short, self.position = 0, end, short, 0
 
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
-        return dict.fromkeys(tps, (0, self.end - self.short))
+        return dict.fromkeys(tps, (self.first, self.end - self.short))
 
     async def seek_all(self, places: Mapping[TP, int]) -> None:
         self.position = places[PLACE]
@@ -37,8 +37,8 @@ class _Topic:
         return self.position, self.end - self.short
 
     def fetched(self) -> Slice | None:
-        if self.position > self.end:
-            self.position = 0
+        if not self.first <= self.position <= self.end:
+            self.position = self.first
         start, self.position = self.position, min(self.position + 5, self.end)
         return piece(start, self.position) if start < self.position else None
 
@@ -48,7 +48,7 @@ def piece(start: int, stop: int) -> Slice:
     return Slice(start, stop, [SimpleNamespace(offset=at, value=b"?") for at in range(start, stop)], stop)  # type: ignore[misc]
 
 
-def looked_at(topic: _Topic, resume: int, *before: Slice, grows_to: int = 0) -> int:
+def looked_at(topic: _Topic, resume: int, *before: Slice, grows_to: int = 0, begins_at: int = 0) -> int:
     """How many records the trainer looks at, seated where its newest version ends; `before` were fetched earlier."""
     looked = list[None]()
     failed = list[BaseException]()
@@ -64,7 +64,7 @@ def looked_at(topic: _Topic, resume: int, *before: Slice, grows_to: int = 0) -> 
         )
         binding.consumer = SimpleNamespace(thread=topic)
         await binding.assigned(frozenset([PLACE]))
-        topic.end = max(topic.end, grows_to)
+        topic.first, topic.end = begins_at, max(topic.end, grows_to)
         for old in before:
             await binding.take(SimpleNamespace(value=old))
         while (new := topic.fetched()) is not None:
@@ -95,3 +95,8 @@ def test_what_was_fetched_before_a_rebalance_is_not_read_again(short: int) -> No
 def test_a_slice_that_begins_too_late_is_gone_back_for() -> None:
     """It was fetched before a seek; taking it would leave out what lies between."""
     assert looked_at(_Topic(20), 8, piece(15, 20)) == 12
+
+
+def test_what_retention_removed_meanwhile_is_not_gone_back_for() -> None:
+    """The reader would be sent ahead again, and back again, for ever."""
+    assert looked_at(_Topic(20), 8, begins_at=12) == 8

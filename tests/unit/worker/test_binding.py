@@ -1,13 +1,13 @@
 """What fails while a slice is taken ends the worker, and what it lost is read again by the next one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaConnectionError
 from faust.types import TP
 
 from scoring.erased import KeyMismatchError
@@ -174,7 +174,46 @@ def test_a_rebalance_between_a_gap_and_going_back_is_no_failure() -> None:
         async def seek_all(_: Mapping[TP, int]) -> None:
             raise IllegalStateError("No current assignment for partition")
 
-        worker.binding.consumer = SimpleNamespace(thread=SimpleNamespace(seek_all=seek_all))
+        worker.binding.consumer = SimpleNamespace(thread=SimpleNamespace(seek_all=seek_all, bounds=bounds_from(0)))
         await worker.take(WORKS, start=7)
 
     assert lived(lambda p: _Applied(p, "pump", ZeroDivisionError()), scenario).why == []
+
+
+@pytest.mark.parametrize(("bounds", "sought", "read"), [
+    (lambda: bounds_from(0), 0, 0),
+    (lambda: bounds_from(7), 7, 8),
+    (lambda: unknown, 0, 0),
+])  # fmt: skip
+def test_what_retention_removed_under_a_worker_is_not_gone_back_for(
+    bounds: Callable[[], Any], sought: int, read: int
+) -> None:
+    """The reader would be sent ahead again, and back again, for ever; else, and where nobody can tell, it goes back."""
+    places: list[Mapping[TP, int]] = []
+
+    async def scenario(worker: _Worker) -> None:
+        async def seek_all(told: Mapping[TP, int]) -> None:
+            places.append(told)
+
+        worker.binding.consumer = SimpleNamespace(thread=SimpleNamespace(seek_all=seek_all, bounds=bounds()))
+        await worker.take(WORKS, start=7)
+        if read:
+            await worker.take(WORKS, start=7)
+        assert worker.binding.protocol.positions(WORKS)[0] == read
+
+    assert lived(lambda p: _Applied(p, "pump", ZeroDivisionError()), scenario).why == []
+    assert places == [{TP(INPUTS[0], WORKS): sought}]
+
+
+def bounds_from(first: int) -> Callable[[Iterable[TP]], Awaitable[dict[TP, tuple[int, int]]]]:
+    """What a broker tells of inputs that begin there."""
+
+    async def bounds(tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+        return dict.fromkeys(tps, (first, 99))
+
+    return bounds
+
+
+async def unknown(_: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+    """A broker that does not answer."""
+    raise KafkaConnectionError("closed")
