@@ -51,9 +51,9 @@ class AcknowledgedClient:
                 self._producer = producer
 
     async def restore(self, partition: int, sink: Sink, start: int | None = None) -> int | None:
-        """See `streams.commit.BrokerClient`."""
+        """See `streams.commit.BrokerClient`; without what a worker in transactions did not bring to an end."""
         async with translated(None):
-            await read_changelog(self._settings, partition, sink, start, committed=False)
+            await read_changelog(self._settings, partition, sink, start, committed=True)
         return None
 
     async def committed(self, partition: int) -> Mapping[int, int]:
