@@ -198,13 +198,16 @@ def taken(*fetched: tuple[int, int]) -> tuple[list[int], list[int]]:
     """What a binding offers its unit of messages as the consumer makes them, and where it seeks to."""
     unit, sought, tp = _Unit(), [], TP(INPUTS[0], 0)
 
+    async def bounds(tps: Sequence[TP]) -> dict[TP, tuple[int, int]]:
+        return dict.fromkeys(tps, (0, 99))
+
     async def seek_all(places: Mapping[TP, int]) -> None:
         sought.extend(places.values())
 
     async def given() -> None:
         made: Any = unit
         binding: Any = Binding(lambda _: _Client(), lambda _: made, lambda: 0, lambda *_: None, lambda _: None)
-        binding.consumer = SimpleNamespace(thread=SimpleNamespace(seek_all=seek_all))
+        binding.consumer = SimpleNamespace(thread=SimpleNamespace(seek_all=seek_all, bounds=bounds))
         await binding.protocol.acquire(0)
         binding.protocol.activate(0)
         consumer: Any = SimpleNamespace(app=SimpleNamespace(consumer_generation_id=1))
