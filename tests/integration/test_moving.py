@@ -243,7 +243,11 @@ def test_a_running_worker_is_in_the_way(kafka_broker: Any, unique: Callable[[str
     (spec,) = (spec for spec in wanted(settings, ()) if spec.name == "scores")
     topic = replace(spec, name=unique("input"), partitions=1)
     create(settings, [topic])
-    member = KafkaConsumer(topic.name, **kafka_python_options(settings), group_id=settings.app_id)
+    options = {
+        **kafka_python_options(settings),
+        "metadata_max_age_ms": 500,
+    }  # a topic just made may not be told at once
+    member = KafkaConsumer(topic.name, **options, group_id=settings.app_id)
     try:
         give_up = time.monotonic() + 300
         while not member.assignment() and time.monotonic() < give_up:
