@@ -41,10 +41,12 @@ _COMMIT_S = 45.0
 _STOP_S = 5.0
 """A producer that is not aborted, or not closed, by then is left behind."""
 _PROBE_S = 60.0
-"""How long a broker is asked whether it has transactions: coordinators of a cluster that was started anew take long."""
+"""How long a broker is asked for an id: coordinators of a cluster that was started anew take long."""
 _PAUSE_S = 0.2
 _UNKNOWN_TIMES = 3
+"""An unknown error so often in a row is no fault of the moment: the embedded broker answers so, always."""
 _PASSING = (TimeoutError, KafkaTimeoutError, UnknownError)
+"""What asking again may help against, beside what says so itself."""
 _NO_SUCH_QUESTION = (IncompatibleBrokerVersion, UnsupportedVersionError, NotImplementedError)
 _ANSWERS = (KafkaError, NotImplementedError, TimeoutError)
 _REFUSALS = (KafkaError, IllegalOperation, OSError, TimeoutError, AssertionError)
