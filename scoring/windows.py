@@ -46,10 +46,15 @@ def ring_mark(ring: Any, epoch: int, bucket: int, bit: int) -> None:
 @compiled
 def _count(ring: Any, kind: int, epoch: int, newest: int, n: int) -> int:
     span = ring.shape[1]
-    total = 0
     oldest = max(newest - n + 1, epoch - span + 1)
-    for bucket in range(oldest, min(newest, epoch) + 1):
-        total += ring[kind, bucket % span]
+    kept = min(newest, epoch) + 1 - oldest
+    total = 0
+    slot = oldest % span
+    for _ in range(kept):  # a division for each bucket would take as long as all the rest
+        total += ring[kind, slot]
+        slot += 1
+        if slot == span:
+            slot = 0
     return total
 
 
@@ -70,9 +75,14 @@ def days_with(ring: Any, kind: int, epoch: int, now_ms: int, n: int) -> int:
     """On how many of those `n` days there was an event."""
     span = ring.shape[1]
     newest = now_ms // DAY_MS
-    total = 0
     oldest = max(newest - n + 1, epoch - span + 1)
-    for bucket in range(oldest, min(newest, epoch) + 1):
-        if ring[kind, bucket % span] > 0:
+    kept = min(newest, epoch) + 1 - oldest
+    total = 0
+    slot = oldest % span
+    for _ in range(kept):
+        if ring[kind, slot] > 0:
             total += 1
+        slot += 1
+        if slot == span:
+            slot = 0
     return total
