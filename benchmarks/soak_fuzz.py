@@ -11,6 +11,7 @@ compiled code is not. Where atheris is missing, inputs are bred without coverage
 import argparse
 import itertools
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -27,11 +28,13 @@ except ImportError:  # there are packages for Linux on x86 alone
     atheris = None
 
 if atheris is not None and "--child" in sys.argv:
-    _COMPILED = (
-        "blend calibration compiled crossing features kernel model newton orders publish quality quantiles readings "
-        "scaling square_root timers windows"
-    )
-    _LEFT_OUT = [f"scoring.{name}" for name in _COMPILED.split()] + ["streams.hashing", "streams.stamps"]
+    _ROOT = Path(__file__).parents[1]
+    _LEFT_OUT = [
+        ".".join(file.relative_to(_ROOT).with_suffix("").parts)
+        for package in ("scoring", "streams")
+        for file in (_ROOT / package).rglob("*.py")
+        if file.stem == "compiled" or re.search(r"^(from|import) (numba|scoring\.compiled)\b", file.read_text(), re.M)
+    ]
     _instrumented = atheris.instrument_imports(include=["schemas", "scoring", "streams"], exclude=_LEFT_OUT)
     with _instrumented:
         import streams.unit  # noqa: F401 - what is imported here is instrumented
