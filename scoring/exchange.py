@@ -9,7 +9,7 @@ from scoring.absorb import leave
 from scoring.erased import Erasure
 from scoring.evaluation import Evaluation
 from scoring.kernel import Events
-from scoring.kinds import N_INPUTS, N_SOURCES, Source
+from scoring.kinds import N_INPUTS, Source
 from scoring.outcome import Outcome
 from scoring.profile import NEVER
 from scoring.rules.slots import moved_bits
@@ -132,12 +132,8 @@ class Exchange:
         if self._sides.holds(row, Source.TRANSFERS, offset):
             return True
         side = self._sides.touch(row)
-        if event.offset <= side.absorbed.get(event.origin, (0, *[-1] * N_SOURCES))[1 + event.source]:
-            return False
-        told = [0, *[-1] * N_SOURCES]
-        told[1 + event.source] = event.offset
-        side.deal_with(event.origin, told)
-        return True
+        back = self._profiles.keys[row] in side.absorbed
+        return side.came(event.origin, event.source, event.offset, in_order=not back)
 
     def _take_in(self, give: Give, row: int, offset: int, received_ms: int, outcome: Outcome) -> None:
         """Add all that came from another partition to a row, unless it came before."""

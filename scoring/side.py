@@ -21,6 +21,9 @@ __all__ = ["CartItem", "CartStep", "Crossed", "Limits", "RuleState", "Side", "ca
 
 _FORMERS = 64
 """Former ids of other partitions by which is known what came from there; with transactions it comes once anyway."""
+_WENT_ROUND = 64
+"""Records of one such id that are known each by itself, where they need not come in order."""
+_NOTHING_CAME = (0, *[-1] * N_SOURCES)
 
 
 class CartStep(msgspec.Struct, array_like=True, frozen=True, gc=False, order=True):
@@ -127,8 +130,8 @@ class Side(msgspec.Struct, array_like=True, gc=False):
     traits
         What was said of the customer's traits, of those that a rule asks for.
     absorbed
-        By former id that is at home on another partition: whether its profile has come (1), then the offsets there that
-        are dealt with, by source.
+        By former id that is at home on another partition: whether its profile has come (1), then up to which offsets
+        there all is dealt with, by source, then the later records that are, by offset and source in one number.
     categories
         By rule for each category, then by category, the one that crossed last at the end: crossings so far, and when
         entering was last sent (0 for never).
@@ -268,10 +271,32 @@ class Side(msgspec.Struct, array_like=True, gc=False):
 
     def deal_with(self, former: bytes, told: Sequence[int]) -> None:
         """Note how far a former id of another partition is dealt with; the oldest of too many is forgotten."""
-        before = self.absorbed.get(former, (0, *[-1] * N_SOURCES))
-        self.absorbed[former] = [max(pair) for pair in zip(before, told, strict=True)]
+        before, later = self.absorbed.get(former, _NOTHING_CAME), len(_NOTHING_CAME)
+        upto, went_round = [*map(max, before[:later], told[:later])], sorted({*before[later:], *told[later:]})
+        for record in went_round[:-_WENT_ROUND]:
+            offset, source = divmod(record, N_SOURCES)
+            upto[1 + source] = max(upto[1 + source], offset)
+        self.absorbed[former] = [*upto, *went_round[-_WENT_ROUND:]]
         if len(self.absorbed) > _FORMERS:
             del self.absorbed[next(iter(self.absorbed))]
+
+    def came(self, former: bytes, source: int, offset: int, *, in_order: bool) -> bool:
+        """Note a record of a former id of another partition; False if it was dealt with before.
+
+        Such records come in the order in which they lie there, but for those that went round in a circle while their
+        customer was away: who is back knows each by itself.
+        """
+        told = self.absorbed.get(former, _NOTHING_CAME)
+        record = offset * N_SOURCES + source
+        if offset <= told[1 + source] or record in told[len(_NOTHING_CAME) :]:
+            return False
+        upto = [*_NOTHING_CAME]
+        if in_order:
+            upto[1 + source] = offset
+        else:
+            upto.append(record)
+        self.deal_with(former, upto)
+        return True
 
     def purchases(self, limit: int) -> list[tuple[str, int]]:
         """The products bought last, each with its time, newest first."""

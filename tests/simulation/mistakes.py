@@ -22,6 +22,7 @@ from scoring.model import Snapshot
 from scoring.profile import NEVER
 from scoring.rules.book import ALWAYS
 from scoring.running import Running
+from scoring.side import Side
 from scoring.stored import EXAMPLE
 from scoring.transfer import Forget, Forward, Give
 from scoring.uniting import Uniting
@@ -333,6 +334,17 @@ class _TakenTwice(_WithPart):
     part = _Trusting
 
 
+class _TakenInOrder(RecordingUnit):
+    """What went round in a circle of links is taken for what came before, where something later came first."""
+
+    def take_transfers(self, records: Sequence[Record]) -> None:
+        with patch.object(Side, "came", lambda side, *record, in_order: _came(side, *record, in_order=True)):
+            super().take_transfers(records)
+
+
+_came = Side.came
+
+
 class _LeftBehind(Exchange):
     def pack_one(self, former: bytes, row: int) -> None:
         self._state.drop(row)
@@ -541,6 +553,7 @@ MISTAKES: dict[str, Parts] = {
     "a customer who leaves is sent without their history": Parts(unit=_NothingSent),
     "later events overtake the history": Parts(unit=_SentFirst),
     "what comes from another partition again counts again": Parts(unit=_TakenTwice),
+    "what went round in a circle has come before": Parts(unit=_TakenInOrder),
     "what came before somebody was forgotten counts afterwards": Parts(unit=_BeforeCounts),
     "half of somebody is left by a crash": Parts(unit=_HalfForgotten),
     "a repeated request is done again": Parts(unit=_ForgottenAgain),

@@ -21,6 +21,7 @@ RARE = {
     "a crossing judged by itself": 191,
     "later events overtake the history": 143,
     "what comes from another partition again counts again": 194,
+    "what went round in a circle has come before": 3155,
     "a fenced owner goes on": 89,
     "a lag left by a crash": 37,
     "what is under way to somebody forgotten is judged by its time": 1140,
