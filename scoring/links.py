@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scoring.kinds import N_SOURCES
 from scoring.profile import Profiles
 
-__all__ = ["Links", "owner_of"]
+__all__ = ["Links", "owner_of", "unread"]
 
 
 class _Stored(msgspec.Struct, array_like=True):
@@ -20,6 +20,11 @@ class _Stored(msgspec.Struct, array_like=True):
 def owner_of(value: bytes) -> bytes:
     """The id that a former one was linked to, from what is stored of it; the first layout has the bare id."""
     return msgspec.msgpack.decode(value, type=_Stored).owner if value[:1] == b"\x92" else value
+
+
+def unread(owner: bytes) -> bytes:
+    """Return what is stored of a former id of which no record was dealt with where it is read now."""
+    return msgspec.msgpack.encode(_Stored(owner, None))
 
 
 class Links:

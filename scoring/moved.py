@@ -1,6 +1,6 @@
 """Moved: the stored rows of one state dealt out over another number of partitions, or begun at other offsets."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -8,7 +8,7 @@ import numpy as np
 
 from scoring.erased import NOWHERE, Erased, Erasure, together
 from scoring.kinds import Source
-from scoring.links import owner_of
+from scoring.links import owner_of, unread
 from scoring.packed import packed, unpacked
 from scoring.profile import NEVER, Layout, stable_hash
 from scoring.rules.ruleset import MAX_CATEGORY_RULES
@@ -17,8 +17,8 @@ from scoring.side import Side
 from scoring.stored import ERASED, EXAMPLE, LINK, PAGE, PRODUCT, PROFILE, SIDE, Meta
 from scoring.trials import Trial, Trials
 
-__all__ = ["Mover", "customer_of", "erased_rows", "forgotten_since", "id_of", "without", "without_erased",
-           "without_transfers"]  # fmt: skip
+__all__ = ["Mover", "customer_of", "erased_rows", "forgotten_since", "id_of", "leaving", "without",
+           "without_erased", "without_transfers"]  # fmt: skip
 
 _ELSEWHERE: Final = -2
 """Offset of a record that lies on other topics than those that are read now; -1 is that of a tick."""
@@ -35,8 +35,14 @@ def customer_of(key: bytes) -> bytes | None:
 
 
 def id_of(key: bytes) -> bytes | None:
-    """Return the id by which a stored row is dealt out: a customer's, or a former one."""
+    """Return the id of whom a stored row is, a former one of a link."""
     return key[1:] if key[:1] == LINK else customer_of(key)
+
+
+def leaving(rows: Mapping[bytes, bytes], home: Callable[[bytes], bool]) -> int:
+    """Return how many customers of one partition are about to be sent to another: linked, and still there. O(links)."""
+    formers = (key[1:] for key, value in rows.items() if key[:1] == LINK and not home(owner_of(value)))
+    return sum(PROFILE + former in rows or SIDE + former in rows for former in formers)
 
 
 class Mover:
@@ -65,13 +71,18 @@ class Mover:
         self.names: dict[bytes, bytes] = {}
         self._erased: dict[bytes, Erasure] = {}
         self._trials: dict[bytes, dict[str, Trial]] = {}
+        self._links: dict[bytes, bytes] = {}
+        self._claims: set[tuple[bytes, bytes]] = set()
 
     def watermark_ms(self) -> int:
         """The newest watermark: what time alone makes true is told up to there on none, beyond on all."""
         return max((meta.watermark[0] for meta in self._metas), default=NEVER)
 
-    def rows(self, rows: Rows, meta: bytes) -> Rows:
-        """Return rows of customers of one partition, given its engine's own row; remembers the names. O(n)."""
+    def rows(self, rows: Rows, meta: bytes, home: Callable[[bytes], bool] = lambda _: True) -> Rows:
+        """Return rows of customers of one partition, given its engine's own row; remembers names and links. O(n).
+
+        `home` says whether an id belonged to that partition.
+        """
         found: Rows = []
         profiles = [(key, value) for key, value in rows if key[:1] == PROFILE]
         if profiles:
@@ -85,14 +96,33 @@ class Mover:
                 if trials := side.standing.tried():
                     self._trials[key[1:]] = trials
                 found.append((key, _side(side)))
-            elif letter in (EXAMPLE, LINK):
+            elif letter == EXAMPLE:
                 found.append((key, value))
+            elif letter == LINK and home(key[1:]):
+                self._links[key[1:]] = owner_of(value)
+            elif letter == LINK:
+                self._claims.add((key[1:], owner_of(value)))
             elif letter in (PRODUCT, PAGE):
                 self.names[key] = value
             elif letter == ERASED:
                 erasure = together(self._erased.get(key[1:]), msgspec.msgpack.decode(value, type=Erasure))
                 self._erased[key[1:]] = msgspec.structs.replace(erasure, offsets=[0] * len(erasure.offsets))
         return found
+
+    def links(self, partition_of: Callable[[bytes], int]) -> Iterator[tuple[int, bytes, bytes]]:
+        """Which ids are one person, once all rows were given: the partition that is told, key and value.
+
+        The partition of the former id knows whose it is, and what it does not say of it was claimed in vain; that of
+        the owner knows which ids to tell when they are forgotten. No offset counts as dealt with.
+        """
+        told = {
+            (at, former): owner
+            for former, owner in sorted(self._claims)
+            if (at := partition_of(owner)) != partition_of(former)
+        }
+        for former, owner in self._links.items():
+            told |= {(partition_of(each), former): owner for each in (former, owner)}
+        return ((at, LINK + former, unread(owner)) for (at, former), owner in told.items())
 
     def erased(self) -> Rows:
         """Who was forgotten on any partition: told to each, as only a hash says who it is; offsets are void."""
@@ -199,6 +229,7 @@ def _elsewhere(erasure: Erasure) -> Erasure:
 
 def _side(side: Side) -> bytes:
     side.applied = [-1] * len(side.applied)
+    side.absorbed = {former: [told[0], *[-1] * (len(told) - 1)] for former, told in side.absorbed.items()}
     side.orders = dict.fromkeys(side.orders, (_ELSEWHERE, _ELSEWHERE))
     for state in side.states().values():
         state.lately = tuple(

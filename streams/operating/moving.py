@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from kafka import TopicPartition
 from schemas.timestamp import from_ms
 from scoring.erased import Erased, KeyMismatchError
 from scoring.layout_number import LayoutMismatchError, number_of, refusal
-from scoring.moved import Mover, customer_of, erased_rows, id_of, without_erased, without_transfers
+from scoring.moved import Mover, customer_of, erased_rows, leaving, without_erased, without_transfers
 from scoring.older import Older, stamps
 from scoring.profile import Layout
 from scoring.stored import META
@@ -107,7 +108,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
     layout = _layout(settings)
     offsets: dict[int, dict[str, int]] = {}
     transfers = ends_of_transfers(settings)
-    rows = customers = 0
+    rows = customers = under_way = 0
     for partition in range(settings.partitions):
         found, position = asyncio.run(_read(settings, partition, committed=transactions))
         if META not in found or UNIT_KEY not in found:
@@ -117,11 +118,12 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
         found = _brought(layout, found)
         offsets[partition] = dict(zip(INPUTS, next_offsets(found[UNIT_KEY]), strict=True))
         transfers[partition] = min(next_beside(found[UNIT_KEY])[0], transfers.get(partition, 0))
+        under_way += leaving(found, _home(partition, settings.partitions))
         rows += len(found)
         customers += len({who for who in map(customer_of, found) if who is not None})
         header = Header(settings.app_id, partition, settings.partitions, layout.fingerprint(), "", position, _now_ms())
         write_snapshot(_file(directory, partition), header, _Pieces(list(found.items())), _put)
-    if under_way := transfers_under_way(settings, transfers):
+    if under_way := under_way + transfers_under_way(settings, transfers):
         raise MoveRefusedError(
             f"customers are on their way between partitions ({under_way} transfers) and would be lost: export again in "
             "a moment, once the workers have taken them in"
@@ -236,13 +238,15 @@ def _deal_out(
     mover = Mover(layout, [source[META] for source in sources])
     dealt: dict[int, Rows] = defaultdict(list)
     customers: dict[int, set[bytes]] = defaultdict(set)
-    for source in sources:
-        for key, value in mover.rows(list(source.items()), source[META]):
-            partition = partition_of(id_of(key) or b"", settings.partitions)
+    for before, source in enumerate(sources):
+        for key, value in mover.rows(list(source.items()), source[META], _home(before, manifest.partitions)):
+            who = customer_of(key) or b""
+            partition = partition_of(who, settings.partitions)
             dealt[partition].append((key, value))
-            if (who := customer_of(key)) is not None:
-                customers[partition].add(who)
+            customers[partition].add(who)
         source.clear()
+    for partition, key, value in mover.links(partial(partition_of, partitions=settings.partitions)):
+        dealt[partition].append((key, value))
     share = engine_settings(settings, checked_rules(settings)).example_customers
     for partition in range(settings.partitions):
         own = [
@@ -252,6 +256,10 @@ def _deal_out(
         asyncio.run(
             _write(settings, partition, [*dealt.pop(partition, []), *mover.names.items(), *mover.erased(), *own])
         )
+
+
+def _home(partition: int, partitions: int) -> Callable[[bytes], bool]:
+    return lambda customer: partition_of(customer, partitions) == partition
 
 
 def _erased(settings: Settings, told: Sequence[Any], partition: int | None) -> Erased:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from click.testing import CliRunner
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from scoring.links import unread
 from scoring.profile import DAY_MS
+from scoring.stored import LINK
 from streams.changelog import changelog_topic, read_changelog, transfers_topic
 from streams.cli.main import main
 from streams.connection import admin_client, kafka_python_options
@@ -41,7 +44,8 @@ def settings_of(address: str, app_id: str, partitions: int) -> Settings:
 
 def options(settings: Settings) -> UnitOptions:
     rules = checked_rules(settings)
-    return UnitOptions(engine_settings(settings, rules), rules, 600_000, False, 1000)
+    home = partial(partition_of, partitions=settings.partitions)
+    return UnitOptions(engine_settings(settings, rules), rules, 600_000, False, 1000, partition_of=home)
 
 
 def lived(settings: Settings, days: int) -> list[Unit]:
@@ -169,6 +173,9 @@ def test_out_and_in_again(fresh_broker: Any, tmp_path: Path) -> None:
     with KafkaProducer(**kafka_python_options(settings)) as producer:
         producer.send(transfers_topic(settings), b"", key=b"c1", partition=1).get(10)
     assert "on their way between partitions (1 transfers)" in state("before", 2, "export", str(tmp_path / "late"))[1]
+    former, owner = (next(who.encode() for who in SHOPPERS if partition_of(who.encode(), 2) == p) for p in (0, 1))
+    asyncio.run(moving._write(settings, 0, [(LINK + former, unread(owner))]))  # and its history is not sent yet
+    assert "on their way between partitions (2 transfers)" in state("before", 2, "export", str(tmp_path / "later"))[1]
 
 
 @pytest.mark.broker
@@ -177,6 +184,9 @@ def test_over_more_partitions(fresh_broker: Any, tmp_path: Path) -> None:
     settings = settings_of(fresh_broker.address, "before", 2)
     create(settings, wanted(settings, rule_names(settings)))
     before = lived(settings, 7)
+    guest = next(guest for n in range(99) if partition_of(guest := b"g%d" % n, 3) == 1 == partition_of(guest, 2))
+    owner = next(who.encode() for who in SHOPPERS if partition_of(who.encode(), 3) == 2)
+    asyncio.run(moving._write(settings, 1, [(LINK + guest, unread(owner))]))
     moving.export_state(settings, tmp_path / "out")
     three = load(broker=fresh_broker.address, app_id="three", partitions=3, exactly_once="off").settings
     with admin_client(settings) as client:
@@ -190,6 +200,8 @@ def test_over_more_partitions(fresh_broker: Any, tmp_path: Path) -> None:
         patch.setattr(moving, "_check_offsets", lambda *_: None)
         moving.import_state(three, tmp_path / "out", place="beginning")
     found = restored(three)
+    assert [unit.engine.links.owner for unit in found] == [{}, {guest: owner}, {guest: owner}]
+    assert found[2].engine.profiles.index.pop(guest) == found[2].engine.profiles.find(owner)
     assert rows(found) == rows(before)
     for partition, unit in enumerate(found):
         assert all(partition_of(key, 3) == partition for key in unit.engine.profiles.index)

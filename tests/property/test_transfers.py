@@ -38,6 +38,14 @@ def played(steps: list[Said | tuple[str, int, int]]) -> Floor:
 def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) -> None:
     """Whoever a customer is in the end has what all who they were did, once each; former ids have nothing."""
     said = [step for step in steps if isinstance(step, Said)]
+    assert_all_is_there(floor, said)
+    counts = [unit.engine.counts for unit in floor.units]
+    assert sum(each.total() for each in counts) == len(said)
+    assert sum(each.applied for each in counts) == len(said)
+
+
+def assert_all_is_there(floor: Floor, said: list[Said]) -> None:
+    """Whoever a customer is in the end has what all who they were did, once each; former ids have nothing."""
     roots = {customer: floor.root(customer.encode()) for customer in CUSTOMERS}
     orders, views, revenue, everything = Counter(), Counter(), Counter(), Counter()
     for one in said:
@@ -50,7 +58,7 @@ def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) 
     for customer, who in roots.items():
         row = floor.row(customer.encode())
         if who != customer.encode():
-            links = floor.units[home(customer.encode())].engine.links
+            links = floor.units[floor.home(customer.encode())].engine.links
             assert row is None or links.last(customer.encode())[0] == who, f"{customer} is {who!r} and has a row"
             continue
         found = (0, 0, 0, 0.0)
@@ -63,9 +71,6 @@ def assert_counted_once(floor: Floor, steps: list[Said | tuple[str, int, int]]) 
                 float(row["revenue"]),
             )
         assert found == (orders[who], views[who], everything[who], revenue[who]), customer
-    counts = [unit.engine.counts for unit in floor.units]
-    assert sum(each.total() for each in counts) == len(said)
-    assert sum(each.applied for each in counts) == len(said)
 
 
 @settings(max_examples=50)

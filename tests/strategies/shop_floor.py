@@ -19,9 +19,9 @@ from streams.unit import Unit, UnitOptions
 __all__ = ["Floor", "Said", "home"]
 
 
-def home(customer: bytes) -> int:
+def home(customer: bytes, partitions: int = 3) -> int:
     """The partition of a customer: the number at the end of the id, modulo the number of partitions."""
-    return customer[-1] % 3
+    return customer[-1] % partitions
 
 
 class Said(NamedTuple):
@@ -42,7 +42,7 @@ class _Record(NamedTuple):
 
 @dataclass
 class Floor:
-    """Three partitions; each of the steps below is one that a worker could do."""
+    """Some partitions; each of the steps below is one that a worker could do."""
 
     rules: RuleSet
     settings: EngineSettings = field(default_factory=EngineSettings)
@@ -50,6 +50,7 @@ class Floor:
     rows: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
     outputs: dict[int, list[tuple[str, bytes | None, bytes | None]]] = field(default_factory=lambda: defaultdict(list))
     unit_class: Callable[..., Unit] = Unit
+    partitions: int = 3
 
     def __post_init__(self) -> None:
         self.options = UnitOptions(
@@ -58,25 +59,31 @@ class Floor:
             600_000,
             False,
             10_000,
-            partition_of=home,
+            partition_of=self.home,
             erasure_key=b"a secret of the privacy desk",
         )
-        self.units = [self._built(partition) for partition in range(3)]
+        self.units = [self._built(partition) for partition in range(self.partitions)]
         self.read: dict[tuple[int, int], int] = defaultdict(int)
         self.number = 0
+
+    def home(self, customer: bytes) -> int:
+        """The partition of a customer."""
+        return home(customer, self.partitions)
 
     def say(self, said: Said) -> None:
         """Put an event where its customer is at home."""
         self.number += 1
         value = {"messageId": f"m{self.number}", "timestamp": from_ms(said.ms), **said.call}
         value.setdefault("userId", said.customer)
-        self._append(said.source, home(said.customer.encode()), said.customer.encode(), orjson.dumps(value), said.ms)
+        self._append(
+            said.source, self.home(said.customer.encode()), said.customer.encode(), orjson.dumps(value), said.ms
+        )
 
     def ask_to_forget(self, customer: str, ms: int, request_id: str | None = None) -> None:
         """Put a request where its customer is at home."""
         request_id = request_id or f"request-{ms}"
         request = {"request_id": request_id, "customer_id": customer, "requested_at": from_ms(ms)}
-        self._append(Source.DELETIONS, home(customer.encode()), customer.encode(), orjson.dumps(request), ms)
+        self._append(Source.DELETIONS, self.home(customer.encode()), customer.encode(), orjson.dumps(request), ms)
 
     def move(self, partition: int, source: int) -> None:
         """Let a partition read and apply what there is of one source."""
@@ -99,7 +106,7 @@ class Floor:
         for topic, key, value in taken.outputs:
             if topic == "transfers":
                 assert key is not None
-                self._append(3, home(key), key, value, 0)
+                self._append(3, self.home(key), key, value, 0)
         until = 0 if outputs_only else written
         rows = self.rows[partition]
         for key, value in taken.rows[:until]:
@@ -121,7 +128,7 @@ class Floor:
         """Go on until nothing is under way."""
         for _ in range(60):
             before = sum(map(len, self.logs.values()))
-            for partition in range(3):
+            for partition in range(self.partitions):
                 for source in range(5):
                     self.move(partition, source)
                 self.commit(partition)
@@ -146,7 +153,7 @@ class Floor:
     def root(self, customer: bytes) -> bytes:
         """Who a customer is by now, as the partitions pass on what is told of them."""
         for _ in range(50):
-            links = self.units[home(customer)].engine.links
+            links = self.units[self.home(customer)].engine.links
             owner = links.owner.get(customer)
             if owner is None:
                 return customer
@@ -160,6 +167,6 @@ class Floor:
 
     def row(self, customer: bytes) -> Any:
         """The row of a customer where they are at home, None for none."""
-        profiles = self.units[home(customer)].engine.profiles
+        profiles = self.units[self.home(customer)].engine.profiles
         number = profiles.find(customer)
         return None if number < 0 else profiles.rows[number]
