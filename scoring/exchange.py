@@ -180,10 +180,10 @@ class Exchange:
         departures = self._departures
         outcome = self._running.come_up() if departures.asked else Outcome()
         for former, (owner, offset) in departures.asked.items():
-            row = self._profiles.row(former)  # of whom nothing is known, too: a stored row is still to be sent
+            self._sides.begin()
+            row = self._state.row(former)  # of whom nothing is known, too: a stored row is still to be sent
             mine = self._profiles.rows[row]
             self._state.stored.rows.add(row)
-            self._sides.begin()
             cause = int(Source.TRANSFERS), offset
             self._uniting.leave_lists(row, int(mine["now_ms"]), self._clock.received_ms, cause, outcome)
             self._links.depart(former, owner, mine["applied"].tolist())

@@ -57,6 +57,9 @@ class Uniting:
                 outcome.transfers.append(Ask(former, owner, int(event.received_ms[0])))
                 self._links.link(former, row)
             return outcome
+        erasure = self._state.erased.find(former)
+        if other < 0 and erasure is not None and erasure.refused:
+            other = self._state.row(former)  # it comes again, if only by being told of: what was refused still is
         if other >= 0:
             outcome = self._running.come_up()
             if profiles.rows["applied"][row, source] < offset:
@@ -64,7 +67,7 @@ class Uniting:
                     self._running.settle(each, int(event.time_ms[0]), outcome)
             self._merge(row, other, event, outcome)
         self._links.link(former, row)
-        if other in self._state.returned or self._state.erased.find(former) is not None:
+        if other in self._state.returned or erasure is not None:
             self._state.returned.add(row)
         return outcome
 

@@ -17,6 +17,7 @@ from schemas.timestamp import from_ms
 from scoring.erased import Erased, KeyMismatchError
 from scoring.exchange import Exchange
 from scoring.forgetting import Forgetting
+from scoring.gates.channel import Channel, Purpose
 from scoring.kinds import Kind
 from scoring.rules import shipped
 from streams.deletions import Deletions
@@ -251,6 +252,35 @@ def test_a_later_request_that_was_received_earlier_is_not_overtaken() -> None:
     assert {one["received_at"] for one in receipts(floor) if one["customer"] == hashed("c0")} == {
         from_ms(START_MS + ms) for ms in (1000, 2000)
     }
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("owner", ["c4", "c3"])
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_refusal_outlives_an_erasure_whoever_it_is_who_comes_again(owner: str, *, seen: bool, crashes: bool) -> None:
+    """Also where an id comes again only as the former one of another customer, on the same partition or elsewhere."""
+    floor = Floor(RULES, SETTINGS)
+    no = {"type": "track", "event": "Unsubscribed", "properties": {"channel": "all"}}
+    floor.say(Said("c1", START_MS, no, 2))
+    floor.settle()
+    floor.ask_to_forget("c1", START_MS + 1)
+    floor.settle()
+    if seen:
+        floor.say(Said("c1", LATER_MS, VIEW))
+        floor.settle()
+    floor.say(Said(owner, LATER_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    if crashes:
+        floor.move(home(owner.encode()), 2)
+        floor.commit(home(owner.encode()))
+        floor.move(1, 3)
+        floor.commit(1)
+        floor.crash(1)
+    floor.settle()
+    unit = floor.units[home(owner.encode())]
+    side = unit.engine.sides.find(unit.engine.profiles.find(owner.encode()))
+    said = {2 * channel + Purpose.MARKETING: (START_MS + 1, False) for channel in Channel}
+    assert side is not None
+    assert side.standing.consent == said
 
 
 def test_a_worker_without_the_key_stops() -> None:
