@@ -79,6 +79,7 @@ class Erasure(msgspec.Struct, array_like=True):
 def together(one: Erasure | None, other: Erasure) -> Erasure:
     """Return the later of two, with the requests of both: each may be read again, and must not be done again.
 
+    Of one moment they are of one request, and a refusal that either knows of holds.
     One that came twice, as a record of its own and from another partition, is there twice, as it was noted.
     """
     if one is None:
@@ -87,7 +88,8 @@ def together(one: Erasure | None, other: Erasure) -> Erasure:
     every = {(each.name, each.source, each.offset): each for each in (*before.requests, *last.requests)}
     placed = {name for name, source, _ in every if source != NOWHERE}
     requests = [each for each in every.values() if each.source != NOWHERE or each.name not in placed]
-    return msgspec.structs.replace(last, requests=requests[-_REQUESTS:])
+    refused = last.refused or (before.refused and before.at_ms == last.at_ms)
+    return msgspec.structs.replace(last, requests=requests[-_REQUESTS:], refused=refused)
 
 
 class Erased:

@@ -72,23 +72,22 @@ class Forgetting:
 
     def forget(
         self, customer: bytes, request: str, place: tuple[int, int], at_ms: int, offsets: list[int],
-        dealt_with: Sequence[bytes] = (),
+        dealt_with: Sequence[bytes] = (), *, refused: bool = False,
     ) -> Forgotten:  # fmt: skip
         """Remove a person, as a request says whose record at `place` (source, offset) was received at `at_ms`.
 
         `offsets` are the next of each input: what was read so far is of somebody forgotten. Other partitions have
-        `dealt_with` these ids already. Nothing leaves for other partitions any more.
+        `dealt_with` these ids already, and know that marketing was `refused`. Nothing leaves for other partitions any
+        more.
         """
         erased, row = self._erased, self._profiles.find(customer)
         everybody = self._everybody(customer)
         home = tuple(filter(self._home, everybody))
         owned = [self.owner(each) is not None for each in everybody]
         ids = list(dict.fromkeys((*dealt_with, *everybody)))
-        elsewhere = tuple(
-            Forget(each, request, at_ms, ids, self._is_claimed(each, everybody))
-            for each in everybody
-            if each not in {*home, *dealt_with}
-        )
+        elsewhere = [
+            (each, self._is_claimed(each, everybody)) for each in everybody if each not in {*home, *dealt_with}
+        ]
         sure = [each for each in everybody[1:] if self._home(each) or not self._is_claimed(each, everybody)]
         side = self._sides.find(row) if row >= 0 else None
         left = tuple(self._audiences(row, side)) if row >= 0 else ()
@@ -96,18 +95,29 @@ class Forgetting:
         links = sum(each in self._links.owner for each in everybody)
         examples = self._remove(row, everybody)
         removed = Removed(tuple(map(erased.hash, sure)), profile, side is not None, examples, links, len(left))
-        refused = None if side is None else _refused(side)
+        says = True if refused else None if side is None else _refused(side)
         for each, former in zip(everybody, owned, strict=True):
             last_ms, read = at_ms, [0] * len(offsets)
             if self._home(each):  # who came again since a later request must not be told of by the ids of then
                 last_ms, read = max(at_ms, erased.at_ms(each) + 1), offsets
-            erased.add(each, last_ms, read, refused=refused).owned = former
+            erased.add(each, last_ms, read, refused=says).owned = former
         done = erased.note(customer, request, place, removed)
         for each in home:
             if each != customer:
                 erased.note(each, request, place, Removed())
         self._departures.drop(home)
-        return Forgotten(home, elsewhere, left, done, erased.known[erased.hash(customer)].refused)
+        no = erased.known[erased.hash(customer)].refused
+        others = tuple(Forget(each, request, at_ms, ids, claimed, no) for each, claimed in elsewhere)
+        return Forgotten(home, others, left, done, no)
+
+    def refuse(self, customer: bytes) -> None:
+        """Remember that somebody forgotten had refused marketing, under an id that is at home on another partition."""
+        erasure, row = self._erased.find(customer), self._profiles.find(customer)
+        if erasure is None:
+            return
+        self._erased.add(customer, erasure.at_ms, erasure.offsets, refused=True)
+        if row >= 0:  # who came again meanwhile
+            self._state.sides.touch(row).standing.refuse_marketing(erasure.at_ms)
 
     def owner(self, customer: bytes) -> bytes | None:
         """Whose former id it is, or is about to be."""

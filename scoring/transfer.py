@@ -87,7 +87,8 @@ class Forget(msgspec.Struct, tag="forget", array_like=True, frozen=True):
     """A request to forget somebody, received at `at_ms`, who came under the id `to`, too.
 
     `ids` are those who are dealt with already. `claimed` says that `to` was only asked for by one of them, so that its
-    own partition knows whether it is the same person.
+    own partition knows whether it is the same person. `refused` says that marketing was refused under one of `ids`.
+    `done`: `to` is dealt with, and only that is told, which was not known there.
     """
 
     to: bytes
@@ -95,6 +96,8 @@ class Forget(msgspec.Struct, tag="forget", array_like=True, frozen=True):
     at_ms: int
     ids: list[bytes]
     claimed: bool
+    refused: bool = False
+    done: bool = False
 
 
 Transfer = Ask | Give | Forward | Forget

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import numpy as np
+from msgspec import structs
 
 from schemas.refusal import Refusal
 from schemas.timestamp import from_ms
@@ -101,6 +102,9 @@ class Deletions:
                 "another worker was asked to forget somebody, and this one has no key: set RECOMPRA_ERASURE_KEY, or "
                 "RECOMPRA_ERASURE_KEY_FILE, on all alike"
             )
+        if asked.done:
+            engine.forgetting.refuse(asked.to)
+            return
         again = engine.erased.done(asked.to, asked.request) is not None
         if again and engine.erased.at_ms(asked.to) >= asked.at_ms:
             return  # an earlier request may have had the same id
@@ -108,10 +112,16 @@ class Deletions:
             self._tell_other(asked, again=again)
             return
         back = engine.forgetting.sent_since(asked)
-        forgotten = engine.forgetting.forget(asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids)
+        forgotten = engine.forgetting.forget(
+            asked.to, asked.request, place, asked.at_ms, list(offsets), asked.ids, refused=asked.refused
+        )
         self._tell(asked.to, asked.request, forgotten, asked.ids, again=again)
         if back is not None:
             self._outbox.transfer(back)
+        if forgotten.refused and not asked.refused:
+            for each in asked.ids:
+                if not engine.state.home(each):
+                    self._outbox.transfer(structs.replace(asked, to=each, claimed=False, refused=True, done=True))
         self._done = self.outdated = True
 
     def _tell(

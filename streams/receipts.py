@@ -56,16 +56,21 @@ def erased_since(settings: Settings, *, for_sure: bool = False) -> IsErased:
 
 
 def erased_on(found: Iterable[Any], partition: int | None = None) -> dict[bytes, Erasure]:
-    """Return who was forgotten, by hash, as a unit of a partition number takes it; offsets are of that one only."""
+    """Return who was forgotten, by hash, as a unit of a partition number takes it; offsets are of that one only.
+
+    What was refused may be known to one partition alone, and holds for all ids of the person.
+    """
     told = dict[bytes, Erasure]()
-    for data in (event["data"] for event in sorted(found, key=lambda event: (event["time"], event["id"]))):
-        if data["another"]:
-            continue
+    every = [event["data"] for event in sorted(found, key=lambda event: (event["time"], event["id"]))]
+    every = [data for data in every if not data["another"]]
+    refused = {(data["request_id"], data["received_at"]) for data in every if data["refused"]}
+    for data in every:
         read = data["offsets"] if data["partition"] == partition else dict.fromkeys(INPUTS, 0)
         request, at_ms = Request(data["request_id"], NOWHERE, NOWHERE, Removed()), to_ms(data["received_at"])
         for name in map(bytes.fromhex, (data["customer"], *data["others"])):
             offsets = [read[topic] for topic in INPUTS]
             if name in told and told[name].at_ms == at_ms:  # the same request, on another partition
                 offsets = list(map(max, offsets, told[name].offsets))
-            told[name] = together(told.get(name), Erasure(at_ms, offsets, data["refused"], data["key"], [request]))
+            no = (data["request_id"], data["received_at"]) in refused
+            told[name] = together(told.get(name), Erasure(at_ms, offsets, no, data["key"], [request]))
     return told

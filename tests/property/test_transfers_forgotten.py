@@ -283,6 +283,42 @@ def test_a_refusal_outlives_an_erasure_whoever_it_is_who_comes_again(owner: str,
     assert side.standing.consent == said
 
 
+@pytest.mark.parametrize("owner", ["c4", "c3"])
+@pytest.mark.parametrize("named", ["c1", "its owner"])
+@pytest.mark.parametrize("back", [False, True])
+def test_a_refusal_holds_for_all_ids_of_whoever_is_forgotten(owner: str, named: str, *, back: bool) -> None:
+    """Whichever partition had it, and whichever was asked first; after a reset, by the receipts alone, too."""
+    floor = Floor(RULES, SETTINGS)
+    no = {"type": "track", "event": "Unsubscribed", "properties": {"channel": "all"}}
+    floor.say(Said("c1", START_MS, VIEW))
+    floor.say(Said(owner, START_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    floor.say(Said(owner, START_MS + 2, no, 2))
+    floor.settle()
+    floor.ask_to_forget("c1" if named == "c1" else owner, START_MS + 3)
+    if back:  # whom the other partition does not know of yet
+        floor.move(1, 4)
+        floor.commit(1)
+        floor.say(Said("c1", LATER_MS, VIEW))
+        floor.move(1, 0)
+        floor.commit(1)
+    floor.settle()
+    for customer in ("c1", owner):
+        floor.say(Said(customer, LATER_MS + 1, VIEW))
+    for partition in range(3):
+        floor.settle()
+        floor.crash(partition)
+    for customer in ("c1", owner):
+        unit = floor.units[home(customer.encode())]
+        side = unit.engine.sides.find(unit.engine.profiles.find(customer.encode()))
+        assert side is not None
+        assert not any(side.standing.consent[2 * channel + Purpose.MARKETING][1] for channel in Channel)
+        assert len(side.standing.consent) == len(Channel)
+    told = [{"time": each["received_at"], "id": str(n), "data": each} for n, each in enumerate(receipts(floor))]
+    for some in (told, [{**each, "id": str(-n)} for n, each in enumerate(told)]):
+        assert all(each.refused for each in erased_on(some).values())
+
+
 def test_a_worker_without_the_key_stops() -> None:
     """A request that another partition passes on is not lost: it says what to set, and the request is read again."""
     floor = joined()
