@@ -1,7 +1,7 @@
 """What is: everything that is held of one customer, for a request for access and for whoever asks why."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -67,8 +67,8 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     return {
         "customer_id": customer,
         "partition": partition,
-        "former_of": owners[who].decode() if who in owners else None,
-        "former_ids": sorted(former.decode() for former, owner in owners.items() if owner == who),
+        "former_of": _became(owners, who)[-1].decode() if who in owners else None,
+        "former_ids": sorted(former.decode() for former in owners if who in _became(owners, former)),
         "profile": None if profile is None else _profile(layout, who, profile, slots, names),
         "record": None if side is None else _record(side),
         "examples_waiting": sum(key[:1] not in (PROFILE, SIDE) for key in own),
@@ -76,6 +76,14 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
         "erased": erased,
         "also_on": _also_on(settings),
     }
+
+
+def _became(owners: Mapping[bytes, bytes], former: bytes) -> list[bytes]:
+    """Whose an id became, one after the other, as far as this partition knows."""
+    found, customer = list[bytes](), former
+    while (owner := owners.get(customer)) is not None and owner not in (former, *found):
+        found.append(customer := owner)
+    return found
 
 
 def is_held(held: dict[str, Any]) -> bool:

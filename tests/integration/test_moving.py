@@ -157,6 +157,11 @@ def test_out_and_in_again(fresh_broker: Any, tmp_path: Path) -> None:
     assert {"orders", "actions-withheld"} <= set(held["also_on"])
     assert "nothing is held of 'nobody'" in state("before", 2, "whatis", "nobody")[1]
 
+    chain = [(LINK + b"guest", unread(b"account")), (LINK + b"account", unread(b"c3"))]
+    asyncio.run(moving._write(settings, partition_of(b"c3", 2), chain))
+    assert json.loads(state("before", 2, "whatis", "c3")[1])["former_ids"] == ["account", "guest"]
+    asyncio.run(moving._write(settings, partition_of(b"c3", 2), [(key, None) for key, _ in chain]))
+
     same = settings_of(fresh_broker.address, "same", 2)
     assert state("same", 2, "import", str(tmp_path / "out"))[0] == 0
     found = restored(same)
