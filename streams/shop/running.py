@@ -74,6 +74,16 @@ def run_shop(settings: Settings, say: Callable[[str], None], ready: Callable[[st
 
 
 @dataclass(slots=True)
+class _Request:
+    """Customers to forget, as a partition of `deletions` says up to an offset, and where the inputs ended then."""
+
+    partition: str
+    after: int
+    customers: list[int]
+    ends: dict[TopicPartition, int] | None = None
+
+
+@dataclass(slots=True)
 class _Running:
     settings: Settings
     say: Callable[[str], None]
@@ -92,6 +102,10 @@ class _Running:
     """Parts of the last copy of the state, by its place."""
     heard_s: dict[TopicPartition, float] = field(default_factory=dict)
     ends: dict[TopicPartition, int] = field(default_factory=dict)
+    at: dict[TopicPartition, int] = field(default_factory=dict)
+    """How far they are read; past what no record is of, too, as the end of a transaction."""
+    requests: list[_Request] = field(default_factory=list)
+    """Those that are done, and to be done again once what was there when they came is read."""
     looked_s: float = 0.0
 
     async def run(self) -> None:
@@ -174,6 +188,7 @@ class _Running:
         for place, records in fetched.items():
             self._take(place, records)
         await self._look()
+        self._forget_again()
         quiet = self._quiet()
         for version in self.shop.complete(quiet):
             self.metrics.closed(self.shop, version)
@@ -187,10 +202,24 @@ class _Running:
         self.heard_s[place] = time.monotonic()
         name, after = _name(place), records[-1].offset + 1
         if place.topic == _DELETIONS:
-            self.shop.forget(name, after, customers_to_forget(records, self.metrics.refused.inc))
+            customers = customers_to_forget(records, self.metrics.refused.inc)
+            self.shop.forget(name, self.shop.fronts[name].next, customers)
+            self.requests.append(_Request(name, after, customers))
         else:
             self.shop.take(name, after, self.reading(records))
         self.metrics.read.labels(place.topic).inc(len(records))
+
+    def _forget_again(self) -> None:
+        """Do the requests once more of which all is read that the inputs held when they came, and count them as read.
+
+        An input may be far behind: what it held of the customer would stay. Whoever dies meanwhile reads them again.
+        """
+        while self.requests and self.requests[0].ends is not None:
+            request = self.requests[0]
+            if any(self.at.get(place, 0) < end for place, end in request.ends.items()):
+                return
+            self.shop.forget(request.partition, request.after, request.customers)
+            self.requests.pop(0)
 
     def _quiet(self) -> set[str]:
         """Partitions that are read to their end and brought nothing for a while, and those never waited for."""
@@ -199,7 +228,7 @@ class _Running:
             _name(place)
             for place, heard in self.heard_s.items()
             if place.topic == _DELETIONS
-            or (heard < since and place in self.ends and self.shop.fronts[_name(place)].next >= self.ends[place])
+            or (heard < since and place in self.ends and self.at[place] >= self.ends[place])
         }
 
     def _hold_back(self, quiet: set[str]) -> None:
@@ -220,7 +249,7 @@ class _Running:
         if time.monotonic() - self.looked_s < _LOOK_EVERY_S:
             return
         try:
-            self.ends = await asyncio.wait_for(self.consumer.end_offsets(list(self.heard_s)), _ANSWER_S)
+            self.ends, self.at = await asyncio.wait_for(self._places(), _ANSWER_S)
         except (KafkaError, TimeoutError) as error:
             if self.ends:
                 log.warning("the broker does not say where the inputs end (%r): no partition counts as read", error)
@@ -229,8 +258,16 @@ class _Running:
         self.looked_s = time.monotonic()
         lag: Counter[str] = Counter()
         for place, end in self.ends.items():
-            lag[place.topic] += max(end - self.shop.fronts[_name(place)].next, 0)
+            lag[place.topic] += max(end - self.at[place], 0)
+        for request in self.requests if self.ends else ():
+            if request.ends is None:
+                request.ends = {place: end for place, end in self.ends.items() if place.topic != _DELETIONS}
         self.metrics.look(self.shop, lag)
+
+    async def _places(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        """Where the partitions end, and how far they are read."""
+        ends = await self.consumer.end_offsets(list(self.heard_s))
+        return ends, {place: await self.consumer.position(place) for place in ends}
 
     # ---- what is written
 

@@ -1,32 +1,42 @@
-"""Running the shop's knowledge: which partitions are not waited for."""
+"""Running the shop's knowledge: which partitions are not waited for, and when somebody is forgotten."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
+from schemas.internals import Deletion
+from schemas.timestamp import from_ms
+from scoring.profile import DAY_MS, HOUR_MS, stable_hash
+from scoring.shop.observations import Bought, Line
 from scoring.shop.settings import ShopSettings
 from scoring.shop.shop import Shop
 from streams.settings import Settings
 from streams.shop.running import _Running
 
-CLICKS, ORDERS = TopicPartition("clickstream", 0), TopicPartition("orders", 0)
+CLICKS, ORDERS, DELETIONS = (TopicPartition(name, 0) for name in ("clickstream", "orders", "deletions"))
 
 
 class Consumer:
-    """A consumer whose broker knows where both partitions end, until one of them has no leader any more."""
+    """A consumer whose broker knows where all partitions end, until one of them has no leader any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, **at: int) -> None:
         self.leaderless: Callable[[], Any] | None = None
+        self.at = at
 
     async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Where they end; of one that has no leader, whatever aiokafka does."""
         if self.leaderless is not None:
             await self.leaderless()
         return dict.fromkeys(places, 5)
+
+    async def position(self, place: TopicPartition) -> int:
+        """How far it is read."""
+        return self.at[place.topic]
 
 
 async def for_ever() -> None:
@@ -48,10 +58,10 @@ def test_who_does_not_know_the_ends_waits_for_every_partition(
 
     async def scenario() -> None:
         running = _Running(Settings(), lambda _: None, lambda _: None)
-        running.consumer = Consumer()
+        running.consumer = Consumer(clickstream=3, orders=5)
         running.shop = Shop(ShopSettings(), ["clickstream-0", "orders-0"])
         running.shop.fronts["clickstream-0"].next = 3
-        running.shop.fronts["orders-0"].next = 5
+        running.shop.fronts["orders-0"].next = 4  # behind it is what ends a transaction
         running.heard_s = {CLICKS: -1e9, ORDERS: -1e9}
 
         async def look() -> set[str]:
@@ -64,5 +74,51 @@ def test_who_does_not_know_the_ends_waits_for_every_partition(
         assert await look() == set()
         running.consumer.leaderless = None
         assert await look() == {"orders-0"}, "it is known again"
+
+    asyncio.run(scenario())
+
+
+class _Record(NamedTuple):
+    offset: int
+    value: bytes
+
+
+def test_what_comes_from_a_backlog_is_of_somebody_forgotten_too() -> None:
+    """A request is done again once the inputs are read that were there with it; until then it counts as not read."""
+    ann = stable_hash(b"ann")
+    start = 20_000 * DAY_MS
+
+    def bought(shop: Shop, n: int) -> None:
+        order = Bought(start + n * HOUR_MS, f"m{n}", f"o{n}", ann, (Line(f"p{n}", 1.0, None),))
+        shop.take("orders-0", n + 1, [(order.time_ms, order)])
+        list(shop.complete({"clickstream-0", "deletions-0"}))
+
+    async def scenario() -> None:
+        running = _Running(Settings(), lambda _: None, lambda _: None)
+        running.consumer = consumer = Consumer(clickstream=5, orders=0, deletions=5)
+        shop = running.shop = Shop(ShopSettings(), ["clickstream-0", "orders-0", "deletions-0"])
+        running.heard_s = {CLICKS: 0.0, ORDERS: 0.0, DELETIONS: 0.0}
+
+        async def step() -> None:
+            running.looked_s = -1e9
+            await running._look()
+            running._forget_again()
+
+        request = Deletion("r", "ann", from_ms(start), None)
+        running._take(DELETIONS, [_Record(4, msgspec.json.encode(request))])
+        await step()
+        for n in range(4):
+            bought(shop, n)
+        consumer.at["orders"] = 4
+        await step()
+        assert (len(shop.knowledge.purchases.key), shop.fronts["deletions-0"].next) == (2, 0)
+        bought(shop, 4)
+        consumer.at["orders"] = 5
+        await step()
+        assert (len(shop.knowledge.purchases.key), shop.fronts["deletions-0"].next) == (0, 5)
+        for n in (5, 6, 7):
+            bought(shop, n)
+        await step()
+        assert len(shop.knowledge.purchases.key) == 1, "the first that came after the request"
 
     asyncio.run(scenario())
