@@ -23,7 +23,7 @@ from scoring.stored import META
 from streams.batches import BATCH_BYTES, send_batches
 from streams.changelog import changelog_topic, read_changelog
 from streams.commit import SnapshotRefusedError
-from streams.connection import aiokafka_options, reader
+from streams.connection import admin_client, aiokafka_options, reader
 from streams.ends import ends
 from streams.engine_settings import checked_rules, engine_settings
 from streams.erasing import erasure_key
@@ -111,18 +111,21 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
     rows = customers = under_way = 0
     for partition in range(settings.partitions):
         found, position = asyncio.run(_read(settings, partition, committed=transactions))
-        if META not in found or UNIT_KEY not in found:
+        if (META in found) != (UNIT_KEY in found) or (META not in found and partition in _read_before(settings)):
             raise MoveRefusedError(
-                f"{changelog_topic(settings)} holds no state of partition {partition}: nothing was committed yet"
+                f"{changelog_topic(settings)} holds no state of partition {partition}, of which offsets are committed"
             )
         found = _brought(layout, found)
-        offsets[partition] = dict(zip(INPUTS, next_offsets(found[UNIT_KEY]), strict=True))
-        transfers[partition] = min(next_beside(found[UNIT_KEY])[0], transfers.get(partition, 0))
+        unit = found.get(UNIT_KEY) or begun_at([0] * len(INPUTS))  # of a partition on which nothing ever was, nothing
+        offsets[partition] = dict(zip(INPUTS, next_offsets(unit), strict=True))
+        transfers[partition] = min(next_beside(unit)[0], transfers.get(partition, 0))
         under_way += leaving(found, _home(partition, settings.partitions))
         rows += len(found)
         customers += len({who for who in map(customer_of, found) if who is not None})
         header = Header(settings.app_id, partition, settings.partitions, layout.fingerprint(), "", position, _now_ms())
         write_snapshot(_file(directory, partition), header, _Pieces(list(found.items())), _put)
+    if not rows:
+        raise MoveRefusedError(f"{changelog_topic(settings)} holds no state: nothing was committed yet")
     if under_way := under_way + transfers_under_way(settings, transfers):
         raise MoveRefusedError(
             f"customers are on their way between partitions ({under_way} transfers) and would be lost: export again in "
@@ -235,10 +238,12 @@ def _deal_out(
     """Deal the customers out over the partitions; holds all rows in memory."""
     found = [_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions)]
     sources = [dict(without_erased(list(rows.items()), erased)) for rows in found]
-    mover = Mover(layout, [source[META] for source in sources])
+    mover = Mover(layout, [source[META] for source in sources if META in source])
     dealt: dict[int, Rows] = defaultdict(list)
     customers: dict[int, set[bytes]] = defaultdict(set)
     for before, source in enumerate(sources):
+        if META not in source:
+            continue
         for key, value in mover.rows(list(source.items()), source[META], _home(before, manifest.partitions)):
             who = customer_of(key) or b""
             partition = partition_of(who, settings.partitions)
@@ -256,6 +261,13 @@ def _deal_out(
         asyncio.run(
             _write(settings, partition, [*dealt.pop(partition, []), *mover.names.items(), *mover.erased(), *own])
         )
+
+
+def _read_before(settings: Settings) -> set[int]:
+    """The partition numbers of which anything was ever read."""
+    with admin_client(settings) as client:
+        told = client.list_group_offsets({settings.app_id: None}).get(settings.app_id, {})
+    return {place.partition for place, at in told.items() if place.topic in INPUTS and at.offset > 0}
 
 
 def _home(partition: int, partitions: int) -> Callable[[bytes], bool]:

@@ -214,9 +214,9 @@ class _Running:
 
         An input may be far behind: what it held of the customer would stay. Whoever dies meanwhile reads them again.
         """
-        while self.requests and self.requests[0].ends is not None:
+        while self.requests:
             request = self.requests[0]
-            if any(self.at.get(place, 0) < end for place, end in request.ends.items()):
+            if request.ends is None or any(self.at.get(place, 0) < end for place, end in request.ends.items()):
                 return
             self.shop.forget(request.partition, request.after, request.customers)
             self.requests.pop(0)

@@ -48,8 +48,11 @@ def options(settings: Settings) -> UnitOptions:
     return UnitOptions(engine_settings(settings, rules), rules, 600_000, False, 1000, partition_of=home)
 
 
-def lived(settings: Settings, days: int) -> list[Unit]:
-    """Units that lived through so many days, their rows in the changelog, their offsets committed, records there."""
+def lived(settings: Settings, days: int, *, empty: bool = True) -> list[Unit]:
+    """Units that lived through so many days, their rows in the changelog, their offsets committed, records there.
+
+    Not those without any records, unless `empty`.
+    """
     units = []
     with KafkaProducer(**kafka_python_options(settings)) as producer:
         for partition in range(settings.partitions):
@@ -62,6 +65,8 @@ def lived(settings: Settings, days: int) -> list[Unit]:
                     producer.send(name, record.value, key=record.key, partition=partition)
             run(unit, records)
             taken = unit.take()
+            if taken is None and not empty:
+                continue
             assert taken is not None
             asyncio.run(moving._write(settings, partition, [row for row in taken.rows if row[1] is not None]))
             commit(settings, partition, taken.offsets)
@@ -274,3 +279,25 @@ def test_a_running_worker_is_in_the_way(kafka_broker: Any, unique: Callable[[str
             moving.reset_state(settings, "beginning")
     finally:
         member.close()
+
+
+@pytest.mark.broker
+def test_a_partition_on_which_nothing_ever_was_is_not_in_the_way(fresh_broker: Any, tmp_path: Path) -> None:
+    """A small shop has few customers and more partitions: the others move; what was lost is not taken for that."""
+    settings = settings_of(fresh_broker.address, "before", 16)
+    create(settings, wanted(settings, rule_names(settings)))
+    before = [unit for unit in lived(settings, 3, empty=False) if len(unit.engine.profiles)]
+    assert 1 < len(before) < 16
+    manifest = moving.export_state(settings, tmp_path / "out")
+    assert manifest.customers == len(SHOPPERS)
+    other = settings_of(fresh_broker.address, "same", 16)
+    create(other, [spec for spec in wanted(other, ()) if spec.name in (changelog_topic(other), transfers_topic(other))])
+    moving.import_state(other, tmp_path / "out")
+    assert rows(restored(other)) == rows(before)
+    moving.import_state(other, tmp_path / "out", replace=True, place="beginning")
+    assert rows(restored(other)) == rows(before)
+
+    empty = next(iter({*range(16)} - {partition_of(who.encode(), 16) for who in SHOPPERS}))
+    commit(settings, empty, {CLICKS: 1})
+    with pytest.raises(moving.MoveRefusedError, match=f"no state of partition {empty}, of which offsets"):
+        moving.export_state(settings, tmp_path / "lost")
