@@ -16,7 +16,7 @@ from streams.living import Inputs
 from streams.outbox import INPUTS
 from streams.snapshot_file import SnapshotFile
 from streams.steps import READY, RULES, START
-from streams.unit import UNIT_KEY, Unit, next_beside, next_offsets, sequence_of
+from streams.unit import UNIT_KEY, Unit, begun_at, next_beside, next_offsets, sequence_of
 
 __all__ = ["NoStartError", "SavedState", "known_at"]
 
@@ -58,19 +58,23 @@ class SavedState:
     def __init__(self, directory: Path, partition: int, partitions: int) -> None:
         self._path = _path(directory, partition)
         meta: dict[bytes, bytes] = {}
+        rows = 0
         for keys, values in self._pieces():
+            rows += len(keys)
             meta |= {key: value for key, value in zip(keys, values, strict=True) if key[:1] in (META, UNIT_KEY)}
-        if META not in meta or UNIT_KEY not in meta:
+        if rows and not (META in meta and UNIT_KEY in meta):
             raise NoStartError(f"{self._path} cannot be used: it does not say how far the inputs were read")
         if (self._header.partition, self._header.partitions) != (partition, partitions):
             raise NoStartError(
                 f"{self._path} is of partition {self._header.partition} of {self._header.partitions}, not {partition} "
                 f"of {partitions}"
             )
-        self.offsets, self.sequence = next_offsets(meta[UNIT_KEY]), sequence_of(meta[UNIT_KEY])
-        self.beside = next_beside(meta[UNIT_KEY])
-        engine = msgspec.msgpack.decode(meta[META], type=Meta)
-        self.come_ms = max(engine.watermark[0], *engine.seen_ms)
+        unit = meta.get(UNIT_KEY) or begun_at([0] * len(INPUTS))  # of a partition on which nothing ever was
+        self.offsets, self.sequence, self.beside = next_offsets(unit), sequence_of(unit), next_beside(unit)
+        self.come_ms = NEVER
+        if META in meta:
+            engine = msgspec.msgpack.decode(meta[META], type=Meta)
+            self.come_ms = max(engine.watermark[0], *engine.seen_ms)
 
     def _pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
         try:
@@ -122,7 +126,7 @@ class SavedState:
 def known_at(saved: SavedState, commits: Iterator[Progress]) -> dict[str, str]:
     """What a partition knew at the commit of a saved state: rules and newest versions, as `progress` names them.
 
-    Takes the commits up to that one.
+    Takes the commits up to that one; none where nothing had been committed yet.
 
     Raises
     ------
@@ -130,6 +134,8 @@ def known_at(saved: SavedState, commits: Iterator[Progress]) -> dict[str, str]:
         If that commit is not there, or not all that led to it.
     """
     known: dict[str, str] = {}
+    if not saved.sequence:
+        return known
     for progress in commits:
         for _, _, what, name in progress.told:
             if what == START:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from scoring.profile import FAR
+from scoring.profile import FAR, NEVER
 from streams.commit import Taken
 from streams.living import live_through
 from streams.replay.following import Follower
@@ -172,3 +172,22 @@ def test_what_will_not_do_is_told(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(NoStartError, match="cannot be used"):
         SavedState(tmp_path, 0, 1)
+
+
+class _Nothing:
+    def pieces(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        yield from ()
+
+
+def test_a_partition_on_which_nothing_was_begins_at_its_beginning(tmp_path: Path) -> None:
+    """An export has a file without rows of it, and so a replay knows of no commit before the first."""
+    header = Header("app", 0, 1, OPTIONS.engine.layout.fingerprint(), "", 0, 0)
+    write_snapshot(tmp_path / "0.rows", header, _Nothing(), lambda new, path: new.replace(path))
+    saved = SavedState(tmp_path, 0, 1)
+    assert (saved.offsets, saved.beside, saved.sequence, saved.come_ms) == ([0, 0, 0], [0, 0], 0, NEVER)
+    past: Any = Past(inputs(random.Random(1), 2), (0, 0, 0), 50)
+    saved.check(NEVER + 1, past)
+    saved.restore(Unit(0, OPTIONS))
+    commits = iter(["the first"])
+    assert known_at(saved, commits) == {}  # type: ignore[arg-type]
+    assert [*commits] == ["the first"]
