@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from scoring.erased import NOWHERE, Erased, Erasure, together
-from scoring.kinds import Source
+from scoring.kinds import N_SOURCES, Source
 from scoring.links import owner_of, unread
 from scoring.packed import packed, unpacked
 from scoring.profile import NEVER, Layout, stable_hash
@@ -229,7 +229,7 @@ def _elsewhere(erasure: Erasure) -> Erasure:
 
 def _side(side: Side) -> bytes:
     side.applied = [-1] * len(side.applied)
-    side.absorbed = {former: [told[0], *[-1] * (len(told) - 1)] for former, told in side.absorbed.items()}
+    side.absorbed = {former: [told[0], *[-1] * N_SOURCES] for former, told in side.absorbed.items()}
     side.orders = dict.fromkeys(side.orders, (_ELSEWHERE, _ELSEWHERE))
     for state in side.states().values():
         state.lately = tuple(
