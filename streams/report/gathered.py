@@ -17,7 +17,9 @@ from streams.backtest.history import History
 from streams.backtest.run import Backtest
 from streams.engine_settings import checked_rules, engine_settings
 from streams.erasing import erasure_key
+from streams.examining import UNKNOWN_RECEIPT, Examiner
 from streams.learning import learner_config
+from streams.limits import Limits
 from streams.loading import INPUTS, Ready
 from streams.receipts import erased_since, receipts
 from streams.report.crossings import Crossing, Judged
@@ -62,9 +64,10 @@ def of_events(
     RuleError, ValueError
         If rules or settings cannot be used.
     """
-    observed = observe(event.value for event in events)
+    examine = Examiner(settings.allowed_skew_ms, Limits.of(settings))
+    observed = observe((event.value for event in events), examine)
     if not scored:
-        return Gathered(observed, [], judged_of(()), None)
+        return Gathered(observed, [], judged_of(()), None, _refused(observed))
     rules = checked_rules(settings)
     engine, learner = Engine(engine_settings(settings, rules), rules), Learner(learner_config(settings))
     crossings: list[Crossing] = []
@@ -92,7 +95,11 @@ def of_events(
     if len(history) and not engine.versions.model.warming_up:
         rows, score, _ = engine.looking.score_at(int(history.time_ms[-1]) + 1, np.arange(len(engine.profiles)))
         scores = {engine.profiles.keys[row].decode(): p for row, p in zip(rows.tolist(), score.tolist(), strict=True)}
-    return Gathered(observed, crossings, judged_of(judged), scores)
+    return Gathered(observed, crossings, judged_of(judged), scores, _refused(observed))
+
+
+def _refused(observed: Observed) -> tuple[str, ...]:
+    return (f"{observed.skipped:,} records that workers refuse are left out.",) if observed.skipped else ()
 
 
 def _judged(examples: Iterable[Example]) -> Iterator[tuple[int, float, bool]]:
@@ -153,7 +160,8 @@ def of_topics(settings: Settings, *, scored: bool) -> Gathered:
     scoring.erased.KeyMismatchError
         If customers were forgotten under another `erasure_key`.
     """
-    gathering, forgotten = Gathering(), _Forgotten(settings)
+    gathering = Gathering(Examiner(settings.allowed_skew_ms, Limits.of(settings)))
+    forgotten = _Forgotten(settings)
     topics = list(INPUTS)
     if scored:
         actions = sorted(topic.name for topic in found(settings) if topic.name.startswith("actions-"))
@@ -161,8 +169,9 @@ def of_topics(settings: Settings, *, scored: bool) -> Gathered:
     for topic in topics:
         for record in _records(settings, topic):
             if record.value is not None and not forgotten.has(record):
-                gathering.take(topic, record.value)
-    return gathering.done()._replace(left_out=forgotten.said())
+                gathering.take(topic, record.value, record.key or b"", record.timestamp_ms)
+    gathered = gathering.done()
+    return gathered._replace(left_out=gathered.left_out + forgotten.said())
 
 
 class _Forgotten:
@@ -198,19 +207,24 @@ class Gathering:
     """Takes records of inputs and outputs in as they come, and gives what reports are made from.
 
     Those of one topic come in their order, whatever the order of the topics; of other topics nothing is taken.
+
+    Parameters
+    ----------
+    examine
+        Says which events workers refuse; without it, amounts and ids alone are examined.
     """
 
-    def __init__(self) -> None:
-        self._observing = Observing()
+    def __init__(self, examine: Examiner | None = None) -> None:
+        self._observing = Observing(examine) if examine is not None else Observing()
         self._crossings: list[Crossing] = []
         self._judged: list[tuple[int, int, float, bool]] = []
         self._learned: set[int] = set()
         self._scores: dict[str, float] = {}
 
-    def take(self, topic: str, value: bytes) -> None:
-        """Take one record in; a few microseconds."""
+    def take(self, topic: str, value: bytes, key: bytes | None = None, receipt_ms: int = UNKNOWN_RECEIPT) -> None:
+        """Take one record in; a few microseconds. Of inputs the key and the receipt are looked at, where given."""
         if topic in INPUTS:
-            self._observing.take(value)
+            self._observing.take(value, key, receipt_ms)
         elif topic.startswith("actions-"):
             self._crossings.append(_crossing(_action(value).data))
         elif topic == "models":
@@ -235,7 +249,8 @@ class Gathering:
     def done(self) -> Gathered:
         """What was gathered; scores that were served while the model had not learned enough are not judged."""
         judged = [rest for version, *rest in self._judged if version in self._learned]
-        return Gathered(self._observing.done(), self._crossings, judged_of(judged), self._scores or None)
+        observed = self._observing.done()
+        return Gathered(observed, self._crossings, judged_of(judged), self._scores or None, _refused(observed))
 
 
 def _crossing(one: _Action) -> Crossing:

@@ -1,19 +1,21 @@
 """Observed: orders, refunds and visits out of the events of the inputs, in columns; each order once."""
 
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
-from schemas.events import text_id
+from schemas.events import Event, Properties, text_id
 from schemas.names import kind_name
+from schemas.refusal import DECODE_ERRORS
 from schemas.timestamp import to_ms
 from scoring.kinds import INTEREST_KINDS, Kind
 from scoring.rules.columns import VISIT_KINDS
+from streams.examining import AMOUNT_LIMIT, UNKNOWN_RECEIPT, Examiner, customer_of, product_of, worth_of
+from streams.report.united import united
 
 __all__ = ["UNKNOWN", "Observed", "Observing", "Orders", "Refunds", "Touches", "observe"]
 
@@ -60,6 +62,10 @@ class Observed(NamedTuple):
 
     Attributes
     ----------
+    customers
+        By the id that is known now: who came under several is one customer.
+    formers
+        By former id: who that is now.
     source, campaign, country
         By customer: where they first came from, as a campaign or the referring site says, and where they live.
     interested_ms, first_ms
@@ -67,10 +73,11 @@ class Observed(NamedTuple):
     baskets
         By order: numbers of products and categories.
     skipped
-        Records that were no event that can be read.
+        Records that workers refuse: no event that can be read, or one that says what cannot be.
     """
 
     customers: list[str]
+    formers: dict[str, int]
     source: list[str]
     campaign: list[str]
     country: list[str]
@@ -84,6 +91,10 @@ class Observed(NamedTuple):
     categories: list[str]
     skipped: int
 
+    def places(self) -> dict[str, int]:
+        """Customers by each id that they came under."""
+        return {name: i for i, name in enumerate(self.customers)} | self.formers
+
     @property
     def end_ms(self) -> int:
         """One millisecond after the last order or visit; 0 if there is none."""
@@ -91,81 +102,34 @@ class Observed(NamedTuple):
         return max(last) + 1 if last else 0
 
 
-class _Line(Struct, gc=False):
-    product_id: str | int | None = None
-    sku: str | None = None
-    name: str | None = None
-    category: str | None = None
-    price: float | None = None
-    quantity: float | None = None
-    coupon: str | None = None
+class _Properties(Properties, gc=False):
+    """What reports read besides; nothing of it makes an event one that cannot be read, as workers do not look at it."""
+
+    margin: Any = None
+    cost: Any = None
+    source: Any = None
+    campaign: Any = None
 
 
-class _Properties(Struct, gc=False):
-    order_id: str | int | None = None
-    product_id: str | int | None = None
-    sku: str | None = None
-    name: str | None = None
-    category: str | None = None
-    products: list[_Line] | None = None
-    revenue: float | None = None
-    total: float | None = None
-    value: float | None = None
-    subtotal: float | None = None
-    discount: float | None = None
-    coupon: str | None = None
-    margin: float | None = None
-    cost: float | None = None
-    country: str | None = None
-    source: str | None = None
-    campaign: str | None = None
-    referrer: str | None = None
-    url: str | None = None
-
-
-class _Campaign(Struct, gc=False):
-    source: str | None = None
-    name: str | None = None
-
-
-class _Page(Struct, gc=False):
-    referrer: str | None = None
-    url: str | None = None
-
-
-class _Location(Struct, gc=False):
-    country: str | None = None
-
-
-class _Context(Struct, gc=False):
-    campaign: _Campaign | None = None
-    page: _Page | None = None
-    location: _Location | None = None
-
-
-class _Event(Struct, gc=False):
-    messageId: str  # noqa: N815 - as on the wire
-    timestamp: str
-    type: str = "track"
-    event: str | None = None
-    userId: str | int | None = None  # noqa: N815
-    anonymousId: str | int | None = None  # noqa: N815
+class _Event(Event, gc=False):
     properties: _Properties | None = None
-    traits: dict[str, Any] | None = None
-    context: _Context | None = None
+    context: Any = None
 
 
 _decode = msgspec.json.Decoder(_Event).decode
 _NOTHING: Final = _Properties()
+_EXAMINE: Final = Examiner(allowed_skew_ms=0)
+"""For events of which nobody knows when they were received."""
+T = TypeVar("T")
 
 
-def observe(values: Iterable[bytes]) -> Observed:
-    """Read the values of the input topics, in any order. About 5 µs each.
+def observe(values: Iterable[bytes], examine: Examiner = _EXAMINE) -> Observed:
+    """Read the values of the input topics, in any order. About 9 µs each. What `examine` refuses is counted only.
 
     An order that comes again, under the same id and customer, counts once, and so does a cancellation or refund that
     comes again with the same message id.
     """
-    observing = Observing()
+    observing = Observing(examine)
     for value in values:
         observing.take(value)
     return observing.done()
@@ -189,10 +153,17 @@ class _Names:
 
 
 class Observing:
-    """Takes the values of the input topics in as they come; see `observe`."""
+    """Takes the values of the input topics in as they come; see `observe`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    examine
+        Says what workers refuse.
+    """
+
+    def __init__(self, examine: Examiner = _EXAMINE) -> None:
         self.skipped = 0
+        self._examine = examine
         self._customers, self._products, self._categories = _Names(), _Names(), _Names()
         self._first: list[int] = []
         self._interested: list[int] = []
@@ -200,37 +171,55 @@ class Observing:
         self._country: list[tuple[int, str]] = []
         self._orders: list[tuple[int, int, float, bool, float]] = []
         self._baskets: list[tuple[tuple[int, int], ...]] = []
+        self._order_ids: list[str] = []
         self._refunds: list[tuple[int, int, float]] = []
+        self._refund_ids: list[str] = []
         self._touches: list[tuple[int, int, int, int]] = []
-        self._seen: set[tuple[int, str]] = set()
+        self._formers: dict[tuple[str, str], int] = {}
 
-    def take(self, value: bytes) -> None:
-        """Take one in; one that is no event that can be read is counted."""
+    def take(self, value: bytes, key: bytes | None = None, receipt_ms: int = UNKNOWN_RECEIPT) -> None:
+        """Take one in; one that workers refuse is counted, and nothing else of it.
+
+        Parameters
+        ----------
+        key
+            Of its record; None where there is none to be wrong.
+        receipt_ms
+            When the broker received it.
+        """
         try:
-            self._take(_decode(value))
-        except (msgspec.MsgspecError, ValueError):
+            if len(value) > self._examine.limits.max_record_bytes or not self._took(_decode(value), key, receipt_ms):
+                self.skipped += 1
+        except (*DECODE_ERRORS, ValueError):
             self.skipped += 1
 
-    def _take(self, event: _Event) -> None:
-        kind = kind_name(event.type, event.event)
-        who = text_id(event.userId or event.anonymousId)
-        known = Kind.__members__.get(kind or "")
-        if known is None or who is None:
-            return
+    def _took(self, event: _Event, key: bytes | None, receipt_ms: int) -> bool:
+        known = Kind.__members__.get(kind_name(event.type, event.event) or "")
+        if known is None:
+            return True
         time_ms = to_ms(event.timestamp)
+        whose = customer_of(event) if key is None else key
+        if self._examine(event, known, whose, time_ms, receipt_ms) is not None:
+            return False
+        who = whose.decode()
         customer = self._customer(who)
         said = event.properties or _NOTHING
         self._first[customer] = min(self._first[customer], time_ms)
         if known in INTEREST_KINDS:
             self._interested[customer] = min(self._interested[customer], time_ms)
         self._came_from(customer, time_ms, event, said)
+        former = event.previousId if known is Kind.ALIAS else event.anonymousId if event.userId else None
+        if former:
+            pair = text_id(former) or "", who
+            self._formers[pair] = min(self._formers.get(pair, _NEVER), time_ms)
         if known is Kind.ORDER_COMPLETED:
             self._order(customer, time_ms, said)
         elif known in _BACK:
             self._refund(customer, time_ms, event.messageId, said)
         elif known in VISIT_KINDS:
-            product = self._products.number(_product(said))
+            product = self._products.number(product_of(said))
             self._touches.append((customer, time_ms, product, self._categories.number(said.category)))
+        return True
 
     def _customer(self, who: str) -> int:
         customer = self._customers.number(who)
@@ -242,63 +231,82 @@ class Observing:
         return customer
 
     def _came_from(self, customer: int, time_ms: int, event: _Event, said: _Properties) -> None:
-        context = event.context or _Context()
-        campaign, page = context.campaign, context.page
+        campaign, page = _within(event.context, "campaign"), _within(event.context, "page")
         found = self._source[customer]
-        if campaign is not None and campaign.source:
-            found = (_TOLD, time_ms, campaign.source.lower(), campaign.name or "")
-        elif said.source:
-            found = (_TOLD, time_ms, said.source.lower(), said.campaign or "")
-        elif (site := _site(page.referrer if page else said.referrer)) not in (
-            "",
-            _site(page.url if page else said.url),
-        ):
-            found = (_REFERRER, time_ms, site, "")
+        if source := _text(_within(campaign, "source")):
+            found = (_TOLD, time_ms, source.lower(), _text(_within(campaign, "name")))
+        elif source := _text(said.source):
+            found = (_TOLD, time_ms, source.lower(), _text(said.campaign))
+        else:
+            seen = (page.get("referrer"), page.get("url")) if isinstance(page, dict) else (said.referrer, said.url)
+            site, own = map(_site, map(_text, seen))
+            if site not in ("", own):
+                found = (_REFERRER, time_ms, site, "")
         self._source[customer] = min(self._source[customer], found)
-        country = (context.location.country if context.location else None) or said.country or _lives(event.traits)
+        location = _within(event.context, "location")
+        country = _text(_within(location, "country")) or said.country or _lives(event.traits)
         if country:
             self._country[customer] = min(self._country[customer], (time_ms, country))
 
     def _order(self, customer: int, time_ms: int, said: _Properties) -> None:
-        key = (customer, f"order {text_id(said.order_id) or ''}")
-        if key in self._seen or text_id(said.order_id) is None:
-            return
-        self._seen.add(key)
-        worth = _worth(said)
-        margin = said.margin if said.margin is not None else None if said.cost is None else worth - said.cost
+        worth = worth_of(said)
+        margin, cost = _number(said.margin), _number(said.cost)
+        if margin is None and cost is not None:
+            margin = worth - cost
         discounted = bool(said.coupon) or (said.discount or 0.0) > 0 or any(line.coupon for line in said.products or ())
         self._orders.append((customer, time_ms, worth, discounted, float("nan") if margin is None else margin))
+        self._order_ids.append(text_id(said.order_id) or "")
         lines = said.products or ()
-        named = {(self._products.number(_product(line)), self._categories.number(line.category)) for line in lines}
+        named = {(self._products.number(product_of(line)), self._categories.number(line.category)) for line in lines}
         self._baskets.append(tuple(sorted(named)))
 
     def _refund(self, customer: int, time_ms: int, message: str, said: _Properties) -> None:
-        key = (customer, f"refund {message}")
-        if key not in self._seen:
-            self._seen.add(key)
-            self._refunds.append((customer, time_ms, _worth(said)))
+        self._refunds.append((customer, time_ms, worth_of(said)))
+        self._refund_ids.append(message)
 
     def done(self) -> Observed:
         """Everything in the order of time; of one moment, in the order in which it was read."""
-        by_time = np.argsort(np.array([order[1] for order in self._orders], np.int64), kind="stable")
-        orders = _columns([self._orders[i] for i in by_time], (np.int64, np.int64, np.float64, np.bool_, np.float64))
-        refunds = _columns(sorted(self._refunds, key=lambda one: one[1]), (np.int64, np.int64, np.float64))
+        customers, number, formers = united(self._customers.names, self._formers)
+        n, places = len(customers), number.tolist()
+        once, back = _once(self._orders, self._order_ids, places), _once(self._refunds, self._refund_ids, places)
+        orders = _columns([self._orders[i] for i in once], (np.int64, np.int64, np.float64, np.bool_, np.float64))
+        refunds = _columns([self._refunds[i] for i in back], (np.int64, np.int64, np.float64))
         touches = _columns(sorted(self._touches, key=lambda one: one[1]), (np.int64,) * 4)
+        for columns in (orders, refunds, touches):
+            columns[0] = number[columns[0]]
+        source = _least(self._source, places, n)
         return Observed(
-            customers=self._customers.names,
-            source=[source for _, _, source, _ in self._source],
-            campaign=[campaign for _, _, _, campaign in self._source],
-            country=[country for _, country in self._country],
-            interested_ms=np.array(self._interested, np.int64),
-            first_ms=np.array(self._first, np.int64),
+            customers=customers,
+            formers=formers,
+            source=[source for _, _, source, _ in source],
+            campaign=[campaign for _, _, _, campaign in source],
+            country=[country for _, country in _least(self._country, places, n)],
+            interested_ms=np.array(_least(self._interested, places, n), np.int64),
+            first_ms=np.array(_least(self._first, places, n), np.int64),
             orders=Orders(*orders),
             refunds=Refunds(*refunds),
             touches=Touches(*touches),
-            baskets=[self._baskets[i] for i in by_time],
+            baskets=[self._baskets[i] for i in once],
             products=self._products.names,
             categories=self._categories.names,
             skipped=self.skipped,
         )
+
+
+def _once(rows: Sequence[Any], ids: Sequence[str], places: Sequence[int]) -> list[int]:
+    """Which rows are not of a customer and an id that came before, by time."""
+    first: dict[tuple[int, str], int] = {}
+    for i, (row, name) in enumerate(zip(rows, ids, strict=True)):
+        first.setdefault((places[row[0]], name), i)
+    return sorted(first.values(), key=lambda i: rows[i][1])
+
+
+def _least(values: Sequence[T], places: Sequence[int], n: int) -> list[T]:
+    """Of what is known of each name, the least by customer."""
+    found: dict[int, Any] = {}
+    for place, value in zip(places, values, strict=True):
+        found[place] = min(found.get(place, value), value)
+    return [found[place] for place in range(n)]
 
 
 def _columns(rows: list[Any], types: tuple[Any, ...]) -> list[Any]:
@@ -306,17 +314,18 @@ def _columns(rows: list[Any], types: tuple[Any, ...]) -> list[Any]:
     return [np.array(column, kind) for column, kind in zip(columns, types, strict=True)]
 
 
-def _worth(said: _Properties) -> float:
-    """What an order says it comes to, as scoring takes it (`streams.examining.worth_of`)."""
-    for amount in (said.revenue, said.total, said.value, said.subtotal):
-        if amount is not None:
-            return amount
-    lines = said.products or ()
-    return sum((1.0 if line.quantity is None else line.quantity) * (line.price or 0.0) for line in lines)
+def _within(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
-def _product(said: _Properties | _Line) -> str:
-    return text_id(said.product_id) or said.sku or said.name or ""
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    """The amount that it is, if it can be one."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= AMOUNT_LIMIT
+    return float(value) if known else None
 
 
 def _site(address: str | None) -> str:

@@ -68,7 +68,7 @@ def bought_after(observed: Observed, entered: Sequence[Crossing], horizon_ms: in
     orders, end_ms = observed.orders, observed.end_ms
     by_customer = np.lexsort((orders.time_ms, orders.customer))
     customer, time_ms = orders.customer[by_customer], orders.time_ms[by_customer]
-    places = {name: i for i, name in enumerate(observed.customers)}
+    places = observed.places()
     found: list[bool | None] = []
     for crossing in entered:
         if crossing.time_ms + horizon_ms > end_ms:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from scoring.profile import DAY_MS
 from scoring.types import Terms
-from streams.report.facts import DAY_MS
 from streams.report.periods import Period
 
 __all__ = ["ReportTerms"]

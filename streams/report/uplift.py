@@ -1,7 +1,7 @@
 """Report on uplift: whether more of those who could be contacted bought than of those who were held out."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from scoring.gates.holdout import GLOBAL, RULE
 from scoring.trials import ALL
@@ -47,7 +47,7 @@ def uplift_report(observed: Observed, crossings: Sequence[Crossing], terms: Repo
 
 def _arms(observed: Observed, crossings: Sequence[Crossing], horizon_ms: int) -> dict[str, Arms]:
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * len(Arms._fields))
-    trials = list(_trials(crossings))
+    trials = list(_trials(crossings, observed.places()))
     bought = bought_after(observed, [entry for _, entry, _ in trials], horizon_ms)
     for (rule, _, held_out), after in zip(trials, bought, strict=True):
         if after is not None:
@@ -56,18 +56,19 @@ def _arms(observed: Observed, crossings: Sequence[Crossing], horizon_ms: int) ->
     return {rule: Arms(*found) for rule, found in counts.items()}
 
 
-def _trials(crossings: Sequence[Crossing]) -> Iterator[tuple[str, Crossing, bool]]:
+def _trials(crossings: Sequence[Crossing], places: Mapping[str, int]) -> Iterator[tuple[str, Crossing, bool]]:
     """The first entry of each customer into a rule's list, and into any, that counts, and whether it was held out."""
-    begun: set[tuple[str, str]] = set()
+    begun: set[tuple[str, str | int]] = set()
     for entry in sorted(crossings, key=lambda one: one.time_ms):
         if not (entry.marketing and entry.entered and entry.withheld in ((), ("holdout",))):
             continue
         asked = [(ALL, entry.control == GLOBAL)]
         if entry.control != GLOBAL:
             asked.append((entry.rule, entry.control == RULE))
+        who = places.get(entry.customer, entry.customer)
         for rule, held_out in asked:
-            if (rule, entry.customer) not in begun:
-                begun.add((rule, entry.customer))
+            if (rule, who) not in begun:
+                begun.add((rule, who))
                 yield rule, entry, held_out
 
 

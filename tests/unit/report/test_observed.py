@@ -1,9 +1,11 @@
 """A report's columns: each order once, where somebody came from, what they were interested in."""
 
 import orjson
+import pytest
 
 from schemas.timestamp import from_ms
-from streams.report.observed import UNKNOWN, observe
+from streams.examining import Examiner
+from streams.report.observed import UNKNOWN, Observing, observe
 
 HOUR = 3_600_000
 NOW = 1_300_000_000_000
@@ -12,7 +14,8 @@ NEVER = 2**63 - 1
 
 def call(event: str, at: int, who: str = "ada", message: str | None = None, **said: object) -> bytes:
     """A track call; `context` and `traits` stand beside the properties."""
-    body = {name: said.pop(name) for name in ("context", "traits", "type") if name in said}
+    others = ("context", "traits", "type", "anonymousId", "previousId")
+    body = {name: said.pop(name) for name in others if name in said}
     value = {"type": "track", "event": event, "userId": who, "timestamp": from_ms(at), "properties": said, **body}
     return orjson.dumps({"messageId": message or f"{who}{at}{event}", **value})
 
@@ -89,3 +92,68 @@ def test_discounts_and_margins_come_from_the_order() -> None:
     assert found.orders.discounted.tolist() == [True, True, True, False]
     assert found.orders.margin.tolist()[:2] == [3, 4]
     assert [value != value for value in found.orders.margin.tolist()[2:]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"margin": "3.5"},
+        {"cost": [1], "source": {"id": 7}, "campaign": 5},
+        {"context": {"campaign": {"source": 3, "name": 4}, "page": {"url": 1, "referrer": 2}, "location": "Peru"}},
+        {"context": {"campaign": "spring", "page": []}},
+        {"context": [1]},
+    ],
+)
+def test_what_workers_do_not_look_at_costs_no_order(said: dict[str, object]) -> None:
+    """A field that only reports read, and that is not what it should be, is as if it had not been told."""
+    found = observe([call("Order Completed", NOW, order_id="1", total=10, **said)])
+    assert found.orders.worth.tolist() == [10]
+    assert found.orders.margin[0] != found.orders.margin[0]
+    assert (found.source, found.country, found.skipped) == ([UNKNOWN], [UNKNOWN], 0)
+
+
+def test_what_workers_refuse_is_counted_and_nothing_else_of_it() -> None:
+    """Amounts that cannot be, nobody's events, those under another key and those of the future are in no figure."""
+    observing = Observing(Examiner(allowed_skew_ms=HOUR))
+    observing.take(call("Order Completed", NOW, order_id="1", total=10), b"ada", NOW)
+    observing.take(call("Order Completed", NOW, order_id="2", total=-30), b"ada", NOW)
+    observing.take(call("Order Completed", NOW, order_id="3", total=1e12), b"ada", NOW)
+    observing.take(call("Order Completed", NOW, who="", order_id="4", total=10), b"", NOW)
+    observing.take(call("Order Completed", NOW, order_id="5", total=10), b"bob", NOW)
+    observing.take(call("Product Viewed", NOW + 1000 * 24 * HOUR, product_id="p"), b"ada", NOW)
+    found = observing.done()
+    assert found.orders.worth.tolist() == [10]
+    assert (found.customers, found.end_ms, found.skipped) == (["ada"], NOW + 1, 5)
+
+
+def test_who_came_under_several_ids_is_one_customer() -> None:
+    """A visitor who signs in, and an id that an alias replaces: one customer, under the id that is known now."""
+    found = observe([
+        call("Page Viewed", NOW, "", anonymousId="a-1", context={"campaign": {"source": "mail"}}),
+        call("Order Completed", NOW + 1, "", anonymousId="a-1", order_id="1", total=10),
+        call("Order Completed", NOW + 3, "ada", order_id="2", total=20),
+        call("", NOW + 2, "ada", type="identify", anonymousId="a-1"),
+        call("Order Completed", NOW + 4, "", anonymousId="a-1", order_id="2", total=20),
+        call("Order Refunded", NOW + 5, "", anonymousId="a-1", order_id="1", total=4),
+        call("", NOW + 6, "ada-2", type="alias", previousId="ada"),
+        call("Order Completed", NOW + 7, "bob", order_id="1", total=5),
+    ])  # fmt: skip
+    assert found.customers == ["ada-2", "bob"]
+    assert found.orders.customer.tolist() == [0, 0, 1]
+    assert found.orders.worth.tolist() == [10, 20, 5]
+    assert found.refunds.customer.tolist() == [0]
+    assert (found.source[0], found.first_ms[0], found.interested_ms[0]) == ("mail", NOW, NOW + 2)
+    assert found.places() == {"ada-2": 0, "bob": 1, "ada": 0, "a-1": 0}
+
+
+def test_whose_a_former_id_was_first_it_stays_and_no_circle_closes() -> None:
+    """Two who sign in on one device, told in any order, and two ids that each claim the other."""
+    found = observe([
+        call("Page Viewed", NOW + 2, "bob", anonymousId="a-1"),
+        call("Page Viewed", NOW + 1, "ada", anonymousId="a-1"),
+        call("", NOW + 3, "cyd", type="alias", previousId="dan"),
+        call("", NOW + 4, "dan", type="alias", previousId="cyd"),
+        call("", NOW + 5, "eve", type="alias", previousId="eve"),
+    ])  # fmt: skip
+    assert found.customers == ["bob", "ada", "cyd", "eve"]
+    assert found.formers == {"a-1": 1, "dan": 2}

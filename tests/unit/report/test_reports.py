@@ -100,6 +100,21 @@ def test_a_rule_is_judged_by_those_whose_days_have_passed_against_the_held_out()
     assert withheld.rows == [("r", "holdout", 1), ("r", "no_consent", 1)]
 
 
+def test_who_signs_in_after_an_action_is_judged_as_who_they_are_now() -> None:
+    """An order under the id that is known now counts for the action to the visitor; contacted twice is once."""
+    alias = {"messageId": "a", "type": "alias", "userId": "ada", "previousId": "v-1", "timestamp": from_ms(NOW)}
+    observed = observe([orjson.dumps(alias), order("ada", 5), order("cyd", 1), order("end", 50)])
+    crossings = [
+        Crossing("r", "v-1", NOW + DAY, True),
+        Crossing("r", "ada", NOW + 2 * DAY, True),
+        Crossing("r", "cyd", NOW + 2 * DAY, True, ("holdout",), "rule"),
+    ]
+    row = rows(rules_report(observed, crossings, ReportTerms()), "rules")["r"]
+    assert (row["judged"], row["bought"], row["held_out_bought"]) == (2, 1.0, 0.0)
+    effect = rows(uplift_report(observed, crossings, ReportTerms()), "uplift")["r"]
+    assert (effect["contacted"], effect["contacted_bought"], effect["held_out"]) == (1, 1.0, 1)
+
+
 @pytest.mark.parametrize(("effect", "says"), [(0.25, "more bought"), (0.0, "none seen")])
 def test_a_known_effect_is_found_and_none_is_told_as_none(effect: float, says: str) -> None:
     """Where contacting adds that much to a share of .3, the intervals hold it, that of the rule and that of all."""
