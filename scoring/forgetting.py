@@ -179,7 +179,7 @@ class Forgetting:
             self._stored.discard(row)
             self._sides.forget(row)
             leave(profiles.rows[row], self._choice)
-            profiles.blank(row)
+            profiles.vacate(row)
             profiles.keys[row] = b""
             self._links.vacate(row)
             self._since_ms.pop(row, None)

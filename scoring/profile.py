@@ -180,6 +180,12 @@ class Profiles:
         self.keys: list[bytes] = []
         self.rows = self._reserved = np.zeros(capacity, self.dtype)
         self._blank = self.blank_row().view(np.uint8)
+        self._vacant = 0
+
+    @property
+    def customers(self) -> int:
+        """How many customers there are; rows of those who were forgotten, or are another by now, are nobody's."""
+        return len(self.keys) - self._vacant
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -240,7 +246,17 @@ class Profiles:
     def forget(self, customer: bytes) -> None:
         """Let nothing be left of a customer who has a row."""
         if (number := self.index.pop(customer, None)) is not None:
-            self.blank(number)
+            self.vacate(number)
+
+    def vacate(self, number: int) -> None:
+        """Let nothing be left in a row, which is nobody's from then on."""
+        self.blank(number)
+        self._vacant += 1
+
+    def now(self, number: int) -> int:
+        """The row of whoever was in a row; itself where they have none here any more."""
+        found = self.find(self.keys[number])
+        return number if found < 0 else found
 
     def blank(self, number: int) -> None:
         """Let nothing be left in a row."""

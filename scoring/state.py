@@ -140,7 +140,7 @@ class State:
         self.stored.discard(row)
         self.stored.gone.append(self.profiles.keys[row])
         self.sides.forget(row)
-        self.profiles.blank(row)
+        self.profiles.vacate(row)
 
     def make_room(self) -> None:
         """Let there be room in the heap for what one event or one merge may queue."""

@@ -748,7 +748,7 @@ class Unit:
             counts=engine.counts,
             waiting=(*self._waiting.count, len(self._transfers), len(self._deletions.waiting)),
             behind=tuple(not caught_up for caught_up in self._caught_up[:N_INPUTS]),
-            customers=len(engine.profiles),
+            customers=engine.profiles.customers,
             model_version=engine.versions.model.version,
             shop_version=engine.versions.shop_version,
             trials=engine.sides.trials.arms,

@@ -52,7 +52,7 @@ def as_data(
             "ignored": counts.ignored,
             "dead_lettered": counts.dead_lettered,
         },
-        "customers": len(test.engine.profiles),
+        "customers": test.engine.profiles.customers,
         "examples": learner.seen,
         "bought": learner.positives,
         "warming_up": learner.warming_up,

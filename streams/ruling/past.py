@@ -96,7 +96,7 @@ def preview_topics(
                 live_through(unit, inputs, span.stop_ms + settings.horizon_ms, done)
             customers += unit.status().customers
             watermark_ms = unit.engine.clock.watermark_ms
-            parts.append(watch.reached(watermark_ms))
+            parts.append(watch.reached(watermark_ms, unit.engine.profiles.now))
             ends_ms += [] if watermark_ms == NEVER else [watermark_ms]
     return Past(added(parts), customers, max(ends_ms, default=None))
 
@@ -129,4 +129,5 @@ def preview_files(
     watch = Watch([rule.name for rule in rules], span.start_ms, span.stop_ms, settings.horizon_ms)
     result = Backtest.of(settings, engine, watch=watch).run(history, on_progress=on_progress)
     known_ms = result.last_ms if result.events else None
-    return Past(watch.reached(NEVER if known_ms is None else known_ms), len(engine.profiles), known_ms)
+    found = watch.reached(NEVER if known_ms is None else known_ms, engine.profiles.now)
+    return Past(found, engine.profiles.customers, known_ms)

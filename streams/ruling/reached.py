@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,14 +83,20 @@ class Watch:
                 else:
                     self._left[action.rule] += 1
 
-    def reached(self, known_ms: int) -> dict[str, Reached]:
-        """What came of each rule, where all orders up to `known_ms` are known."""
-        for times in self._orders.values():
-            times.sort()
-        return {name: self._reached(name, known_ms) for name in self._entries}
+    def reached(self, known_ms: int, now: Callable[[int], int] = int) -> dict[str, Reached]:
+        """What came of each rule, where all orders up to `known_ms` are known.
 
-    def _reached(self, name: str, known_ms: int) -> Reached:
-        entries = self._entries[name]
+        `now` gives the row of whoever was in a row (`Profiles.now`): who entered may have bought under another id.
+        """
+        orders: defaultdict[int, list[int]] = defaultdict(list)
+        for row, times in self._orders.items():
+            orders[now(row)] += times
+        for times in orders.values():
+            times.sort()
+        return {name: self._reached(name, known_ms, orders, now) for name in self._entries}
+
+    def _reached(self, name: str, known_ms: int, orders: Mapping[int, list[int]], now: Callable[[int], int]) -> Reached:
+        entries = [(now(row), time_ms, withheld) for row, time_ms, withheld in self._entries[name]]
         found = Reached(len(entries), self._left[name], len({row for row, _, _ in entries}))
         for row, time_ms, withheld in entries:
             found.withheld.update(withheld[:1])
@@ -98,11 +104,10 @@ class Watch:
             if time_ms + self._horizon <= known_ms:
                 bought = found.bought_withheld if withheld else found.bought_published
                 bought.known += 1
-                bought.yes += self._bought(row, time_ms)
+                bought.yes += self._bought(orders.get(row, []), time_ms)
         return found
 
-    def _bought(self, row: int, time_ms: int) -> bool:
-        times = self._orders.get(row, [])
+    def _bought(self, times: list[int], time_ms: int) -> bool:
         next_one = bisect_right(times, time_ms)
         return next_one < len(times) and times[next_one] <= time_ms + self._horizon
 

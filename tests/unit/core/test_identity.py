@@ -63,6 +63,14 @@ def test_later_events_of_the_former_id_are_the_customers() -> None:
     assert profiles.rows["total"][profiles.find(b"ann")][Kind.PAGE] == 3
 
 
+def test_who_turned_out_to_be_another_is_no_customer_of_their_own() -> None:
+    """There are as many customers before a restart as after it."""
+    made = shop(LOOKED).does(1, Kind.PAGE, "guest").does(1, Kind.PAGE, "bob").does(2, Kind.PAGE)
+    assert made.engine.profiles.customers == 3
+    assert made.becomes(3, "guest").engine.profiles.customers == 2
+    assert made.restarted().engine.profiles.customers == 2
+
+
 def test_a_no_of_either_holds_until_the_next_yes() -> None:
     """Consent is the most restrictive of both, whichever came later."""
     yes, no = (Consent(Channel.EMAIL, Purpose.MARKETING, granted) for granted in (True, False))

@@ -35,7 +35,7 @@ from streams.outbox import INPUTS
 from streams.rule_files import definitions_in_force, rules_in_force
 from streams.ruling.known import Known, Version
 from streams.ruling.now import beside, look
-from streams.ruling.past import Past, timeline
+from streams.ruling.past import Past, Span, preview_files, timeline
 from streams.ruling.reached import Bought, Reached, Watch
 from streams.settings import Settings
 from streams.unit import Unit
@@ -299,6 +299,30 @@ def test_a_preview_of_files_is_what_was_lived(
         assert (each["entered"], each["customers"], each["left"]) == (one.entered, one.customers, one.left)
         assert (each["published"], each["withheld"]) == (one.published, dict(one.withheld))
         assert each["bought"]["published"] == {"known": one.bought_published.known, "yes": one.bought_published.yes}
+
+
+def test_who_bought_under_another_id_has_bought() -> None:
+    """A visitor's cart was told of, and bought after signing in: one customer, who bought."""
+    said = {"type": "track", "messageId": "a", "event": "Product Added", "properties": {"product_id": "p"}}
+    signed_in = {"type": "identify", "messageId": "b", "userId": "ada", "anonymousId": "visitor"}
+    bought = {"type": "track", "messageId": "c", "event": "Order Completed", "userId": "ada"}
+    looked = {"type": "page", "messageId": "d", "userId": "bob"}
+    events = [
+        Ready(topic, who, orjson.dumps({**value, "timestamp": from_ms(START + hour * HOUR)}), START + hour * HOUR)
+        for topic, who, hour, value in (
+            ("clickstream", b"visitor", 0, said | {"anonymousId": "visitor"}),
+            ("customers", b"ada", 24, signed_in),
+            ("orders", b"ada", 25, bought | {"properties": {"order_id": "1", "total": 10}}),
+            ("clickstream", b"bob", 240, looked),
+        )
+    ]
+    settings = PAST.model_copy(update={"holdout_global": 0.0})
+    versions = tuple(Version(rule, {}) for rule in RULES)
+    past = preview_files(settings, History(events), Known(versions), RULES, Span())
+    found = past.rules["quiet-cart"]
+    assert (found.entered, found.customers, found.published) == (2, 1, 1)
+    assert found.bought_published == Bought(1, 1)
+    assert past.customers == 2
 
 
 def test_a_table_says_why_and_what_was_bought() -> None:

@@ -106,6 +106,7 @@ def test_nothing_is_left_and_the_receipt_says_what_went() -> None:
     assert b"visitor-of-them" not in everything
     assert b"cother" in rows
     assert len(rows) < before
+    assert unit.status().customers == 1
     assert found.erased
     deleted = {(topic, key) for topic, key, value in found.outputs if value is None}
     both = (WHO.encode(), b"visitor-of-them")
