@@ -39,7 +39,7 @@ class TrainerMetrics:
         self.quality = Gauge(
             "recompra_quality",
             "Quality of served scores, judged by their outcomes: auc, average_precision, log_loss, brier, "
-            "calibration_error, by segment and month ('' is all).",
+            "calibration_error, by segment and month ('' is all); positives: how many of them bought.",
             ["figure", "segment", "month"],
             registry=registry,
         )
@@ -85,7 +85,7 @@ class TrainerMetrics:
         for segment in learner.quality.segments():
             months = list(learner.quality.by_month(segment).items())[-2:]
             for month, found in [("", learner.quality.overall(segment)), *months]:
-                for name in ("auc", "average_precision", "log_loss", "brier", "calibration_error"):
+                for name in ("positives", "auc", "average_precision", "log_loss", "brier", "calibration_error"):
                     value = getattr(found, name)
                     if not math.isnan(value):
                         self.quality.labels(name, segment, month).set(value)

@@ -8,13 +8,17 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
+from scoring.learner import ALL, Learner
+from scoring.profile import DAY_MS
 from streams.cli.main import _COMMANDS
 from streams.metrics import Metrics
 from streams.settings import ENV_PREFIX, Settings
 from streams.shop.metrics import ShopMetrics
+from streams.trainer.training import Training
 from streams.trainer_metrics import TrainerMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +63,31 @@ def test_every_metric_that_is_asked_for_exists(where: str) -> None:
     asked = named(EXPRESSIONS[where])
     assert asked, "asks for none of ours"
     assert asked <= exposed()
+
+
+def test_figures_of_quality_that_are_asked_for_are_told() -> None:
+    """Every `figure` that an alert or a panel asks for is one that the trainer tells, of all and of each month."""
+    metrics, learner = TrainerMetrics(), Learner()
+    learner.quality.add(ALL, np.array([0, 0]), np.array([0.2, 0.8]), np.array([0.0, 1.0]))
+    metrics.model(learner.snapshot(0, 0, keep_state=False), Training(learner, DAY_MS))
+    samples = next(family for family in metrics.registry.collect() if family.name == "recompra_quality").samples
+    told = {month: {s.labels["figure"] for s in samples if s.labels["month"] == month} for month in ("", "1970-01")}
+    asked = {
+        figure
+        for expression in EXPRESSIONS.values()
+        for figures in re.findall('figure=~?"([^"]+)"', expression)
+        for figure in figures.split("|")
+    }
+    assert asked <= told[""] == told["1970-01"]
+
+
+def test_an_alert_on_nothing_being_counted_holds_before_the_first_count() -> None:
+    """A counter with labels has no samples before it counts: a sum of none is none, and equals 0 as little as any."""
+    fresh = {family.name for family in Metrics().registry.collect() if not family.samples}
+    for alert in ALERTS:
+        for name, rest in re.findall(r"sum\((?:rate\()?(recompra_[a-z_]+)[^)]*\)*([^=]*) == 0", alert["expr"]):
+            if name.removesuffix("_total") in fresh:
+                assert "or vector(0)" in rest, alert["alert"]
 
 
 def test_every_metric_is_explained() -> None:
