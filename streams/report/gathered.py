@@ -137,6 +137,7 @@ class _Model(msgspec.Struct):
 
 
 class _Record(msgspec.Struct, Generic[T]):
+    id: str
     data: T
 
 
@@ -206,7 +207,8 @@ _UNKNOWN: Final = (
 class Gathering:
     """Takes records of inputs and outputs in as they come, and gives what reports are made from.
 
-    Those of one topic come in their order, whatever the order of the topics; of other topics nothing is taken.
+    Those of one topic come in their order, whatever the order of the topics; of other topics nothing is taken. An
+    action or example that comes again with its id, as after a crash without transactions, counts once.
 
     Parameters
     ----------
@@ -220,13 +222,16 @@ class Gathering:
         self._judged: list[tuple[int, int, float, bool]] = []
         self._learned: set[int] = set()
         self._scores: dict[str, float] = {}
+        self._told: set[str] = set()
 
     def take(self, topic: str, value: bytes, key: bytes | None = None, receipt_ms: int = UNKNOWN_RECEIPT) -> None:
         """Take one record in; a few microseconds. Of inputs the key and the receipt are looked at, where given."""
         if topic in INPUTS:
             self._observing.take(value, key, receipt_ms)
         elif topic.startswith("actions-"):
-            self._crossings.append(_crossing(_action(value).data))
+            action = _action(value)
+            if self._is_new(action.id):
+                self._crossings.append(_crossing(action.data))
         elif topic == "models":
             model = _model(value).data
             if not model.warming_up:
@@ -240,11 +245,16 @@ class Gathering:
 
     def _judge(self, value: bytes) -> None:
         try:
-            one = _example(value).data
+            name, one = msgspec.structs.astuple(_example(value))
         except msgspec.ValidationError:  # a partition's watermark travels on the same topic
             return
-        if one.score is not None and one.model_version is not None:
+        if one.score is not None and one.model_version is not None and self._is_new(name):
             self._judged.append((one.model_version, one.made_ms, one.score, one.label))
+
+    def _is_new(self, name: str) -> bool:
+        known = len(self._told)
+        self._told.add(name)
+        return len(self._told) > known
 
     def done(self) -> Gathered:
         """What was gathered; scores that were served while the model had not learned enough are not judged."""

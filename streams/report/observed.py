@@ -97,8 +97,9 @@ class Observed(NamedTuple):
 
     @property
     def end_ms(self) -> int:
-        """One millisecond after the last order or visit; 0 if there is none."""
-        last = [int(times[-1]) for times in (self.orders.time_ms, self.touches.time_ms) if len(times)]
+        """One millisecond after the last order, refund or visit; 0 if there is none."""
+        columns = (self.orders.time_ms, self.refunds.time_ms, self.touches.time_ms)
+        last = [int(times[-1]) for times in columns if len(times)]
         return max(last) + 1 if last else 0
 
 

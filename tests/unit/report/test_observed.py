@@ -5,6 +5,7 @@ import pytest
 
 from schemas.timestamp import from_ms
 from streams.examining import Examiner
+from streams.report.facts import facts_at
 from streams.report.observed import UNKNOWN, Observing, observe
 
 HOUR = 3_600_000
@@ -92,6 +93,16 @@ def test_discounts_and_margins_come_from_the_order() -> None:
     assert found.orders.discounted.tolist() == [True, True, True, False]
     assert found.orders.margin.tolist()[:2] == [3, 4]
     assert [value != value for value in found.orders.margin.tolist()[2:]] == [True, True]
+
+
+def test_a_refund_after_the_last_order_is_taken_off() -> None:
+    """A history that ends with a refund ends there: its customer paid that much less."""
+    found = observe([
+        call("Order Completed", NOW, order_id="1", total=10),
+        call("Order Refunded", NOW + HOUR, order_id="1", total=4),
+    ])  # fmt: skip
+    assert found.end_ms == NOW + HOUR + 1
+    assert facts_at(found, found.end_ms, HOUR).net.tolist() == [6]
 
 
 @pytest.mark.parametrize(

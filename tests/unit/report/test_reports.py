@@ -16,7 +16,7 @@ from scoring.gates.holdout import held_out
 from scoring.quality import measure
 from streams.cli import main
 from streams.report.crossings import Crossing, Judged
-from streams.report.gathered import Gathered, judged_of
+from streams.report.gathered import Gathered, Gathering, judged_of
 from streams.report.observed import Observed, observe
 from streams.report.page import page_of
 from streams.report.quality import quality_report
@@ -98,6 +98,21 @@ def test_a_rule_is_judged_by_those_whose_days_have_passed_against_the_held_out()
     assert row["uplift"] == 0.5
     withheld = next(sheet for sheet in report.sheets if sheet.name == "withheld")
     assert withheld.rows == [("r", "holdout", 1), ("r", "no_consent", 1)]
+
+
+def test_what_was_told_again_with_its_id_counts_once() -> None:
+    """Without transactions a crash repeats actions and examples; reports know them by their ids, as consumers do."""
+    action = {"customer_id": "ada", "rule": "r", "crossing": "entered", "event_time": from_ms(NOW)}
+    example = {"made_ms": NOW, "label": True, "score": 0.5, "model_version": 3}
+    gathering = Gathering()
+    gathering.take("models", orjson.dumps({"id": "m", "data": {"version": 3, "warming_up": False}}))
+    for _ in range(2):
+        gathering.take("actions-r", orjson.dumps({"id": "action/1", "data": action}))
+        gathering.take("examples", orjson.dumps({"id": "example/1", "data": example}))
+    gathering.take("actions-r", orjson.dumps({"id": "action/2", "data": {**action, "crossing": "left"}}))
+    found = gathering.done()
+    assert [one.entered for one in found.crossings] == [True, False]
+    assert found.judged.bought.tolist() == [True]
 
 
 def test_who_signs_in_after_an_action_is_judged_as_who_they_are_now() -> None:
