@@ -77,16 +77,23 @@ def _months(judged: Judged) -> list[tuple[Cell, ...]]:
 
 
 def _lift(judged: Judged) -> list[tuple[Cell, ...]]:
-    order = np.argsort(-judged.probability, kind="stable")
+    order, bought = _ranked(judged)
     rate = float(judged.bought.mean())
     rows: list[tuple[Cell, ...]] = []
-    for i, part in enumerate(np.array_split(order, _PARTS)):
+    for i, (part, hits) in enumerate(zip(np.array_split(order, _PARTS), np.array_split(bought, _PARTS), strict=True)):
         if len(part):
-            share = float(judged.bought[part].mean())
+            share = float(hits.mean())
             rows.append(
                 (i + 1, len(part), share, share / rate if rate else None, float(judged.probability[part].min()))
             )
     return rows
+
+
+def _ranked(judged: Judged) -> tuple[NDArray[np.int64], FloatArray]:
+    """(n,) places by falling score, and what share bought of each: of equal scores, which have no order, their mean."""
+    order = np.argsort(-judged.probability, kind="stable")
+    _, group, size = np.unique(-judged.probability[order], return_inverse=True, return_counts=True)
+    return order, (np.bincount(group, judged.bought[order].astype(np.float64)) / size)[group]
 
 
 def _calibration(judged: Judged) -> list[tuple[Cell, ...]]:
@@ -105,8 +112,8 @@ def _calibration(judged: Judged) -> list[tuple[Cell, ...]]:
 
 def reached(judged: Judged) -> tuple[FloatArray, FloatArray]:
     """(n + 1,) shares contacted and buyers reached, the highest scores first."""
-    bought = judged.bought[np.argsort(-judged.probability, kind="stable")]
-    found = np.append(0, np.cumsum(bought)) / max(int(bought.sum()), 1)
+    _, bought = _ranked(judged)
+    found = np.append(0, np.cumsum(bought)) / max(int(judged.bought.sum()), 1)
     return np.linspace(0, 1, len(found)), found
 
 

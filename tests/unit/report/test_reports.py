@@ -19,7 +19,7 @@ from streams.report.crossings import Crossing, Judged
 from streams.report.gathered import Gathered, Gathering, judged_of
 from streams.report.observed import Observed, observe
 from streams.report.page import page_of
-from streams.report.quality import quality_report
+from streams.report.quality import quality_report, reached
 from streams.report.rules import rules_report
 from streams.report.sheet import Report, Sheet
 from streams.report.terminal import render
@@ -186,6 +186,15 @@ def test_contacts_reach_more_buyers_the_more_are_contacted() -> None:
     lift = rows(report, "lift")["1"]
     assert lift["lift"] == pytest.approx(some.bought[first].mean() / some.bought.mean())
     assert rows(report, "months")["all"]["auc"] == measure(some.probability, some.bought).auc
+
+
+def test_equal_scores_rank_nobody() -> None:
+    """Where all have one score, no tenth is better than another, whatever the order in which they came."""
+    same = Judged(np.full(100, NOW), np.full(100, 0.5), np.arange(100) < 50)
+    report = quality_report(same)
+    assert {row["lift"] for row in rows(report, "lift").values()} == {1.0}
+    contacted, found = reached(same)
+    assert found == pytest.approx(contacted)
 
 
 def test_a_page_is_whole_and_takes_nothing_for_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
