@@ -1,5 +1,6 @@
 """The shop's knowledge, as a process of its own against a real broker, publishes each version once and survives."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -7,15 +8,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from schemas.timestamp import from_ms
 from scoring.profile import DAY_MS, HOUR_MS
 from scoring.shop.snapshot import ShopSnapshot
+from streams.brokers.kafka_local import KafkaLocal
 from streams.settings_sources import load
 from streams.shop.wire import read_part
 from streams.topics import create, wanted
@@ -55,12 +59,12 @@ def produce(broker: str, first: int, last: int) -> None:
 
 
 @contextmanager
-def shop(broker: str) -> Iterator[subprocess.Popen[str]]:
+def shop(broker: str, quiet_s: str = "60") -> Iterator[subprocess.Popen[str]]:
     """A process that says that it reads."""
     environment = {
         **os.environ,
         "RECOMPRA_PARTITIONS": "2",
-        "RECOMPRA_SHOP_QUIET_S": "60",
+        "RECOMPRA_SHOP_QUIET_S": quiet_s,
         "RECOMPRA_SHOP_STATE_EVERY_S": "0.5",
         "RECOMPRA_SHOP_VERSIONS_KEPT": "10",
         "RECOMPRA_WEB_PORT": "0",
@@ -125,6 +129,34 @@ def test_killed_and_started_again_it_publishes_what_it_would_have(broker: str) -
     assert last.companions("tea", 3) == ["cup-0", "cup-2", "cup-1"], "those of the last hours before others"
     assert last.popularity("tea") == pytest.approx(2 * (HOURS - 2), rel=0.03)
     assert {f"shop@{version}/0".encode() for version in range(1, HOURS - 12)} <= topic.deleted
+
+
+def test_a_partition_that_ends_with_a_transaction_is_read_to_its_end(kafka_available: None, tmp_path: Path) -> None:
+    """Behind the last record stands the transaction's mark, which nobody reads: silent, it is not waited for."""
+    with KafkaLocal(data_dir=tmp_path / "kafka", quiet=True) as kafka:
+        settings = load(broker=kafka.address, partitions=2).settings
+        create(settings, wanted(settings, ()))
+        asyncio.run(transaction(kafka.address, "orders", call("Order Completed", 0, order_id="1")))
+        producer = KafkaProducer(bootstrap_servers=kafka.address)
+        producer.send("clickstream", call("Product Viewed", 9, product_id="tea"), key=b"ann", partition=0)
+        producer.close()
+        with shop(kafka.address, quiet_s="2"):
+            assert Topic(kafka.address).until(1).popularity("tea") == pytest.approx(1, rel=0.03)
+
+
+def call(event: str, hour: int, **said: Any) -> bytes:
+    said = {"products": [{"product_id": "tea"}], **said}
+    at = from_ms(START + hour * HOUR_MS)
+    value = {"type": "track", "userId": "ann", "event": event, "messageId": event, "timestamp": at}
+    return orjson.dumps({**value, "properties": said})
+
+
+async def transaction(broker: str, topic: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker, transactional_id="till")
+    await producer.start()
+    async with producer.transaction():
+        await producer.send_and_wait(topic, value, key=b"ann", partition=0)
+    await producer.stop()
 
 
 def test_missing_topics_are_told(fresh_broker: Any) -> None:
