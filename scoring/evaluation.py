@@ -16,7 +16,7 @@ from scoring.kinds import Kind
 from scoring.model import probabilities
 from scoring.outcome import Outcome, Scores
 from scoring.peaks import follow_peaks
-from scoring.profile import DAY_MS
+from scoring.profile import DAY_MS, NEVER
 from scoring.publish import choose
 from scoring.quantiles import percentiles
 from scoring.reading import reading_of
@@ -66,6 +66,7 @@ class Evaluation:
         self._horizon_days = state.settings.layout.horizon_ms / DAY_MS
         self._limits = np.array([limit for _, limit in state.settings.bands[1:]])
         self.use(versions.rules)
+        state.asked_anew.use(versions.rules.object_ages, NEVER)
 
     def use(self, rules: RuleSet) -> None:
         """Evaluate these rules from now on; who is in the list of a rule that stays is still in it."""
@@ -99,6 +100,7 @@ class Evaluation:
         """Scores, crossings and examples of `m` evaluation points."""
         points, model, shop = self.points, self._versions.model, self._versions.shop
         score, percentile, band, everybody = self._served(m)
+        self._state.asked_anew.mark(points, m)
         crossed, found = self.crossings.find(self._profiles.rows, points, m, self._sides, shop, self._products)
         chosen, previous = np.empty(m, np.int64), np.empty(m)
         n = choose(self._profiles.rows, points, m, score, band, crossed, self._settings.publish_delta,

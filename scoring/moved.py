@@ -166,6 +166,8 @@ class Mover:
                 slots=self._slots,
                 trials=trials.stored(),
                 category_slots=self._category_slots,
+                object_ages=first.object_ages,
+                objects_until_ms=max(meta.objects_until_ms for meta in self._metas),
             )
         )
 

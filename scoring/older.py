@@ -5,7 +5,7 @@ What a layout was is written down here as it was then, and never changes; `tests
 Layout 1
     Stamps are a hash of settings and fields. Side records are bare MessagePack; an object keeps the time beside the
     usual gap, which is that of its last purchase. A former id is stored with the bare id that it belongs to. Nothing is
-    told between partitions. No rule is for each category.
+    told between partitions. No rule is for each category. What rules asked of objects is not kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from scoring.clock import Clock
 from scoring.kinds import N_INPUTS, N_SOURCES
 from scoring.layout_number import LAYOUT, number_of, refusal
 from scoring.packed import layout_of, packed
-from scoring.profile import Layout, Profiles, split, stable_hash
+from scoring.profile import NEVER, Layout, Profiles, split, stable_hash
 from scoring.side import Side
 
 __all__ = ["Older", "stamps"]
@@ -126,7 +126,8 @@ class Older:
             raise refusal("the state of a partition", number_of(meta[0]))
         blank, missing = Clock(), N_INPUTS - _FIRST_SOURCES
         seen_ms, behind = blank.seen_ms.tolist()[N_INPUTS - missing :], [0] * missing
-        return msgspec.msgpack.encode([self._stamp, meta[1] + seen_ms, meta[2] + behind, *meta[3:], []])
+        told = [self._stamp, meta[1] + seen_ms, meta[2] + behind, *meta[3:], [], None, NEVER]
+        return msgspec.msgpack.encode(told)
 
 
 _read = msgspec.msgpack.Decoder(Side, strict=False).decode

@@ -74,6 +74,7 @@ class Running:
             self._evaluation.use(rules)
         if self._versions.rules is not before:
             self.schedule()
+        self._state.asked_anew.use(self._versions.rules.object_ages, at_ms)
         self._versions.take_effect(at_ms)
 
     def schedule(self) -> None:

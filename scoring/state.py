@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from scoring.asked_anew import AskedAnew
 from scoring.clock import Clock
 from scoring.departures import Departures
 from scoring.engine_settings import Counts, EngineSettings
@@ -41,6 +42,8 @@ class State:
         The rows that are due.
     slots, category_slots
         The bit of each list in a row, and of each rule for each category beside a view.
+    asked_anew
+        Until when objects are looked at daily, as rules have changed.
     """
 
     def __init__(self, settings: EngineSettings, partition: int, home: Callable[[bytes], bool], secret: bytes) -> None:
@@ -72,6 +75,7 @@ class State:
         self.heap = new_heap(4096)
         self.acc = np.zeros(24)
         self.slots, self.category_slots = Slots(), Slots(most=MAX_CATEGORY_RULES)
+        self.asked_anew = AskedAnew(None)
 
     def product(self, number: int, name: str) -> None:
         """Remember the real id behind a product's number, of so many at most as the settings say."""
@@ -167,6 +171,8 @@ class State:
             slots=self.slots.names,
             category_slots=self.category_slots.names,
             trials=self.sides.trials.stored(),
+            object_ages=None if self.asked_anew.ages is None else dict(self.asked_anew.ages),
+            objects_until_ms=self.asked_anew.until_ms,
         )
 
     def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
@@ -187,3 +193,4 @@ class State:
             self.slots = Slots(meta.slots)
             self.category_slots = Slots(meta.category_slots, MAX_CATEGORY_RULES)
             self.sides.trials.arms = meta.trials
+            self.asked_anew.ages, self.asked_anew.until_ms = meta.object_ages, meta.objects_until_ms

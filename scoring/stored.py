@@ -12,7 +12,7 @@ from scoring.erased import Erased
 from scoring.links import Links
 from scoring.older import Older
 from scoring.pending import PendingExamples
-from scoring.profile import Profiles, copied, split
+from scoring.profile import NEVER, Profiles, copied, split
 from scoring.sides import Sides
 
 __all__ = ["META", "Copied", "Meta", "Stored"]
@@ -23,7 +23,10 @@ PIECE = 512
 
 
 class Meta(msgspec.Struct, array_like=True):
-    """What an engine keeps besides its customers; `trials` by rule as in `scoring.trials`."""
+    """What an engine keeps besides its customers; `trials` by rule as in `scoring.trials`.
+
+    The last two are those of `scoring.asked_anew`.
+    """
 
     layout: int
     seen_ms: list[int]
@@ -34,6 +37,8 @@ class Meta(msgspec.Struct, array_like=True):
     slots: list[str]
     trials: dict[str, list[int]] = msgspec.field(default_factory=dict)
     category_slots: list[str] = msgspec.field(default_factory=list)
+    object_ages: dict[str, tuple[tuple[int, int], ...]] | None = None
+    objects_until_ms: int = NEVER
 
 
 @dataclass(slots=True)

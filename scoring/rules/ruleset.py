@@ -65,15 +65,13 @@ class RuleSet:
                 {clock for rule in self.rules for part in (rule.entering, rule.leaving) for clock in clocks_of(part)}
             )
         )
+        self.object_ages: dict[str, tuple[tuple[int, int], ...]] = {
+            rule.name: clocks
+            for rule in self.rules
+            if (clocks := tuple(sorted(object_clocks_of(rule.entering) | object_clocks_of(rule.leaving))))
+        }
         self.object_clocks: tuple[tuple[int, int], ...] = tuple(
-            sorted(
-                {
-                    clock
-                    for rule in self.rules
-                    for part in (rule.entering, rule.leaving)
-                    for clock in object_clocks_of(part)
-                }
-            )
+            sorted({clock for clocks in self.object_ages.values() for clock in clocks})
         )
         self.for_each: tuple[ForEach, ...] = tuple(rule.for_each for rule in self.rules)
         self.reads_score: NDArray[np.bool_] = np.array([rule.reads_score for rule in self.rules], np.bool_)

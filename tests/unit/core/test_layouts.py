@@ -22,7 +22,7 @@ from streams.unit import Unit, _Meta
 from tests.layouts.life import HERE, begun, lived, options, sent, stored
 
 RELEASED = sorted(int(path.name.split(".")[0]) for path in HERE.glob("*.rows.gz"))
-SHAPES = {2: "b741fa3047ff3c25"}
+SHAPES = {2: "bd8cc4a27ecefaee"}
 """By layout: what `shape` was of it."""
 
 
@@ -89,6 +89,10 @@ def test_brought_rows_are_those_of_this_layout(layout: int, all_along: tuple[lis
     own = {key: value for key, value in written(all_along[0]).items() if value is not None}
     assert {key for key in rows if key[:1] in b"cslm"} == {key for key in own if key[:1] in b"cslm"}
     for key, value in zip(rows, values, strict=True):
+        if key[:1] == b"m" and layout < 2:  # did not keep what rules asked
+            own[key] = msgspec.msgpack.encode(
+                msgspec.structs.replace(msgspec.msgpack.decode(own[key], type=Meta), object_ages=None)
+            )
         if key[:1] in b"cslm":
             assert value == own[key], key
     assert older.brought(list(rows), values) is values
