@@ -44,7 +44,7 @@ STORED = (*(code for code in GATES if code != "budget"), "budget")
 
 
 _HELD_OUT = ("holdout",)
-_MARKETING, _NEVER, _ALWAYS = ActionClass.MARKETING, Coupon.NEVER, Coupon.ALWAYS
+_MARKETING, _NEVER, _MAY, _ALWAYS = ActionClass.MARKETING, Coupon.NEVER, Coupon.MAY, Coupon.ALWAYS
 """Members of enumerations, as to look one up takes as long as to ask a gate."""
 
 
@@ -136,9 +136,11 @@ class Gates:
         guarded = rule.coupon is not _NEVER and self._guards_discount(asked, standing)
         coupon = rule.coupon is not _NEVER and not guarded
         message = Message.SERVICE if not marketing else Message.OFFER if coupon else Message.MARKETING
-        permitted = self._permitted[message]
-        consented = standing.consented(permitted, purpose, settings.consent_unknown or not marketing)
-        room = self._with_room(time_ms, standing, consented) if marketing else consented
+        permitted, consented, room = self._reach(message, purpose, time_ms, standing)
+        if coupon and marketing and rule.coupon is _MAY and not room:
+            plain = self._reach(Message.MARKETING, purpose, time_ms, standing)
+            if plain[2] or (plain[1] and not consented):  # the channels that are left carry no offers
+                coupon, (permitted, consented, room) = False, plain
         channel = _best_of(room or consented or permitted, asked.best)
         drawn = self.drawn(rule, asked.customer)
         not_before_ms = self._not_before(time_ms, standing) if marketing else None
@@ -205,6 +207,15 @@ class Gates:
                 anyway |= values >= limit
         waits = (orders >= settings.coupon_orders) & (coupons >= settings.coupon_share * orders) & (coupons > 0)
         return ~(anyway | waits)
+
+    def _reach(
+        self, message: Message, purpose: Purpose, time_ms: int, standing: Standing
+    ) -> tuple[list[Channel], list[Channel], list[Channel]]:
+        """The channels that such a message may go by, those of them consented to, and those not used up."""
+        marketing = purpose is Purpose.MARKETING
+        permitted = self._permitted[message]
+        consented = standing.consented(permitted, purpose, self.settings.consent_unknown or not marketing)
+        return permitted, consented, self._with_room(time_ms, standing, consented) if marketing else consented
 
     def _guards_discount(self, asked: Asked, standing: Standing) -> bool:
         return not self.coupon_allowed(standing, asked.score, asked.percentile, asked.warming_up)

@@ -100,6 +100,25 @@ def test_formal_and_informal_messages_have_their_channels() -> None:
     assert made.actions[-1].channel == "email"
 
 
+def test_what_may_do_without_a_coupon_goes_by_channels_that_carry_none() -> None:
+    """Where the channels of a yes, or those that are left, carry no offers, it comes without one."""
+    strict = replace(OPEN, consent_unknown=False, channels=GateSettings().channels)
+    pushed = Consent(Channel.PUSH, Purpose.MARKETING, True)
+    made = shop(strict, "coupon: may").tells(1, pushed)
+    assert entry(made) == ()
+    assert (made.actions[-1].channel, made.actions[-1].coupon) == ("push", False)
+    assert entry(shop(strict, "coupon: always").tells(1, pushed)) == ("no_consent",)
+    assert entry(shop(strict, "coupon: may")) == ("no_consent",)
+    made = shop(strict, "coupon: may").tells(1, pushed, YES)
+    assert entry(made) == ()
+    assert (made.actions[-1].channel, made.actions[-1].coupon) == ("email", True)
+    texts = Consent(Channel.SMS, Purpose.MARKETING, True), Contacted(Channel.SMS, Purpose.MARKETING, True)
+    made = shop(strict, "coupon: may").tells(1, pushed, *texts)
+    assert entry(made) == ()
+    assert (made.actions[-1].channel, made.actions[-1].coupon) == ("push", False)
+    assert entry(shop(strict, "coupon: may").tells(1, *texts)) == ("frequency_cap",)
+
+
 def test_a_complaint_withholds_offers_and_no_service() -> None:
     """While a ticket is open there is no marketing; once solved, or after long enough, there is."""
     gates = replace(OPEN, negative_ms=int(30 * DAY * HOUR_MS))
