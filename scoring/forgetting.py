@@ -215,13 +215,10 @@ def _objects(rule: Rule, side: Side | None) -> Iterator[tuple[str, int]]:
     """The customer's objects in the rule's list, and the number of one more crossing; 2 where little is known."""
     if side is None:
         return
-    if rule.for_each is ForEach.CATEGORY:
-        for name in side.objects.get(rule.name, {}):
-            yield name, side.categories.get(rule.name, {}).get(name, (1, 0))[0] + 1
-        return
     for name in side.objects.get(rule.name, {}):
-        thing = side.things(rule.for_each).get(name)
-        yield name, 2 if thing is None else thing.crossed.get(rule.name, 0) + 1
+        thing = None if rule.for_each is ForEach.CATEGORY else side.things(rule.for_each).get(name)
+        before = 0 if thing is None else thing.crossed.get(rule.name, 0)
+        yield name, (max(side.number_of(rule.name, name), before) or 1) + 1
 
 
 def _refused(side: Side) -> bool:

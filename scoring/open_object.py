@@ -49,7 +49,7 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
     products
         What an order is of.
     crossed
-        By rule: how often it entered and left.
+        By rule: how often it had entered and left, in state from before the side record kept that by itself.
     worth
         What an order is worth.
     reason
@@ -118,17 +118,12 @@ class OpenObject(msgspec.Struct, array_like=True, gc=False):
             known = max((self.bought[-1:], self.usual_ms), (times[-1:], usual_ms))
             self.bought, self.usual_ms = tuple(sorted((*self.bought, *times)))[-_TIMES_BOUGHT:], known[1]
 
-    def count(self, rule: str) -> int:
-        """The number of one more crossing of the rule's line."""
-        number = self.crossed[rule] = self.crossed.get(rule, 0) + 1
-        return number
-
     def last_ms(self) -> int:
         """When the last event was that is about it."""
         return max(self.events.values())[0]
 
     def changing(self) -> "OpenObject":
-        """One that takes in what comes next, while this one stays as it is; both count crossings together."""
+        """One that takes in what comes next, while this one stays as it is."""
         after = copy(self)
         after.events = self.events.copy()
         return after

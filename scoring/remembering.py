@@ -72,10 +72,10 @@ def numbered(
     """Number a crossing that is new, and remember it with its verdict and what it carries."""
     if crossing.object is None:
         number = state.crossings = state.crossings + 1
-    elif crossing.category is not None:
-        number = side.crossed(rule.name, crossing.category, sides.objects_kept)
     else:
-        number = _number_of_object(rule.name, crossing)
+        thing = crossing.thing
+        before = 0 if thing is None else thing.crossed.get(rule.name, 0)
+        number = side.crossed(rule.name, crossing.object, crossing.entered, sides.objects_kept, before)
     told = Crossed(
         *cause,
         number,
@@ -121,13 +121,6 @@ def remember(
             side.sent(rule.name, crossing.category, time_ms)
 
 
-def _number_of_object(rule: str, crossing: Crossing) -> int:
-    """The number of a crossing of an object; of one that is no longer known, 1 for entering and 2 for leaving."""
-    if crossing.thing is None:
-        return 1 if crossing.entered else 2
-    return crossing.thing.count(rule)
-
-
 def _as_if_sent(verdict: Verdict) -> bool:
     """Whether it uses up cap and cooldown: what only the holdout withholds does, or its control would be another kind
     of customer.
@@ -164,8 +157,6 @@ def told_before(
     if crossing.object is None and crossing.entered == (state.crossings % 2 == 1) and state.lately:
         # The list is that of before a crash, this record is not: they were told, by an event read earlier then.
         return state.lately[-1]
-    if crossing.category is not None:
-        number, _ = side.categories.get(rule.name, {}).get(thing, (0, 0))
-        if crossing.entered == (number % 2 == 1):
-            return next((told for told in reversed(state.lately) if told.object == thing), None)
+    if crossing.category is not None and crossing.entered == (side.number_of(rule.name, thing) % 2 == 1):
+        return next((told for told in reversed(state.lately) if told.object == thing), None)
     return None

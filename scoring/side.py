@@ -133,8 +133,9 @@ class Side(msgspec.Struct, array_like=True, gc=False):
         By former id that is at home on another partition: whether its profile has come (1), then up to which offsets
         there all is dealt with, by source, then the later records that are, by offset and source in one number.
     categories
-        By rule for each category, then by category, the one that crossed last at the end: crossings so far, and when
-        entering was last sent (0 for never).
+        By rule for each category, order, product and so on, then by which, the one that crossed last at the end: its
+        crossings so far, and when entering was last sent (0 for never, and where a cooldown is one for all). They stay
+        when nothing else is known of an order or a product any more, so that no number comes twice.
     """
 
     applied: list[int] = msgspec.field(default_factory=lambda: [-1] * N_SOURCES)
@@ -241,7 +242,7 @@ class Side(msgspec.Struct, array_like=True, gc=False):
             listed = self.objects.setdefault(rule, {})
             for name, sent in inside.items():
                 put_in(listed, name, sent or listed.get(name, False), limits.watched)
-        self._absorb_categories(other, limits.objects)
+        self._absorb_numbers(other, limits.objects)
         self.standing.absorb(other.standing, limits.contacts)
         for of in other.open:
             there = self.open[of] = self.things(of)
@@ -256,18 +257,18 @@ class Side(msgspec.Struct, array_like=True, gc=False):
             self.deal_with(former, told)
         return repeated
 
-    def _absorb_categories(self, other: "Side", limit: int) -> None:
-        """Go on from the higher number of each category, an odd one of those that are in the list."""
+    def _absorb_numbers(self, other: "Side", limit: int) -> None:
+        """Go on from the higher number of each object, an odd one of those that are in the list."""
         for rule, theirs in other.categories.items():
             mine, inside = self.categories.setdefault(rule, {}), self.objects.get(rule, {})
             state, more = self.state(rule), other.state(rule)
             if state is not None and more is not None:
                 state.crossings = max(state.crossings, more.crossings)
-            for category, told in theirs.items():
-                number, sent_ms = map(max, mine.pop(category, (0, 0)), told)
-                mine[category] = number + (number % 2 != (category in inside)), sent_ms
-            while len(mine) > limit and any(number % 2 == 0 for number, _ in mine.values()):
-                self._forget_category(mine, state)
+            for name, told in theirs.items():
+                number, sent_ms = map(max, mine.pop(name, (0, 0)), told)
+                mine[name] = number + (number % 2 != (name in inside)), sent_ms
+            while len(mine) > limit and self._forget_number(rule):
+                pass
 
     def deal_with(self, former: bytes, told: Sequence[int]) -> None:
         """Note how far a former id of another partition is dealt with; the oldest of too many is forgotten."""
@@ -303,25 +304,34 @@ class Side(msgspec.Struct, array_like=True, gc=False):
         bought = ((-thing.bought[-1], name) for name, thing in self.things("product").items() if thing.bought)
         return [(name, -ms) for ms, name in sorted(bought)[:limit]]
 
-    def crossed(self, rule: str, category: str, limit: int) -> int:
-        """The number of one more crossing of a category; of too many the one that is out longest is forgotten.
+    def crossed(self, rule: str, object_id: str, entered: bool, limit: int, before: int = 0) -> int:
+        """The number of one more crossing of an object, at least one more than `before`: odd where it entered.
 
-        No category's number comes again: the state of the rule keeps the highest of those that are forgotten, and one
-        that is not known goes on from there.
+        Of too many the one that is out longest is forgotten. No object's number comes again: the state of the rule
+        keeps the highest of those that are forgotten, and one that is not known goes on from there.
         """
         known, state = self.categories.setdefault(rule, {}), self.state(rule)
-        floor = 0 if state is None else state.crossings + state.crossings % 2  # so that it enters at odd numbers
-        before, sent_ms = known.pop(category, (floor, 0))
-        known[category] = before + 1, sent_ms
+        number, sent_ms = known.pop(object_id, (0 if state is None else state.crossings, 0))
+        number = max(number, before) + 1
+        number += (number % 2 == 1) != entered
+        known[object_id] = number, sent_ms
         if len(known) > limit:
-            self._forget_category(known, state)
-        return before + 1
+            self._forget_number(rule, object_id)
+        return number
 
-    @staticmethod
-    def _forget_category(known: dict[str, tuple[int, int]], state: "RuleState | None") -> None:
-        out = next((name for name, (number, _) in known.items() if number % 2 == 0), None)
-        if out is not None and state is not None:
-            state.crossings = max(state.crossings, known.pop(out)[0])
+    def number_of(self, rule: str, object_id: str) -> int:
+        """The number of an object's last crossing; 0 where none is known."""
+        return self.categories.get(rule, {}).get(object_id, (0, 0))[0]
+
+    def _forget_number(self, rule: str, but: str = "") -> bool:
+        """Whether an object, other than `but`, was out, or is watched no more, and its number is forgotten."""
+        known, inside, state = self.categories[rule], self.objects.get(rule, {}), self.state(rule)
+        told = known.items()
+        out = next((name for name, (n, _) in told if name != but and (n % 2 == 0 or name not in inside)), None)
+        if out is None or state is None:
+            return False
+        state.crossings = max(state.crossings, known.pop(out)[0])
+        return True
 
     def sent_ms(self, rule: str, category: str | None) -> int:
         """When entering a list was last sent, which a cooldown counts from; of a category by itself."""

@@ -173,7 +173,7 @@ def test_what_is_not_looked_at_any_more_is_known_not_to_stay() -> None:
 def test_no_number_comes_twice_where_categories_give_way() -> None:
     """One that is forgotten goes on from the highest that any had."""
     side = Side(rules={"keen": RuleState()})
-    numbers = [side.crossed("keen", name, 2) for name in ("a", "a", "b", "b", "c", "c", "a")]
+    numbers = [side.crossed("keen", name, k % 2 == 0, 2) for k, name in enumerate(("a", "a", "b", "b", "c", "c", "a"))]
     assert numbers == [1, 2, 1, 2, 1, 2, 3]
     assert side.categories["keen"].keys() == {"c", "a"}
 

@@ -62,6 +62,36 @@ def written(taken: list[Taken]) -> dict[bytes, bytes | None]:
     return {key: value for one in taken for key, value in one.rows}
 
 
+def unnumbered(records: list[tuple[str, bytes | None, bytes | None]]) -> list[Any]:
+    """What was told, without the numbers of crossings of objects: layout 1 forgot those of objects that gave way."""
+    found: list[Any] = []
+    for topic, key, value in records:
+        record = msgspec.json.decode(value) if value and topic.startswith(("actions-", "audiences")) else value
+        if isinstance(record, dict) and record["data"]["object"] is not None:
+            what, rule, _, *whose = record["id"].split("/")
+            record["id"], record["data"]["crossing_number"] = (what, rule, *whose), None
+        found.append((topic, key, record))
+    return found
+
+
+def without_numbers(rows: dict[bytes, bytes | None]) -> dict[bytes, Any]:
+    """Rows, of side records without the numbers of crossings of objects."""
+    return {key: _without_numbers(value) if value and key[:1] == b"s" else value for key, value in rows.items()}
+
+
+def _without_numbers(value: bytes) -> bytes:
+    side = unpacked(value)
+    side.categories = {}
+    for state in side.states().values():
+        if any(told.object for told in state.lately):
+            state.crossings = 0
+            state.lately = tuple(msgspec.structs.replace(told, number=0) for told in state.lately)
+    for of in side.open:
+        for thing in side.things(of).values():
+            thing.crossed = {}
+    return msgspec.msgpack.encode(side)
+
+
 @pytest.fixture(scope="module")
 def all_along() -> tuple[list[Taken], list[Taken]]:
     """What a process tells that had the present layout from the beginning: before and after the split."""
@@ -75,9 +105,9 @@ def test_what_a_former_release_stored_is_read_on(layout: int, all_along: tuple[l
     """A state that was written by it tells of later events what one tells that was never upgraded, and is the same."""
     unit = begun(stored(layout))
     after = lived(unit, sent()[1])
-    assert told(after) == told(all_along[1])
+    assert unnumbered(told(after)) == unnumbered(told(all_along[1]))
     assert len(told(after)) > 400
-    assert written(after) == written(all_along[1])
+    assert without_numbers(written(after)) == without_numbers(written(all_along[1]))
 
 
 @pytest.mark.parametrize("layout", RELEASED)
@@ -88,7 +118,9 @@ def test_brought_rows_are_those_of_this_layout(layout: int, all_along: tuple[lis
     values = older.brought(list(rows), list(rows.values()))
     own = {key: value for key, value in written(all_along[0]).items() if value is not None}
     assert {key for key in rows if key[:1] in b"cslm"} == {key for key in own if key[:1] in b"cslm"}
-    for key, value in zip(rows, values, strict=True):
+    brought = without_numbers(dict(zip(rows, values, strict=True)))
+    own = without_numbers(own)
+    for key, value in brought.items():
         if key[:1] == b"m" and layout < 2:  # did not keep what rules asked
             own[key] = msgspec.msgpack.encode(
                 msgspec.structs.replace(msgspec.msgpack.decode(own[key], type=Meta), object_ages=None)
@@ -104,7 +136,7 @@ def test_rows_of_layouts_may_stand_side_by_side(all_along: tuple[list[Taken], li
     first = [key for key in rows if key[:1] in b"cs"][::2]
     own = written(all_along[0])
     mixed = [(key, own[key] or b"" if key in first else value) for key, value in rows.items()]
-    assert told(lived(begun(mixed), sent()[1])) == told(all_along[1])
+    assert unnumbered(told(lived(begun(mixed), sent()[1]))) == unnumbered(told(all_along[1]))
 
 
 def newer_profile(value: bytes) -> bytes:
