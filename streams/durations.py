@@ -19,11 +19,14 @@ def parse_duration(text: str) -> timedelta:
     Raises
     ------
     ValueError
-        If a part has no unit (a bare `30` could be days or seconds) or an unknown one.
+        If a part has no unit (a bare `30` could be days or seconds) or an unknown one, or it is too long for any use.
     """
     if not _WHOLE.fullmatch(text):
         raise ValueError("is not a duration: write a number and its unit (w, d, h, m, s, ms), such as 30d or 24h")
-    return timedelta(milliseconds=sum(float(number) * _UNITS_MS[unit] for number, unit in _PART.findall(text)))
+    try:
+        return timedelta(milliseconds=sum(float(number) * _UNITS_MS[unit] for number, unit in _PART.findall(text)))
+    except OverflowError:
+        raise ValueError("is longer than a duration can be: write one such as 30d or 24h") from None
 
 
 def format_duration(span: timedelta) -> str:

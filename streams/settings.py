@@ -47,7 +47,11 @@ def _token(value: SecretStr | None) -> SecretStr | None:
 
 
 def _existing(value: Path | None) -> Path | None:
-    if value is not None and not value.exists():
+    try:
+        there = value is None or value.exists()
+    except OSError:  # longer than a path may be, or in a directory that is kept from us
+        there = False
+    if not there:
         raise ValueError("is not a directory or a file that exists")
     return value
 

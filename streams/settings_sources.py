@@ -198,7 +198,7 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[BadSetting]:
             variable.removeprefix(ENV_PREFIX).lower(),
             variable,
             "environment",
-            _MASK if _like_secret(variable) else cut(value),
+            _cut_or_masked(variable, value),
             "no setting has this name",
             _nearest(variable, known, "unset it"),
         )
@@ -213,9 +213,11 @@ def _unknown_keys(values: Mapping[str, Any], file: Path | None) -> list[BadSetti
             name,
             ENV_PREFIX + name.upper(),
             str(file),
-            _MASK if _like_secret(name) else cut(value),
+            _cut_or_masked(name, value),
             "no setting has this name",
-            _nearest(name, set(Settings.model_fields), "remove it"),
+            "settings stand in no table: put its lines above every [table]"
+            if isinstance(value, dict) and not value.keys().isdisjoint(Settings.model_fields)
+            else _nearest(name, set(Settings.model_fields), "remove it"),
         )
         for name, value in values.items()
         if name not in Settings.model_fields
@@ -237,8 +239,9 @@ def _refused(item: Any, origins: Mapping[str, Origin], file: Path | None) -> Bad
     return BadSetting(name, ENV_PREFIX + name.upper(), str(file) if origin == "file" else origin, value, reason, remedy)
 
 
-def _like_secret(name: str) -> bool:
-    return any(part in name.lower() for part in _LIKE_SECRETS)
+def _cut_or_masked(name: str, value: object) -> str:
+    """A value of no setting: masked where its name, or one within a table or JSON, may be that of a secret."""
+    return _MASK if any(part in f"{name}={value}".lower() for part in _LIKE_SECRETS) else cut(value)
 
 
 def _nearest(name: str, known: set[str], otherwise: str) -> str:

@@ -27,9 +27,11 @@ def test_reads(text: str, span: timedelta) -> None:
     assert parse_duration(text) == span
 
 
-@pytest.mark.parametrize("text", ["30", "", "d", "30 days", "-1d", "1d-2h", "1y", "1D", "nan d", "1d,2h"])
+@pytest.mark.parametrize(
+    "text", ["30", "", "d", "30 days", "-1d", "1d-2h", "1y", "1D", "nan d", "1d,2h", "9999999999d", "9" * 400 + "d"]
+)
 def test_refuses(text: str) -> None:
-    """A bare number or an unknown unit is refused with an example of how to write it."""
+    """A bare number, an unknown unit or what is too long is refused with an example of how to write it."""
     with pytest.raises(ValueError, match="such as 30d or 24h"):
         parse_duration(text)
 

@@ -168,6 +168,32 @@ def test_secrets_are_never_shown(monkeypatch: Patch, variable: str) -> None:
     assert "hunter2" not in said
 
 
+def test_secrets_in_a_table_are_never_shown(monkeypatch: Patch, tmp_path: Path) -> None:
+    """Settings under a heading are refused with the remedy, and a password among them is not shown, nor one in JSON."""
+    (tmp_path / "recompra.toml").write_text('[recompra]\nhorizon = "14d"\nsasl_password = "hunter2"\n')
+    monkeypatch.setenv("RECOMPRA_KAFKA", '{"user": "shop", "password": "hunter2"}')
+    said = refused()
+    assert (
+        "recompra (RECOMPRA_RECOMPRA, from recompra.toml) = ********: no setting has this name; settings stand" in said
+    )
+    assert "kafka (RECOMPRA_KAFKA, from environment) = ********: no setting has this name" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("RECOMPRA_HORIZON", "9999999999d", "is longer than a duration can be"),
+        ("RECOMPRA_RULES_DIR", "x" * 500, "is not a directory or a file that exists"),
+    ],
+)
+def test_what_the_system_fails_on_is_refused(monkeypatch: Patch, variable: str, value: str, reason: str) -> None:
+    """As any other value, with name, value, reason and remedy."""
+    monkeypatch.setenv(variable, value)
+    done = CliRunner().invoke(main, ["settings"])
+    assert (done.exit_code, variable in done.output, reason in done.output) == (2, True, True)
+
+
 def test_a_secret_may_lie_in_a_file(monkeypatch: Patch, tmp_path: Path) -> None:
     """`RECOMPRA_…_FILE` names it; the variable itself wins, and a file that is not there stops the start."""
     (tmp_path / "password").write_text("hunter2\n")
