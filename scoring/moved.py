@@ -190,8 +190,11 @@ def without_transfers(layout: Layout, rows: Rows) -> Rows:
 
 def forgotten_since(erased: Erased, rows: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     """Return the hashes of who was forgotten and is not known as such by rows that were stored earlier. O(n)."""
-    known = {key[1:]: msgspec.msgpack.decode(value, type=Erasure) for key, value in rows if key[:1] == ERASED}
-    return {name for name, told in erased.known.items() if name not in known or known[name].at_ms < told.at_ms}
+    known: dict[bytes, int] = {}
+    for key, value in rows:
+        if key[:1] == ERASED:
+            known[key[1:]] = max(known.get(key[1:], 0), msgspec.msgpack.decode(value, type=Erasure).at_ms)
+    return {name for name, told in erased.known.items() if known.get(name, -1) < told.at_ms}
 
 
 def without(rows: Rows, erased: Erased, gone: Collection[bytes]) -> Rows:
@@ -201,12 +204,13 @@ def without(rows: Rows, erased: Erased, gone: Collection[bytes]) -> Rows:
     return [(key, value) for key, value in rows if not any(erased.hash(each) in gone for each in _ids(key, value))]
 
 
-def without_erased(rows: Rows, erased: Erased) -> Rows:
+def without_erased(rows: Rows, erased: Erased, elsewhere: Sequence[tuple[bytes, bytes]] = ()) -> Rows:
     """Return stored rows but those of customers who were forgotten since, and with who was.
 
-    Requests that are read again count as done.
+    Requests that are read again count as done. What other partitions know of who was forgotten stands `elsewhere`: a
+    link to somebody who came again is newer than that.
     """
-    gone = forgotten_since(erased, rows)
+    gone = forgotten_since(erased, [*rows, *elsewhere])
     known = {key[1:]: msgspec.msgpack.decode(value, type=Erasure) for key, value in rows if key[:1] == ERASED}
     known |= {name: together(known.get(name), erased.known[name]) for name in gone}
     return [*without([row for row in rows if row[0][:1] != ERASED], erased, gone), *erased_rows(known)]

@@ -19,7 +19,7 @@ from scoring.layout_number import LayoutMismatchError, number_of, refusal
 from scoring.moved import Mover, customer_of, erased_rows, leaving, without_erased, without_transfers
 from scoring.older import Older, stamps
 from scoring.profile import Layout
-from scoring.stored import META
+from scoring.stored import ERASED, META
 from streams.batches import BATCH_BYTES, send_batches
 from streams.changelog import changelog_topic, read_changelog
 from streams.commit import SnapshotRefusedError
@@ -184,9 +184,10 @@ def import_state(
     _erased(settings, told, None)
     _make_room(settings, replace=replace)
     if same:
+        known = _known_erased(directory, manifest, layout) if told else []
         for partition in range(settings.partitions):
             found = list(_rows(directory, partition, manifest, layout).items())
-            rows = _apart(layout, without_erased(found, _erased(settings, told, partition)))
+            rows = _apart(layout, without_erased(found, _erased(settings, told, partition), known))
             asyncio.run(_write(settings, partition, rows))
     else:
         _deal_out(settings, directory, manifest, layout, offsets, _erased(settings, told, None))
@@ -237,7 +238,8 @@ def _deal_out(
 ) -> None:
     """Deal the customers out over the partitions; holds all rows in memory."""
     found = [_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions)]
-    sources = [dict(without_erased(list(rows.items()), erased)) for rows in found]
+    known = [row for rows in found for row in rows.items() if row[0][:1] == ERASED]
+    sources = [dict(without_erased(list(rows.items()), erased, known)) for rows in found]
     mover = Mover(layout, [source[META] for source in sources if META in source])
     dealt: dict[int, Rows] = defaultdict(list)
     customers: dict[int, set[bytes]] = defaultdict(set)
@@ -268,6 +270,12 @@ def _read_before(settings: Settings) -> set[int]:
     with admin_client(settings) as client:
         told = client.list_group_offsets({settings.app_id: None}).get(settings.app_id, {})
     return {place.partition for place, at in told.items() if place.topic in INPUTS and at.offset > 0}
+
+
+def _known_erased(directory: Path, manifest: Manifest, layout: Layout) -> Rows:
+    """Who was forgotten, as all partitions of an export say."""
+    every = (_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions))
+    return [row for rows in every for row in rows.items() if row[0][:1] == ERASED]
 
 
 def _home(partition: int, partitions: int) -> Callable[[bytes], bool]:

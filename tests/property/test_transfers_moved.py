@@ -1,5 +1,6 @@
 """Customers who are one, dealt out over another number of partitions: they stay one, and what comes next counts."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -11,9 +12,11 @@ from strategies.event_streams import HOUR_MS, START_MS
 from strategies.floor_days import CUSTOMERS, begun, days
 from strategies.shop_floor import Floor, Said
 
+from scoring.erased import Erased
 from scoring.kinds import Kind
-from scoring.moved import Mover, Rows, customer_of, leaving
-from scoring.stored import META
+from scoring.moved import Mover, Rows, customer_of, leaving, without_erased
+from scoring.stored import ERASED, LINK, META
+from streams.receipts import erased_on
 from streams.unit import UNIT_KEY, begun_at
 
 VIEW = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
@@ -123,6 +126,33 @@ def test_whose_it_was_first_it_stays(partitions: int) -> None:
     floor.say(Said("c1", START_MS + 2 * HOUR_MS, VIEW))
     floor.settle()
     assert [floor.row(each)["total"][Kind.PRODUCT_VIEWED] for each in (b"c1", b"c2")] == [2, 1]
+
+
+def test_who_came_again_keeps_the_ids_of_since() -> None:
+    """An erasure before all that an export holds takes nothing of it, whichever partition knows of it."""
+    floor = Floor(RULES, SETTINGS)
+    floor.say(Said("c3", START_MS, VIEW))
+    floor.settle()
+    floor.ask_to_forget("c3", START_MS + 1)
+    floor.settle()
+    floor.say(Said("c1", START_MS + HOUR_MS, VIEW))
+    floor.say(Said("c3", START_MS + HOUR_MS + 1, {"type": "alias", "previousId": "c1"}, 2))
+    floor.settle()
+    told = [json.loads(value or b"") for some in floor.outputs.values() for on, _, value in some if on == "receipts"]
+    erased = Erased(b"a secret of the privacy desk")
+    erased.take(erased_on(told))
+    known = [row for rows in floor.rows.values() for row in rows.items() if row[0][:1] == ERASED]
+    assert LINK + b"c1" in floor.rows[1]
+    for rows in floor.rows.values():
+        kept = without_erased(list(rows.items()), erased, known)
+        assert {key for key, _ in kept if key[:1] != ERASED} == {key for key in rows if key[:1] != ERASED}
+    floor.ask_to_forget("c3", START_MS + 2 * HOUR_MS)
+    before = {partition: list(rows.items()) for partition, rows in floor.rows.items()}
+    floor.settle()
+    told = [json.loads(value or b"") for some in floor.outputs.values() for on, _, value in some if on == "receipts"]
+    erased.take(erased_on(told))
+    left = [row for rows in before.values() for row in without_erased(rows, erased, known)]
+    assert not [key for key, value in left if b"c3" in key + value]
 
 
 def test_who_is_about_to_leave_is_known() -> None:
