@@ -128,10 +128,11 @@ class Useful:
     def _judged(self, data: dict[str, Any]) -> tuple[str, ...]:
         """Ask live state and gates about an entry; what these say of channel, coupon and time is put into it."""
         rule = self._rules.get(data["rule"])
-        row = self._engine.profiles.find(data["customer_id"].encode())
+        profiles, customer = self._engine.profiles, data["customer_id"].encode()
+        row = profiles.find(customer)
         if rule is None:
             return (GONE,)
-        if row < 0 or self._engine.profiles.rows["first_ms"][row] == NEVER:
+        if row < 0 or profiles.rows["first_ms"][row] == NEVER or profiles.keys[row] != customer:  # a former id
             return (UNKNOWN,)
         if self._cart_is_empty(rule, row, data):
             return (CART_EMPTIED,)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
 import pytest
 from strategies.layouts import FULL
 
@@ -175,3 +176,12 @@ def test_a_night_is_waited_for(state: Callable[..., Unit]) -> None:
     assert waits.why == ()
     assert waits.value["data"]["not_before"] == from_ms((LATER // HOUR + 2) * HOUR)
     assert why(*weigh(night, action(1, expires_at=from_ms(LATER + HOUR)))) == [("quiet_hours",)]
+
+
+def test_nothing_is_published_to_a_former_id(state: Callable[..., Unit]) -> None:
+    """Who is somebody else by now is nobody to send to, also where the former id's partition is the customer's."""
+    said = {"messageId": "b", "type": "alias", "userId": "ada", "previousId": "c0", "timestamp": from_ms(NOW + HOUR)}
+    signed_in = Fetched(0, NOW + HOUR, b"ada", orjson.dumps(said))
+    unit = state([signed_in])
+    assert unit.engine.profiles.find(b"c0") == unit.engine.profiles.find(b"ada") >= 0
+    assert why(*weigh(unit, action(1), action(2, "ada"))) == [("unknown_customer",), ()]
