@@ -1,6 +1,5 @@
 """Fields: the settings of types, stages and reports."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
@@ -57,7 +56,9 @@ class ReportFields(BaseModel):
 
     def report_terms(self, horizon_ms: int) -> ReportTerms:
         """What the reports are told."""
-        costs: Mapping[str, float] = {name.lower(): cost for name, cost in self.campaign_costs.items()}
+        costs: dict[str, float] = {}
+        for name, cost in self.campaign_costs.items():  # sources go by lower case: `Google` and `google` are one
+            costs[name.lower()] = costs.get(name.lower(), 0.0) + cost
         return ReportTerms(
             horizon_ms=horizon_ms,
             types=self.types,

@@ -28,6 +28,7 @@ from streams.report.types import types_report
 from streams.report.uplift import uplift_report
 from streams.report.value import value_report
 from streams.report.writing import REPORTS, write_all
+from streams.settings import Settings
 
 DAY = 86_400_000
 NOW = 1_300_000_000_000
@@ -78,6 +79,13 @@ def test_value_by_source_is_counted_in_margin_and_set_against_what_the_campaigns
     assert sources["mail"]["cac"] == 2
     assert sources["mail"]["ltv_to_cac"] == pytest.approx(margin * 60 / 2)
     assert any("100% of orders tell their margin" in said for said in report.said)
+
+
+def test_what_a_source_cost_adds_up_however_it_is_written() -> None:
+    """Sources are compared in lower case, and so are those of the costs."""
+    settings = Settings(campaign_costs={"Ads": 50, "ads": 30})
+    terms = settings.report_terms(30 * DAY)
+    assert rows(value_report(shop(), terms), "sources")["ads"]["cac"] == 10
 
 
 def test_a_rule_is_judged_by_those_whose_days_have_passed_against_the_held_out() -> None:
