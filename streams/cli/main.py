@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import logging
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -110,6 +111,8 @@ def main() -> None:
     Results go to standard output, everything else to standard error. Settings come from RECOMPRA_*
     variables and recompra.toml: see `recompra settings`.
     """
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # an arrow is no reason to fail where only ASCII is shown
     # The Kafka clients log each attempt to connect; a command says once, itself, that nobody answers.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

@@ -1,6 +1,7 @@
 """The command line: what help lists, what a misspelling is told, and the exit codes."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,3 +144,12 @@ def quiet_logs() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
     for name, before in levels.items():
         logging.getLogger(name).setLevel(before)
+
+
+def test_a_terminal_without_unicode_is_no_reason_to_fail() -> None:
+    """What it cannot show is told by its number."""
+    command = [sys.executable, "-m", "streams.cli", "settings"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "RECOMPRA_HOLDOUT_SALT": "salt \N{RIGHTWARDS ARROW}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "salt \\u2192" in done.stdout
