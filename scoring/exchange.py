@@ -1,6 +1,7 @@
 """Exchange: customers who are at home on other partitions come and go with all that is known of them."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from msgspec import structs
@@ -19,6 +20,11 @@ from scoring.transfer import Ask, Forget, Forward, Give
 from scoring.uniting import Uniting
 
 __all__ = ["Exchange"]
+
+Sent = TypeVar("Sent", Give, Forward)
+
+_TURNS = 8
+"""How often an event that overtook a history is sent to its own partition; the history takes two or three."""
 
 
 class Exchange:
@@ -113,7 +119,7 @@ class Exchange:
             to = owner
         return self._state.row(to), to, via
 
-    def sent_on(self, sent: Give | Forward, to: bytes, via: list[bytes]) -> Give | Forward:
+    def sent_on(self, sent: Sent, to: bytes, via: list[bytes]) -> Sent:
         """What another partition sends, for the one that `arrive` says."""
         by = self._links.last(sent.to)[0]
         return structs.replace(sent, to=to, via=via, by=by, by_ms=self._state.erased.at_ms(by))
@@ -123,6 +129,19 @@ class Exchange:
         if isinstance(sent, Forward):
             return False
         return sent.origin == customer or self._sides.read(sent.side).absorbed.get(customer, (0,))[0] > 0
+
+    def overtook(self, row: int, event: Forward, offset: int, via: list[bytes]) -> Forward | None:
+        """An event to be sent to its customer once more, as it overtook the history of its id; else None.
+
+        That comes first, but where it goes round in a circle while its customer is back already: what is told again
+        would not be known for that. A few times it is waited for; it may be of somebody forgotten.
+        """
+        customer, side = self._profiles.keys[row], self._sides.find(row)
+        if side is None or customer not in side.absorbed or side.absorbed.get(event.origin, (0,))[0]:
+            return None
+        if via.count(customer) >= _TURNS or self._sides.holds(row, Source.TRANSFERS, offset):
+            return None
+        return self.sent_on(event, customer, [*via, customer])
 
     def deal_with(self, row: int, event: Forward, offset: int) -> bool:
         """Note that an event of another partition is applied to a row, as the record with this offset.

@@ -474,6 +474,10 @@ class Unit:
             if row < 0:
                 self.outbox.transfer(self.engine.exchange.sent_on(told, to, via))
                 return
+            again = self.engine.exchange.overtook(row, told, record.offset, via)
+            if again is not None:
+                self.outbox.transfer(again)
+                return
             inner = One(record.offset, told.timestamp, told.key, told.value)
             decoded = self._decode(told.source, [inner])
             for _, refusal in decoded.refused:  # it was none where it was read, so settings differ

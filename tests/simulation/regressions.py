@@ -50,6 +50,11 @@ REGRESSIONS: tuple[tuple[int, bool, str], ...] = (
         "Who left after a crash took an order along that only the side record knew: it came again, as known.",
     ),
     (3299, True, "The simulation's own replay did not hear of rules that were told after a commit's last record."),
+    (
+        19494,
+        False,
+        "A message came again before the history that knew it, which went round in a circle: it counted twice.",
+    ),
     (3155, False, "A record went round in a circle of links, was overtaken by a later one, and taken for known."),
 )
 """Seed, whether with transactions, what was found."""

@@ -22,6 +22,7 @@ RARE = {
     "later events overtake the history": 143,
     "what comes from another partition again counts again": 194,
     "what went round in a circle has come before": 3155,
+    "a history that goes round in a circle is not waited for": 19494,
     "a fenced owner goes on": 89,
     "a lag left by a crash": 37,
     "what is under way to somebody forgotten is judged by its time": 1140,
