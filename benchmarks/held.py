@@ -98,7 +98,9 @@ def fullest(engine: Engine) -> int:
         )
         side.rules[rule.list_name] = RuleState(100, True, ms, rng.bytes(4 * len(GROUPS)), told)
         if rule.for_each is not ForEach.NONE:
-            side.objects[rule.list_name] = dict.fromkeys(ids(engine.sides.objects_watched), True)
+            inside = ids(engine.sides.objects_watched)
+            side.objects[rule.list_name] = dict.fromkeys(inside, True)
+            side.categories[rule.list_name] = dict.fromkeys(inside, (1, ms))
     for of, kinds in ITS_KINDS.items():
         side.open[of] = {
             name: OpenObject(
