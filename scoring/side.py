@@ -316,7 +316,7 @@ class Side(msgspec.Struct, array_like=True, gc=False):
         number += (number % 2 == 1) != entered
         known[object_id] = number, sent_ms
         if len(known) > limit:
-            self._forget_number(rule, object_id)
+            self._forget_number(rule, object_id if entered else "")
         return number
 
     def number_of(self, rule: str, object_id: str) -> int:
