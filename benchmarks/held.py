@@ -100,7 +100,7 @@ def fullest(engine: Engine) -> int:
         if rule.for_each is not ForEach.NONE:
             inside = ids(engine.sides.objects_watched)
             side.objects[rule.list_name] = dict.fromkeys(inside, True)
-            side.categories[rule.list_name] = dict.fromkeys(inside, (1, ms))
+            side.numbers[rule.list_name] = dict.fromkeys(inside, (1, ms))
     for of, kinds in ITS_KINDS.items():
         side.open[of] = {
             name: OpenObject(

@@ -217,8 +217,7 @@ def _objects(rule: Rule, side: Side | None) -> Iterator[tuple[str, int]]:
         return
     for name in side.objects.get(rule.name, {}):
         thing = None if rule.for_each is ForEach.CATEGORY else side.things(rule.for_each).get(name)
-        before = 0 if thing is None else thing.crossed.get(rule.name, 0)
-        yield name, (max(side.number_of(rule.name, name), before) or 1) + 1
+        yield name, (side.number_of(rule.name, name, thing) or 1) + 1
 
 
 def _refused(side: Side) -> bool:

@@ -78,7 +78,7 @@ class Mover:
         """The newest watermark: what time alone makes true is told up to there on none, beyond on all."""
         return max((meta.watermark[0] for meta in self._metas), default=NEVER)
 
-    def rows(self, rows: Rows, meta: bytes, home: Callable[[bytes], bool] = lambda _: True) -> Rows:
+    def rows(self, rows: Rows, meta: bytes, home: Callable[[bytes], bool]) -> Rows:
         """Return rows of customers of one partition, given its engine's own row; remembers names and links. O(n).
 
         `home` says whether an id belonged to that partition.

@@ -73,9 +73,7 @@ def numbered(
     if crossing.object is None:
         number = state.crossings = state.crossings + 1
     else:
-        thing = crossing.thing
-        before = 0 if thing is None else thing.crossed.get(rule.name, 0)
-        number = side.crossed(rule.name, crossing.object, crossing.entered, sides.objects_kept, before)
+        number = side.crossed(rule.name, crossing.object, crossing.entered, sides.objects_kept, crossing.thing)
     told = Crossed(
         *cause,
         number,

@@ -132,7 +132,7 @@ class Side(msgspec.Struct, array_like=True, gc=False):
     absorbed
         By former id that is at home on another partition: whether its profile has come (1), then up to which offsets
         there all is dealt with, by source, then the later records that are, by offset and source in one number.
-    categories
+    numbers
         By rule for each category, order, product and so on, then by which, the one that crossed last at the end: its
         crossings so far, and when entering was last sent (0 for never, and where a cooldown is one for all). They stay
         when nothing else is known of an order or a product any more, so that no number comes twice.
@@ -150,7 +150,7 @@ class Side(msgspec.Struct, array_like=True, gc=False):
     moved: Moved = ()
     traits: Traits = msgspec.field(default_factory=dict)
     absorbed: dict[bytes, list[int]] = msgspec.field(default_factory=dict)
-    categories: dict[str, dict[str, tuple[int, int]]] = msgspec.field(default_factory=dict)
+    numbers: dict[str, dict[str, tuple[int, int]]] = msgspec.field(default_factory=dict)
 
     def state(self, rule: str) -> RuleState | None:
         """What a rule did with the customer, to be changed; None if nothing."""
@@ -259,8 +259,8 @@ class Side(msgspec.Struct, array_like=True, gc=False):
 
     def _absorb_numbers(self, other: "Side", limit: int) -> None:
         """Go on from the higher number of each object, an odd one of those that are in the list."""
-        for rule, theirs in other.categories.items():
-            mine, inside = self.categories.setdefault(rule, {}), self.objects.get(rule, {})
+        for rule, theirs in other.numbers.items():
+            mine, inside = self.numbers.setdefault(rule, {}), self.objects.get(rule, {})
             state, more = self.state(rule), other.state(rule)
             if state is not None and more is not None:
                 state.crossings = max(state.crossings, more.crossings)
@@ -304,28 +304,30 @@ class Side(msgspec.Struct, array_like=True, gc=False):
         bought = ((-thing.bought[-1], name) for name, thing in self.things("product").items() if thing.bought)
         return [(name, -ms) for ms, name in sorted(bought)[:limit]]
 
-    def crossed(self, rule: str, object_id: str, entered: bool, limit: int, before: int = 0) -> int:
-        """The number of one more crossing of an object, at least one more than `before`: odd where it entered.
+    def crossed(self, rule: str, object_id: str, entered: bool, limit: int, thing: OpenObject | None = None) -> int:
+        """The number of one more crossing of an object, of which `thing` is known: odd where it entered.
 
         Of too many the one that is out longest is forgotten. No object's number comes again: the state of the rule
         keeps the highest of those that are forgotten, and one that is not known goes on from there.
         """
-        known, state = self.categories.setdefault(rule, {}), self.state(rule)
-        number, sent_ms = known.pop(object_id, (0 if state is None else state.crossings, 0))
-        number = max(number, before) + 1
+        known, state = self.numbers.setdefault(rule, {}), self.state(rule)
+        floor = 0 if state is None or object_id in known else state.crossings
+        number = max(self.number_of(rule, object_id, thing), floor) + 1
         number += (number % 2 == 1) != entered
+        _, sent_ms = known.pop(object_id, (0, 0))
         known[object_id] = number, sent_ms
         if len(known) > limit:
             self._forget_number(rule, object_id if entered else "")
         return number
 
-    def number_of(self, rule: str, object_id: str) -> int:
-        """The number of an object's last crossing; 0 where none is known."""
-        return self.categories.get(rule, {}).get(object_id, (0, 0))[0]
+    def number_of(self, rule: str, object_id: str, thing: OpenObject | None = None) -> int:
+        """The number of an object's last crossing; 0 where none is known. In earlier state `thing` has it."""
+        number, _ = self.numbers.get(rule, {}).get(object_id, (0, 0))
+        return number if thing is None else max(number, thing.crossed.get(rule, 0))
 
     def _forget_number(self, rule: str, but: str = "") -> bool:
         """Whether an object, other than `but`, was out, or is watched no more, and its number is forgotten."""
-        known, inside, state = self.categories[rule], self.objects.get(rule, {}), self.state(rule)
+        known, inside, state = self.numbers[rule], self.objects.get(rule, {}), self.state(rule)
         told = known.items()
         out = next((name for name, (n, _) in told if name != but and (n % 2 == 0 or name not in inside)), None)
         if out is None or state is None:
@@ -336,13 +338,13 @@ class Side(msgspec.Struct, array_like=True, gc=False):
     def sent_ms(self, rule: str, category: str | None) -> int:
         """When entering a list was last sent, which a cooldown counts from; of a category by itself."""
         if category is not None:
-            return self.categories.get(rule, {}).get(category, (0, 0))[1] or NEVER
+            return self.numbers.get(rule, {}).get(category, (0, 0))[1] or NEVER
         state = self.state(rule)
         return NEVER if state is None else state.sent_ms
 
     def sent(self, rule: str, category: str, ms: int) -> None:
         """Note that entering was sent of a category."""
-        known = self.categories.get(rule, {})
+        known = self.numbers.get(rule, {})
         if category in known:
             number, sent_ms = known[category]
             known[category] = number, max(sent_ms, ms)

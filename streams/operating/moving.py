@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -184,7 +184,8 @@ def import_state(
     _erased(settings, told, None)
     _make_room(settings, replace=replace)
     if same:
-        known = _known_erased(directory, manifest, layout) if told else []
+        every = (_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions))
+        known = _known_erased(every) if told else []
         for partition in range(settings.partitions):
             found = list(_rows(directory, partition, manifest, layout).items())
             rows = _apart(layout, without_erased(found, _erased(settings, told, partition), known))
@@ -238,7 +239,7 @@ def _deal_out(
 ) -> None:
     """Deal the customers out over the partitions; holds all rows in memory."""
     found = [_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions)]
-    known = [row for rows in found for row in rows.items() if row[0][:1] == ERASED]
+    known = _known_erased(found)
     sources = [dict(without_erased(list(rows.items()), erased, known)) for rows in found]
     mover = Mover(layout, [source[META] for source in sources if META in source])
     dealt: dict[int, Rows] = defaultdict(list)
@@ -272,9 +273,8 @@ def _read_before(settings: Settings) -> set[int]:
     return {place.partition for place, at in told.items() if place.topic in INPUTS and at.offset > 0}
 
 
-def _known_erased(directory: Path, manifest: Manifest, layout: Layout) -> Rows:
+def _known_erased(every: Iterable[Mapping[bytes, bytes]]) -> Rows:
     """Who was forgotten, as all partitions of an export say."""
-    every = (_rows(directory, partition, manifest, layout) for partition in range(manifest.partitions))
     return [row for rows in every for row in rows.items() if row[0][:1] == ERASED]
 
 

@@ -215,11 +215,8 @@ def _left_live(side: Side | None, name: str, object_: str | None, since_ms: int)
     if side is None:
         return False
     if object_ is not None:
-        crossed = max(
-            (there[object_].crossed.get(name, 0) for there in map(side.things, side.open) if object_ in there),
-            default=0,
-        )
-        crossed = side.categories.get(name, {}).get(object_, (crossed, 0))[0]
+        thing = next((there[object_] for there in map(side.things, side.open) if object_ in there), None)
+        crossed = side.number_of(name, object_, thing)
         return crossed > 0 and crossed % 2 == 0
     state = side.state(name)
     return state is not None and state.crossings % 2 == 0 and any(each.ms > since_ms for each in state.lately[-1:])

@@ -217,7 +217,7 @@ class Gathering:
     """
 
     def __init__(self, examine: Examiner | None = None) -> None:
-        self._observing = Observing(examine) if examine is not None else Observing()
+        self._observing = Observing(examine)
         self._crossings: list[Crossing] = []
         self._judged: list[tuple[int, int, float, bool]] = []
         self._learned: set[int] = set()

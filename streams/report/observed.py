@@ -124,8 +124,8 @@ _EXAMINE: Final = Examiner(allowed_skew_ms=0)
 T = TypeVar("T")
 
 
-def observe(values: Iterable[bytes], examine: Examiner = _EXAMINE) -> Observed:
-    """Read the values of the input topics, in any order. About 9 µs each. What `examine` refuses is counted only.
+def observe(values: Iterable[bytes], examine: Examiner | None = None) -> Observed:
+    """Read the values of the input topics, in any order. About 10 µs each. What `examine` refuses is counted only.
 
     An order that comes again, under the same id and customer, counts once, and so does a cancellation or refund that
     comes again with the same message id.
@@ -159,12 +159,12 @@ class Observing:
     Parameters
     ----------
     examine
-        Says what workers refuse.
+        Says what workers refuse; None: one that does not know when events were received.
     """
 
-    def __init__(self, examine: Examiner = _EXAMINE) -> None:
+    def __init__(self, examine: Examiner | None = None) -> None:
         self.skipped = 0
-        self._examine = examine
+        self._examine = examine or _EXAMINE
         self._customers, self._products, self._categories = _Names(), _Names(), _Names()
         self._first: list[int] = []
         self._interested: list[int] = []

@@ -144,8 +144,8 @@ def test_a_category_that_gave_way_goes_on_from_the_highest_number() -> None:
     assert side is not None
     row = engine.profiles.rows[0]
     inside = {f"p{n}" for n in np.unique(row["seen_category"][: row["seen_n"]]).tolist()}
-    assert inside <= side.categories["once"].keys()
-    assert len(side.categories["once"]) <= max(SETTINGS.objects_kept, len(inside))
+    assert inside <= side.numbers["once"].keys()
+    assert len(side.numbers["once"]) <= max(SETTINGS.objects_kept, len(inside))
 
 
 def test_only_what_a_row_keeps_is_asked_for() -> None:

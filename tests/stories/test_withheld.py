@@ -45,7 +45,7 @@ def contacted(rule: Rule) -> Player:
     told = read_stories(rule.name)["enters"].told[0]
     before_ms = told.ms - 1
     if rule.for_each is ForEach.CATEGORY:
-        side.categories[rule.name] = {str(told.object): (2, before_ms)}
+        side.numbers[rule.name] = {str(told.object): (2, before_ms)}
     side.rules |= {each.list_name: RuleState(sent_ms=before_ms) for each in rule.of_marks}
     return player
 

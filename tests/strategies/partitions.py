@@ -106,5 +106,5 @@ def assert_bounded(unit: Unit) -> None:
             assert len(side.orders) <= settings.orders_remembered
             assert len(side.rules) <= len(RULES.rules)
             assert all(len(objects) <= engine.sides.objects_watched for objects in side.objects.values())
-            assert all(len(numbers) <= engine.sides.objects_watched + 1 for numbers in side.categories.values())
+            assert all(len(numbers) <= engine.sides.objects_watched + 1 for numbers in side.numbers.values())
             assert all(len(state.lately) <= 64 for state in side.states().values())

@@ -124,7 +124,7 @@ def test_a_crossing_after_a_crash_is_the_one_before_it(written: int) -> None:
     again.load(list(kept), list(kept.values()))
     again.restored()
     assert feed(again, later).actions == (told.actions if written < 2 else [])
-    assert again.sides.find(0).categories == steady.sides.find(0).categories
+    assert again.sides.find(0).numbers == steady.sides.find(0).numbers
 
 
 def test_crossings_are_kept_for_a_day_and_only_so_many() -> None:
@@ -175,7 +175,7 @@ def test_no_number_comes_twice_where_categories_give_way() -> None:
     side = Side(rules={"keen": RuleState()})
     numbers = [side.crossed("keen", name, k % 2 == 0, 2) for k, name in enumerate(("a", "a", "b", "b", "c", "c", "a"))]
     assert numbers == [1, 2, 1, 2, 1, 2, 3]
-    assert side.categories["keen"].keys() == {"c", "a"}
+    assert side.numbers["keen"].keys() == {"c", "a"}
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def without_numbers(rows: dict[bytes, bytes | None]) -> dict[bytes, Any]:
 
 def _without_numbers(value: bytes) -> bytes:
     side = unpacked(value)
-    side.categories = {}
+    side.numbers = {}
     for state in side.states().values():
         if any(told.object for told in state.lately):
             state.crossings = 0
