@@ -149,7 +149,7 @@ def disagreement(name: str) -> set[bool]:
 
     # A disagreement is told as it was found: to shrink it takes ten times as long.
     @settings(
-        max_examples=120,
+        max_examples=60,
         suppress_health_check=list(HealthCheck),
         database=None,
         phases=[Phase.explicit, Phase.generate],

@@ -134,7 +134,7 @@ def _events() -> Iterator[tuple[int, bytes]]:
     first_ms = min(event.time_ms for event in found)
     for click in click_messages(history, clickstream(history, 7, first_ms, END)):
         yield click.time_ms, click.value
-    for seed in range(10):  # a crowd about noon, so that the afternoon has carts enough
+    for seed in range(6):  # a crowd about noon, so that the afternoon has carts enough
         for click in click_messages(history, clickstream(history, seed, NOON - HOUR_MS, THREE)):
             yield click.time_ms, click.value.replace(b'"synthetic-', b'"crowd-%d-' % seed)
 

@@ -38,7 +38,7 @@ def told_in_runs(
     return told, held(engine, rows)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(events=streams(), cuts=CUTS, piece=st.integers(1, 3))
 def test_cuts_change_nothing(events: list[Event], cuts: list[int], piece: int) -> None:
     """One run, and the same input in any pieces: the same scores, actions, examples and changelog, to the byte.
@@ -109,7 +109,7 @@ def _of_order(kind: Kind, offset: int) -> Event:
     return Event(b"customer-1", START_MS, kind, source=1, offset=offset, message=offset, product=1, value=9.5)
 
 
-@settings(max_examples=100)
+@settings(max_examples=70)
 @given(events=streams(), cuts=CUTS)
 @example(events=[_of_order(Kind.RETURN_REQUESTED, 0), _of_order(Kind.ORDER_COMPLETED, 1)], cuts=[])
 def test_event_by_event_is_the_same(events: list[Event], cuts: list[int]) -> None:
@@ -136,7 +136,7 @@ def assert_continues(events: list[Event], commit: int, stop: int, kind: type[Eng
     assert held(second, rows) == held(first, rows)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(events=streams(least=2), data=st.data())
 def test_restored_continues_as_if_never_stopped(events: list[Event], data: st.DataObject) -> None:
     """Stop anywhere, load what was stored into a new engine, go on: it tells and holds what the first one does.
@@ -147,7 +147,7 @@ def test_restored_continues_as_if_never_stopped(events: list[Event], data: st.Da
     assert_continues(events, data.draw(st.integers(1, stop)), stop)
 
 
-@settings(max_examples=100)
+@settings(max_examples=70)
 @given(events=streams(least=2), data=st.data())
 def test_records_read_again_change_nothing(events: list[Event], data: st.DataObject) -> None:
     """After a crash the records since any earlier offset are read again: nothing is told twice, no row is changed."""

@@ -80,7 +80,7 @@ def assert_no_harm(events: list[Event], commit: int, crash: int, written: int) -
     assert customers(held(again, rows)) == customers(whole)
 
 
-@settings(max_examples=200, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=120, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(events=streams(least=3), data=st.data())
 def test_half_a_commit_does_no_harm(events: list[Event], data: st.DataObject) -> None:
     """Rows are written up to anywhere, offsets are not, and the input since the last commit is read again.

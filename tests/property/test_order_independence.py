@@ -63,7 +63,7 @@ def objects(engine: Engine) -> dict[tuple[str, str], object]:
     }
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(events=streams(customers=ONE, most=30), data=st.data())
 def test_any_order_leaves_the_same_state(events: list[Event], data: st.DataObject) -> None:
     """Mixed events, orders among them, in two orders of arrival."""
@@ -84,7 +84,7 @@ def baskets(draw: st.DrawFn, most: int) -> list[Event]:
     ]  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(events=baskets(most=16), data=st.data())
 def test_orders_in_any_order_leave_the_same_state(events: list[Event], data: st.DataObject) -> None:
     """As many orders as the ring holds, with ties of time and of worth: gaps and baskets do not depend on arrival."""

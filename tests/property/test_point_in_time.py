@@ -24,7 +24,7 @@ def told_until(events: list[Event], time_ms: int) -> Told:
     )
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(past=streams(), one=streams(most=15), other=streams(most=15))
 def test_the_future_leaves_no_trace_in_the_past(past: list[Event], one: list[Event], other: list[Event]) -> None:
     """Other events after t, in the same run: what is told up to t stays the same to the byte."""
@@ -34,7 +34,7 @@ def test_the_future_leaves_no_trace_in_the_past(past: list[Event], one: list[Eve
     assert first == told_until(past, now)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(events=streams())
 def test_an_example_waits_for_its_whole_horizon(events: list[Event]) -> None:
     """One made at t comes out at t + H or later, once, and its label is whether there was an order in between."""

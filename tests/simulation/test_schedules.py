@@ -15,7 +15,7 @@ from simulation.schedule import play
 
 from streams.commit import FencedError
 
-SEEDS = 1_000
+SEEDS = 500
 AT_ONCE = 100
 
 

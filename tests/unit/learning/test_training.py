@@ -68,7 +68,7 @@ def as_bytes(snapshots: Sequence[Snapshot]) -> list[bytes]:
 WHOLE = run(fresh(), list(enumerate(TOPIC)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=8))
 def test_killed_and_resumed_publishes_the_same(deaths: list[int]) -> None:
     """Killed after any versions and gone on from the newest, it publishes byte for byte what it would have."""
