@@ -82,7 +82,7 @@ def order_events(
 
     An item of negative quantity or price is taken back: such items become a refund of their own, with
     positive figures, beside what was bought. `total` is what the order says of itself, else the sum of
-    its items.
+    its items; one that has what was taken back in it already is that of what was bought again.
     """
     for order in found:
         if not isinstance(order, OpenOrder):
@@ -97,6 +97,8 @@ def order_events(
         if (back and not bought) or (not back and total is not None and total < 0):
             yield _event("Order Refunded", order, back or bought)
             continue
+        if back and total is not None:
+            order.said["total"] = _of_bought(total, _worth(bought), _worth(back))
         if bought or not back:
             yield _event("Order Completed", order, bought)
         if back:
@@ -108,7 +110,7 @@ def _event(name: str, order: OpenOrder, items: list[Mapping[str, Any]]) -> Canon
     said = dict(order.said)
     total = said.pop("total", None)
     if total is None and any("price" in item for item in items):
-        total = sum(item.get("price", 0) * item.get("quantity", 1) for item in items)
+        total = _worth(items)
     properties: dict[str, Any] = {"order_id": order.order_id}
     if total is not None:
         # Sums of prices carry binary noise, which would stand in every message: 15.299999999999999.
@@ -117,6 +119,15 @@ def _event(name: str, order: OpenOrder, items: list[Mapping[str, Any]]) -> Canon
     if items:
         properties["products"] = [dict(item) for item in items]
     return track(name, Customer(order.customer), order.time_ms, properties)
+
+
+def _of_bought(total: float, bought: float, back: float) -> float:
+    """The total of what was bought: many write that of all lines, which would be refunded twice."""
+    return total + back if abs(total - (bought - back)) < abs(total - bought) else total
+
+
+def _worth(items: Iterable[Mapping[str, Any]]) -> float:
+    return float(sum(item.get("price", 0) * item.get("quantity", 1) for item in items))
 
 
 def _taken_back(item: Mapping[str, Any]) -> bool:

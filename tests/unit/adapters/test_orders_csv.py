@@ -107,6 +107,15 @@ def test_items_taken_back_are_a_refund_of_their_own() -> None:
     assert back.value["properties"]["products"] == [{"product_id": "p2", "price": 3, "quantity": 1}]
 
 
+@pytest.mark.parametrize(("said", "bought"), [("80", 100), ("86.5", 106.5), ("100", 100), ("104", 104)])
+def test_what_is_taken_back_is_taken_off_once(said: str, bought: float) -> None:
+    """A total is of all the order's lines or of what was bought, whichever comes nearer, with shipping or without."""
+    header = "order_id,customer_id,time,sku,price,quantity,total"
+    lines = [f"o1,c1,2024-05-01,p1,50,2,{said}", f"o1,c1,2024-05-01,discount,-20,1,{said}"]
+    totals = [o.value["properties"]["total"] for o in read(header, *lines) if isinstance(o, Canonical)]
+    assert totals == [bought, 20]
+
+
 def test_an_order_of_a_negative_total_is_a_refund() -> None:
     """As shops without refunds of their own write them."""
     event = one("order_id,customer_id,time,total", "o1,c1,2024-05-01,-5")
