@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["PATTERN", "from_ms", "to_ms"]
+__all__ = ["FIRST_MS", "LAST_MS", "PATTERN", "from_ms", "to_ms"]
 
 PATTERN: Final = (
     r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -17,8 +17,9 @@ _ACCEPTED: Final = re.compile(PATTERN)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - only its text is of interest
 _MS: Final = timedelta(milliseconds=1)
-_FIRST_MS: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MS
-_LAST_MS: Final = 253_402_300_799_999
+FIRST_MS: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MS
+LAST_MS: Final = 253_402_300_799_999
+"""The first and the last millisecond that can be written: of the years 1 and 9999."""
 _MINUTES: Final = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
 _SECONDS: Final = [f"{second:02d}." for second in range(60)]
 _THOUSANDTHS: Final = [f"{ms:03d}Z" for ms in range(1000)]
@@ -37,7 +38,7 @@ def to_ms(text: str) -> int:
     if text.endswith("\n") or _ACCEPTED.match(text) is None:
         raise ValueError(f"not an ISO 8601 time with an offset: {text[:80]!r}")
     found = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MS
-    if not _FIRST_MS <= found <= _LAST_MS:
+    if not FIRST_MS <= found <= LAST_MS:
         raise ValueError(f"outside the years 1 to 9999: {text[:80]!r}")
     return found
 

@@ -26,7 +26,8 @@ class UnreadableError(OSError):
 class LineFile:
     """A text file's lines, decompressed where it is gzipped (by its content, whatever its name).
 
-    Bytes that are not UTF-8 become lone surrogates, which the formats refuse line by line.
+    A byte-order mark is left out. Bytes that are not UTF-8 become lone surrogates, which the formats refuse line by
+    line.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class LineFile:
         unpacked: Any = buffered
         if buffered.peek(2)[:2] == _GZIP:
             unpacked = gzip.GzipFile(fileobj=buffered)
-        self._text = io.TextIOWrapper(unpacked, encoding="utf-8", errors="surrogateescape")
+        self._text = io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="surrogateescape")
 
     @property
     def size(self) -> int | None:

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Final
 
 from schemas.refusal import Refusal, shown
+from schemas.timestamp import FIRST_MS, LAST_MS
 
 __all__ = [
     "FieldError",
@@ -30,8 +31,6 @@ _WHOLE_FLOAT: Final = re.compile(r"([0-9]+)\.0+")
 _AMERICAN: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}) ([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _COMPACT: Final = re.compile(r"[0-9]{8}")
 _LINES_OF_A_ROW: Final = 16
-_MAX_MS: Final = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
 
 
 class FieldError(Exception):
@@ -216,7 +215,7 @@ def _joined(
 
 
 def _in_range(field: str, text: str, value: int) -> int:
-    if not -_MAX_MS <= value <= _MAX_MS:
+    if not FIRST_MS <= value <= LAST_MS:
         raise FieldError(_no_time(field, text))
     return value
 
