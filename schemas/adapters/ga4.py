@@ -133,7 +133,7 @@ def _order(row: Mapping[str, Any], params: Mapping[str, Any], name: str) -> dict
     said: dict[str, Any] = {"order_id": order_id, "total": total}
     for field, column in (("tax", "tax_value"), ("shipping", "shipping_value")):
         said[field] = finite(f"ecommerce.{column}", shop.get(column))
-    said |= {"currency": params.get("currency"), "coupon": params.get("coupon")}
+    said |= {field: identity(f"event_params.{field}", params.get(field)) for field in ("currency", "coupon")}
     return {k: v for k, v in said.items() if v is not None}
 
 

@@ -1,16 +1,17 @@
 """Segment: calls as they are, one JSON object a line."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct, structs
 
 from schemas.accepted import event_refused
 from schemas.adapters.canonical import BadLine, Canonical, Outcome
 from schemas.adapters.fields import FieldError
 from schemas.adapters.objects import json_object
 from schemas.adapters.options import Format
-from schemas.events import Event, customer_id
+from schemas.events import Event, Product, Properties, customer_id
 from schemas.names import kind_name, topic_name
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error
 from schemas.timestamp import to_ms
@@ -18,7 +19,16 @@ from schemas.timestamp import to_ms
 __all__ = ["SEGMENT"]
 
 _DECODER: Final = msgspec.json.Decoder(Event)
-_IDS: Final = ("userId", "anonymousId", "previousId")
+
+
+def _ids(struct: type[Struct]) -> tuple[str, ...]:
+    """The fields that hold text or a whole number."""
+    return tuple(each.encode_name for each in structs.fields(struct) if each.type == str | int | None)
+
+
+_IDS: Final = _ids(Event)
+_IDS_WITHIN: Final = _ids(Properties)
+_IDS_OF_PRODUCTS: Final = _ids(Product)
 
 
 def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
@@ -42,12 +52,21 @@ def _call(line: str, *, first: bool) -> Canonical:
     refusal = event_refused(event)
     if refusal is not None:
         raise FieldError(refusal)
-    for field in _IDS:
-        # Whole numbers past 64 bits come out of the parser as floats and would go in as another id.
-        if isinstance(value.get(field), float):
-            raise FieldError(Refusal(field, str(value[field]), "is too large a number", "send it as text", "range"))
+    _check_ids(value, _IDS, "")
+    said = value.get("properties") or {}
+    _check_ids(said, _IDS_WITHIN, "properties.")
+    for i, product in enumerate(said.get("products") or ()):
+        _check_ids(product, _IDS_OF_PRODUCTS, f"properties.products[{i}].")
     topic = topic_name(kind_name(event.type, event.event))
     return Canonical(topic, customer_id(event) or "", to_ms(event.timestamp), value)
+
+
+def _check_ids(said: Mapping[str, Any], fields: Iterable[str], path: str) -> None:
+    """Whole numbers past 64 bits come out of the parser as floats and would go in as another id."""
+    for field in fields:
+        if isinstance(said.get(field), float):
+            remedy = "send it as text"
+            raise FieldError(Refusal(f"{path}{field}", str(said[field]), "is too large a number", remedy, "range"))
 
 
 SEGMENT: Final = Format(

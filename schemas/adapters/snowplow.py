@@ -83,7 +83,7 @@ def _events(line_number: int, row: Row, visitor: str) -> Iterator[Canonical | Sk
 def _action(
     line_number: int, row: Row, customer: Customer, when: int, message_id: str
 ) -> Iterator[Canonical | Skipped]:
-    kind = row.action.get("type") if row.action is not None else None
+    kind = _text(row.action.get("type")) if row.action is not None else None
     products = [_product(entity) for entity in row.entities("product")]
     if kind in _PER_PRODUCT:
         if not products:

@@ -68,7 +68,11 @@ def test_a_purchase_is_an_order() -> None:
         user_id="u1",
         ecommerce={"transaction_id": "T1", "purchase_revenue": 25.5, "tax_value": 4.1, "shipping_value": None},
         items=[ITEM],
-        event_params=[param("currency", string_value="EUR"), param("value", double_value=30.5)],
+        event_params=[
+            param("currency", string_value="EUR"),
+            param("value", double_value=30.5),
+            param("coupon", int_value="2024"),
+        ],
     )
     found = one(bought)
     assert (found.topic, found.key, found.value["event"]) == ("orders", "u1", "Order Completed")
@@ -77,8 +81,15 @@ def test_a_purchase_is_an_order() -> None:
         "total": 30.5,
         "tax": 4.1,
         "currency": "EUR",
+        "coupon": "2024",
         "products": [{"product_id": "SKU_12345", "name": "Tee", "brand": "Google", "price": 9.99, "quantity": 2}],
     }
+
+
+def test_a_coupon_of_digits_is_text() -> None:
+    """Some exporters write it as a number, and a worker would refuse the whole order for that."""
+    bought = row("purchase", ecommerce={"transaction_id": "T1"}, event_params=[param("coupon", int_value=2024)])
+    assert one(bought).value["properties"]["coupon"] == "2024"
 
 
 def test_a_refund_names_its_order() -> None:
@@ -132,6 +143,10 @@ def test_rows_of_no_use_are_skipped(each: dict[str, Any]) -> None:
     ("each", "field"),
     [
         (row("purchase", ecommerce={"purchase_revenue": 5}), "ecommerce.transaction_id"),
+        (
+            row("purchase", ecommerce={"transaction_id": "T"}, event_params=[param("currency", double_value=1.5)]),
+            "event_params.currency",
+        ),
         (row("view_item"), "items"),
         (row("view_item", items=[{"price": 5}]), "items.item_id"),
         (row("view_item", items=[ITEM | {"price": "dear"}]), "items.price"),

@@ -48,7 +48,7 @@ def told(bad: list[Bad]) -> list[tuple[int, str, str]]:
 @pytest.mark.parametrize("form", LINES)
 @pytest.mark.parametrize("change", ["bom", "crlf", "no-last-end", "blank-lines", "gzip"])
 def test_what_programs_add_changes_nothing(tmp_path: Path, form: str, change: str) -> None:
-    """A byte-order mark, Windows line ends, blank lines, a last line without end, compression: whose it is, and what."""
+    """A byte-order mark, Windows line ends, blank lines, a last line without end, compression."""
     plain, bad = read(tmp_path, form, whole(form))
     assert len(plain) == len(LINES[form]) - (form in HEADED)
     assert bad == []

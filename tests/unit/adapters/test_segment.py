@@ -42,11 +42,22 @@ def test_topic_and_key_follow_kind_and_customer(change: dict[str, object], topic
     assert (event.topic, event.key) == (topic, key)
 
 
-def test_a_number_past_64_bits_is_no_id() -> None:
-    """Readers of JSON disagree on such numbers: the customer would be another one for each."""
-    [bad] = read(json.dumps(BASE | {"type": "page", "userId": 2**70}))
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"type": "page", "userId": 2**70}, "userId"),
+        ({"event": "Order Completed", "properties": {"order_id": 2**70}}, "properties.order_id"),
+        (
+            {"event": "Cart Viewed", "properties": {"products": [{"product_id": 1}, {"product_id": 2**70}]}},
+            "properties.products[1].product_id",
+        ),
+    ],
+)
+def test_a_number_past_64_bits_is_no_id(change: dict[str, object], field: str) -> None:
+    """Readers of JSON disagree on such numbers: the customer, or the order, would be another one for each."""
+    [bad] = read(json.dumps(BASE | change))
     assert isinstance(bad, BadLine)
-    assert (bad.refusal.field, bad.refusal.code) == ("userId", "range")
+    assert (bad.refusal.field, bad.refusal.code) == (field, "range")
 
 
 def test_a_byte_order_mark_is_allowed_at_the_start_of_the_file() -> None:

@@ -148,6 +148,7 @@ def test_visitors_are_known_by_the_chosen_cookie() -> None:
         {**HEAD, "event": "page_ping"},
         {**HEAD, "event": "unstruct", "event_name": "link_click"},
         {**HEAD, "event": "unstruct", ACTION: {"type": "trns_error"}},
+        {**HEAD, "event": "unstruct", ACTION: {"type": ["transaction"]}},
         {"event": "page_view", "event_id": "e", "derived_tstamp": "2025-02-05T09:31:51.544Z"},
     ],
 )
