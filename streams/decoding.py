@@ -295,7 +295,7 @@ class Decoder:
                 amounts.append(_Amounts(i, promised_ms=detail.promised_ms))
             if told == Kind.ORDER_COMPLETED and said.products:
                 first = said.products[0]
-                c.product[i] = numbers[first.product_id or first.sku or first.name]
+                c.product[i] = numbers[product_of(first)]
         for i, former in self._formers(c):
             details[i] = details.get(i, _NOTHING)._replace(former=former)
         numbers.tell(c.product, category)
@@ -456,9 +456,7 @@ class _Columns(NamedTuple):
         time_ms = stamps_ms([event.timestamp for event in values])
         receipt_ms = np.array([record.timestamp for record in records], np.int64)
         product = [
-            numbers[said.product_id or said.sku or said.name]
-            if _NAMES_PRODUCT[k] and (said := event.properties) is not None
-            else 0
+            numbers[product_of(said)] if _NAMES_PRODUCT[k] and (said := event.properties) is not None else 0
             for event, k in zip(values, kind, strict=True)
         ]
         return cls(

@@ -211,6 +211,22 @@ def test_what_a_page_is_called(was: bytes, is_now: bytes, named: str | None) -> 
     assert_read_alike([some, some], page=None)
 
 
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (b"Product Viewed", b'{"product_id":0,"name":"Lamp"}'),
+        (b"Order Completed", b'{"order_id":1,"products":[{"product_id":0,"name":"Lamp"}]}'),
+    ],
+)
+def test_the_product_0_is_one(event: bytes, said: bytes) -> None:
+    """The number 0 is an id as others are, and the same as the text."""
+    payload = b'{"messageId":"m","timestamp":"2024-05-01T09:30:00Z","userId":"u","event":"%s","properties":%s}'
+    made, told = payload % (event, said), Told()
+    number, as_text = told.decode(0, records([made, made.replace(b":0,", b':"0",')], [b"u", b"u"])).events.product
+    assert number == as_text
+    assert {name for _, name in told.products} == {"0"}
+
+
 def test_pages_and_products_of_one_name_are_each_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that is called as a product is, is a page beside it, and pages without end let no product be forgotten."""
     monkeypatch.setattr("streams.decoding._CACHED_PAGES", 5)

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from strategies.layouts import FULL
 
+from schemas.timestamp import LAST_MS, from_ms
 from scoring.engine import EngineSettings
 from scoring.evaluation import Evaluation
 from scoring.kinds import Source
@@ -102,6 +103,17 @@ def test_a_year_of_orders_before_a_year_of_clicks_makes_nothing_late() -> None:
     counts = unit.status().counts
     assert (counts.applied, counts.late, counts.total()) == (2 * days, 0, 2 * days)
     assert most < 150
+
+
+@pytest.mark.parametrize("received_ms", [-1, 0, LAST_MS, LAST_MS + 1, 1_700_000_000_000_000_000, 2**63 - 1])
+def test_a_record_of_any_receipt_is_set_aside(received_ms: int) -> None:
+    """Where producers give records their time, some do in other units: a letter has the last that can be written."""
+    unit = started()
+    caught_up(unit, ORDERS, CUSTOMERS)
+    unit.offer(CLICKS, [Fetched(0, received_ms, b"a", b"{")], 1)
+    pumped(unit)
+    [letter] = told(unit.take(), "clickstream-dlq")
+    assert letter["received_at"] == from_ms(min(max(received_ms, 0), LAST_MS))
 
 
 def test_the_looks_of_a_run_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
