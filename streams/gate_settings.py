@@ -1,5 +1,6 @@
 """Gate settings: what can be set of the gates, in words and durations, and what the core is told of it."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -135,7 +136,7 @@ class GateFields(BaseModel):
                 raise ValueError(f"{name}: must be longer than nothing")
         for name, n in (("usual_hours", 24), ("usual_weekdays", 7)):
             usual = getattr(self, name)
-            if usual and (len(usual) != n or min(usual) < 0 or sum(usual) <= 0):
+            if usual and (len(usual) != n or not all(0 <= much < math.inf for much in usual) or sum(usual) <= 0):
                 raise ValueError(f"{name}: must be {n} numbers from 0 up, one of them above")
         return self
 

@@ -292,6 +292,8 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
         for name in ("horizon", "tick", "snapshot_every", "snapshot_interval"):
             if milliseconds(getattr(self, name)) <= 0:
                 raise ValueError(f"{name}: must be longer than nothing")
+        if self.horizon_ms < 3_600_000:
+            raise ValueError("horizon: must be at least an hour")
         if self.tick_ms < 1000:
             raise ValueError("tick: must be at least a second")
         if list(self.bands) != sorted(set(self.bands)) or not all(0 < edge < 1 for edge in self.bands):

@@ -1,5 +1,6 @@
 """Fields: the settings of types, stages and reports."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
@@ -74,6 +75,6 @@ class ReportFields(BaseModel):
             if milliseconds(getattr(self, name)) <= 0:
                 raise ValueError(f"{name}: must be longer than nothing")
         for name, cost in self.campaign_costs.items():
-            if cost < 0:
-                raise ValueError(f"campaign_costs: {name} = {cost} is below 0")
+            if not 0 <= cost < math.inf:
+                raise ValueError(f"campaign_costs: {name} = {cost} is no amount from 0 up")
         return self

@@ -103,6 +103,9 @@ def test_an_unknown_name_gets_the_nearest_known_one(monkeypatch: Patch) -> None:
         ("exactly_once", "maybe", "'auto', 'on' or 'off'"),
         ("rule_parameters", "{", "is not JSON"),
         ("tick", "0s", "longer than nothing"),
+        ("horizon", "30m", "at least an hour"),
+        ("campaign_costs", '{"mail": NaN}', "no amount from 0 up"),
+        ("usual_weekdays", "1,1,1,1,1,1,nan", "must be 7 numbers from 0 up"),
         ("window_days", 91, "less than or equal to 90"),
     ],
 )
