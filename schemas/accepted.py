@@ -24,7 +24,7 @@ from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error, shown
 from schemas.shop import ProductsEvent, ShopState
 from schemas.timestamp import to_ms
 
-__all__ = ["STRUCTS", "event_refused", "refused"]
+__all__ = ["STRUCTS", "event_refused", "is_unknown", "refused"]
 
 STRUCTS: Final[dict[str, tuple[type[Struct], ...]]] = {
     "segment-event.v1": (Event,),
@@ -76,3 +76,25 @@ def event_refused(event: Event) -> Refusal | None:
         remedy = "send ISO 8601 with an offset, such as 2024-05-01T09:30:00.000Z"
         return Refusal("timestamp", shown(event.timestamp), "is not a time", remedy, "time")
     return required(kind_name(event.type, event.event), event)
+
+
+class _Called(Struct):
+    type: str = "track"
+    event: str | None = None
+
+
+_called: Final = msgspec.json.Decoder(_Called).decode
+
+
+def is_unknown(error: Exception, payload: bytes | None) -> bool:
+    """Whether what does not decode as an `Event` is one of a name that nothing is known of, in JSON that is sound.
+
+    Its other fields are whatever those who named it say; that they have names which others have, too, is chance.
+    """
+    if payload is None or not isinstance(error, msgspec.ValidationError):
+        return False
+    try:
+        call = _called(payload)
+    except DECODE_ERRORS:
+        return False
+    return bool(call.event if call.type == "track" else call.type) and kind_name(call.type, call.event) is None

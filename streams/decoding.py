@@ -1,6 +1,6 @@
 """Decoding: the records of one input, as fetched, to the columns that the engine takes.
 
-An event of an unknown name is ignored, whatever else is wrong with it. All others must name who they are
+An event of an unknown name is ignored, whatever else is wrong with it, if it is JSON. All others must name who they are
 about, lie under that id as their key, and have a time and amounts that can be; one that does not is refused,
 with the reason, and the rest goes on.
 """
@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from schemas.accepted import is_unknown
 from schemas.events import Event, Properties, text_id
 from schemas.names import CALL_KINDS, EVENT_NAMES, kind_name
 from schemas.refusal import DECODE_ERRORS, Refusal, from_validation_error
@@ -82,6 +83,8 @@ _KINDS: Final = {int(kind): kind for kind in Kind}
 _STARS = {"negative": 1.0, "neutral": 3.0, "positive": 5.0}
 """Stars of feedback that comes with a word instead."""
 _NOTHING = Detail()
+_UNKNOWN = Event("", "", "")
+"""Stands for an event of an unknown name that says things of other types."""
 _TAKEN_BACK = frozenset({Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
 _GOING_BACK = _TAKEN_BACK | {Kind.RETURN_REQUESTED}
 _REASON = 200
@@ -249,7 +252,11 @@ class Decoder:
                 values.append(decode(payload))
                 places.append(i)
             except (*DECODE_ERRORS, TypeError) as error:
-                refused.append((i, from_validation_error(error, payload)))
+                if is_unknown(error, payload):
+                    values.append(_UNKNOWN)
+                    places.append(i)
+                else:
+                    refused.append((i, from_validation_error(error, payload)))
         return places, values, refused
 
     def _bad(self, columns: "_Columns") -> dict[int, Refusal]:

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, structs
 
-from schemas.accepted import event_refused
-from schemas.adapters.canonical import BadLine, Canonical, Outcome
+from schemas.accepted import event_refused, is_unknown
+from schemas.adapters.canonical import BadLine, Canonical, Outcome, Skipped
 from schemas.adapters.fields import FieldError
 from schemas.adapters.objects import json_object
 from schemas.adapters.options import Format
@@ -37,17 +37,19 @@ def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
         if not line.strip():
             continue
         try:
-            yield _call(line, first=line_number == 1)
+            yield _call(line_number, line)
         except FieldError as error:
             yield BadLine(line_number, error.refusal)
 
 
-def _call(line: str, *, first: bool) -> Canonical:
-    value = json_object(line, first=first)
+def _call(line_number: int, line: str) -> Canonical | Skipped:
+    value = json_object(line, first=line_number == 1)
     payload = line.lstrip("\ufeff").encode()
     try:
         event = _DECODER.decode(payload)
     except DECODE_ERRORS as error:
+        if is_unknown(error, payload):
+            return Skipped(line_number, "an event of an unknown name says things of other types")
         raise FieldError(from_validation_error(error, payload)) from None
     refusal = event_refused(event)
     if refusal is not None:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.accepted import is_unknown
 from schemas.events import Event, Properties, text_id
 from schemas.names import kind_name
 from schemas.refusal import DECODE_ERRORS
@@ -191,8 +192,8 @@ class Observing:
         try:
             if len(value) > self._examine.limits.max_record_bytes or not self._took(_decode(value), key, receipt_ms):
                 self.skipped += 1
-        except (*DECODE_ERRORS, ValueError):
-            self.skipped += 1
+        except (*DECODE_ERRORS, ValueError) as error:
+            self.skipped += not is_unknown(error, value)
 
     def _took(self, event: _Event, key: bytes | None, receipt_ms: int) -> bool:
         known = Kind.__members__.get(kind_name(event.type, event.event) or "")

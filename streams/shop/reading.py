@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.accepted import is_unknown
 from schemas.events import Event, Product, Properties
 from schemas.internals import Deletion
 from schemas.names import CALL_KINDS, kind_name
@@ -52,7 +53,9 @@ class Reading:
             value = record.value or b""
             try:
                 event = self._decode(value) if len(value) <= self._limits.max_record_bytes else None
-            except DECODE_ERRORS:
+            except DECODE_ERRORS as error:
+                if is_unknown(error, value):
+                    continue
                 event = None
             if event is None:
                 self._refused(1)

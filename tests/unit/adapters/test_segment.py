@@ -5,7 +5,7 @@ import json
 import pytest
 
 from schemas.adapters import ADAPTERS
-from schemas.adapters.canonical import BadLine, Canonical, Outcome
+from schemas.adapters.canonical import BadLine, Canonical, Outcome, Skipped
 from schemas.hostile import hostile_cases
 
 BASE = {"messageId": "m", "timestamp": "2024-05-01T09:30:00+02:00", "userId": "u", "type": "track"}
@@ -58,6 +58,16 @@ def test_a_number_past_64_bits_is_no_id(change: dict[str, object], field: str) -
     [bad] = read(json.dumps(BASE | change))
     assert isinstance(bad, BadLine)
     assert (bad.refusal.field, bad.refusal.code) == (field, "range")
+
+
+def test_an_unknown_event_says_what_it_likes() -> None:
+    """It is loaded, to be ignored; where its fields are of other types than those of known ones it is passed over."""
+    loaded, passed_over = read(
+        json.dumps(BASE | {"event": "Video Played", "properties": {"value": 5}}),
+        json.dumps(BASE | {"event": "Video Played", "properties": {"value": "high"}}),
+    )
+    assert isinstance(loaded, Canonical)
+    assert isinstance(passed_over, Skipped)
 
 
 def test_a_byte_order_mark_is_allowed_at_the_start_of_the_file() -> None:

@@ -41,6 +41,7 @@ def test_events_come_in_any_order_and_what_cannot_be_read_is_counted() -> None:
         call("Order Completed", NOW, order_id="1", total=1),
         b"{",
         call("Something Else", NOW),
+        call("Something Else", NOW, total="a lot"),
     ])  # fmt: skip
     assert found.orders.worth.tolist() == [1, 2]
     assert found.skipped == 1

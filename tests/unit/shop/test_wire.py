@@ -51,6 +51,7 @@ def test_orders_and_what_was_seen_are_read() -> None:
         call("Product Viewed", {"product_id": "tea", "price": 4.5}),
         call("Product Removed", {"product_id": "tea", "price": 9}),
         call("Something else", {"product_id": "tea"}),
+        call("Something else", {"product_id": ["tea"]}),
     )
     bought = Bought(START, "m1", "7", stable_hash(b"ann"), (Line("tea", 5.0, "kitchen"), Line("cup", None, None)))
     assert events == [(START, bought), (START, Offered(START, "m1", (Line("tea", 4.5, None),))), (START, None)]
