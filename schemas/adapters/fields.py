@@ -169,13 +169,13 @@ def strptime_ms(field: str, text: str, pattern: str) -> int:
         raise FieldError(_no_time(field, text)) from None
 
 
-def rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | Refusal]]:
+def rows(lines: Iterable[str], delimiter: str, width: int = 0) -> Iterator[tuple[int, list[str] | Refusal]]:
     """Yield line numbers and cells, or the refusal of a line; empty lines are passed over.
 
-    A quoted cell may go on in the next lines, 16 at most, if the row is then as wide as the first; otherwise the
-    quote is a slip, and spoils its own line alone.
+    A quoted cell may go on in the next lines, 16 at most, if the row is then as wide as the first, or as `width` says;
+    otherwise the quote is a slip, and spoils its own line alone.
     """
-    source, ahead, width = enumerate(lines, 1), deque[tuple[int, str]](), 0
+    source, ahead = enumerate(lines, 1), deque[tuple[int, str]]()
     while (entry := ahead.popleft() if ahead else next(source, None)) is not None:
         line_number, line = entry
         if not line.strip():
@@ -187,6 +187,7 @@ def rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] 
         except FieldError as error:
             refusal = error.refusal
             joined = _joined(line, ahead, source, delimiter, width) if refusal.code == "malformed" else None
+            width = width or len(joined or ())
             yield line_number, refusal if joined is None else joined
 
 
@@ -206,7 +207,7 @@ def _joined(
             row = cells(text, delimiter)
         except FieldError:
             continue
-        if len(row) != width:
+        if width and len(row) != width:
             return None
         for _ in range(more):
             ahead.popleft()

@@ -25,7 +25,7 @@ def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
     A purchase carries no order id: it is an order of its own, named after user, item and time. Prices
     are not told.
     """
-    for line_number, row in rows(lines, ","):
+    for line_number, row in rows(lines, ",", _COLUMNS):
         if isinstance(row, Refusal):
             yield BadLine(line_number, row)
             continue

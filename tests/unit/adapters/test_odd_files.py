@@ -144,6 +144,15 @@ def test_a_quoted_cell_may_hold_line_ends(tmp_path: Path) -> None:
     assert told(bad) == [(6, "UnitPrice", "number")]
 
 
+def test_the_header_may_hold_line_ends(tmp_path: Path) -> None:
+    """As spreadsheets write it, where a column's name was broken in two."""
+    header, first, second = LINES["orders-csv"]
+    rows = [header.replace("customer_id", '"customer\nid"'), first, second.replace("6", "x")]
+    found, bad = read(tmp_path, "orders-csv", "\n".join(rows).encode())
+    assert [event.key for event in found] == [b"c1"]
+    assert told(bad) == [(4, "total", "number")]
+
+
 @pytest.mark.parametrize("after", [1, 40])
 def test_a_quote_that_stays_open_spoils_its_own_line(tmp_path: Path, after: int) -> None:
     """However much follows, and whether or not another line has such a quote."""
