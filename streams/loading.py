@@ -17,6 +17,7 @@ from aiokafka.partitioner import murmur2
 from schemas.adapters.canonical import BadLine, Canonical
 from schemas.adapters.options import Format
 from schemas.refusal import Refusal
+from schemas.timestamp import LAST_MS, from_ms
 from streams.connection import BrokerUnreachableError, aiokafka_options, unreachable
 from streams.files import LineFile, UnreadableError
 from streams.handover import Handover
@@ -80,11 +81,13 @@ def events_of(
     *,
     by_time: bool = False,
     max_record_bytes: int = Limits().max_record_bytes,
+    until_ms: Callable[[], int] = lambda: LAST_MS,
 ) -> Iterator[Ready]:
     """Yield the events of files, one file after the other; what else they hold is counted and told.
 
     With `by_time` the files, each of which should be in order, are merged by event time. What is larger than
-    `max_record_bytes` is told as bad, as a worker would refuse it.
+    `max_record_bytes`, or later than `until_ms` says when it is read, is told as bad, as a worker would refuse it. So
+    is what is of before 1970: the centuries after it would be lived through day by day.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def events_of(
         At once, if an option is unknown or wrong.
     """
     reader((), options=options)
-    each = [_events(file, reader, options, loaded, on_bad, max_record_bytes) for file in files]
+    each = [_events(file, reader, options, loaded, on_bad, max_record_bytes, until_ms) for file in files]
     if by_time:
         return heapq.merge(*each, key=lambda event: event.time_ms)
     return (event for events in each for event in events)
@@ -105,6 +108,7 @@ def _events(
     loaded: Loaded,
     on_bad: Callable[[Bad], None],
     max_record_bytes: int,
+    until_ms: Callable[[], int],
 ) -> Iterator[Ready]:
     def bad(line_number: int, refusal: Refusal) -> None:
         loaded.bad += 1
@@ -114,12 +118,13 @@ def _events(
         for outcome in reader(file, options=options):
             if isinstance(outcome, Canonical):
                 value = orjson.dumps(outcome.value)
-                if len(value) <= max_record_bytes:
-                    yield Ready(outcome.topic, outcome.key.encode(), value, outcome.time_ms)
-                    continue
-                refusal = too_large(value, max_record_bytes)
                 # The line is the one read last; an order's first line may be further up.
-                bad(file.line_number, refusal)
+                if len(value) > max_record_bytes:
+                    bad(file.line_number, too_large(value, max_record_bytes))
+                elif not 0 <= outcome.time_ms <= until_ms():
+                    bad(file.line_number, _no_time(outcome.time_ms))
+                else:
+                    yield Ready(outcome.topic, outcome.key.encode(), value, outcome.time_ms)
             elif isinstance(outcome, BadLine):
                 bad(outcome.line_number, outcome.refusal)
             elif outcome.why in loaded.skipped or len(loaded.skipped) < _REASONS:
@@ -131,6 +136,13 @@ def _events(
         bad(file.line_number + 1, refusal)
     finally:
         loaded.lines += file.line_number
+
+
+def _no_time(time_ms: int) -> Refusal:
+    remedy = "write when it happened; some mark with such a time that there is none"
+    if time_ms < 0:
+        return Refusal("timestamp", from_ms(time_ms), "lies before 1970", remedy, "range")
+    return Refusal("timestamp", from_ms(time_ms), "lies in the future", remedy, "future")
 
 
 def load(

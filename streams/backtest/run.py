@@ -130,12 +130,12 @@ class Backtest:
         if not len(history):
             return result
         result.first_ms, result.last_ms = int(history.time_ms[0]), int(history.time_ms[-1])
-        at = 0
+        at, asked = 0, frozenset(cutoffs_ms)
         for moment in self._moments(result.first_ms, result.last_ms, cutoffs_ms):
             at = self._apply(history, at, history.before(moment), on_progress)
             if moment % self.every_ms == 0:
                 self._learn(moment)
-            if moment in cutoffs_ms:
+            if moment in asked:
                 on_cutoff(self._score(moment))
         self._apply(history, at, len(history), on_progress)
         return result

@@ -14,6 +14,7 @@ from schemas.adapters import ADAPTERS
 from streams.cli.exits import BAD_LINES, FAILURE
 from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
 from streams.cli.options import broker_option, json_option, print_json
+from streams.clock import now_ms
 from streams.files import LineFile
 from streams.loading import Bad, Loaded, Ready, TopicsMissingError, events_of
 from streams.loading import load as produce
@@ -85,6 +86,7 @@ def load(
             told,
             by_time=speed is not None,
             max_record_bytes=settings.max_record_bytes,
+            until_ms=lambda: now_ms() + settings.allowed_skew_ms,
         )
         try:
             with _progress(sources) as following:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.adapters import ADAPTERS
 from streams.cli.exits import BAD_LINES, FAILURE
+from streams.clock import now_ms
 from streams.files import LineFile
 from streams.loading import Bad, Loaded, Ready, events_of
 from streams.settings import Settings
@@ -46,7 +47,7 @@ class Reading:
     Parameters
     ----------
     settings
-        Say how large an event may be.
+        Say how large an event may be, and how far ahead of now.
     files, form, options
         As given on the command line and checked.
 
@@ -65,11 +66,17 @@ class Reading:
 
     def events(self, bar: Bars) -> Iterator[Ready]:
         """Yield the events of one file after the other, telling bad lines as they come."""
-        limit = self._settings.max_record_bytes
+        limit, skew_ms = self._settings.max_record_bytes, self._settings.allowed_skew_ms
         with ExitStack() as stack:
             sources = [stack.enter_context(LineFile(name)) for name in self._files]
             events = events_of(
-                sources, ADAPTERS[self._form], self._options, self.loaded, self._told, max_record_bytes=limit
+                sources,
+                ADAPTERS[self._form],
+                self._options,
+                self.loaded,
+                self._told,
+                max_record_bytes=limit,
+                until_ms=lambda: now_ms() + skew_ms,
             )
             with bar("reading", sum(source.size or 0 for source in sources)) as done:
                 for count, event in enumerate(events):
