@@ -87,7 +87,7 @@ def events_of(
 
     With `by_time` the files, each of which should be in order, are merged by event time. What is larger than
     `max_record_bytes`, or later than `until_ms` says when it is read, is told as bad, as a worker would refuse it. So
-    is what is of before 1970: the centuries after it would be lived through day by day.
+    is what is of the begin of 1970 or before: the years that follow would be lived through day by day.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _events(
                 # The line is the one read last; an order's first line may be further up.
                 if len(value) > max_record_bytes:
                     bad(file.line_number, too_large(value, max_record_bytes))
-                elif not 0 <= outcome.time_ms <= until_ms():
+                elif not 0 < outcome.time_ms <= until_ms():
                     bad(file.line_number, _no_time(outcome.time_ms))
                 else:
                     yield Ready(outcome.topic, outcome.key.encode(), value, outcome.time_ms)
@@ -140,8 +140,8 @@ def _events(
 
 def _no_time(time_ms: int) -> Refusal:
     remedy = "write when it happened; some mark with such a time that there is none"
-    if time_ms < 0:
-        return Refusal("timestamp", from_ms(time_ms), "lies before 1970", remedy, "range")
+    if time_ms <= 0:
+        return Refusal("timestamp", from_ms(time_ms), "is not later than the begin of 1970", remedy, "range")
     return Refusal("timestamp", from_ms(time_ms), "lies in the future", remedy, "future")
 
 

@@ -90,16 +90,16 @@ def test_an_event_too_large_for_the_broker_is_told(tmp_path: Path) -> None:
 
 
 def test_an_event_of_no_time_that_can_be_is_told(tmp_path: Path) -> None:
-    """Of the future, as no worker would take it, and of before 1970; some write such a day where they know none."""
-    before = call("a4", 1).replace("2024", "0001")
-    (tmp_path / "a").write_text("\n".join([call("a1", 1), call("a2", 3), call("a3", 2), before]))
+    """Of the future, as no worker would take it, or of the begin of 1970 or before: some mark so that there is none."""
+    none = [call("a4", 1).replace("2024-05-01T09:01", day) for day in ("0001-01-01T00:00", "1970-01-01T00:00")]
+    (tmp_path / "a").write_text("\n".join([call("a1", 1), call("a2", 3), call("a3", 2), *none]))
     bad: list[Bad] = []
     with LineFile(str(tmp_path / "a")) as file:
         until_ms = next(events_of([file], ADAPTERS["segment"], {}, Loaded(), bad.append)).time_ms + 60_000
     with LineFile(str(tmp_path / "a")) as file:
         found = events_of([file], ADAPTERS["segment"], {}, Loaded(), bad.append, until_ms=lambda: until_ms)
         assert [message(event) for event in found] == ["a1", "a3"]
-    assert [(one.line_number, one.refusal.code) for one in bad] == [(2, "future"), (4, "range")]
+    assert [(one.line_number, one.refusal.code) for one in bad] == [(2, "future"), (4, "range"), (5, "range")]
 
 
 def test_reasons_for_skipping_are_counted_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
