@@ -141,8 +141,8 @@ def _item(cells: Mapping[str, str]) -> dict[str, Any] | None:
             item[column] = number(column, cells[column])
     if cells.get("amount") and "price" not in item:
         amount = number("amount", cells["amount"])
-        pieces = item.setdefault("quantity", 1)
-        item["price"] = abs(amount / pieces) if pieces else abs(amount)
+        pieces = item["quantity"] = item.get("quantity") or 1  # fees are written as none of something, at an amount
+        item["price"] = abs(amount / pieces)
         if amount < 0:
             item["quantity"] = -abs(pieces)
     return item or None

@@ -96,6 +96,13 @@ def test_without_ids_each_line_is_an_order_named_after_its_content() -> None:
     assert first["total"] == 5
 
 
+@pytest.mark.parametrize(("quantity", "kept"), [("", 1), ("0", 1), ("4", 4)])
+def test_an_amount_counts_whatever_the_quantity(quantity: str, kept: int) -> None:
+    """A fee of no pieces is one."""
+    said = properties("order_id,customer_id,time,sku,quantity,amount", f"o1,c1,2024-05-01,fee,{quantity},10")
+    assert (said["total"], said["products"]) == (10, [{"product_id": "fee", "quantity": kept, "price": 10 / kept}])
+
+
 def test_items_taken_back_are_a_refund_of_their_own() -> None:
     """Of positive figures, beside what was bought."""
     lines = ["order_id,customer_id,time,sku,price,quantity", "o1,c1,2024-05-01,p1,5,2", "o1,c1,2024-05-01,p2,3,-1"]
