@@ -2,14 +2,12 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from faust.types import TP
 from prometheus_client import start_http_server
 
-from scoring.engine import Counts
 from scoring.kinds import Source
 from scoring.uplift import Arms, uplift
 from streams.binding import Binding
@@ -24,7 +22,6 @@ from streams.unit import Unit
 
 __all__ = ["Figures", "Timed"]
 
-_OUTCOMES = ("applied", "duplicate", "late", "ignored", "dead_lettered")
 _EVERY_S = 1.0
 
 
@@ -78,7 +75,7 @@ class Figures:
         self._server = server
         self.address = f"http://{settings.web_host}:{self._server.server_port}"
         self._failed = 0
-        self._counted: dict[int, tuple[Unit, Counter[str]]] = {}
+        self._shown: set[int] = set()
         self._tried: set[str] = set()
         self.snapshots: LocalSnapshots | None = None
         self._retention = LiveRetention(settings.report_terms(settings.horizon_ms), self.metrics)
@@ -110,8 +107,8 @@ class Figures:
         metrics.partitions.set(len(units))
         failed, self._failed = binding.failed_commits - self._failed, binding.failed_commits
         metrics.failed_commits.inc(failed)
-        held = {partition for partition, _ in units}
-        for partition in set(self._counted) - held:
+        # One that waits for the group to decide is still ours; one of which nothing was ever written is shown, too.
+        for partition in self._shown - binding.protocol.partitions:
             self._forget(partition)
         for partition, unit in units:
             self._gauges(binding, partition, cast(Unit, unit))
@@ -119,6 +116,7 @@ class Figures:
 
     def _gauges(self, binding: Binding, partition: int, unit: Unit) -> None:
         metrics, label, status = self.metrics, str(partition), unit.status()
+        self._shown.add(partition)
         metrics.customers.labels(label).set(status.customers)
         metrics.model_version.labels(label).set(status.model_version)
         metrics.shop_version.labels(label).set(status.shop_version)
@@ -155,7 +153,7 @@ class Figures:
 
     def _forget(self, partition: int) -> None:
         """Another worker tells of it now."""
-        del self._counted[partition]
+        self._shown.remove(partition)
         label = str(partition)
         metrics = self.metrics
         for gauge in (
@@ -179,13 +177,8 @@ class Figures:
         unit = dict(binding.protocol.units()).get(partition)
         if unit is None:
             return
-        counts = _counts(cast(Unit, unit).status().counts)
-        known, before = self._counted.get(partition, (None, Counter()))
-        if known is not unit:  # acquired since: what was counted before its restore is not ours to tell
-            before = _counts(cast(Unit, unit).counts_before)
-        for outcome in _OUTCOMES:
-            metrics.events.labels(label, outcome).inc(max(counts[outcome] - before[outcome], 0))
-        self._counted[partition] = cast(Unit, unit), counts
+        for outcome, count in cast(Unit, unit).counted().items():
+            metrics.events.labels(label, outcome).inc(count)
         for what, count in cast(Unit, unit).told().items():
             self._told(what, count)
 
@@ -205,7 +198,3 @@ class Figures:
             metrics.withheld.labels(*what[1:]).inc(count)
         elif what[0] == "refused":
             metrics.refused.labels(*what[1:]).inc(count)
-
-
-def _counts(counts: Counts) -> Counter[str]:
-    return Counter({outcome: getattr(counts, outcome) for outcome in _OUTCOMES})

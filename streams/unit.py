@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -179,11 +179,6 @@ class Unit:
         Who was forgotten by others who had this partition, by hash: for a unit that lives through the past.
     watch
         Shown each run of events that was applied, and what came of it.
-
-    Attributes
-    ----------
-    counts_before
-        What became of the records that were read before it was restored.
     """
 
     def __init__(
@@ -242,7 +237,7 @@ class Unit:
         self._broken = False
         self._restored = False
         self._ahead: dict[int, int] = {}
-        self.counts_before = Counts()
+        self._counted_before = Counts()
         self._counted: list[int] | None = None
 
     def _is_home(self, customer: bytes) -> bool:
@@ -682,7 +677,7 @@ class Unit:
             self.engine.forgetting.finish(source, self._next[source])
         self._touched += len(self.engine.departures.packed)
         self.engine.state.counts = Counts(*self._counted or ())
-        self.counts_before = replace(self.engine.counts)
+        self._counted_before = replace(self.engine.counts)
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
         self._restored = True
         for snapshot in sorted(self._models, key=lambda snapshot: snapshot.version):
@@ -758,6 +753,11 @@ class Unit:
             trials=engine.sides.trials.arms,
             warming_up=engine.versions.model.warming_up,
         )
+
+    def counted(self) -> dict[str, int]:
+        """What became of how many records since the last call, or since the restore: what was before is others'."""
+        before, self._counted_before = asdict(self._counted_before), replace(self.engine.counts)
+        return {outcome: count - before[outcome] for outcome, count in asdict(self._counted_before).items()}
 
     def told(self) -> Counter[tuple[str, ...]]:
         """What was told since the last call, by kind (`Outbox.told`)."""
