@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from scoring.shop.shop import Shop, Version
+from scoring.profile import NEVER
+from scoring.shop.shop import Shop
 
 __all__ = ["ShopMetrics"]
 
@@ -75,12 +76,12 @@ class ShopMetrics:
         self.open.set(shop.open_observations)
         self.late.set(shop.late)
         newest_ms = max(front.newest_ms for front in shop.fronts.values())
-        self.age.set(max(newest_ms - shop.closed_ms, 0) / 1000 if shop.version else 0)
+        self.age.set(max(newest_ms - shop.closed_ms, 0) / 1000 if shop.closed_ms != NEVER else 0)
         for topic, records in lag.items():
             self.lag.labels(topic).set(records)
 
-    def closed(self, shop: Shop, version: Version) -> None:
-        """Set what changes with a version."""
+    def known(self, shop: Shop) -> None:
+        """Set what changes with a version, from the newest; at a start, from the one that is gone on from."""
         knowledge = shop.knowledge
         self.products.set(len(knowledge.products))
         self.pairs.set(len(knowledge.companions.code))
@@ -89,5 +90,6 @@ class ShopMetrics:
         self.sampled.set(knowledge.purchases.limit / 2**64)
         self.repeated.set(knowledge.repeated)
         self.left_out.set(shop.left_out)
-        self.version.set(version.version)
-        self.effective.set(version.effective_ms / 1000)
+        self.version.set(shop.version)
+        if shop.closed_ms != NEVER:
+            self.effective.set(shop.closed_ms / 1000)

@@ -172,6 +172,7 @@ class _Running:
                 ) from None
             self.saved_at_s = time.monotonic()
             self.say(f"going on from version {self.shop.version}")
+        self.metrics.known(self.shop)
         self.consumer.assign(places)
         for place in places:
             self.consumer.seek(place, self.shop.fronts[_name(place)].next)
@@ -191,7 +192,7 @@ class _Running:
         self._forget_again()
         quiet = self._quiet()
         for version in self.shop.complete(quiet):
-            self.metrics.closed(self.shop, version)
+            self.metrics.known(self.shop)
             await self._publish(version)
             await asyncio.sleep(0)
         if time.monotonic() - self.saved_at_s > self.settings.shop_state_every_s:

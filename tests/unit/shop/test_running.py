@@ -17,6 +17,7 @@ from scoring.shop.settings import ShopSettings
 from scoring.shop.shop import Shop
 from streams.settings import Settings
 from streams.shop.running import _Running
+from streams.shop.wire import state_records, version_records
 
 CLICKS, ORDERS, DELETIONS = (TopicPartition(name, 0) for name in ("clickstream", "orders", "deletions"))
 
@@ -37,6 +38,12 @@ class Consumer:
     async def position(self, place: TopicPartition) -> int:
         """How far it is read."""
         return self.at[place.topic]
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        """Take them."""
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        """Go there."""
 
 
 async def for_ever() -> None:
@@ -120,5 +127,47 @@ def test_what_comes_from_a_backlog_is_of_somebody_forgotten_too() -> None:
             bought(shop, n)
         await step()
         assert len(shop.knowledge.purchases.key) == 1, "the first that came after the request"
+
+    asyncio.run(scenario())
+
+
+def told(running: _Running) -> dict[str, float]:
+    """The figures that tell of the newest version."""
+    names = (
+        "newest_shop_version",
+        "newest_shop_effective_seconds",
+        "shop_products",
+        "shop_purchases",
+        "shop_age_seconds",
+    )
+    return {name: running.metrics.registry.get_sample_value(f"recompra_{name}") or 0.0 for name in names}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_after_a_start_the_figures_are_of_what_is_gone_on_from(kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop that sells nothing more tells its newest version all the same; one that begins again has no age yet."""
+    start = 20_000 * DAY_MS
+    shop = Shop(ShopSettings(), ["clickstream-0", "orders-0", "deletions-0"])
+    for n in range(4):
+        order = Bought(start + n * HOUR_MS, f"m{n}", f"o{n}", n, (Line(f"p{n}", 1.0, None),))
+        shop.take("orders-0", n + 1, [(order.time_ms, order)])
+    *_, newest = shop.complete({"clickstream-0", "deletions-0"})
+    records = {"products": version_records(newest), "shop-state": state_records(1, shop.to_bytes(), 0) if kept else []}
+
+    async def values(_: Settings, topic: str) -> dict[bytes, bytes]:
+        return {key: value for key, value in records[topic] if value is not None}
+
+    async def scenario() -> None:
+        monkeypatch.setattr("streams.shop.running.newest_values", values)
+        monkeypatch.setattr("streams.shop.running.partitions_of", lambda *_: [CLICKS, ORDERS, DELETIONS])
+        monkeypatch.setattr(_Running, "_send", lambda *_: asyncio.sleep(0))
+        running = _Running(Settings(), lambda _: None, lambda _: None)
+        running.consumer = Consumer()
+        await running._begin()
+        running.shop.fronts["orders-0"].newest_ms = start + 3 * HOUR_MS
+        running.metrics.look(running.shop, {})
+        assert list(told(running).values()) == (
+            [2.0, (start + 2 * HOUR_MS) / 1000, 2.0, 2.0, 3600.0] if kept else [2.0, 0.0, 0.0, 0.0, 0.0]
+        )
 
     asyncio.run(scenario())
