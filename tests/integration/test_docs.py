@@ -12,6 +12,8 @@ from kafka import KafkaProducer
 
 from schemas.topics import load_topics
 from scoring.gates import GATES
+from scoring.rules import shipped
+from scoring.rules.carry import CARRY_WORDS
 from scoring.rules.shipped import SHIPPED
 from streams.cli.main import _COMMANDS
 from streams.gate_settings import GateFields
@@ -76,6 +78,22 @@ def test_every_field_and_reason_is_explained() -> None:
     assert set(GATES) <= fields
     assert {f"actions-{rule}" for rule in SHIPPED} <= fields
     assert {spec.name for spec in load_topics() if spec.name in ("scores", "audiences", "content")} <= fields
+
+
+def test_each_detail_names_the_rules_that_carry_it() -> None:
+    """docs/consumers.md tells of each of the details which of the rules that come along ask for it."""
+    (section,) = re.findall(r"^### Details$(.*?)^## ", DOCS["consumers.md"], re.MULTILINE | re.DOTALL)
+    section = section.replace("`onboarding-1` to `-3`", "`onboarding-1`, `onboarding-2`, `onboarding-3`")
+    rows = re.findall(r"^\| `([a-z]+)[a-z_`, ]* \|.* \| (.*) \|$", section, re.MULTILINE)
+    told = {field: set(re.findall("`([a-z0-9-]+)`", rules)) - {"step"} for field, rules in rows}
+    asked: dict[str, set[str]] = {field: set() for field in told}
+    for rule in shipped().rules:
+        for word in set(rule.carries) - {"products", "reasons", "favourite", "category"}:
+            field = word.split("_")[0] if word in CARRY_WORDS - {"tier_rank", "worth_rank"} else "figures"
+            asked[field].add(rule.name)
+    assert told.pop("order") == set(), "in words"
+    assert asked.pop("order") == {rule.name for rule in shipped().rules if rule.for_each == "order"}
+    assert told == asked
 
 
 def test_every_gate_and_its_settings_are_explained() -> None:
