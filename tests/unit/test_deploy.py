@@ -15,6 +15,7 @@ import yaml
 from scoring.learner import ALL, Learner
 from scoring.profile import DAY_MS
 from streams.cli.main import _COMMANDS
+from streams.joined_metrics import joined
 from streams.metrics import Metrics
 from streams.settings import ENV_PREFIX, Settings
 from streams.shop.metrics import ShopMetrics
@@ -36,7 +37,7 @@ MONITORING = (ROOT / "docs/monitoring.md").read_text()
 
 def exposed() -> set[str]:
     """The names that all parts expose, a histogram's three included."""
-    names = set()
+    names = named(joined({}).decode())
     for registry in (Metrics().registry, TrainerMetrics().registry, ShopMetrics().registry):
         for family in registry.collect():
             if family.type == "counter":
@@ -88,6 +89,14 @@ def test_an_alert_on_nothing_being_counted_holds_before_the_first_count() -> Non
         for name, rest in re.findall(r"sum\((?:rate\()?(recompra_[a-z_]+)[^)]*\)*([^=]*) == 0", alert["expr"]):
             if name.removesuffix("_total") in fresh:
                 assert "or vector(0)" in rest, alert["alert"]
+
+
+def test_a_partition_without_events_rings_no_alert_on_models() -> None:
+    """A version comes in force by event time: where nothing ever came there is none, nor anybody who is scored."""
+    (differ,) = (alert["expr"] for alert in ALERTS if alert["alert"] == "RecompraModelsDiffer")
+    fresh = {family.name: family.samples for family in Metrics().registry.collect()}
+    assert "min(recompra_model_version and on (instance, partition) recompra_watermark_seconds)" in differ
+    assert fresh["recompra_watermark_seconds"] == []
 
 
 def test_every_metric_is_explained() -> None:
