@@ -126,7 +126,8 @@ class Figures:
             metrics.snapshot_age.labels(label).set(age_s)
         if status.watermark_ms is not None:
             metrics.watermark.labels(label).set(status.watermark_ms / 1000)
-            metrics.freshness.labels(label).set(max(now_ms() - status.watermark_ms, 0) / 1000)
+        if status.newest_ms is not None:
+            metrics.freshness.labels(label).set(max(now_ms() - status.newest_ms, 0) / 1000)
         for source, topic in (*enumerate(INPUTS), (int(Source.DELETIONS), DELETIONS)):
             place = binding.consumer.thread.place(TP(topic, partition))
             if place is not None:

@@ -104,11 +104,15 @@ class UnitOptions:
 
 @dataclass(frozen=True, slots=True)
 class UnitStatus:
-    """Figures of a unit; times in ms, None before the first event."""
+    """Figures of a unit; times in ms, None before the first event.
+
+    `newest_ms` is the time of the newest event; the watermark goes on without events, too.
+    """
 
     pending: int
     whole: bool
     watermark_ms: int | None
+    newest_ms: int | None
     counts: Counts
     waiting: tuple[int, ...]
     behind: tuple[bool, ...]
@@ -739,11 +743,12 @@ class Unit:
     def status(self) -> UnitStatus:
         """Figures as of now; O(1)."""
         engine = self.engine
-        watermark_ms = engine.clock.watermark_ms
+        watermark_ms, newest_ms = engine.clock.watermark_ms, int(engine.clock.seen_ms.max())
         return UnitStatus(
             pending=len(self.outbox) + self._touched + (self._ticking is not None),
             whole=self._ticking is None,
             watermark_ms=None if watermark_ms == NEVER else watermark_ms,
+            newest_ms=None if newest_ms == NEVER else newest_ms,
             counts=engine.counts,
             waiting=(*self._waiting.count, len(self._transfers), len(self._deletions.waiting)),
             behind=tuple(not caught_up for caught_up in self._caught_up[:N_INPUTS]),

@@ -129,3 +129,16 @@ def test_what_was_counted_by_others_is_not_told(figures: Figures) -> None:
     more(back, 9, 1)
     written(figures, held, back)
     assert applied(figures, 0) == 4
+
+
+def test_an_event_grows_old_while_time_goes_on_without_any(figures: Figures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing comes in any more the watermark follows the clock, and the age of the newest event tells it."""
+    held: Any = Held()
+    quiet = unit(0, orders=1)
+    held.has(quiet)
+    quiet.tick(NOW_MS + 3_600_000, NOW_MS + 3_600_000)
+    monkeypatch.setattr("streams.figures.now_ms", lambda: NOW_MS + 3_600_500)
+    figures._look(held)
+    told = figures.metrics.registry.get_sample_value
+    assert told("recompra_watermark_seconds", {"partition": "0"}) == (NOW_MS + 3_600_000) / 1000
+    assert told("recompra_freshness_seconds", {"partition": "0"}) == 3600.5
