@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from faust.types import TP
-from prometheus_client import start_http_server
 
 from scoring.kinds import Source
 from scoring.uplift import Arms, uplift
 from streams.binding import Binding
 from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
+from streams.exposition import serve
 from streams.metrics import Metrics
 from streams.outbox import DELETIONS, INPUTS
 from streams.retention import LiveRetention
@@ -71,9 +71,7 @@ class Figures:
 
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
-        server, _ = start_http_server(settings.web_port, addr=settings.web_host, registry=self.metrics.registry)
-        self._server = server
-        self.address = f"http://{settings.web_host}:{self._server.server_port}"
+        self._server, self.address = serve(settings, self.metrics.registry)
         self._failed = 0
         self._shown: set[int] = set()
         self._tried: set[str] = set()

@@ -48,12 +48,13 @@ def _failed(error: Exception) -> _Failed | None:
     from scoring.rules import RuleError
     from streams.brokers.process import BrokerError
     from streams.connection import BrokerUnreachableError
+    from streams.exposition import WebAddressError
     from streams.settings_sources import SettingsError
     from streams.slice_reader import RecordsGoneError
 
     if isinstance(error, SettingsError | RuleError | KeyMismatchError):
         return _Failed(str(error), USAGE)
-    if isinstance(error, BrokerError | BrokerUnreachableError | TopicError | RecordsGoneError):
+    if isinstance(error, BrokerError | BrokerUnreachableError | TopicError | RecordsGoneError | WebAddressError):
         return _Failed(str(error), FAILURE)
     if isinstance(error, KafkaError):
         return _Failed(f"the broker refused: {' '.join(str(error).split())[:400]}", FAILURE)

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
-from prometheus_client import start_http_server
 
 from scoring.shop.shop import Shop, StateRefused, Version
 from streams.connection import aiokafka_options, unreachable
+from streams.exposition import serve
 from streams.limits import Limits
 from streams.patience import patiently
 from streams.settings import Settings
@@ -114,6 +114,7 @@ class _Running:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.over.set)
         self.reading = Reading(settings.allowed_skew_ms, self.metrics.refused.inc, Limits.of(settings))
+        server, address = serve(settings, self.metrics.registry)
         options = aiokafka_options(settings)
         self.consumer = AIOKafkaConsumer(
             **options,
@@ -125,7 +126,6 @@ class _Running:
             fetch_max_wait_ms=settings.fetch_max_wait_ms,
         )
         self.producer = AIOKafkaProducer(**options, acks="all", max_request_size=_LARGEST)
-        server, _ = start_http_server(settings.web_port, settings.web_host, self.metrics.registry)
         try:
             try:
                 await self.consumer.start()
@@ -134,7 +134,7 @@ class _Running:
                 raise unreachable(settings, error) from None
             try:
                 await self._begin()
-                self.ready(f"http://{settings.web_host}:{server.server_port}")
+                self.ready(address)
                 while not self.over.is_set():
                     await self._step()
                 await self._save()

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from prometheus_client import start_http_server
 
 from scoring.learner import Learner, LearnerConfig
 from scoring.model import Snapshot, SnapshotRefused
 from streams.connection import aiokafka_options, unreachable
+from streams.exposition import serve
 from streams.learning import learner_config
 from streams.patience import patiently
 from streams.settings import Settings
@@ -96,7 +96,7 @@ class _Trainer:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.over.set)
-        server, _ = start_http_server(self.settings.web_port, self.settings.web_host, self.metrics.registry)
+        server, address = serve(self.settings, self.metrics.registry)
         self.producer = AIOKafkaProducer(**aiokafka_options(self.settings), acks="all", max_request_size=_LARGEST)
         try:
             await self.producer.start()
@@ -104,7 +104,7 @@ class _Trainer:
             await self.producer.stop()
             raise unreachable(self.settings, error) from None
         try:
-            await self._serve(f"http://{self.settings.web_host}:{server.server_port}")
+            await self._serve(address)
         finally:
             await self.producer.stop()
             server.shutdown()
