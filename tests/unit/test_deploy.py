@@ -148,6 +148,17 @@ def test_images_are_pinned() -> None:
         assert service["image"] == "recompra" or re.search(r":v?\d+\.\d+", service["image"])
 
 
+def test_one_service_builds_the_image_and_all_others_wait_for_it() -> None:
+    """Several that build one image at once are in each other's way; an image of ours is asked of no registry."""
+    ours = {name: service for name, service in SERVICES.items() if service["image"] == "recompra"}
+    (builder,) = (name for name, service in ours.items() if "build" in service)
+    for name, service in ours.items():
+        if name != builder:
+            assert service["pull_policy"] == "never"
+            assert builder in service["depends_on"]
+    assert "pull_policy" not in ours[builder]
+
+
 def test_parts_are_told_settings_that_exist() -> None:
     """The variables and commands of our containers are settings and commands of the program."""
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
@@ -180,7 +191,7 @@ def test_files_that_are_mounted_or_copied_exist() -> None:
     mounted = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
     files = [ROOT / path for path in mounted if path.startswith("./")]
     assert len(files) == 4
-    image = (ROOT / SERVICES["worker"]["build"]["dockerfile"]).read_text()
+    image = (ROOT / SERVICES["topics"]["build"]["dockerfile"]).read_text()
     copied = [path for line in re.findall(r"^COPY (?!--)(.*) \S+$", image, re.MULTILINE) for path in line.split(" ")]
     kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     assert len(copied) > 5
