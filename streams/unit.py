@@ -241,7 +241,8 @@ class Unit:
         self._broken = False
         self._restored = False
         self._ahead: dict[int, int] = {}
-        self._counted_before = Counts()
+        self._counted_before = self._counts_taken = Counts()
+        self._told_taken: Counter[tuple[str, ...]] = Counter()
         self._counted: list[int] | None = None
 
     def _is_home(self, customer: bytes) -> bool:
@@ -581,6 +582,9 @@ class Unit:
         engine.exchange.pack()
         offsets = {source: self._next[source] for source in self._moved}
         taken = Taken(self.outbox.drain(), rows, offsets, self._deletions.done())
+        self._counts_taken = replace(engine.counts)
+        self._told_taken += self.outbox.told
+        self.outbox.told.clear()
         self._moved.clear()
         self._touched = len(engine.departures.packed)
         return taken
@@ -681,7 +685,7 @@ class Unit:
             self.engine.forgetting.finish(source, self._next[source])
         self._touched += len(self.engine.departures.packed)
         self.engine.state.counts = Counts(*self._counted or ())
-        self._counted_before = replace(self.engine.counts)
+        self._counted_before = self._counts_taken = replace(self.engine.counts)
         self._waiting.front_ms[:] = self.engine.clock.seen_ms.tolist()
         self._restored = True
         for snapshot in sorted(self._models, key=lambda snapshot: snapshot.version):
@@ -760,13 +764,16 @@ class Unit:
         )
 
     def counted(self) -> dict[str, int]:
-        """What became of how many records since the last call, or since the restore: what was before is others'."""
-        before, self._counted_before = asdict(self._counted_before), replace(self.engine.counts)
-        return {outcome: count - before[outcome] for outcome, count in asdict(self._counted_before).items()}
+        """What became of how many records, as of the last `take`: since the last call, or since the restore.
+
+        What is applied while a commit is under way is read again where the next one fails: it is not counted yet.
+        """
+        before, self._counted_before = asdict(self._counted_before), self._counts_taken
+        return {outcome: count - before[outcome] for outcome, count in asdict(self._counts_taken).items()}
 
     def told(self) -> Counter[tuple[str, ...]]:
-        """What was told since the last call, by kind (`Outbox.told`)."""
-        told, self.outbox.told = self.outbox.told, Counter()
+        """What was told of what was taken since the last call, by kind (`Outbox.told`)."""
+        told, self._told_taken = self._told_taken, Counter()
         return told
 
 

@@ -142,3 +142,19 @@ def test_an_event_grows_old_while_time_goes_on_without_any(figures: Figures, mon
     told = figures.metrics.registry.get_sample_value
     assert told("recompra_watermark_seconds", {"partition": "0"}) == (NOW_MS + 3_600_000) / 1000
     assert told("recompra_freshness_seconds", {"partition": "0"}) == 3600.5
+
+
+def test_what_is_not_written_yet_is_not_counted(figures: Figures) -> None:
+    """What is applied while a commit is under way is read again if the next one fails: it counts with that."""
+    held: Any = Held()
+    busy = unit(0, orders=2)
+    held.has(busy)
+    taken = busy.take()
+    assert taken is not None
+    more(busy, 2, 3)
+    figures.written(held, 0, taken)
+    told = figures.metrics.registry.get_sample_value
+    assert applied(figures, 0) == 2
+    assert told("recompra_scores_total") == sum(topic == "scores" for topic, _, _ in taken.outputs)
+    written(figures, held, busy)
+    assert applied(figures, 0) == 5
