@@ -110,7 +110,7 @@ class Metrics:
             "recompra_restored_snapshot_rows", "Rows read from local snapshots to restore state.", registry=registry
         )
         self.restore_seconds = Counter(
-            "recompra_restore_seconds", "Time spent on acquiring partitions, restore included.", registry=registry
+            "recompra_restore_seconds", "Time spent on reading changelog rows to restore state.", registry=registry
         )
         self.snapshot_age = Gauge(
             "recompra_snapshot_age_seconds",
