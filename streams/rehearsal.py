@@ -4,6 +4,7 @@ Loading it takes a second, and compiling it half a minute where nobody ran `stre
 member that must answer, and no time of an event's.
 """
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import orjson
@@ -30,6 +31,7 @@ class _Fetched(NamedTuple):
 
 def rehearse(options: UnitOptions) -> None:
     """Decode, apply, let two days pass, make two customers one, take, restore; nothing of it stays."""
+    options = replace(options, partition_of=None)  # those who are made up are at home here, however many partitions
     unit = Unit(0, options)
     unit.ready({})
     for day in range(2):
