@@ -93,6 +93,7 @@ def _assign(consumer: KafkaConsumer, topic: str, place: Place) -> dict[TopicPart
     partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
     consumer.assign(partitions)
     there = ends(consumer, partitions)
+    place = max(place, 0) if isinstance(place, int) else place  # a broker knows of no time before 1970
     at = consumer.offsets_for_times(dict.fromkeys(partitions, place)) if isinstance(place, int) else {}
     first = consumer.beginning_offsets(partitions) if place == "beginning" else {}
     for partition in partitions:

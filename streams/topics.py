@@ -1,7 +1,7 @@
 """Topics on the broker: made from their descriptions, listed, and compared with what they should be."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from streams.rights import check_readable
 from streams.rule_files import rules_in_force
 from streams.settings import Settings
 
-__all__ = ["Created", "Difference", "Found", "check", "create", "found", "nearest", "rule_names", "wanted"]
+__all__ = ["Created", "Difference", "Found", "UnfitTopicsError", "check", "check_partitions", "check_there", "create",
+           "found", "nearest", "rule_names", "wanted"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Difference:
     def untold(self) -> bool:
         """Whether the broker does not say, as the embedded one; it is then no fault."""
         return self.found is None
+
+
+class UnfitTopicsError(RuntimeError):
+    """Topics that a command needs are missing, or have other partitions than the settings say."""
 
 
 class Created(NamedTuple):
@@ -134,6 +139,45 @@ def check(specs: Iterable[TopicSpec], there: Iterable[Found]) -> tuple[Differenc
             if topic.configs.get(name) != value
         ]
     return tuple(differences)
+
+
+def check_partitions(settings: Settings, names: Sequence[str]) -> None:
+    """Make sure that topics are there, with as many partitions as the settings say.
+
+    Which partition a customer is at home on is told by that number: with another one a command would look for them
+    elsewhere, and leave out what lies on the rest.
+
+    Raises
+    ------
+    UnfitTopicsError
+        If one is missing, or has more or fewer.
+    BrokerUnreachableError
+        If no broker answers, or one is kept from us (`streams.rights.NotAllowedError`).
+    """
+    there = {topic.name: topic.partitions for topic in found(settings, names)}
+    check_there(settings, names, there)
+    other = [name for name in names if there[name] != settings.partitions]
+    if other:
+        raise UnfitTopicsError(
+            f"the setting partitions is {settings.partitions}, and on {settings.broker} "
+            f"{', '.join(f'{name} has {there[name]}' for name in other)}: set RECOMPRA_PARTITIONS to what the workers "
+            "have (`recompra topics check` tells each topic)"
+        )
+
+
+def check_there(settings: Settings, names: Iterable[str], there: Collection[str]) -> None:
+    """Make sure that topics are among those that are there.
+
+    Raises
+    ------
+    UnfitTopicsError
+        If one is missing.
+    """
+    if missing := [name for name in names if name not in there]:
+        raise UnfitTopicsError(
+            f"topics are missing on {settings.broker}: {', '.join(missing)}; run "
+            f"`recompra topics create --broker {settings.broker}`, or name another broker"
+        )
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

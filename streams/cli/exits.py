@@ -51,10 +51,13 @@ def _failed(error: Exception) -> _Failed | None:
     from streams.exposition import WebAddressError
     from streams.settings_sources import SettingsError
     from streams.slice_reader import RecordsGoneError
+    from streams.topics import UnfitTopicsError
 
     if isinstance(error, SettingsError | RuleError | KeyMismatchError):
         return _Failed(str(error), USAGE)
-    if isinstance(error, BrokerError | BrokerUnreachableError | TopicError | RecordsGoneError | WebAddressError):
+    if isinstance(error, BrokerError | BrokerUnreachableError | TopicError | RecordsGoneError | UnfitTopicsError):
+        return _Failed(str(error), FAILURE)
+    if isinstance(error, WebAddressError):
         return _Failed(str(error), FAILURE)
     if isinstance(error, KafkaError):
         return _Failed(f"the broker refused: {' '.join(str(error).split())[:400]}", FAILURE)

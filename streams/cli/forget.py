@@ -19,7 +19,14 @@ __all__ = ["forget"]
 @click.argument("customer")
 @click.option("--request-id", help="Of the request, without the customer's id.  [default: made up]")
 @click.option("--reason", help="Why, for the record on `deletions`.")
-@click.option("--timeout", "wait_s", default=60.0, show_default=True, help="Longest wait for the receipts (seconds).")
+@click.option(
+    "--timeout",
+    "wait_s",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="Longest wait for the receipts (seconds).",
+)
 @click.option(
     "--purge-inputs", is_flag=True, help="Delete nothing, and say which records on topics Kafka could delete."
 )

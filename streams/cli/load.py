@@ -96,7 +96,7 @@ def load(
             raise SystemExit(FAILURE) from None
         except KeyboardInterrupt:
             click.echo(f"interrupted: {sum(loaded.events.values()):,} events were loaded", err=True)
-            raise SystemExit(130) from None
+            raise SystemExit(FAILURE) from None
     _tell(files, loaded, told, time.monotonic() - start, as_json)
     if loaded.bad:
         sys.exit(BAD_LINES)

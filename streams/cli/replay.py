@@ -170,6 +170,8 @@ def replay(
     rules = checked_rules(settings)
     options = unit_options(settings, rules)
     asked = Asked(name, _span(first, stop), as_it_was, frozenset(topics), snapshot, speed, settings_of_now)
+    if (most := max(partitions, default=0)) >= settings.partitions:
+        raise click.BadParameter(f"{most} is none of 0 to {settings.partitions - 1}", param_hint="'--partition'")
     chosen = partitions or range(settings.partitions)
     with said() if as_part else shown(name) as show:
         try:

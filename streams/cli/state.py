@@ -40,7 +40,14 @@ def export(directory: Path, broker: str | None, as_json: bool) -> None:
     """
     settings = load(broker=broker).settings
     with _told():
-        manifest = export_state(settings, directory)
+        try:
+            manifest = export_state(settings, directory)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise MoveRefusedError(
+                f"{error.filename} cannot be written: {error.strerror}; give another directory, or make room"
+            ) from None
     _print(manifest, as_json, f"written to {directory}")
 
 

@@ -22,6 +22,7 @@ from streams.operating.lag import partitions_of
 from streams.operating.stopped import StillRunningError, check_stopped
 from streams.outbox import DELETIONS
 from streams.settings import Settings
+from streams.topics import check_partitions
 from streams.transactions import uses_transactions
 
 __all__ = ["ForgetFailedError", "NoReceiptError", "forget"]
@@ -64,7 +65,9 @@ def forget(settings: Settings, customer: str, request_id: str, reason: str | Non
     Raises
     ------
     ForgetFailedError
-        If a worker would refuse the request, or its topics are missing.
+        If a worker would refuse the request, or nothing is there for its receipt.
+    UnfitTopicsError
+        If there is no topic for it, or one of another number of partitions than the settings say.
     NoReceiptError
         If no worker runs, or not every receipt comes in time.
     BrokerUnreachableError, kafka.errors.KafkaError
@@ -79,12 +82,11 @@ def forget(settings: Settings, customer: str, request_id: str, reason: str | Non
         raise ForgetFailedError(f"a worker would refuse the request: {refused}")
     erased = Erased(erasure_key(settings))
     answers = Answers(request_id, partition, erased.hash(key).hex() if erased.has_key else None)
+    check_partitions(settings, [DELETIONS])
     with reader(settings) as consumer:
         places = partitions_of(consumer, (RECEIPTS,))
-        if not places or not partitions_of(consumer, (DELETIONS,)):
-            raise ForgetFailedError(
-                f"{DELETIONS} or {RECEIPTS} is not on {settings.broker}; run `recompra topics create`"
-            )
+        if not places:
+            raise ForgetFailedError(f"{RECEIPTS} is not on {settings.broker}; run `recompra topics create`")
         consumer.assign(places)
         last = ends(consumer, places)
         for place in places:
@@ -129,7 +131,8 @@ def _wait(settings: Settings, consumer: KafkaConsumer, answers: Answers, wait_s:
     if not answers.found:
         raise NoReceiptError(
             f"no receipt within {wait_s:g} s: `recompra lag` shows whether the request on `{DELETIONS}` was read (a "
-            f"worker without erasure_key reads none), `recompra dlq list` whether it was refused; {again}",
+            f"worker without erasure_key reads none), `recompra tail {DELETIONS}-dlq --from beginning` whether it was "
+            f"refused; {again}",
             (),
         )
     missing = ", ".join(f"{len(ids)} of partition {number}" for number, ids in sorted(answers.missing.items()))

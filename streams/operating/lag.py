@@ -13,6 +13,7 @@ from streams.ends import ends
 from streams.outbox import DELETIONS, INPUTS
 from streams.rights import check_known
 from streams.settings import Settings
+from streams.topics import check_there
 
 __all__ = ["InputLag", "lag", "partitions_of", "unread_records", "watermarks"]
 
@@ -52,9 +53,12 @@ def lag(settings: Settings) -> list[InputLag]:
     ------
     BrokerUnreachableError
         If no broker answers.
+    UnfitTopicsError
+        If it does not have the inputs: of what is not there, nothing is unread.
     """
     with reader(settings) as consumer:
         inputs = partitions_of(consumer, (*INPUTS, DELETIONS))
+        check_there(settings, INPUTS, {part.topic for part in inputs})
         with admin_client(settings) as client:
             told = client.list_group_offsets({settings.app_id: inputs}).get(settings.app_id, {}) if inputs else {}
         committed = {part: _offset(told.get(part)) for part in inputs}

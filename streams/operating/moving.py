@@ -21,7 +21,7 @@ from scoring.older import Older, stamps
 from scoring.profile import Layout
 from scoring.stored import ERASED, META
 from streams.batches import BATCH_BYTES, send_batches
-from streams.changelog import changelog_topic, read_changelog
+from streams.changelog import changelog_topic, read_changelog, transfers_topic
 from streams.commit import SnapshotRefusedError
 from streams.connection import admin_client, aiokafka_options, reader
 from streams.ends import ends
@@ -31,12 +31,12 @@ from streams.loading import partition_of
 from streams.operating.lag import partitions_of
 from streams.operating.stopped import begin_at, check_stopped, empty_state
 from streams.operating.underway import ends_of_transfers, transfers_under_way
-from streams.outbox import INPUTS
+from streams.outbox import DELETIONS, INPUTS
 from streams.receipts import erased_on, receipts
-from streams.rights import check_readable
 from streams.settings import Settings
 from streams.snapshot_file import Header, SnapshotFile, write_snapshot
 from streams.tailing import Place
+from streams.topics import check_partitions
 from streams.transactions import uses_transactions
 from streams.unit import UNIT_KEY, begun_at, next_beside, next_offsets
 
@@ -94,6 +94,8 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
     ------
     StillRunningError
         If workers run and the broker has no transactions.
+    UnfitTopicsError
+        If the state has another number of partitions than the settings say.
     MoveRefusedError
         If there is an export in the directory already, or no state, or customers are on their way between partitions.
     BrokerUnreachableError, OSError
@@ -101,7 +103,7 @@ def export_state(settings: Settings, directory: Path) -> Manifest:
     """
     if (directory / MANIFEST).exists():
         raise MoveRefusedError(f"{directory} holds an export already; give another directory")
-    check_readable(settings, [changelog_topic(settings)])
+    check_partitions(settings, [changelog_topic(settings), transfers_topic(settings)])
     transactions = uses_transactions(settings)
     if not transactions:
         check_stopped(settings)
@@ -166,6 +168,8 @@ def import_state(
         If workers run.
     MoveRefusedError
         If the export is not whole or of another layout, if there is state already, or if its offsets are not there.
+    UnfitTopicsError
+        If the inputs have another number of partitions than the settings say.
     """
     check_stopped(settings)
     manifest, layout = _manifest(directory), _layout(settings)
@@ -178,6 +182,7 @@ def import_state(
             "are of other partitions; say where to read on (beginning, latest or a time shortly before the export, "
             f"as {manifest.exported_at})"
         )
+    check_partitions(settings, (*INPUTS, DELETIONS))
     offsets: Offsets = manifest.offsets if place is None else offsets_at(settings, place)
     _check_offsets(settings, offsets)
     told = receipts(settings)
@@ -205,8 +210,11 @@ def reset_state(settings: Settings, place: Place) -> Offsets:
     ------
     StillRunningError
         If workers run.
+    UnfitTopicsError
+        If the inputs have another number of partitions than the settings say.
     """
     check_stopped(settings)
+    check_partitions(settings, (*INPUTS, DELETIONS))
     nothing = {partition: dict.fromkeys(INPUTS, 0) for partition in range(settings.partitions)}
     offsets: Offsets = nothing if place == "beginning" else offsets_at(settings, place)
     told = receipts(settings)
@@ -221,6 +229,7 @@ def reset_state(settings: Settings, place: Place) -> Offsets:
 
 def offsets_at(settings: Settings, place: Place) -> dict[int, dict[str, int]]:
     """Return the first offset of each input at a place, by partition number; a time is that of receipt."""
+    place = max(place, 0) if isinstance(place, int) else place  # nothing was received before 1970
     with reader(settings) as consumer:
         parts = partitions_of(consumer, INPUTS)
         consumer.assign(parts)

@@ -22,10 +22,9 @@ from streams.changelog import changelog_topic, read_changelog
 from streams.engine_settings import checked_rules, engine_settings
 from streams.erasing import erasure_key
 from streams.loading import partition_of
-from streams.rights import check_readable
 from streams.settings import Settings
 from streams.tailing import tail
-from streams.topics import found, rule_names, wanted
+from streams.topics import check_partitions, found, rule_names, wanted
 from streams.transactions import uses_transactions
 
 __all__ = ["is_held", "what_is_held"]
@@ -45,10 +44,12 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
     ------
     BrokerUnreachableError, kafka.errors.KafkaError
         From the broker.
+    UnfitTopicsError
+        If it has no state, or one of another number of partitions than the settings say.
     """
     who = customer.encode()
     partition = partition_of(who, settings.partitions)
-    check_readable(settings, [changelog_topic(settings)])
+    check_partitions(settings, [changelog_topic(settings)])
     committed = uses_transactions(settings)
     found = asyncio.run(_rows(settings, partition, who, committed=committed))
     layout = engine_settings(settings, checked_rules(settings)).layout

@@ -15,7 +15,7 @@ from streams.replay.shadow import is_told
 from streams.rights import check_readable
 from streams.settings import Settings
 from streams.tailing import tail
-from streams.topics import found
+from streams.topics import UnfitTopicsError, found
 
 __all__ = ["Difference", "Differences", "Digest", "compare", "digest"]
 
@@ -75,6 +75,8 @@ def digest(settings: Settings, shadow: str | None, span_ms: tuple[int, int], *, 
     ------
     BrokerUnreachableError
         If no broker answers.
+    UnfitTopicsError
+        If there is no such replay.
     """
     told, erased = [], _Erased(settings)
     for topic in _topics(settings, shadow, scores=scores):
@@ -100,6 +102,8 @@ def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores
     ------
     BrokerUnreachableError
         If no broker answers.
+    UnfitTopicsError
+        If there is no such replay.
     """
     found_, erased = Differences(), _Erased(settings)
     first: _First | None = None
@@ -191,9 +195,13 @@ def _topics(settings: Settings, shadow: str | None, *, scores: bool) -> list[str
     prefix = f"{shadow}-" if shadow else ""
     check_readable(settings, [f"{prefix}{topic}" for topic in ("audiences", "actions-withheld")])
     there = [topic.name for topic in found(settings)]
-    names = [name.removeprefix(prefix) for name in there if name.startswith(prefix)]
+    names = [name for each in there if each.startswith(prefix) and is_told(name := each.removeprefix(prefix))]
+    if shadow and not names:
+        raise UnfitTopicsError(
+            f"there is no replay {shadow!r} on {settings.broker}; `recompra replay --into {shadow}` would tell one"
+        )
     compacted = ("scores", "content")
-    return sorted(name for name in names if is_told(name) and (scores or name not in compacted))
+    return sorted(name for name in names if scores or name not in compacted)
 
 
 def _records(

@@ -37,6 +37,7 @@ from streams.rights import check_readable
 from streams.ruling.snapshots import read_used
 from streams.settings import Settings
 from streams.steps import timeline_id
+from streams.topics import check_partitions
 from streams.unit import Unit, UnitOptions
 
 __all__ = ["Asked", "Replay", "Replayed"]
@@ -127,6 +128,7 @@ class Replay:
     ) -> None:
         self._settings, self._asked, self._show = settings, asked, show
         check_readable(settings, _READ)
+        check_partitions(settings, INPUTS)
         self._stop_ms = asked.span_ms[1]
         self._options = replace(options, shadow=True)
         self._known = Knowledge(rules, asyncio.run(read_used(settings)), _published(settings))

@@ -23,7 +23,7 @@ from streams.shop.kept import newest_values, partitions_of, parts_by_version
 from streams.shop.metrics import ShopMetrics
 from streams.shop.reading import Reading, customers_to_forget
 from streams.shop.wire import newest_state, part_key, state_records, version_records
-from streams.topics import found
+from streams.topics import check_partitions, found
 
 __all__ = ["ShopFailedError", "run_shop"]
 
@@ -70,6 +70,7 @@ def run_shop(settings: Settings, say: Callable[[str], None], ready: Callable[[st
             f"topics are missing on {settings.broker}: {', '.join(missing)}; run "
             f"`recompra topics create --broker {settings.broker}`"
         )
+    check_partitions(settings, (*_INPUTS, _DELETIONS))
     asyncio.run(_Running(settings, say, ready).run())
 
 

@@ -16,9 +16,10 @@ from scoring.model import Snapshot, SnapshotRefused
 from streams.connection import aiokafka_options, unreachable
 from streams.exposition import serve
 from streams.learning import learner_config
+from streams.outbox import INPUTS
 from streams.patience import patiently
 from streams.settings import Settings
-from streams.topics import found
+from streams.topics import check_partitions, found
 from streams.trainer.app import trainer_app, trainer_settings
 from streams.trainer.binding import TrainerBinding
 from streams.trainer.newest import inputs_filled, newest_model, newest_version
@@ -77,6 +78,7 @@ def run_trainer(
             f"topics are missing on {settings.broker}: {', '.join(missing)}; run "
             f"`recompra topics create --broker {settings.broker}`"
         )
+    check_partitions(settings, INPUTS)
     asyncio.run(_Trainer(settings, config, say, ready, anew).run())
 
 

@@ -59,6 +59,7 @@ def test_from_each_place(topic: tuple[Settings, str]) -> None:
     assert days(settings, name, 3 * DAY_MS) == [3, 4, 5]
     assert days(settings, name, 3 * DAY_MS + 1) == [4, 5]
     assert days(settings, name, 9 * DAY_MS) == []
+    assert days(settings, name, -DAY_MS) == [0, 1, 2, 3, 4, 5], "before 1970"
 
 
 def test_a_limit_ends_it(topic: tuple[Settings, str]) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,3 +90,32 @@ def test_the_commands(fresh_broker: Any) -> None:
     code, said, _ = run("list", "--no-broker")
     assert code == 0
     assert len(said.splitlines()) == len(listed) + 1, "a line a topic, and the heading"
+
+
+OF_PARTITIONS = ["whatis c", "forget c --yes", "export DIR", "reset --to beginning --yes", "replay --into again",
+                 "shop", "trainer"]  # fmt: skip
+
+
+@pytest.mark.broker
+def test_commands_want_the_topics_that_the_settings_say(fresh_broker: Any, tmp_path: Path) -> None:
+    """With none, or of another number of partitions, a command ends at once: it would look for customers elsewhere."""
+
+    def run(command: str, **environment: str) -> tuple[int, str]:
+        arguments = [str(tmp_path / "out") if word == "DIR" else word for word in command.split()]
+        done = CliRunner().invoke(main, [*arguments, "--broker", fresh_broker.address], env=environment)
+        return done.exit_code, done.output
+
+    for command in (*OF_PARTITIONS, "lag"):
+        code, said = run(command)
+        assert (code, "topics are missing on" in said, "recompra topics create" in said) == (1, True, True), said
+    assert run("topics create", RECOMPRA_PARTITIONS="2")[0] == 0
+    for command in OF_PARTITIONS:
+        code, said = run(command, RECOMPRA_PARTITIONS="3")
+        assert (code, "partitions is 3" in said, "RECOMPRA_PARTITIONS" in said) == (1, True, True), said
+    for command in ("diff noon", "digest noon"):
+        code, said = run(command, RECOMPRA_PARTITIONS="2")
+        assert (code, "there is no replay 'noon'" in said) == (1, True), said
+    code, said = run("replay --into noon --partition 0 --partition 2", RECOMPRA_PARTITIONS="2")
+    assert (code, "2 is none of 0 to 1" in said) == (2, True), said
+    assert not [topic for topic in found(load(broker=fresh_broker.address).settings) if topic.name.startswith("noon")]
+    assert not (tmp_path / "out").exists()

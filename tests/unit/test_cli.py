@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -130,6 +131,21 @@ def test_faults_of_the_program_keep_their_traceback() -> None:
     """An error that only a programmer can mend is not hidden."""
     with pytest.raises(ZeroDivisionError), exits.told():
         raise ZeroDivisionError
+
+
+def test_an_export_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A directory that cannot be made, or a full disk, ends with the place, the reason and the remedy."""
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "out"
+    monkeypatch.setattr("streams.cli.state.export_state", lambda _, directory: directory.mkdir())
+    code, said = run("export", str(place))
+    assert (code, f"Error: {place} cannot be written: Not a directory; give another" in said) == (exits.FAILURE, True)
+
+
+def test_an_erasure_is_not_asked_for_with_a_wait_below_zero() -> None:
+    """It could not be taken back, and would only be said to have had no answer."""
+    code, said = run("forget", "c-1042", "--yes", "--timeout", "-3")
+    assert (code, "-3.0 is not in the range x>=0" in said) == (exits.USAGE, True), said
 
 
 @pytest.fixture(autouse=True)
