@@ -213,7 +213,7 @@ def _publish(
             err=True,
         )
     for definition in definitions:
-        for other in superseded(known, definition):
+        for other in superseded(known, definition, at_ms):
             click.echo(f"{other.rule.name} {other.rule.version}, which was to hold later, no longer will", err=True)
 
 

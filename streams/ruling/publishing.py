@@ -115,9 +115,10 @@ def publish(settings: Settings, definitions: Sequence[Definition], effective_ms:
     return made
 
 
-def superseded(known: Known, definition: Definition) -> list[Version]:
-    """Versions of the rule that are still to come, and never will: the highest number wins."""
-    return [version for version in known.coming(known.at_ms) if version.rule.name == definition["name"]]
+def superseded(known: Known, definition: Definition, effective_ms: int) -> list[Version]:
+    """Versions of the rule that are still to come, and never will once one of a higher number holds, from that time."""
+    coming = (version for version in known.coming(known.at_ms) if version.rule.name == definition["name"])
+    return [version for version in coming if version.effective_ms >= effective_ms]
 
 
 def _key(definition: Definition) -> bytes:

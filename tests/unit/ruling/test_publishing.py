@@ -71,7 +71,8 @@ def test_pausing_is_the_next_version_of_what_holds() -> None:
     all_known = known(version(QUIETER, 5), version(later, 5000))
     paused = paused_version(all_known, "win-back", 2000, paused=True)
     assert paused == {**QUIETER, "version": 4, "paused": True}
-    assert [each.rule.version for each in superseded(all_known, paused)] == [3]
+    assert [each.rule.version for each in superseded(all_known, paused, 2000)] == [3]
+    assert superseded(all_known, paused, 6000) == [], "until then the version that was to come holds"
     after = known(version(QUIETER, 5), version(paused, 900))
     assert paused_version(after, "win-back", 2000, paused=True) is None
     assert paused_version(after, "win-back", 2000, paused=False) == {**QUIETER, "version": 5, "paused": False}
