@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, print_json
+from streams.cli.options import broker_option, print_json, utf8
 from streams.operating.forgetting import ForgetFailedError, NoReceiptError
 from streams.operating.forgetting import forget as ask
 from streams.operating.purging import WHY_NOT, purgeable
@@ -16,9 +16,9 @@ __all__ = ["forget"]
 
 
 @click.command()
-@click.argument("customer")
-@click.option("--request-id", help="Of the request, without the customer's id.  [default: made up]")
-@click.option("--reason", help="Why, for the record on `deletions`.")
+@click.argument("customer", callback=utf8)
+@click.option("--request-id", callback=utf8, help="Of the request, without the customer's id.  [default: made up]")
+@click.option("--reason", callback=utf8, help="Why, for the record on `deletions`.")
 @click.option(
     "--timeout",
     "wait_s",

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from streams.tailing import parse_place
 
-__all__ = ["broker_option", "event_time", "json_option", "print_json", "print_table", "table_of"]
+__all__ = ["broker_option", "event_time", "json_option", "print_json", "print_table", "table_of", "utf8"]
 
 broker_option = click.option(
     "--broker",
@@ -39,6 +39,13 @@ def event_time(ctx: click.Context, parameter: click.Parameter, value: str | None
     if isinstance(place, str):
         raise click.BadParameter(f"{value[:80]!r} is not a date or time such as 2011-10-01 or 2011-10-01T09:30:00Z")
     return place
+
+
+def utf8(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what a record cannot say: the bytes of another encoding than UTF-8 or the terminal's."""
+    if value is not None and value != value.encode("utf-8", "replace").decode():
+        raise click.BadParameter(f"{value[:80]!r} is not UTF-8 text; set LANG to the terminal's encoding, as C.UTF-8")
+    return value
 
 
 def table_of(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

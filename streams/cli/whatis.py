@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, print_json
+from streams.cli.options import broker_option, print_json, utf8
 from streams.operating.whatis import is_held, what_is_held
 from streams.settings_sources import load
 
@@ -13,7 +13,7 @@ __all__ = ["whatis"]
 
 
 @click.command()
-@click.argument("customer")
+@click.argument("customer", callback=utf8)
 @broker_option
 def whatis(customer: str, broker: str | None) -> None:
     """Show all that is held of CUSTOMER, as JSON: an answer to a request for access.

@@ -148,6 +148,13 @@ def test_an_erasure_is_not_asked_for_with_a_wait_below_zero() -> None:
     assert (code, "-3.0 is not in the range x>=0" in said) == (exits.USAGE, True), said
 
 
+@pytest.mark.parametrize("arguments", [["whatis"], ["forget", "--yes"], ["forget", "c-1042", "--yes", "--request-id"]])
+def test_text_of_another_encoding_is_refused(arguments: list[str]) -> None:
+    """A terminal of another encoding than the system's sends ids that no record can hold; it is told what to set."""
+    code, said = run(*arguments, os.fsdecode(b"Gr\xfcn"))
+    assert (code, "is not UTF-8 text; set LANG" in said) == (exits.USAGE, True), said
+
+
 @pytest.fixture(autouse=True)
 def quiet_logs() -> Iterator[None]:
     """`main` sets up logging for a process; the tests' process keeps its own."""
