@@ -38,7 +38,7 @@ class Instance:
             If the broker has.
         """
         if not self.broker.running:
-            raise BrokerError(f"the {self.broker.name} has ended; its log: {self.broker.log}")
+            raise BrokerError(f"the {self.broker.name} has ended; its last lines:\n{self.broker.last_lines()}")
         self.children.check()
 
 

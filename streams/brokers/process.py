@@ -194,13 +194,14 @@ class BrokerProcess(ABC):
         deadline = time.monotonic() + self.start_timeout_s
         while not self.accepts():
             if self._process.poll() is not None:
-                raise BrokerError(f"the {self.name} ended at start:\n{self._last_lines()}")
+                raise BrokerError(f"the {self.name} ended at start:\n{self.last_lines()}")
             if time.monotonic() > deadline:
                 self.stop()
-                lines = self._last_lines()
+                lines = self.last_lines()
                 raise BrokerError(f"the {self.name} did not accept in {self.start_timeout_s:.0f} s:\n{lines}")
             time.sleep(0.05)
 
-    def _last_lines(self, count: int = 15) -> str:
+    def last_lines(self, count: int = 15) -> str:
+        """Return the end of its log, which goes with it unless its place was said."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(f"  {line[:200]}" for line in lines[-count:])

@@ -14,6 +14,9 @@ from streams.brokers.embedded import EmbeddedBroker
 from streams.brokers.kafka_libs import KafkaUnavailableError, find_java, kafka_files, missing_parts
 from streams.brokers.kafka_local import KafkaLocal
 from streams.brokers.process import BrokerError, BrokerProcess, free_ports
+from streams.children import Children
+from streams.instance import Instance
+from streams.interrupts import Interrupts
 
 
 class Scripted(BrokerProcess):
@@ -28,6 +31,15 @@ class Scripted(BrokerProcess):
     def command(self) -> tuple[Sequence[str], Mapping[str, str], Path | None]:
         """Return Python and the line."""
         return [sys.executable, "-c", self.script], {}, None
+
+
+def test_a_broker_that_ends_while_all_runs_is_told_with_its_last_words() -> None:
+    """Its log is removed with it, so that naming the file would say nothing."""
+    broker = Scripted("")
+    broker.log.write_text("begun\nno space left on device\n")
+    with pytest.raises(BrokerError, match=r"scripted broker has ended; its last lines:\n  begun\n  no space left"):
+        Instance(broker, (), {}, Children(Interrupts())).check()
+    broker.__exit__(None, None, None)
 
 
 def test_free_ports_differ() -> None:
