@@ -55,9 +55,8 @@ def _failed(error: Exception) -> _Failed | None:
 
     if isinstance(error, SettingsError | RuleError | KeyMismatchError):
         return _Failed(str(error), USAGE)
-    if isinstance(error, BrokerError | BrokerUnreachableError | TopicError | RecordsGoneError | UnfitTopicsError):
-        return _Failed(str(error), FAILURE)
-    if isinstance(error, WebAddressError):
+    here = BrokerError | BrokerUnreachableError | TopicError | UnfitTopicsError | RecordsGoneError | WebAddressError
+    if isinstance(error, here):
         return _Failed(str(error), FAILURE)
     if isinstance(error, KafkaError):
         return _Failed(f"the broker refused: {' '.join(str(error).split())[:400]}", FAILURE)
