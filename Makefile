@@ -111,15 +111,4 @@ $(VENV)/.made:
 		"$$python" -m venv $(VENV)
 	@touch $@
 
-# A name on the path may be a stub that does not run, or a Python without venv: only trying tells.
-define FIND_PYTHON
-python=; for each in $(PYTHON_FOR_VENV) python3.13 python3.12 python3.11 python3 python; do \
-	if "$$each" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
-		python=$$each; break; fi; done; \
-if test -z "$$python"; then \
-	echo "recompra needs Python 3.11 or later with its venv module, and none was found" \
-		"(tried $(PYTHON_FOR_VENV) python3.13 python3.12 python3.11 python3)." >&2; \
-	echo "Install one (Debian: apt install python3 python3-venv; macOS: brew install python@3.13)," \
-		"or name one: make PYTHON_FOR_VENV=/path/to/python3.12 …" >&2; \
-	exit 1; fi
-endef
+FIND_PYTHON = python=$$(requirements/find-python $(PYTHON_FOR_VENV)) || exit 1

@@ -96,6 +96,37 @@ def test_make_says_which_python_it_needs(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
+@pytest.mark.parametrize(
+    ("took", "given", "chosen"),
+    [
+        ({"a/python3.13": 100, "b/python3.12": 99}, (), "a/python3.13"),
+        ({"a/python3.13": 100, "b/python3.12": 70}, (), "b/python3.12"),
+        ({"a/python3.11": 100, "b c/python3.11": 70}, (), "b c/python3.11"),
+        ({"a/python3.12": None, "b/python3.11": 100, "a/python3": 10}, (), "b/python3.11"),
+        ({"a/python3": None, "b/python3": 100}, (), "b/python3"),
+        ({"a/python3.13": 100, "b/python3.11": 70}, ("a/python3.13",), "a/python3.13"),
+        ({"a/python3.13": None, "b/python3.11": 70}, ("a/python3.13",), "b/python3.11"),
+    ],
+)
+def test_the_python_of_environments(
+    took: dict[str, int | None], given: tuple[str, ...], chosen: str, tmp_path: Path
+) -> None:
+    """The newest is taken, or one that is clearly faster; what does not run or has no venv (None) is not."""
+    for place, us in took.items():
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text("#!/bin/sh\n" + ("exit 1\n" if us is None else f"echo {us}\n"))
+        (tmp_path / place).chmod(0o755)
+    path = ":".join(str(tmp_path / directory) for directory in ("a", "b", "b c", "none"))
+    done = subprocess.run(
+        [ROOT / "requirements" / "find-python", *(tmp_path / each for each in given)],
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{tmp_path / chosen}\n"
+
+
 def test_what_a_wheel_takes_from_elsewhere_is_there() -> None:
     """The files that are put into the wheel exist, and every file beside the modules is of a kind that goes in."""
     wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
