@@ -203,7 +203,7 @@ def features(p: Any, now: int, horizon: float, x: Any) -> None:
     x[32] = d[A_UNIT]
     _gaps(d, visits, r, tenure, log_r, x, 33)
     f = 48
-    for k in range(1, 5):
+    for k in range(4):
         ago = 1e9 if p.kth_ms[k] == NEVER else max(float(now - p.kth_ms[k]), 0.0) / horizon
         x[f] = math.log(min(ago, 20.0) + 0.1)
         f += 1

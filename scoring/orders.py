@@ -201,7 +201,8 @@ def derive(p: Any, acc: Any, horizon: float) -> None:
     visits = p.fold_visits
     orders = p.fold_orders
     newest = p.fold_ms
-    for k in range(5):
+    visit_ms = NEVER
+    for k in range(4):
         p.kth_ms[k] = NEVER
     for i in range(p.ring_n):
         was = visits
@@ -209,9 +210,10 @@ def derive(p: Any, acc: Any, horizon: float) -> None:
                                  p.ring_quantity[i], horizon)  # fmt: skip
         orders += 1
         if visits > was:
-            for k in range(4, 0, -1):
+            for k in range(3, 0, -1):
                 p.kth_ms[k] = p.kth_ms[k - 1]
-            p.kth_ms[0] = p.ring_ms[i]
+            p.kth_ms[0] = visit_ms  # the newest is the ring's own
+            visit_ms = p.ring_ms[i]
     d = p.derived
     for i in range(9):
         d[i] = acc[i]

@@ -136,7 +136,7 @@ class Layout:
         ]  # fmt: skip
 
     def _derived(self) -> list[Any]:
-        return [("derived", "f8", 27), ("kth_ms", "i8", 5), ("queued_ms", "i8")]
+        return [("derived", "f8", 27), ("kth_ms", "i8", 4), ("queued_ms", "i8")]
 
     def stored_bytes(self) -> int:
         """How many leading bytes of a row go to the changelog; the rest is derived again on restore."""
