@@ -20,6 +20,7 @@ from streams.operating.lag import partitions_of
 from streams.outbox import INPUTS, KEY_LIMIT, TRANSFERS
 from streams.receipts import IsErased, erased_since
 from streams.settings import Settings
+from streams.topics import check_there
 from streams.transactions import uses_transactions
 
 __all__ = ["HEADER", "Letter", "Redriven", "letters", "redrive"]
@@ -75,9 +76,13 @@ def letters(settings: Settings, inputs: Sequence[str] = INPUTS) -> Iterator[Lett
     ------
     BrokerUnreachableError
         If no broker answers.
+    UnfitTopicsError
+        If it does not have their topics: of what is not there, nothing was refused.
     """
+    names = tuple(f"{name}-dlq" for name in inputs)
     with reader(settings) as consumer:
-        places = partitions_of(consumer, tuple(f"{name}-dlq" for name in inputs))
+        places = partitions_of(consumer, names)
+        check_there(settings, names, {place.topic for place in places})
         done = _done(settings, places)
         for place in places:
             yield from _of_partition(consumer, place, done[place])

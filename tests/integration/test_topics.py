@@ -105,7 +105,7 @@ def test_commands_want_the_topics_that_the_settings_say(fresh_broker: Any, tmp_p
         done = CliRunner().invoke(main, [*arguments, "--broker", fresh_broker.address], env=environment)
         return done.exit_code, done.output
 
-    for command in (*OF_PARTITIONS, "lag"):
+    for command in (*OF_PARTITIONS, "lag", "dlq list"):
         code, said = run(command)
         assert (code, "topics are missing on" in said, "recompra topics create" in said) == (1, True, True), said
     assert run("topics create", RECOMPRA_PARTITIONS="2")[0] == 0
