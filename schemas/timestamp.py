@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["FIRST_MS", "LAST_MS", "PATTERN", "from_ms", "to_ms"]
+__all__ = ["FIRST_MS", "LAST_MS", "PATTERN", "from_ms", "receipt_ms", "to_ms"]
 
 PATTERN: Final = (
     r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -60,3 +60,11 @@ def from_ms(time_ms: int) -> str:
 def _day(day: int) -> str:
     """The text up to the hour: many times lie in few days."""
     return (_NAIVE_EPOCH + timedelta(days=day)).isoformat()[:11]
+
+
+def receipt_ms(timestamp: int) -> int:
+    """Return a record's own time as one that can be written: 1970 where it has none, the end of 9999 beyond that.
+
+    A producer may give it in microseconds, where the topic's records are of their producers' time.
+    """
+    return min(max(timestamp, 0), LAST_MS)

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import structs
 
 from schemas.refusal import Refusal
-from schemas.timestamp import LAST_MS, from_ms
+from schemas.timestamp import from_ms, receipt_ms
 from scoring.engine import Engine
 from scoring.erased import Erased, KeyMismatchError, Removed
 from scoring.forgetting import Forgotten, Left
@@ -81,7 +81,7 @@ class Deletions:
             else:
                 counts.duplicate += 1
             return
-        received_ms = min(max(record.timestamp, 0), LAST_MS)
+        received_ms = receipt_ms(record.timestamp)
         forgotten = engine.forgetting.forget(customer, request.request_id, place, received_ms, list(offsets))
         self._tell(customer, request.request_id, forgotten, ())
         counts.applied += 1

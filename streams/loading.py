@@ -24,10 +24,10 @@ from streams.handover import Handover
 from streams.limits import Limits, too_large
 from streams.pace import Pace
 from streams.settings import Settings
-from streams.topics import found
+from streams.topics import check_there, found
 from streams.transactions import given_an_id
 
-__all__ = ["INPUTS", "Bad", "Loaded", "Ready", "TopicsMissingError", "events_of", "load", "partition_of"]
+__all__ = ["INPUTS", "Bad", "Loaded", "Ready", "events_of", "load", "partition_of"]
 
 INPUTS: Final = ("clickstream", "orders", "customers")
 """The topics that events are loaded to."""
@@ -38,10 +38,6 @@ _IN_FLIGHT: Final = 64
 _LINGER_S: Final = 0.1
 _REASONS: Final = 1_000
 """Distinct reasons for skipping that are counted apart."""
-
-
-class TopicsMissingError(LookupError):
-    """Input topics are not on the broker; the text names them and the remedy."""
 
 
 class Ready(NamedTuple):
@@ -158,7 +154,7 @@ def load(
 
     Raises
     ------
-    TopicsMissingError
+    UnfitTopicsError
         If an input topic is not there.
     BrokerUnreachableError
         If no broker answers, or it does not say within a minute whether it gives producer ids.
@@ -166,12 +162,7 @@ def load(
         If the broker refuses the events; those before may be there.
     """
     partitions = {topic.name: topic.partitions for topic in found(settings, INPUTS)}
-    missing = [name for name in INPUTS if name not in partitions]
-    if missing:
-        raise TopicsMissingError(
-            f"{settings.broker} has no topic {', '.join(missing)}; "
-            f"create them with `recompra topics create --broker {settings.broker}`"
-        )
+    check_there(settings, INPUTS, partitions)
     asyncio.run(_load(settings, events, loaded, pace, partitions))
 
 

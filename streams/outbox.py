@@ -16,7 +16,7 @@ import orjson
 from msgspec import Struct
 
 from schemas.refusal import Refusal
-from schemas.timestamp import LAST_MS, from_ms
+from schemas.timestamp import from_ms, receipt_ms
 from scoring.kinds import Source
 from scoring.model import Example
 from scoring.outcome import Action, Content, Outcome, Scores
@@ -260,7 +260,7 @@ class Outbox:
             "remedy": refusal.remedy,
             "code": refusal.code,
             "payload": None if payload is None else b64encode(payload[:PAYLOAD_LIMIT]).decode(),
-            "received_at": from_ms(min(max(record.timestamp, 0), LAST_MS)),
+            "received_at": from_ms(receipt_ms(record.timestamp)),
             "payload_bytes": None if payload is None else len(payload),
         }
         key = None if record.key is None else record.key[:KEY_LIMIT]

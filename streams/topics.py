@@ -141,8 +141,8 @@ def check(specs: Iterable[TopicSpec], there: Iterable[Found]) -> tuple[Differenc
     return tuple(differences)
 
 
-def check_partitions(settings: Settings, names: Sequence[str]) -> None:
-    """Make sure that topics are there, with as many partitions as the settings say.
+def check_partitions(settings: Settings, names: Sequence[str], also: Sequence[str] = ()) -> None:
+    """Make sure that topics are there, those of `names` with as many partitions as the settings say.
 
     Which partition a customer is at home on is told by that number: with another one a command would look for them
     elsewhere, and leave out what lies on the rest.
@@ -154,8 +154,9 @@ def check_partitions(settings: Settings, names: Sequence[str]) -> None:
     BrokerUnreachableError
         If no broker answers, or one is kept from us (`streams.rights.NotAllowedError`).
     """
-    there = {topic.name: topic.partitions for topic in found(settings, names)}
-    check_there(settings, names, there)
+    asked = (*names, *also)
+    there = {topic.name: topic.partitions for topic in found(settings, asked)}
+    check_there(settings, asked, there)
     other = [name for name in names if there[name] != settings.partitions]
     if other:
         raise UnfitTopicsError(

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from schemas.timestamp import receipt_ms
 from scoring.engine import Counts, Engine, EngineSettings
 from scoring.erased import Erasure, KeyMismatchError
 from scoring.kernel import LATE, Events
@@ -489,7 +490,7 @@ class Unit:
             outcome, causes = self.engine.apply(events, details), [(Source.TRANSFERS, inner)]
             self._watch(events, outcome)
         else:
-            outcome = self.engine.exchange.receive(told, record.offset, max(record.timestamp, 0))
+            outcome = self.engine.exchange.receive(told, record.offset, receipt_ms(record.timestamp))
             causes = [(Source.TRANSFERS, One(record.offset, record.timestamp, record.key, None))]
         self.outbox.tell(outcome, causes, self._told_ms)
         self.outbox.transfers(outcome, causes)

@@ -16,7 +16,7 @@ from streams.cli.formats import FORMATS_HELP, checked, format_option, options_op
 from streams.cli.options import broker_option, json_option, print_json
 from streams.clock import now_ms
 from streams.files import LineFile
-from streams.loading import Bad, Loaded, Ready, TopicsMissingError, events_of
+from streams.loading import Bad, Loaded, Ready, events_of
 from streams.loading import load as produce
 from streams.pace import EventTime, Pace, Steady
 from streams.settings_sources import load as load_settings
@@ -91,9 +91,6 @@ def load(
         try:
             with _progress(sources) as following:
                 produce(settings, following(events), loaded, pace)
-        except TopicsMissingError as error:
-            click.echo(f"Error: {error}", err=True)
-            raise SystemExit(FAILURE) from None
         except KeyboardInterrupt:
             click.echo(f"interrupted: {sum(loaded.events.values()):,} events were loaded", err=True)
             raise SystemExit(FAILURE) from None

@@ -23,7 +23,7 @@ from streams.shop.kept import newest_values, partitions_of, parts_by_version
 from streams.shop.metrics import ShopMetrics
 from streams.shop.reading import Reading, customers_to_forget
 from streams.shop.wire import newest_state, part_key, state_records, version_records
-from streams.topics import check_partitions, found
+from streams.topics import check_partitions
 
 __all__ = ["ShopFailedError", "run_shop"]
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 _INPUTS: Final = ("clickstream", "orders")
 _DELETIONS: Final = "deletions"
-_NEEDED: Final = (*_INPUTS, _DELETIONS, "products", "shop-state")
+_WRITTEN: Final = ("products", "shop-state")
 _CROWDED: Final = 100_000
 """Open observations beyond which partitions wait that are ahead in event time of the one that is waited for."""
 _AT_ONCE: Final = 4_000
@@ -59,18 +59,13 @@ def run_shop(settings: Settings, say: Callable[[str], None], ready: Callable[[st
     Raises
     ------
     ShopFailedError
-        If topics are missing, the state that was kept cannot be gone on from, or the broker fails it.
+        If the state that was kept cannot be gone on from, or the broker fails it.
+    UnfitTopicsError
+        If topics are missing, or the inputs have another number of partitions than the settings say.
     BrokerUnreachableError
         If no broker answers at the start.
     """
-    there = {topic.name for topic in found(settings, _NEEDED)}
-    missing = [name for name in _NEEDED if name not in there]
-    if missing:
-        raise ShopFailedError(
-            f"topics are missing on {settings.broker}: {', '.join(missing)}; run "
-            f"`recompra topics create --broker {settings.broker}`"
-        )
-    check_partitions(settings, (*_INPUTS, _DELETIONS))
+    check_partitions(settings, (*_INPUTS, _DELETIONS), also=_WRITTEN)
     asyncio.run(_Running(settings, say, ready).run())
 
 

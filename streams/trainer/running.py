@@ -19,7 +19,7 @@ from streams.learning import learner_config
 from streams.outbox import INPUTS
 from streams.patience import patiently
 from streams.settings import Settings
-from streams.topics import check_partitions, found
+from streams.topics import check_partitions
 from streams.trainer.app import trainer_app, trainer_settings
 from streams.trainer.binding import TrainerBinding
 from streams.trainer.newest import inputs_filled, newest_model, newest_version
@@ -57,8 +57,10 @@ def run_trainer(
     Raises
     ------
     TrainerFailedError
-        If topics are missing, the settings name no model that can be built, the newest version cannot be gone
-        on from, or something else ends the trainer.
+        If the settings name no model that can be built, the newest version cannot be gone on from, or something
+        else ends the trainer.
+    UnfitTopicsError
+        If topics are missing, or the inputs have another number of partitions than the settings say.
     BrokerUnreachableError
         If no broker answers at the start.
     """
@@ -71,14 +73,7 @@ def run_trainer(
             f"model = {config.model!r}: a river model is kept as a pickle, by which the trainer goes on after a "
             "restart; set allow_pickled_models if only trusted programs write to the topic models"
         )
-    there = {topic.name for topic in found(settings, _NEEDED)}
-    missing = [name for name in _NEEDED if name not in there]
-    if missing:
-        raise TrainerFailedError(
-            f"topics are missing on {settings.broker}: {', '.join(missing)}; run "
-            f"`recompra topics create --broker {settings.broker}`"
-        )
-    check_partitions(settings, INPUTS)
+    check_partitions(settings, INPUTS, also=_NEEDED)
     asyncio.run(_Trainer(settings, config, say, ready, anew).run())
 
 

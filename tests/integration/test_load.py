@@ -176,7 +176,7 @@ def test_missing_topics_are_told_with_the_remedy(fresh_broker: Any, tmp_path: Pa
     (tmp_path / "a").write_text(call("m1", "c"))
     ran = run(str(tmp_path / "a"), "--broker", fresh_broker.address)
     assert ran.exit_code == 1
-    assert "has no topic clickstream, orders, customers" in ran.stderr
+    assert ": clickstream, orders, customers; run `recompra topics create" in ran.stderr
     assert f"recompra topics create --broker {fresh_broker.address}" in ran.stderr
 
 
