@@ -426,7 +426,7 @@ class ScoreEvent(CloudEvent, kw_only=True):
     """A score, on `scores`."""
 
     type: Literal["recompra.score"]
-    dataschema: Literal["score.v1"]
+    dataschema: Literal["urn:recompra:score.v1"]
     data: ScoreData
 
     @classmethod
@@ -440,7 +440,7 @@ class ScoreEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="score.v1",
+            dataschema="urn:recompra:score.v1",
             data=data,
         )
 
@@ -449,7 +449,7 @@ class ActionEvent(CloudEvent, kw_only=True):
     """A crossing that passed every gate, on `actions-<rule>`."""
 
     type: Literal["recompra.action"]
-    dataschema: Literal["action.v1"]
+    dataschema: Literal["urn:recompra:action.v1"]
     data: ActionData
 
     @classmethod
@@ -463,7 +463,7 @@ class ActionEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="action.v1",
+            dataschema="urn:recompra:action.v1",
             data=data,
         )
 
@@ -472,7 +472,7 @@ class WithheldEvent(CloudEvent, kw_only=True):
     """A crossing that did not, on `actions-withheld`."""
 
     type: Literal["recompra.action.withheld"]
-    dataschema: Literal["action-withheld.v1"]
+    dataschema: Literal["urn:recompra:action-withheld.v1"]
     data: WithheldData
 
     @classmethod
@@ -486,7 +486,7 @@ class WithheldEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="action-withheld.v1",
+            dataschema="urn:recompra:action-withheld.v1",
             data=data,
         )
 
@@ -495,7 +495,7 @@ class AudienceEvent(CloudEvent, kw_only=True):
     """A change of a list, on `audiences`."""
 
     type: Literal["recompra.audience"]
-    dataschema: Literal["audience.v1"]
+    dataschema: Literal["urn:recompra:audience.v1"]
     data: AudienceData
 
     @classmethod
@@ -509,7 +509,7 @@ class AudienceEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="audience.v1",
+            dataschema="urn:recompra:audience.v1",
             data=data,
         )
 
@@ -518,7 +518,7 @@ class ReceiptEvent(CloudEvent, kw_only=True):
     """What was removed of a customer who is to be forgotten, on `receipts`."""
 
     type: Literal["recompra.receipt"]
-    dataschema: Literal["receipt.v1"]
+    dataschema: Literal["urn:recompra:receipt.v1"]
     data: ReceiptData
 
 
@@ -526,7 +526,7 @@ class ContentEvent(CloudEvent, kw_only=True):
     """What a customer is shown, on `content`."""
 
     type: Literal["recompra.content"]
-    dataschema: Literal["content.v1"]
+    dataschema: Literal["urn:recompra:content.v1"]
     data: ContentData
 
     @classmethod
@@ -540,7 +540,7 @@ class ContentEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="content.v1",
+            dataschema="urn:recompra:content.v1",
             data=data,
         )
 
@@ -549,7 +549,7 @@ class ExampleEvent(CloudEvent, kw_only=True):
     """A resolved example, on `examples`."""
 
     type: Literal["recompra.example"]
-    dataschema: Literal["example.v1"]
+    dataschema: Literal["urn:recompra:example.v1"]
     data: ExampleData
 
     @classmethod
@@ -563,7 +563,7 @@ class ExampleEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="example.v1",
+            dataschema="urn:recompra:example.v1",
             data=data,
         )
 
@@ -572,7 +572,7 @@ class WatermarkEvent(CloudEvent, kw_only=True):
     """A partition's watermark, on `examples`; `subject` is the partition's number."""
 
     type: Literal["recompra.watermark"]
-    dataschema: Literal["example.v1"]
+    dataschema: Literal["urn:recompra:example.v1"]
     data: WatermarkData
 
     @classmethod
@@ -586,7 +586,7 @@ class WatermarkEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="example.v1",
+            dataschema="urn:recompra:example.v1",
             data=data,
         )
 
@@ -595,7 +595,7 @@ class ModelEvent(CloudEvent, kw_only=True):
     """A model's version, on `models`; `subject` is `name@version`."""
 
     type: Literal["recompra.model"]
-    dataschema: Literal["model.v1"]
+    dataschema: Literal["urn:recompra:model.v1", "model.v1"]  # the second on records of former releases
     data: ModelData
 
     @classmethod
@@ -609,6 +609,6 @@ class ModelEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="model.v1",
+            dataschema="urn:recompra:model.v1",
             data=data,
         )

@@ -30,7 +30,7 @@ class ProductsEvent(CloudEvent, kw_only=True):
     """A part of a version of the shop's knowledge, on `products`; `subject` is `name@version`."""
 
     type: Literal["recompra.products"]
-    dataschema: Literal["products.v1"]
+    dataschema: Literal["urn:recompra:products.v1", "products.v1"]  # the second on records of former releases
     data: ProductsData
 
     @classmethod
@@ -44,7 +44,7 @@ class ProductsEvent(CloudEvent, kw_only=True):
             subject=subject,
             time=time,
             datacontenttype="application/json",
-            dataschema="products.v1",
+            dataschema="urn:recompra:products.v1",
             data=data,
         )
 

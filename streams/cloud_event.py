@@ -8,8 +8,13 @@ from urllib.parse import quote_from_bytes
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DIGITS", "cloud_event", "log_odds", "name_of", "quoted", "reason"]
+__all__ = ["CONTENT_TYPE", "DIGITS", "cloud_event", "headers_of", "is_event", "log_odds", "name_of", "quoted", "reason"]
 
+CONTENT_TYPE: Final = "content-type", b"application/cloudevents+json"
+"""The header that says of a record's value that it is a whole event: 3.3.1 of
+https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/kafka-protocol-binding.md.
+"""
+_BEGINS: Final = b'{"specversion":'
 DIGITS: Final = 9
 """Decimals of a contribution."""
 _PLAIN: Final = re.compile(rb"[A-Za-z0-9_.~-]*").fullmatch
@@ -20,7 +25,7 @@ _MOST: Final = math.nextafter(1.0, 0.0)
 
 
 def cloud_event(name: Any, kind: str, schema: str, subject: Any, time: Any, data: Any) -> dict[str, Any]:
-    """Return a CloudEvent 1.0 in JSON's terms."""
+    """Return a CloudEvent 1.0 in JSON's terms; `schema` is the name of its JSON Schema, such as `score.v1`."""
     return {
         "specversion": "1.0",
         "id": name,
@@ -29,9 +34,19 @@ def cloud_event(name: Any, kind: str, schema: str, subject: Any, time: Any, data
         "subject": subject,
         "time": time,
         "datacontenttype": "application/json",
-        "dataschema": schema,
+        "dataschema": f"urn:recompra:{schema}",
         "data": data,
     }
+
+
+def is_event(value: bytes) -> bool:
+    """Return whether a record's value is a CloudEvent, as ours begin."""
+    return value.startswith(_BEGINS)
+
+
+def headers_of(value: bytes | None) -> list[tuple[str, bytes]]:
+    """Return the headers of a record with this value, for a client's `send`."""
+    return [CONTENT_TYPE] if value is not None and is_event(value) else []
 
 
 def name_of(customer: bytes, since_ms: int | None) -> str:

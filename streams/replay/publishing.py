@@ -13,6 +13,7 @@ from schemas.timestamp import to_ms
 from scoring.rules.book import RuleBook
 from streams.changelog import changelog_topic, read_changelog
 from streams.clock import now_ms
+from streams.cloud_event import headers_of
 from streams.connection import ordered_producer, reader
 from streams.ends import records_to_end
 from streams.operating.lag import partitions_of
@@ -133,7 +134,7 @@ def publish(settings: Settings, told: Preview, clock: Callable[[], int] = now_ms
     producer = ordered_producer(settings, transactions=uses_transactions(settings), linger_ms=20)
     try:
         sent = [
-            producer.send(topic, value, key=key, partition=partition)
+            producer.send(topic, value, key=key, partition=partition, headers=[*headers_of(value)])
             for topic, partition, key, value, until_ms in told.useful
             if at_ms is None or until_ms is None or until_ms > at_ms
         ]

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from scoring.shop.shop import Shop, StateRefused, Version
+from streams.cloud_event import headers_of
 from streams.connection import aiokafka_options, unreachable
 from streams.exposition import serve
 from streams.limits import Limits
@@ -290,7 +291,10 @@ class _Running:
 
     async def _send(self, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         for key, value in records:
-            await patiently(topic, partial(self.producer.send_and_wait, topic, value, key=key, partition=0))
+            headers = headers_of(value)
+            await patiently(
+                topic, partial(self.producer.send_and_wait, topic, value, key=key, partition=0, headers=headers)
+            )
 
 
 def _name(place: TopicPartition) -> str:

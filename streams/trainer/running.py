@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from scoring.learner import Learner, LearnerConfig
 from scoring.model import Snapshot, SnapshotRefused
+from streams.cloud_event import headers_of
 from streams.connection import aiokafka_options, unreachable
 from streams.exposition import serve
 from streams.learning import learner_config
@@ -169,7 +170,10 @@ class _Trainer:
     async def _publish(self, snapshot: Snapshot, training: Training) -> None:
         key, value = model_record(snapshot)
         try:
-            await patiently("models", lambda: self.producer.send_and_wait("models", value, key=key, partition=0))
+            await patiently(
+                "models",
+                lambda: self.producer.send_and_wait("models", value, key=key, partition=0, headers=headers_of(value)),
+            )
         except MessageSizeTooLargeError:
             raise TrainerFailedError(
                 f"version {snapshot.version} of the model takes {len(value):,} bytes, more than the broker takes; "

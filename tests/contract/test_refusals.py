@@ -73,7 +73,8 @@ def test_a_field_that_is_not_known_is_named() -> None:
 def test_of_two_kinds_of_value_the_one_that_is_meant_is_explained() -> None:
     """An example's fault is told by the example's rules, a watermark's by the watermark's."""
     head = {"specversion": "1.0", "id": "i", "source": "/recompra", "subject": "0"}
-    head |= {"time": "2024-05-01T09:30:00.000Z", "datacontenttype": "application/json", "dataschema": "example.v1"}
+    head |= {"time": "2024-05-01T09:30:00.000Z", "datacontenttype": "application/json"}
+    head |= {"dataschema": "urn:recompra:example.v1"}
     watermark = head | {"type": "recompra.watermark", "data": {"partition": 0, "watermark_ms": None}}
     example = head | {"type": "recompra.example", "data": {}}
     assert "data.watermark_ms" in str(refused("example.v1", json.dumps(watermark).encode()))

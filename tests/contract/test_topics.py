@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import orjson
 import pytest
 import yaml
 
@@ -15,6 +16,7 @@ from schemas.accepted import STRUCTS, refused
 from schemas.documents import document, document_names
 from schemas.timestamp import to_ms
 from schemas.topics import TopicSpec, load_topics
+from streams.cloud_event import headers_of, is_event
 
 EXAMPLES = Path(str(files("schemas") / "examples"))
 TOPICS = {spec.file: spec for spec in load_topics()}
@@ -156,6 +158,16 @@ def test_a_valid_example_is_accepted_by_schema_and_struct(stem: str, file: Path)
     payload = file.read_bytes()
     validator(TOPICS[stem].value).validate(read(payload))
     assert refused(TOPICS[stem].value, payload) is None
+
+
+@pytest.mark.parametrize(("stem", "file"), examples("valid"))
+def test_an_event_names_its_schema_by_a_uri_and_is_known_by_how_it_begins(stem: str, file: Path) -> None:
+    """As CloudEvents' SDKs ask for; whatever else is written has no header that calls it one."""
+    payload = file.read_bytes()
+    told = json.loads(payload)
+    written = orjson.dumps(told)
+    assert is_event(written) == ("dataschema" in told) == bool(headers_of(written))
+    assert told.get("dataschema", f"urn:recompra:{TOPICS[stem].value}") == f"urn:recompra:{TOPICS[stem].value}"
 
 
 @pytest.mark.parametrize(("stem", "file"), examples("invalid"))

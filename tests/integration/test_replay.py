@@ -23,9 +23,10 @@ from scoring.profile import DAY_MS
 from scoring.rules.book import RuleBook
 from streams.changelog import changelog_topic
 from streams.cli.main import main
+from streams.cloud_event import CONTENT_TYPE
 from streams.commit import Taken
 from streams.connection import kafka_python_options, reader
-from streams.ends import ends
+from streams.ends import ends, records_to_end
 from streams.engine_settings import checked_rules
 from streams.living import Inputs
 from streams.outbox import INPUTS
@@ -415,6 +416,11 @@ def test_what_is_still_useful_is_published(settings: Settings, monkeypatch: pyte
         sum(map(len, new.values())) == told["published"] == sum(c.get("publish", 0) for c in told["actions"].values())
     )
     assert all(topic.startswith("actions-") and json.loads(v)["data"]["replay"] for topic in new for v in new[topic])
+    with reader(settings) as consumer:
+        places = [TopicPartition(topic, partition) for topic in new for partition in range(settings.partitions)]
+        records = [record for place in places for record in records_to_end(consumer, place)]
+    headers = [list(record.headers) for record in records if json.loads(record.value)["data"]["replay"]]
+    assert headers == [[CONTENT_TYPE]] * told["published"]
     ids = [json.loads(value)["id"] for topic in after if topic.startswith("actions-") for value in after[topic]]
     assert len(ids) == len(set(ids))
     again = run(*asking, "--confirm", "recompra")[1]

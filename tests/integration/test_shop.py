@@ -20,6 +20,7 @@ from schemas.timestamp import from_ms
 from scoring.profile import DAY_MS, HOUR_MS
 from scoring.shop.snapshot import ShopSnapshot
 from streams.brokers.kafka_local import KafkaLocal
+from streams.cloud_event import CONTENT_TYPE
 from streams.settings_sources import load
 from streams.shop.wire import read_part
 from streams.topics import create, wanted
@@ -104,6 +105,7 @@ class Topic:
                     if record.value is None:
                         self.deleted.add(record.key)
                     else:
+                        assert list(record.headers) == [CONTENT_TYPE]
                         self.values.setdefault(read_part(record.value).version, set()).add(record.value)
         [value] = self.values[version]
         part = read_part(value)

@@ -17,6 +17,7 @@ from kafka import KafkaProducer, TopicPartition
 from scoring.learner import Learner
 from scoring.profile import NEVER
 from streams.brokers.embedded import EmbeddedBroker
+from streams.cloud_event import CONTENT_TYPE, headers_of
 from streams.connection import reader
 from streams.ends import records_to_end
 from streams.outbox import Outbox
@@ -93,7 +94,9 @@ def trainer(broker: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 def published(broker: str) -> list[bytes]:
     with reader(load(broker=broker).settings) as consumer:
-        return [record.value for record in records_to_end(consumer, TopicPartition("models", 0))]
+        records = [*records_to_end(consumer, TopicPartition("models", 0))]
+    assert all(list(record.headers) == [CONTENT_TYPE] for record in records)
+    return [record.value for record in records]
 
 
 def wait(until: Callable[[], bool], process: subprocess.Popen[str], patience_s: float = 90) -> None:
@@ -187,7 +190,7 @@ def test_what_it_cannot_go_on_from_ends_it_with_a_reason(broker: str) -> None:
     foreign = replace(Learner().snapshot(DAY, DAY), feature_version="f0-old", version=41)
     key, value = model_record(foreign)
     producer = KafkaProducer(bootstrap_servers=broker)
-    producer.send("models", value, key=key).get(10)
+    producer.send("models", value, key=key, headers=headers_of(value)).get(10)
     for key, value in [(k or b"", v or b"") for k, v in records()]:
         producer.send("examples", value, key=key, partition=0)
     producer.close()

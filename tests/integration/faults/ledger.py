@@ -18,6 +18,7 @@ from scoring.kinds import Kind
 from scoring.profile import Profiles
 from scoring.stored import PROFILE
 from streams.changelog import changelog_topic
+from streams.cloud_event import headers_of
 from streams.engine_settings import checked_rules, engine_settings
 from streams.outbox import INPUTS, SOURCES
 from streams.settings import Settings
@@ -124,6 +125,7 @@ class Ledger:
             self.ids[topic, f"{place.partition}-{record.offset}"] += 1
         else:
             said = orjson.loads(record.value)
+            assert list(record.headers) == headers_of(record.value)
             self.ids[topic, said["id"]] += 1
             if topic == "examples":
                 self.examples.append((record.offset, record.value))

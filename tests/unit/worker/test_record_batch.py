@@ -14,7 +14,8 @@ from streams.record_batch import Pair, record_batches
 NOW_S = 1_714_555_805.125
 MANY = [(b"%d" % i, b"x" * (i % 70) if i % 11 else None) for i in range(9000)]
 LENGTHS = (0, 1, 63, 64, 127, 128, 8191, 8192, 8193, 70_000)
-SAID = st.none() | st.binary(max_size=5) | st.sampled_from(LENGTHS).map(bytes)
+EVENT = b'{"specversion":"1.0","id":"score/1/c-1"}'
+SAID = st.none() | st.binary(max_size=5) | st.just(EVENT) | st.sampled_from(LENGTHS).map(bytes)
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,8 @@ def _at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 def theirs(records: list[Pair], transactional: bool) -> bytes:
     builder = BatchBuilder(1 << 30, 0, is_transactional=transactional)
     for key, value in records:
-        assert builder.append(key=key, value=value, timestamp=int(NOW_S * 1000)) is not None
+        headers = [("content-type", b"application/cloudevents+json")] if value == EVENT else []
+        assert builder.append(key=key, value=value, timestamp=int(NOW_S * 1000), headers=headers) is not None
     builder._set_producer_state(17, 3, 40)
     return bytes(builder._build())
 
