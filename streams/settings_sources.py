@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource
 
 from streams.durations import format_duration
 from streams.settings import ENV_PREFIX, Settings
@@ -115,9 +115,9 @@ def config_file() -> Path | None:
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
-def toml_source(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
+def toml_source(settings_cls: type[BaseSettings]) -> InitSettingsSource:
     """Return pydantic's source for the file that applies (an empty one where there is none)."""
-    return TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+    return InitSettingsSource(settings_cls, init_kwargs=_read(config_file()))
 
 
 def secrets_source(settings_cls: type[BaseSettings]) -> InitSettingsSource:
@@ -161,7 +161,7 @@ def _read(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows put a mark before the text
     except (OSError, UnicodeDecodeError) as error:
         reason, remedy = f"the file cannot be read: {error}", f"correct the path or unset {CONFIG_VARIABLE}"
     except tomllib.TOMLDecodeError as error:

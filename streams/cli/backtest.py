@@ -2,8 +2,8 @@
 
 import csv
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -191,11 +191,28 @@ def _finish(
     reading.tell_rest()
 
 
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[str]]:
+    """A file that is there once all is written, and not before; what is no plain file is written as it is."""
+    plain = path.is_file() or not path.exists()
+    path = path.resolve() if plain else path
+    part = path.with_name(f"{path.name}.part") if plain else path
+    try:
+        with part.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file:
+            yield file
+        if plain:
+            part.replace(path)
+    except BaseException:
+        if plain:
+            part.unlink(missing_ok=True)
+        raise
+
+
 def _writer(stack: ExitStack, path: Path | None) -> Any:
     if path is None:
         return None
     try:
-        file: IO[str] = stack.enter_context(path.open("w", encoding="utf-8", errors="surrogatepass", newline=""))
+        file = stack.enter_context(_whole(path))
     except OSError as error:
         click.echo(f"Error: --scores {path}: cannot be written ({error.strerror})", err=True)
         sys.exit(FAILURE)

@@ -1,7 +1,9 @@
 """How commands end: the exit codes, and errors told in a sentence instead of a traceback."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import click
 
@@ -13,6 +15,9 @@ USAGE = 2
 BAD_LINES = 3
 
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 done but some input lines were bad."
+
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Failed(click.ClickException):
@@ -58,6 +63,8 @@ def _failed(error: Exception) -> _Failed | None:
     here = BrokerError | BrokerUnreachableError | TopicError | UnfitTopicsError | RecordsGoneError | WebAddressError
     if isinstance(error, here):
         return _Failed(str(error), FAILURE)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return _Failed(f"cannot be written: {error.strerror}; make room, or write somewhere else", FAILURE)
     if isinstance(error, KafkaError):
         return _Failed(f"the broker refused: {' '.join(str(error).split())[:400]}", FAILURE)
     return None

@@ -1,5 +1,6 @@
 """Options that several commands share, and output that programs read."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from streams.tailing import parse_place
 
-__all__ = ["broker_option", "event_time", "json_option", "print_json", "print_table", "table_of", "utf8"]
+__all__ = ["broker_option", "event_time", "json_option", "number", "print_json", "print_table", "table_of", "utf8"]
 
 broker_option = click.option(
     "--broker",
@@ -39,6 +40,13 @@ def event_time(ctx: click.Context, parameter: click.Parameter, value: str | None
     if isinstance(place, str):
         raise click.BadParameter(f"{value[:80]!r} is not a date or time such as 2011-10-01 or 2011-10-01T09:30:00Z")
     return place
+
+
+def number(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse NaN, which is neither below nor above any limit."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter(f"{value} is no number")
+    return value
 
 
 def utf8(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

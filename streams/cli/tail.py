@@ -1,6 +1,5 @@
 """`recompra tail`: watch a topic."""
 
-import signal
 import sys
 
 import click
@@ -51,8 +50,6 @@ def tail(topic: str, broker: str | None, place: Place, limit: int | None, no_fol
     """
     settings = load(broker=broker).settings
     console = Console(highlight=False, soft_wrap=True)
-    # A shell's pipeline and a service both end it with SIGTERM: as clean as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for record in records(settings, topic, place, limit=limit, follow=not no_follow):
             if as_json:

@@ -1,9 +1,12 @@
 """The command line: what help lists, what a misspelling is told, and the exit codes."""
 
+import errno
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +119,7 @@ def test_nobody_answering_ends_with_1() -> None:
         (KeyMismatchError("x"), exits.USAGE),
         (BrokerError("x"), exits.FAILURE),
         (TopicError("x"), exits.FAILURE),
+        (OSError(errno.ENOSPC, "No space left on device"), exits.FAILURE),
         (TopicAuthorizationFailedError("x"), exits.FAILURE),
         (SettingsError((BadSetting("a", "A", "b", "c", "d", "e"),)), exits.USAGE),
     ],
@@ -142,10 +146,30 @@ def test_an_export_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatc
     assert (code, f"Error: {place} cannot be written: Not a directory; give another" in said) == (exits.FAILURE, True)
 
 
-def test_an_erasure_is_not_asked_for_with_a_wait_below_zero() -> None:
+@pytest.mark.parametrize(("wait", "told"), [("-3", "-3.0 is not in the range x>=0"), ("nan", "nan is no number")])
+def test_an_erasure_is_not_asked_for_with_a_wait_that_is_none(wait: str, told: str) -> None:
     """It could not be taken back, and would only be said to have had no answer."""
-    code, said = run("forget", "c-1042", "--yes", "--timeout", "-3")
-    assert (code, "-3.0 is not in the range x>=0" in said) == (exits.USAGE, True), said
+    code, said = run("forget", "c-1042", "--yes", "--timeout", wait)
+    assert (code, told in said) == (exits.USAGE, True), said
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it holds is closed or taken away, as it says, and nothing is left half written."""
+    before, closed = signal.getsignal(signal.SIGTERM), []
+
+    def asked(**_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            closed.append(True)
+
+    monkeypatch.setattr("streams.cli.lag.load", asked)
+    try:
+        code, said = run("lag")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (code, said, closed) == (exits.FAILURE, "\nAborted!\n", [True])
 
 
 @pytest.mark.parametrize("arguments", [["whatis"], ["forget", "--yes"], ["forget", "c-1042", "--yes", "--request-id"]])

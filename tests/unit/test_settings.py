@@ -57,6 +57,12 @@ def test_the_file_in_the_directory_is_read(tmp_path: Path) -> None:
     assert load().settings.replication == 3
 
 
+def test_a_file_as_editors_of_windows_write_it_is_read(tmp_path: Path) -> None:
+    """With a mark before the text, and two characters at the end of a line."""
+    (tmp_path / "recompra.toml").write_bytes(b"\xef\xbb\xbfreplication = 3\r\n")
+    assert load().settings.replication == 3
+
+
 def test_a_refusal_names_variable_value_reason_and_remedy(monkeypatch: Patch) -> None:
     """A wrong value is told with its variable, origin, the value, why, what it is and the default."""
     monkeypatch.setenv("RECOMPRA_HORIZON", "30")

@@ -117,6 +117,19 @@ def test_other_cutoffs_change_nothing(backtest: Any) -> None:
     assert [row for row in among if row[1] == alone[1][1]] == alone[1:]
 
 
+def test_scores_of_a_run_that_did_not_end_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a file looks like a whole one; that of an earlier run stays as it was."""
+    (tmp_path / "scores.csv").write_text("earlier\n")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streams.cli.backtest._write", interrupted)
+    result, rows = ran(tmp_path, CALLS[:200], "--cutoff", "2024-02-01")
+    assert (result.exit_code, rows) == (1, [["earlier"]])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.ndjson", "scores.csv"]
+
+
 def test_neither_the_order_of_lines_nor_cuts_matter(backtest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines in any order, decoded in runs of any length, give the same scores of the same customers."""
     _, whole = usual()
