@@ -1,6 +1,6 @@
 """Observed: orders, refunds and visits out of the events of the inputs, in columns; each order once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -128,8 +128,8 @@ T = TypeVar("T")
 def observe(values: Iterable[bytes], examine: Examiner | None = None) -> Observed:
     """Read the values of the input topics, in any order. About 10 µs each. What `examine` refuses is counted only.
 
-    An order that comes again, under the same id and customer, counts once, and so does a cancellation or refund that
-    comes again with the same message id.
+    An order that comes again, under the same id and customer, counts once, and so does its cancellation, and a refund
+    that comes again with the same message id.
     """
     observing = Observing(examine)
     for value in values:
@@ -175,7 +175,7 @@ class Observing:
         self._baskets: list[tuple[tuple[int, int], ...]] = []
         self._order_ids: list[str] = []
         self._refunds: list[tuple[int, int, float]] = []
-        self._refund_ids: list[str] = []
+        self._refund_ids: list[tuple[Kind, str]] = []
         self._touches: list[tuple[int, int, int, int]] = []
         self._formers: dict[tuple[str, str], int] = {}
 
@@ -217,7 +217,8 @@ class Observing:
         if known is Kind.ORDER_COMPLETED:
             self._order(customer, time_ms, said)
         elif known in _BACK:
-            self._refund(customer, time_ms, event.messageId, said)
+            name = text_id(said.order_id) if known is Kind.ORDER_CANCELLED else None
+            self._refund(customer, time_ms, (known, name or event.messageId), said)
         elif known in VISIT_KINDS:
             product = self._products.number(product_of(said))
             self._touches.append((customer, time_ms, product, self._categories.number(said.category)))
@@ -262,9 +263,9 @@ class Observing:
         named = {(self._products.number(product_of(line)), self._categories.number(line.category)) for line in lines}
         self._baskets.append(tuple(sorted(named)))
 
-    def _refund(self, customer: int, time_ms: int, message: str, said: _Properties) -> None:
+    def _refund(self, customer: int, time_ms: int, name: tuple[Kind, str], said: _Properties) -> None:
         self._refunds.append((customer, time_ms, worth_of(said)))
-        self._refund_ids.append(message)
+        self._refund_ids.append(name)
 
     def done(self) -> Observed:
         """Everything in the order of time; of one moment, in the order in which it was read."""
@@ -295,9 +296,9 @@ class Observing:
         )
 
 
-def _once(rows: Sequence[Any], ids: Sequence[str], places: Sequence[int]) -> list[int]:
+def _once(rows: Sequence[Any], ids: Sequence[Hashable], places: Sequence[int]) -> list[int]:
     """Which rows are not of a customer and an id that came before, by time."""
-    first: dict[tuple[int, str], int] = {}
+    first: dict[tuple[int, Hashable], int] = {}
     for i, (row, name) in enumerate(zip(rows, ids, strict=True)):
         first.setdefault((places[row[0]], name), i)
     return sorted(first.values(), key=lambda i: rows[i][1])

@@ -21,17 +21,21 @@ def call(event: str, at: int, who: str = "ada", message: str | None = None, **sa
     return orjson.dumps({"messageId": message or f"{who}{at}{event}", **value})
 
 
-def test_an_order_counts_once_and_so_does_a_refund() -> None:
-    """The same order under another message id is no second one; the same refund message is no second refund."""
+def test_an_order_counts_once_and_so_does_what_takes_it_back() -> None:
+    """The same order, or its cancellation, under another message id is no second one, nor is a refund under its own."""
     found = observe([
         call("Order Completed", NOW, message="a", order_id="1", total=10),
         call("Order Completed", NOW, message="b", order_id="1", total=10),
         call("Order Completed", NOW + HOUR, who="bob", order_id="1", total=7),
         call("Order Refunded", NOW, message="r", order_id="1", total=4),
         call("Order Refunded", NOW, message="r", order_id="1", total=4),
+        call("Order Refunded", NOW, message="s", order_id="1", total=3),
+        call("Order Cancelled", NOW, message="c", order_id="1", total=2),
+        call("Order Cancelled", NOW, message="d", order_id="1", total=2),
+        call("Order Cancelled", NOW, who="bob", message="e", order_id="1", total=7),
     ])  # fmt: skip
     assert found.orders.worth.tolist() == [10, 7]
-    assert found.refunds.worth.tolist() == [4]
+    assert found.refunds.worth.tolist() == [4, 3, 2, 7]
 
 
 def test_events_come_in_any_order_and_what_cannot_be_read_is_counted() -> None:
