@@ -98,9 +98,9 @@ class Observed(NamedTuple):
 
     @property
     def end_ms(self) -> int:
-        """One millisecond after the last order, refund or visit; 0 if there is none."""
-        columns = (self.orders.time_ms, self.refunds.time_ms, self.touches.time_ms)
-        last = [int(times[-1]) for times in columns if len(times)]
+        """One millisecond after the last order, refund or visit, or when the last newcomer was first seen; else 0."""
+        columns = (self.orders.time_ms, self.refunds.time_ms, self.touches.time_ms, self.first_ms)
+        last = [int(times.max()) for times in columns if len(times)]
         return max(last) + 1 if last else 0
 
 

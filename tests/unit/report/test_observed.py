@@ -7,6 +7,8 @@ from schemas.timestamp import from_ms
 from streams.examining import Examiner
 from streams.report.facts import facts_at
 from streams.report.observed import UNKNOWN, Observing, observe
+from streams.report.terms import ReportTerms
+from streams.report.types import types_report
 
 HOUR = 3_600_000
 NOW = 1_300_000_000_000
@@ -108,6 +110,19 @@ def test_a_refund_after_the_last_order_is_taken_off() -> None:
     ])  # fmt: skip
     assert found.end_ms == NOW + HOUR + 1
     assert facts_at(found, found.end_ms, HOUR).net.tolist() == [6]
+
+
+def test_who_came_after_the_last_order_is_counted() -> None:
+    """An account made, or a consent given, after the last order and visit is somebody's, of whom the reports tell."""
+    found = observe([
+        call("Order Completed", NOW, order_id="1", total=10),
+        call("", NOW + HOUR, "bob", type="identify", traits={}),
+        call("Consent Given", NOW + 2 * HOUR, "cyd"),
+        call("Consent Given", NOW + 3 * HOUR),
+    ])  # fmt: skip
+    assert found.end_ms == NOW + 2 * HOUR + 1
+    types = {row[0]: row[1] for row in types_report(found, ReportTerms()).sheets[1].rows}
+    assert (types["visitor"], types["prospect"], types["first_time"]) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
