@@ -48,9 +48,10 @@ def consents_of(name: str, said: Properties | None) -> tuple[Consent, ...]:
     denies = any(word in _NO for word in words)
     grants = any(word in _YES for word in words)
     found: list[Consent] = []
-    if said is not None and said.consent:
-        found = list(_walk(said.consent, None, None, _DEPTH, denies=denies))
-    elif denies or grants:
+    table = said.consent if said is not None else None
+    if table:
+        found = list(_walk(table, None, None, _DEPTH, denies=denies))
+    if (denies and not found) or (grants and not table):
         channel = channel_of(said, None)
         purpose = None if said is None or said.purpose is None else _PURPOSE_WORDS.get(_word(said.purpose))
         unknown = said is not None and (
@@ -96,7 +97,7 @@ def _walk(
 
     `denies`: what is listed is refused ("Consent Revoked" with channels that are true); `sure`: all words on the way
     are known. What an unknown word says beside a known channel or purpose is about something else ("analytics" beside
-    "marketing"), and left out.
+    "marketing"), and left out; where none stands beside it, its no is one that names less.
     """
     named = any(_word(key) in _NAMING for key in told)
     for key, value in told.items():
@@ -104,9 +105,10 @@ def _walk(
         known = word in _NAMING or word in _SAYING
         channel_here = _CHANNEL_WORDS.get(word, channel)
         purpose_here = _PURPOSE_WORDS.get(word, purpose)
-        if (named and not known) or (channel_here is None and purpose_here is None and word != _ALL):
+        names_nothing = channel_here is None and purpose_here is None and word != _ALL
+        if named and (names_nothing or not known):
             continue
-        refused, surely = denies or word in _NO, sure and known
+        refused, surely = denies or word in _NO, sure and known and not names_nothing
         if isinstance(value, dict):
             if depth > 1:
                 yield from _walk(value, channel_here, purpose_here, depth - 1, denies=refused, sure=surely)
