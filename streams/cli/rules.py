@@ -18,7 +18,7 @@ from streams.rule_files import read_text
 from streams.ruling.checking import check
 from streams.ruling.definition import Definition, changes
 from streams.ruling.known import Known, Version, read_known
-from streams.ruling.publishing import paused_version, planned, publish, soon_ms, superseded
+from streams.ruling.publishing import overtaken, paused_version, planned, publish, soon_ms, superseded
 from streams.ruling.whole_file import one_rule, whole_file
 from streams.settings import Settings
 from streams.settings_sources import load
@@ -193,6 +193,9 @@ def _publish(
 ) -> None:
     at_ms = soon_ms(known, settings) if effective_ms is None else effective_ms
     made = publish(settings, definitions, at_ms) if definitions else ()
+    others = overtaken(settings, definitions, at_ms) if definitions else []
+    names = {each.rule.name for each in others}
+    definitions = [each for each in definitions if each["name"] not in names]
     if as_json:
         done = [{"name": each["name"], "version": each["version"]} for each in definitions]
         print_json(
@@ -215,6 +218,15 @@ def _publish(
     for definition in definitions:
         for other in superseded(known, definition, at_ms):
             click.echo(f"{other.rule.name} {other.rule.version}, which was to hold later, no longer will", err=True)
+    for other in others:
+        click.echo(
+            f"Error: {other.rule.name} {other.rule.version} was published by somebody else just before, at "
+            f"{other.published_at}, and theirs holds: see `recompra rules history {other.rule.name}`; to have yours "
+            f"instead, publish it as a version above {other.rule.version}",
+            err=True,
+        )
+    if others:
+        raise SystemExit(FAILURE)
 
 
 def _steps(versions: Sequence[Version]) -> list[tuple[Version | None, Version]]:

@@ -103,11 +103,10 @@ class Known:
         return [best[name] for name in sorted(best)]
 
     def coming(self, at_ms: int) -> list[Version]:
-        """Versions whose time has not come yet, by that time; a number below the one in force never comes."""
-        holding = {each.rule.name: each.rule.version for each in self.in_force(at_ms)}
+        """Versions whose time has not come yet, by that time; where a higher one holds by then, they never come."""
         later = (each for each in self.versions if each.effective_ms > at_ms)
         return sorted(
-            (each for each in later if each.rule.version > holding.get(each.rule.name, 0)), key=lambda v: v.effective_ms
+            (each for each in later if each in self.in_force(each.effective_ms)), key=lambda v: v.effective_ms
         )
 
 

@@ -15,11 +15,11 @@ from streams.connection import kafka_python_options, unreachable
 from streams.live_rules import TOPIC, rule_of
 from streams.ruling.checking import check, field_lines
 from streams.ruling.definition import Definition, definitions_in
-from streams.ruling.known import Known, Version
+from streams.ruling.known import Known, Version, read_known
 from streams.settings import Settings
 from streams.topics import create, wanted
 
-__all__ = ["Plan", "paused_version", "planned", "publish", "soon_ms", "superseded"]
+__all__ = ["Plan", "overtaken", "paused_version", "planned", "publish", "soon_ms", "superseded"]
 
 _MARGIN_MS: Final = 60_000
 """How far ahead of the newest watermark a version holds: time enough for every worker to read it before."""
@@ -105,6 +105,30 @@ def publish(settings: Settings, definitions: Sequence[Definition], effective_ms:
     names = [str(definition["name"]) for definition in definitions]
     needed = {TOPIC, *(f"actions-{name}" for name in names)}
     made = create(settings, [spec for spec in wanted(settings, names) if spec.name in needed]).made
+    _send(settings, records)
+    return made
+
+
+def overtaken(settings: Settings, definitions: Sequence[Definition], effective_ms: int) -> list[Version]:
+    """What others published under the same numbers just before these versions, and what holds in their place.
+
+    Of one version the first that was told stands, but the broker's compaction keeps the last: so the first is told
+    again behind it, or workers that start later would take the other one.
+    """
+    versions = {(each.rule.name, each.rule.version): each for each in read_known(settings, broker=True).versions}
+    found = []
+    for definition in definitions:
+        own, first = rule_of(_record(definition, effective_ms)), versions.get(_number(definition))
+        if first is not None and own != (first.rule, first.effective_ms):
+            found.append(first)
+    told = [(each.definition, each.effective_ms, each.published_at) for each in found]
+    _send(settings, [(_key(one[0]), _record(*one)) for one in told])
+    return found
+
+
+def _send(settings: Settings, records: Sequence[tuple[bytes, bytes]]) -> None:
+    if not records:
+        return
     try:
         producer = KafkaProducer(**kafka_python_options(settings), acks="all", bootstrap_timeout_ms=10_000)
     except (KafkaError, OSError) as error:
@@ -112,7 +136,6 @@ def publish(settings: Settings, definitions: Sequence[Definition], effective_ms:
     with producer:
         for sent in [producer.send(TOPIC, value, key=key, partition=0) for key, value in records]:
             sent.get(_SEND_S)
-    return made
 
 
 def superseded(known: Known, definition: Definition, effective_ms: int) -> list[Version]:
@@ -121,17 +144,21 @@ def superseded(known: Known, definition: Definition, effective_ms: int) -> list[
     return [version for version in coming if version.effective_ms >= effective_ms]
 
 
+def _number(definition: Definition) -> tuple[str, int]:
+    return str(definition["name"]), int(definition["version"])
+
+
 def _key(definition: Definition) -> bytes:
-    return f"{definition['name']}@{definition['version']}".encode()
+    return "{}@{}".format(*_number(definition)).encode()
 
 
-def _record(definition: Definition, effective_ms: int) -> bytes:
+def _record(definition: Definition, effective_ms: int, published_at: str | None = None) -> bytes:
     told = {field: value for field, value in definition.items() if field not in ("name", "version")}
     value = orjson.dumps(
         {
             "name": definition["name"],
             "version": definition["version"],
-            "published_at": from_ms(now_ms()),
+            "published_at": published_at or from_ms(now_ms()),
             "effective_time": from_ms(effective_ms),
             "definition": told,
         }

@@ -14,6 +14,7 @@ from kafka import KafkaProducer
 from schemas.timestamp import from_ms, to_ms
 from scoring.rules.shipped import BASIC
 from streams.cli.main import main
+from streams.ruling import publishing
 from streams.settings import Settings
 from streams.settings_sources import load
 from streams.topics import create, rule_names, wanted
@@ -179,6 +180,26 @@ def test_what_is_missing_for_a_preview_is_told(settings: Settings, tmp_path: Pat
     assert (done.exit_code, "no worker has stored anybody yet" in done.stderr) == (0, True)
     done = CliRunner().invoke(main, ["rules", "preview", str(rules), "--input", str(nothing)])
     assert (done.exit_code, "is --format segment right?" in done.stderr) == (1, True)
+
+
+def test_of_two_who_publish_one_version_at_once_the_first_holds(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is told so; and what lies last under that key, which compaction keeps, is what the first published."""
+    real, file = publishing.create, tmp_path / "rules.yaml"
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.setattr(publishing, "create", real)
+        run("apply", str(write(tmp_path / "theirs.yaml", "{quiet: 4}")))
+        return real(*arguments)
+
+    monkeypatch.setattr(publishing, "create", overtaken)
+    done = CliRunner().invoke(main, ["rules", "apply", str(write(file, "{quiet: 3}"))])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "Error: quiet-buyer 1 was published by somebody else just before" in done.stderr
+    quiets = [value["definition"]["parameters"]["quiet"] for value in values(settings, "rules")]
+    assert quiets == [4, 3, 4]
+    assert run("apply", str(file.with_name("theirs.yaml")))["unchanged"] == ["quiet-buyer"]
 
 
 def write(file: Path, quiet: str) -> Path:
