@@ -4,22 +4,22 @@ Whoever goes on after an interruption so does the same again, whatever was added
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 import orjson
 from kafka import TopicPartition
 
+from schemas.timestamp import from_ms
 from schemas.topics import FOREVER, TopicSpec
-from scoring.profile import stable_hash
+from scoring.profile import FAR, NEVER, stable_hash
 from streams.connection import reader
 from streams.ends import records_to_end
+from streams.fingerprint import changed
 from streams.settings import Settings
 from streams.unit import UnitOptions
 
 __all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plan_of", "plans_topic", "settings_stamp"]
-
-_ASKED: Final = ("kind", "first_ms", "stop_ms", "topics", "settings", "begin", "sequence")
 
 
 class OtherReplayError(RuntimeError):
@@ -69,6 +69,29 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         places = zip(self.start, start, self.end, strict=True) if self.start else ()
         return [(then, now) for then, now, end in places if then < min(now, end)]
 
+    def otherwise(self, first: "Plan") -> list[str]:
+        """Say what another plan was asked for and this one is not, as the command and the settings have it."""
+        said = [
+            f"{option} was {then or 'not given'} and is {now or 'not given'}"
+            for (option, then), (_, now) in zip(first._asked(), self._asked(), strict=True)
+            if then != now
+        ]
+        if first.settings != self.settings:
+            said += changed(first.values, self.values) if first.values else []
+            if not first.values or first.values == self.values:
+                said.append("rules of the start, or settings, are others (rules, rules_dir, rule_parameters)")
+        return said
+
+    def _asked(self) -> list[tuple[str, str]]:
+        saved = "" if self.begin is None else f"a state of commit {self.sequence} at offsets {self.begin}"
+        return [
+            ("the way", f"--{self.kind}"),
+            ("--from", "" if self.first_ms == NEVER else from_ms(self.first_ms)),
+            ("--to", "" if self.stop_ms == FAR else from_ms(self.stop_ms)),
+            ("--topics", ", ".join(self.topics)),
+            ("--snapshot", saved),
+        ]
+
 
 class Done(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How many records were read and told."""
@@ -112,11 +135,10 @@ class Plans:
             self._write(partition, _Entry(plan))
             return plan, None
         first = entries[0].plan
-        differ = [name for name in _ASKED if getattr(first, name) != getattr(plan, name)]
-        if differ:
+        if differ := plan.otherwise(first):
             raise OtherReplayError(
-                f"{self._name} holds a replay that was asked for otherwise ({', '.join(differ)} differ): give another "
-                "name, or delete the topics that begin with it"
+                f"{self._name} holds a replay that was asked for otherwise: {'; '.join(differ)}. Ask for it as it was "
+                f"to go on with it; else give another name, or delete the topics that begin with {self._name}-"
             )
         return first, next((entry.done for entry in entries if entry.done), None)
 

@@ -298,7 +298,7 @@ def test_killed_half_way_it_goes_on(settings: Settings) -> None:
         producer.send(INPUTS[CLICKS], late.value, key=late.key, partition=0).get(60)
     other, said = run("replay", "--into", "two", "--from", "2023-11-20")
     assert other == 1
-    assert "asked for otherwise (first_ms differ)" in said
+    assert "asked for otherwise: --from was not given and is 2023-11-20T00:00:00.000Z. " in said
     with in_processes(settings, "replay", "--into", "two") as (asks, telling):
         asks.kill()
         eventually(lambda: not any(map(alive, telling.values())))
