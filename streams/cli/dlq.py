@@ -44,10 +44,12 @@ def list_(broker: str | None, inputs: tuple[str, ...], as_json: bool) -> None:
     seen: Counter[tuple[str, str, str]] = Counter()
     waiting: Counter[tuple[str, str, str]] = Counter()
     last: dict[tuple[str, str, str], Letter] = {}
+    cut = 0
     for each in letters_of(settings, inputs or INPUTS):
         kind = (each.letter.topic, each.letter.code, each.letter.field)
         seen[kind] += 1
         waiting[kind] += not each.returned
+        cut += not each.whole
         last[kind] = each
     rows = [(*kind, seen[kind], waiting[kind], last[kind].letter) for kind in sorted(seen)]
     if as_json:
@@ -62,7 +64,8 @@ def list_(broker: str | None, inputs: tuple[str, ...], as_json: bool) -> None:
     for topic, code, name, letters, left, letter in rows:
         table.add_row(*map(Text, (topic, code, name, f"{letters:,}", f"{left:,}", letter.id, letter.reason)))
     print_table(table)
-    click.echo(f"{sum(seen.values()):,} dead letters, {sum(waiting.values()):,} not sent back", err=True)
+    large = f", {cut:,} of them too large to be kept whole: produce these again from where they came" if cut else ""
+    click.echo(f"{sum(seen.values()):,} dead letters, {sum(waiting.values()):,} not sent back{large}", err=True)
 
 
 @dlq.command("show")

@@ -36,13 +36,18 @@ _decode = msgspec.json.Decoder(DeadLetter).decode
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter where it lies; `returned` says whether it was redriven."""
+    """A dead letter where it lies; `passed` says whether a redrive came to it."""
 
     place: TopicPartition
     offset: int
     key: bytes | None
     letter: DeadLetter
-    returned: bool
+    passed: bool
+
+    @property
+    def returned(self) -> bool:
+        """Whether it was sent back; what was not kept whole never is."""
+        return self.passed and self.whole
 
     @property
     def payload(self) -> bytes | None:
@@ -109,7 +114,7 @@ def redrive(settings: Settings, inputs: Sequence[str] = INPUTS) -> Redriven:
     with _producer(settings) as (producer, transactional):
         batch: list[Letter] = []
         for each in letters(settings, inputs):
-            if each.returned:
+            if each.passed:
                 continue
             if batch and (len(batch) == _AT_ONCE or each.place != batch[0].place):
                 _send(settings, producer, transactional, batch, is_erased, told)
@@ -125,7 +130,7 @@ def _group(settings: Settings) -> str:
 
 
 def _done(settings: Settings, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    """The offset of each partition up to which letters returned."""
+    """The offset of each partition up to which letters returned, or were named as not whole."""
     with _member(settings) as consumer:
         return {place: consumer.committed(place) or 0 for place in places}
 

@@ -139,6 +139,8 @@ def test_what_was_refused_returns_in_order_and_once(place: tuple[Settings, str])
     assert (told.records, told.cut) == ({topic: 1}, [f"{topic}-1-2001"])
     eventually(lambda: len(values(settings, topic)[1]) > 550)
     assert values(settings, topic)[1][550:] == [b"mended"]
+    eventually(lambda: sum(not each.returned for each in letters(settings, [topic])) == 1)
+    assert [each.letter.id for each in letters(settings, [topic]) if not each.returned] == told.cut
     assert redrive(settings, [topic]).records == {}
 
 
