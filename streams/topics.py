@@ -213,7 +213,9 @@ def _configs(client: Any, names: Iterable[str]) -> dict[str, dict[str, str]]:
 def _partitions_differ(spec: TopicSpec, topic: Found) -> Difference:
     if spec.partitions is not None and topic.partitions < spec.partitions:
         # Adding partitions moves keys to other partitions, away from their customers' state.
-        remedy = "delete the topic and create it again, or set RECOMPRA_PARTITIONS to what is there"
+        remedy = (
+            "set RECOMPRA_PARTITIONS to what is there; or, if nothing on the topic is needed, delete and create it anew"
+        )
     else:
         remedy = "set RECOMPRA_PARTITIONS to what is there, for all inputs alike"
     return Difference(spec.name, "partitions", str(spec.partitions), str(topic.partitions), remedy)

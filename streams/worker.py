@@ -13,6 +13,8 @@ from typing import Any, cast
 from aiokafka.errors import KafkaError
 from faust.app.base import App
 
+from scoring.erased import KeyMismatchError
+from scoring.layout_number import LayoutMismatchError
 from scoring.model import Snapshot
 from scoring.older import stamps
 from scoring.rules import RuleSet
@@ -49,6 +51,8 @@ log = logging.getLogger(__name__)
 
 _KEEP_S = 15.0
 """Longest that a worker's end waits for its last snapshots."""
+_MENDED_OUTSIDE = (LayoutMismatchError, KeyMismatchError)
+"""What settings are to blame for, and no line of the program: told without a traceback."""
 
 
 class TopicsMissingError(RuntimeError):
@@ -283,7 +287,7 @@ class _Worker:
 
     def _failed(self, error: BaseException) -> None:
         if self.failure is None and not self.over.is_set():
-            log.error("the worker ends: %s", error, exc_info=error)
+            log.error("the worker ends: %s", error, exc_info=None if isinstance(error, _MENDED_OUTSIDE) else error)
             self.failure = error
         self.over.set()
 

@@ -50,6 +50,7 @@ def _failed(error: Exception) -> _Failed | None:
 
     from schemas.topics import TopicError
     from scoring.erased import KeyMismatchError
+    from scoring.layout_number import LayoutMismatchError
     from scoring.rules import RuleError
     from streams.brokers.process import BrokerError
     from streams.connection import BrokerUnreachableError
@@ -61,7 +62,7 @@ def _failed(error: Exception) -> _Failed | None:
     if isinstance(error, SettingsError | RuleError | KeyMismatchError):
         return _Failed(str(error), USAGE)
     here = BrokerError | BrokerUnreachableError | TopicError | UnfitTopicsError | RecordsGoneError | WebAddressError
-    if isinstance(error, here):
+    if isinstance(error, here | LayoutMismatchError):
         return _Failed(str(error), FAILURE)
     if isinstance(error, OSError) and error.errno in _FULL:
         return _Failed(f"cannot be written: {error.strerror}; make room, or write somewhere else", FAILURE)

@@ -17,6 +17,7 @@ from kafka.errors import TopicAuthorizationFailedError
 
 from schemas.topics import TopicError
 from scoring.erased import KeyMismatchError
+from scoring.layout_number import LayoutMismatchError
 from streams import __version__
 from streams.brokers.process import BrokerError, free_port
 from streams.cli import exits
@@ -118,6 +119,7 @@ def test_nobody_answering_ends_with_1() -> None:
     [
         (KeyMismatchError("x"), exits.USAGE),
         (BrokerError("x"), exits.FAILURE),
+        (LayoutMismatchError("x"), exits.FAILURE),
         (TopicError("x"), exits.FAILURE),
         (OSError(errno.ENOSPC, "No space left on device"), exits.FAILURE),
         (TopicAuthorizationFailedError("x"), exits.FAILURE),
