@@ -1,17 +1,17 @@
 """The front: one web address for a whole instance, with the metrics of all parts and a page about them."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 from typing import Any, Self
 
 from schemas.topics import TopicSpec
 from streams.customer_pages import PREFIX, Answer, CustomerPages
+from streams.few_requests import FewRequests
 from streams.joined_metrics import fetched, joined
 
 __all__ = ["Front", "FrontError", "Page", "html"]
@@ -62,7 +62,7 @@ class Front:
         self.parts: Mapping[str, str] = {}
         self.page: Page | None = None
         try:
-            self._server = _Server((host, port), _handler(self))
+            self._server = FewRequests((host, port), _handler(self))
         except OSError as error:
             raise FrontError(
                 f"the web address {host}:{port} cannot be had ({error.strerror}); give another --web-port"
@@ -111,17 +111,6 @@ def _document(body: str) -> str:
         "pre{background:#8881;padding:.7rem}</style>"
         f"<h1>recompra</h1>{body}</html>"
     )
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # A second program on the same port must be refused, not share it.
-    allow_reuse_port = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away in the middle of an answer."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
 
 def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
