@@ -462,9 +462,9 @@ class CommitProtocol:
     # ---- writing
 
     def crowded(self, partition: int, bound: int) -> bool:
-        """Whether more than `bound` outputs and rows wait for a commit, and one can be made now."""
+        """Whether more than `bound` outputs and rows wait for a commit, and one can be made now, or is under way."""
         holding = self._holdings.get(partition)
-        if holding is None or holding.unit is None:
+        if holding is None or holding.unit is None or holding.stage is not Stage.ACTIVE:
             return False
         status = holding.unit.status()
         return status.whole and status.pending > bound

@@ -13,7 +13,7 @@ from faust.types import TP
 from scoring.erased import KeyMismatchError
 from scoring.transfer import Forget
 from streams.binding import Binding
-from streams.commit import Slice, Taken
+from streams.commit import Slice, Stage, Taken
 from streams.outbox import INPUTS, SOURCES
 from streams.suspects import PoisonError
 from streams.unit import Unit
@@ -57,7 +57,7 @@ class _Applied(Unit):
 
     def __init__(self, partition: int, step: str, error: BaseException) -> None:
         super().__init__(partition, options())
-        if partition == FAILS:
+        if partition == FAILS and step:
             setattr(self, step, self._fail)
         self._error = error
 
@@ -155,6 +155,41 @@ def test_a_record_that_the_engine_fails_on_does_not_end_the_worker() -> None:
         assert FAILS in worker.binding._bringing
 
     assert lived(lambda p: _Applied(p, "pump", PoisonError("a record")), scenario).why == []
+
+
+def test_what_is_applied_while_the_last_commit_before_a_rebalance_is_written_waits_for_the_group() -> None:
+    """Even if it is more than should wait: to try again and again would take the loop from all others, for ever."""
+
+    class Crowded(_Applied):
+        """A unit that has too much to write, and counts how often it was asked for that."""
+
+        asked = 0
+
+        def pump(self, now_ms: int, *, filling: bool = False) -> bool:
+            return True
+
+        def status(self) -> Any:
+            self.asked += 1
+            if self.asked > 1000:
+                raise RecursionError("asked again and again")
+            return SimpleNamespace(whole=True, pending=1_000_000)
+
+    async def scenario(worker: _Worker) -> None:
+        written = asyncio.Event()
+
+        async def send_rows(partition: int, rows: Sequence[Any]) -> None:
+            await written.wait()
+
+        worker.client.send_rows = send_rows  # type: ignore[method-assign]
+        suspended = asyncio.create_task(worker.binding.suspend())
+        taken = asyncio.create_task(worker.take(WORKS))
+        await asyncio.sleep(0.05)
+        written.set()
+        await suspended
+        await taken
+        assert worker.binding.protocol.stage(WORKS) is Stage.SUSPENDED
+
+    assert lived(lambda p: Crowded(p, "", ZeroDivisionError()), scenario).why == []
 
 
 def test_a_slice_that_is_given_up_with_its_agent_is_no_failure() -> None:
