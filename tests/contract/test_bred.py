@@ -1,8 +1,9 @@
 """Bred records: some hundreds of inputs break nothing, and what is wrong on purpose is found by such."""
 
 import pytest
-from strategies.breeding import inputs, written
+from strategies.breeding import STEPS_MS, inputs, written
 from strategies.fuzzing import Fuzz
+from strategies.partitions import SOURCES
 from strategies.planted import PLANTS
 
 from schemas.timestamp import from_ms
@@ -15,6 +16,16 @@ def test_bred_records_break_nothing(seed: int) -> None:
     fuzz.all(inputs(seed, 300))
     assert fuzz.inputs == 300
     assert min(fuzz.counts.values()) > 0, "some way for a record to end was not tried"
+
+
+def test_old_records_whose_receipt_lies_before_that_of_others_are_counted() -> None:
+    """What is of a load waits until nothing has come for a while, and that begins with the newest receipt."""
+    fuzz = Fuzz()
+    steps = (("customers", 3 * 86_400_000, b"@r-172800000"),) * 20
+    for topic, step_ms, time in (*steps, ("clickstream", 0, b"@w-4320000000"), ("customers", -3_600_000, b"@w+1")):
+        how = bytes([SOURCES[topic] + 24 * STEPS_MS.index(step_ms)])
+        fuzz(how + b'{"messageId":"m@n","timestamp":"%b","userId":"u","type":"identify"}' % time)
+    assert fuzz._partition.counts["applied"] == 23
 
 
 @pytest.mark.parametrize("name", PLANTS)

@@ -37,6 +37,7 @@ class Partition:
     def __init__(self) -> None:
         self.unit = Unit(0, OPTIONS)
         self.offsets = [0, 0, 0]
+        self._newest_ms = 0
         first = {"messageId": "before", "timestamp": "2024-05-01T09:29:00Z", "userId": "before", "type": "page"}
         value = orjson.dumps(first)
         self._offer(0, [Fetched(0, to_ms("2024-05-01T09:29:01Z"), b"before", value)])
@@ -53,8 +54,9 @@ class Partition:
         for other in range(3):
             self.unit.idle(other, self.offsets[other], self.offsets[other])
         self.pass_time(records[-1].timestamp)
+        self._newest_ms = max(self._newest_ms, *(record.timestamp for record in records))
         if any(self.unit.status().waiting):
-            self.pass_time(records[-1].timestamp + 3_000)  # what is of a load waits until nothing more comes
+            self.pass_time(self._newest_ms + 3_000)  # what is of a load waits until nothing more comes
 
     def pass_time(self, now_ms: int) -> None:
         """Apply all that waits; if nothing does, let quiet time pass."""
