@@ -4,6 +4,7 @@ import gc
 import weakref
 from typing import Any
 
+import kafka.codec
 import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, PartitionRecords
@@ -20,6 +21,13 @@ from streams.slices import _SliceRecords, joined
 COMMIT, ABORT = b"\0\0\0\1", b"\0\0\0\0"
 """Keys of what ends a transaction."""
 TRANSACTIONAL, CONTROL = 0x10, 0x20
+CODECS = (
+    DefaultRecordBatch.CODEC_GZIP,
+    DefaultRecordBatch.CODEC_SNAPPY,
+    DefaultRecordBatch.CODEC_LZ4,
+    DefaultRecordBatch.CODEC_ZSTD,
+)
+"""All by which a producer may compress."""
 
 
 def batch(
@@ -61,14 +69,21 @@ def test_batches_come_as_one() -> None:
     assert (found.start, found.next) == (0, 5)
 
 
-def test_a_compressed_batch_comes_by_itself() -> None:
-    """Where one is, and those before and behind it."""
-    squeezed = batch(2, [b"c" * 1000], DefaultRecordBatch.CODEC_GZIP)
+@pytest.mark.parametrize("compression", CODECS)
+def test_a_compressed_batch_comes_by_itself(compression: int) -> None:
+    """Where one is, however it is compressed, and those before and behind it."""
+    squeezed = batch(2, [b"c" * 1000], compression)
     found = list(slices(b"".join([BATCHES[0], squeezed, BATCHES[2]])))
     assert [values(piece) for piece in found] == [[b"a", b"bb"], [b"c" * 1000], [b"", b"d"]]
     assert [(piece.start, piece.next) for piece in found] == [(0, 2), (2, 3), (3, 5)]
     whole = joined(found, None)
     assert (whole.start, whole.next, values(whole)) == (0, 5, [b"a", b"bb", b"c" * 1000, b"", b"d"])
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_commands_read_what_is_compressed(codec: str) -> None:
+    """They read by kafka-python, which asks other packages for it than what workers read by."""
+    assert getattr(kafka.codec, f"has_{codec}")()
 
 
 @pytest.mark.parametrize("compression", [0, DefaultRecordBatch.CODEC_GZIP])
