@@ -47,6 +47,8 @@ _BLOCK = 384
 which halves the cost. Those beside a bad record are decoded twice."""
 _CACHED, _CACHED_PAGES = 200_000, 20_000
 """Names kept in each cache; it is emptied when full, so that made-up names cannot grow it."""
+_LONGEST_EVENT_NAME = 64
+"""Letters of the longest event name that is kept: one that holds an address or a search is new with each event."""
 _IGNORED = -1
 
 _ORDERS = frozenset({Kind.ORDER_COMPLETED, Kind.ORDER_UPDATED, Kind.ORDER_CANCELLED, Kind.ORDER_REFUNDED})
@@ -539,6 +541,8 @@ class _Kinds(dict[str | None, int]):
 
     def __missing__(self, event: str | None) -> int:
         kind = _number(kind_name("track", event))
+        if event is not None and len(event) > _LONGEST_EVENT_NAME:
+            return kind
         if len(self) >= _CACHED:
             self.clear()
             self.table.clear()

@@ -310,3 +310,15 @@ def test_names_beyond_the_cache_are_learned_anew(monkeypatch: pytest.MonkeyPatch
         payload = SOUND[0].replace(b'"p"', b'"p%d"' % (number % 7))
         several.append(records([payload], [b"u"]))
     assert_read_alike(several)
+
+
+def test_long_names_of_events_are_not_kept() -> None:
+    """Each may be as large as a record, and new with each event; those that are known by it are read all the same."""
+    told = Told()
+    known = len(told.decode._kinds)
+    names = [b"Viewed https://example.org/" + b"%d" % i * 99 for i in range(9)] + [b"Product Viewed" + b" " * 99]
+    some = records([SOUND[0].replace(b"Product Viewed", name) for name in names], [b"u"] * 10)
+    found = told.decode(0, some)
+    assert (found.ignored, list(found.places)) == (9, [9])
+    assert len(told.decode._kinds) == known
+    assert_read_alike([some, some])
