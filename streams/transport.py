@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, GroupAuthorizationFailedError, InvalidSessionTimeoutError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -16,13 +16,19 @@ from faust.types.tuples import ConsumerMessage
 from mode.threads import WorkerThread
 
 from streams.connection import aiokafka_options
+from streams.rights import NotAllowedError
 from streams.settings import Settings
 from streams.slices import deliver_slices, joined
 
-__all__ = ["Guide", "SliceConsumer", "SliceThread", "SliceTransport", "transport_for"]
+__all__ = ["GroupRefusedError", "Guide", "SliceConsumer", "SliceThread", "SliceTransport", "ended", "transport_for"]
 
 _WAIT_S = 0.1
 """Longest wait for records of what is asked for; what else becomes wanted meanwhile waits as long."""
+_LOOK_S = 0.2
+
+
+class GroupRefusedError(RuntimeError):
+    """The group does not have us as its member."""
 
 
 class Guide(Protocol):
@@ -157,6 +163,19 @@ class SliceThread(driver.AIOKafkaConsumerThread):
         """Our id in the group."""
         return str(self._ensure_consumer()._coordinator.member_id)
 
+    @property
+    def refusal(self) -> BaseException | None:
+        """What the group's client has given up for; None while it has not.
+
+        It asks the group nothing more then, and waits for somebody to ask what is the matter, which Faust never does.
+        """
+        coordinator = None if self._consumer is None else self._consumer._coordinator
+        if coordinator is None:
+            return None
+        task, told = coordinator._coordination_task, coordinator._pending_exception
+        ended = task.exception() if task.done() and not task.cancelled() else None
+        return cast(BaseException | None, ended or told)
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: Faust would take an input that waits for another one for one that hangs."""
 
@@ -255,3 +274,27 @@ def transport_for(guide: Guide, settings: Settings) -> type[SliceTransport]:
         Consumer = Guided
 
     return GuidedTransport
+
+
+async def ended(app: Any) -> BaseException:
+    """Wait until an app of ours has ended by itself, or its group does not take it; return why."""
+    while not (app.should_stop or app.crashed):
+        consumer: SliceConsumer | None = app._consumer
+        error = None if consumer is None else consumer.thread.refusal
+        if consumer is not None and error is not None:
+            return _refused(error, consumer.settings)
+        await asyncio.sleep(_LOOK_S)
+    return app.crash_reason or RuntimeError("the stream has stopped by itself")
+
+
+def _refused(error: BaseException, settings: Settings) -> Exception:
+    group = settings.app_id
+    if isinstance(error, GroupAuthorizationFailedError):
+        return NotAllowedError(settings.broker, settings.sasl_username, f"read as the group {group}")
+    why = repr(error)
+    if isinstance(error, InvalidSessionTimeoutError):
+        why = (
+            f"session_timeout_s is {settings.session_timeout_s:g}, and the broker wants it between its "
+            "group.min.session.timeout.ms and group.max.session.timeout.ms"
+        )
+    return GroupRefusedError(f"the group {group} does not take us: {why}")

@@ -43,6 +43,7 @@ from streams.snapshots import Identity, LocalSnapshots
 from streams.suspects import Suspects
 from streams.topics import check, found, wanted
 from streams.transactions import TransactionalClient, have_transactions
+from streams.transport import ended
 from streams.unit import Unit, UnitOptions
 
 __all__ = ["TopicsMissingError", "TransactionsMissingError", "WorkerFailedError", "run_worker"]
@@ -276,10 +277,7 @@ class _Worker:
         self.ready(self.figures.address)
 
     async def _watch(self, app: App) -> None:
-        """See when Faust has ended by itself."""
-        while not (app.should_stop or app.crashed):  # noqa: ASYNC110 - two flags that others set
-            await asyncio.sleep(0.2)
-        self._failed(app.crash_reason or RuntimeError("the stream has stopped by itself"))
+        self._failed(await ended(app))
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -27,6 +27,7 @@ from streams.trainer.newest import inputs_filled, newest_model, newest_version
 from streams.trainer.training import Training
 from streams.trainer.wire import model_record
 from streams.trainer_metrics import TrainerMetrics
+from streams.transport import ended
 
 __all__ = ["TrainerFailedError", "run_trainer"]
 
@@ -187,10 +188,7 @@ class _Trainer:
         self.ready(address)
 
     async def _watch(self, app: Any) -> None:
-        """See when Faust has ended by itself."""
-        while not (app.should_stop or app.crashed):  # noqa: ASYNC110 - two flags that others set
-            await asyncio.sleep(0.2)
-        self._failed(app.crash_reason or RuntimeError("the stream has stopped by itself"))
+        self._failed(await ended(app))
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.errors import GroupAuthorizationFailedError, InvalidSessionTimeoutError, KafkaError
 from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
 from faust.app.base import App, BootStrategy
 from faust.stores.base import Store
@@ -331,3 +332,38 @@ def test_a_protocol_that_goes_on_elsewhere_is_found(
     monkeypatch.setattr(binding_module, "CommitProtocol", broken)
     with pytest.raises(AssertionError):
         assert_nothing_is_left_out_or_read_twice()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (InvalidSessionTimeoutError(), "the group recompra does not take us: session_timeout_s is 6, and the broker"),
+        (GroupAuthorizationFailedError("recompra"), "does not let us read as the group recompra"),
+        (KafkaError("UnknownError()"), "the group recompra does not take us: KafkaError"),
+    ],
+)
+def test_a_member_that_its_group_refuses_ends(error: KafkaError, told: str) -> None:
+    """Its client would wait for ever for somebody to ask what is the matter, without a word."""
+
+    async def refused() -> BaseException:
+        coordinator: Any = GroupCoordinator.__new__(GroupCoordinator)
+        coordinator._pending_exception = None
+        coordinator._closing = asyncio.get_running_loop().create_future()
+        coordinator._subscription = SimpleNamespace(abort_waiters=lambda _: None)
+        coordinator._coordination_task = asyncio.create_task(asyncio.Event().wait())
+        thread: Any = transport.SliceThread.__new__(transport.SliceThread)
+        thread._consumer = SimpleNamespace(_coordinator=coordinator)
+        consumer = SimpleNamespace(thread=thread, settings=Settings())
+        app = SimpleNamespace(should_stop=False, crashed=False, _consumer=consumer)
+        asyncio.get_running_loop().call_later(0.01, coordinator._push_error_to_user, error)
+        return await asyncio.wait_for(transport.ended(app), 5)
+
+    assert told in str(asyncio.run(refused()))
+
+
+def test_an_app_that_ended_says_why() -> None:
+    """As it crashed, or that it stopped by itself, whether it had a member of the group by then or not."""
+    error = ZeroDivisionError()
+    for consumer in (None, SimpleNamespace(thread=SimpleNamespace(refusal=None))):
+        app = SimpleNamespace(should_stop=False, crashed=True, crash_reason=error, _consumer=consumer)
+        assert asyncio.run(transport.ended(app)) is error
