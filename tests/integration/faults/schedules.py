@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.integration.faults.world import World
 
-__all__ = ["FAULTS", "LIVE_FAULTS", "Fault", "Report"]
+__all__ = ["FAULTS", "LIVE_FAULTS", "Fault", "Report", "write_at_once"]
 
 STALL_S = 30
 HOUR_MS = 3_600_000
@@ -200,14 +200,21 @@ def clock_jumps(world: World, chance: Random) -> Report:
         for jump_ms in (int(chance.choice((-1, 1)) * HOUR_MS * 10 ** chance.uniform(0, 4.2)) for _ in range(3)):
             with world.load(200):
                 world.next_score(world.ends())
-                off.write_text(str(jump_ms))
+                write_at_once(off, str(jump_ms))
                 world.next_score(world.ends())
             time.sleep(chance.uniform(0, 3))  # quiet: time goes on by the clock
-        off.write_text("0")
+        write_at_once(off, "0")
         world.produce(100)
         world.drained()
         world.stop(worker)
     return Report(None, "scores went on")
+
+
+def write_at_once(file: Path, text: str) -> None:
+    """The worker reads it all the time, and must never find it empty."""
+    written = file.with_suffix(".new")
+    written.write_text(text)
+    written.replace(file)
 
 
 def killed_live(world: World, chance: Random) -> Report:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.faults.programs import Program
+from tests.integration.faults.schedules import write_at_once
 from tests.integration.faults.world import World
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -21,7 +22,7 @@ def test_a_clock_that_jumps(live_world: World, tmp_path: Path) -> None:
     for jump_ms in (2 * HOUR_MS, -24 * HOUR_MS, 365 * 24 * HOUR_MS, 0):
         with world.load(200):
             world.next_score(world.ends())
-            _write_at_once(off, str(jump_ms))
+            write_at_once(off, str(jump_ms))
             world.next_score(world.ends())
         world.drained()
         if jump_ms > 0:  # quiet: time goes on by the clock
@@ -30,13 +31,6 @@ def test_a_clock_that_jumps(live_world: World, tmp_path: Path) -> None:
         world.produce(100)
     world.checked()
     world.stop(worker)
-
-
-def _write_at_once(file: Path, text: str) -> None:
-    """The worker reads it all the time, and must never find it empty."""
-    written = file.with_suffix(".new")
-    written.write_text(text)
-    written.replace(file)
 
 
 def _watermark_s(world: World, worker: Program) -> float:
