@@ -101,7 +101,6 @@ class Binding:
         self._member = ("", -1)
         self._epoch = 0
         self._settled = asyncio.Event()
-        self._pumping = asyncio.Lock()
         self._stopping = False
         self.failed_commits = 0
 

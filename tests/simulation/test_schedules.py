@@ -15,7 +15,7 @@ from simulation.schedule import play
 
 from streams.commit import FencedError
 
-SEEDS = 500
+SEEDS = 300
 AT_ONCE = 100
 
 
