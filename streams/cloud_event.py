@@ -8,12 +8,25 @@ from urllib.parse import quote_from_bytes
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CONTENT_TYPE", "DIGITS", "cloud_event", "headers_of", "is_event", "log_odds", "name_of", "quoted", "reason"]
+__all__ = [
+    "CONTENT_TYPE",
+    "DIGITS",
+    "SCHEMAS",
+    "cloud_event",
+    "headers_of",
+    "is_event",
+    "log_odds",
+    "name_of",
+    "quoted",
+    "reason",
+]
 
 CONTENT_TYPE: Final = "content-type", b"application/cloudevents+json"
 """The header that says of a record's value that it is a whole event: 3.3.1 of
 https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/kafka-protocol-binding.md.
 """
+SCHEMAS: Final = "urn:recompra:"
+"""Before the name of a JSON Schema: a `dataschema` is an absolute URI."""
 _BEGINS: Final = b'{"specversion":'
 DIGITS: Final = 9
 """Decimals of a contribution."""
@@ -34,7 +47,7 @@ def cloud_event(name: Any, kind: str, schema: str, subject: Any, time: Any, data
         "subject": subject,
         "time": time,
         "datacontenttype": "application/json",
-        "dataschema": f"urn:recompra:{schema}",
+        "dataschema": SCHEMAS + schema,
         "data": data,
     }
 

@@ -32,7 +32,11 @@ class FewRequests(ThreadingHTTPServer):
             self.shutdown_request(request)
             return
         request.settimeout(_SILENCE_S)
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._free.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer, and give the thread back."""

@@ -173,8 +173,8 @@ class SliceThread(driver.AIOKafkaConsumerThread):
         if coordinator is None:
             return None
         task, told = coordinator._coordination_task, coordinator._pending_exception
-        ended = task.exception() if task.done() and not task.cancelled() else None
-        return cast(BaseException | None, ended or told)
+        failed = task.exception() if task.done() and not task.cancelled() else None
+        return cast(BaseException | None, failed or told)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: Faust would take an input that waits for another one for one that hangs."""
@@ -297,4 +297,6 @@ def _refused(error: BaseException, settings: Settings) -> Exception:
             f"session_timeout_s is {settings.session_timeout_s:g}, and the broker wants it between its "
             "group.min.session.timeout.ms and group.max.session.timeout.ms"
         )
-    return GroupRefusedError(f"the group {group} does not take us: {why}")
+    refused = GroupRefusedError(f"the group {group} does not take us: {why}")
+    refused.__cause__ = error
+    return refused

@@ -37,6 +37,7 @@ from streams.live_rules import LiveRules, Timeline
 from streams.loading import partition_of
 from streams.models import Models
 from streams.rehearsal import rehearse
+from streams.rights import NotAllowedError
 from streams.settings import Settings
 from streams.shop.snapshots import ShopSnapshots
 from streams.snapshots import Identity, LocalSnapshots
@@ -52,7 +53,7 @@ log = logging.getLogger(__name__)
 
 _KEEP_S = 15.0
 """Longest that a worker's end waits for its last snapshots."""
-_MENDED_OUTSIDE = (LayoutMismatchError, KeyMismatchError)
+_MENDED_OUTSIDE = (LayoutMismatchError, KeyMismatchError, NotAllowedError)
 """What settings are to blame for, and no line of the program: told without a traceback."""
 
 

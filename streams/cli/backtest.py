@@ -1,6 +1,7 @@
 """`recompra backtest`: how good the scores would have been on a shop's own history."""
 
 import csv
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -194,13 +195,15 @@ def _finish(
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[str]]:
     """A file that is there once all is written, and not before; what is no plain file is written as it is."""
-    plain = path.is_file() or not path.exists()
+    plain = (path.is_file() or not path.exists()) and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
     path = path.resolve() if plain else path
     part = path.with_name(f"{path.name}.part") if plain else path
     try:
         with part.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file:
             yield file
         if plain:
+            if path.exists():
+                shutil.copymode(path, part)
             part.replace(path)
     except BaseException:
         if plain:

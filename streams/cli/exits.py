@@ -1,13 +1,18 @@
 """How commands end: the exit codes, and errors told in a sentence instead of a traceback."""
 
 import errno
+import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 import click
 
-__all__ = ["BAD_LINES", "EXIT_CODES", "FAILURE", "OK", "USAGE", "told"]
+__all__ = ["BAD_LINES", "EXIT_CODES", "FAILURE", "OK", "USAGE", "heed_sigterm", "told"]
 
 OK = 0
 FAILURE = 1
@@ -26,14 +31,33 @@ class _Failed(click.ClickException):
         self.exit_code = exit_code
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM has come."""
+
+
+def heed_sigterm() -> None:
+    """Have SIGTERM unwind a command as Ctrl-C does; what goes on working takes its own way of ending instead."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _came)
+
+
+def _came(_number: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turn the errors that a person can do something about into `Error: …` and their exit code.
 
-    Others are faults of the program and keep their traceback.
+    Others are faults of the program and keep their traceback. Whoever was ended by SIGTERM dies of it once all that was
+    open is closed: services take that for a clean end, and not an exit code.
     """
     try:
         yield
+    except _Terminated:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+        sys.exit(128 + signal.SIGTERM)  # the first process of a container does not die of it
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:

@@ -3,16 +3,14 @@
 import importlib
 import importlib.util
 import logging
-import signal
 import sys
-import threading
 from io import TextIOWrapper
 from typing import Any
 
 import click
 
 from streams import __version__
-from streams.cli.exits import EXIT_CODES, told
+from streams.cli.exits import EXIT_CODES, heed_sigterm, told
 from streams.members import find_members_directly
 
 __all__ = ["main"]
@@ -113,9 +111,7 @@ def main() -> None:
     Results go to standard output, everything else to standard error. Settings come from RECOMPRA_*
     variables and recompra.toml: see `recompra settings`.
     """
-    if threading.current_thread() is threading.main_thread():
-        # As clean as Ctrl-C: a service or container ends a command so. Those that go on working have their own ways.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_sigterm()
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # an arrow is no reason to fail where only ASCII is shown
     # The Kafka clients log each attempt to connect; a command says once, itself, that nobody answers.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.timestamp import to_ms
+from streams.cloud_event import SCHEMAS
 from streams.receipts import erased_since
 from streams.replay.causes import late_event, rules_cause, settings_cause, version_cause
 from streams.replay.shadow import is_told
@@ -213,6 +214,7 @@ def _records(
         value = orjson.loads(record.value) if record.value else None
         if value is not None and span_ms[0] <= to_ms(value["time"]) < span_ms[1] and not erased(value):
             value["data"].pop("replay", None)
+            value["dataschema"] = value["dataschema"].removeprefix(SCHEMAS)  # former releases told the name alone
             yield record.key, record.partition, value
 
 

@@ -128,7 +128,9 @@ class _Heard:
 
     def line(self, name: str, line: str) -> None:
         try:
-            self.parts = {**self.parts, name: msgspec.json.decode(line, type=Replayed)}
+            self.parts[name] = msgspec.json.decode(
+                line, type=Replayed
+            )  # in one step: each process has a reader of its own
         except msgspec.DecodeError:
             self._say(line)
 
@@ -139,7 +141,7 @@ class _Heard:
             self._say(line)
 
     def all(self) -> Replayed:
-        before, parts = self._before, self.parts.values()
+        before, parts = self._before, list(self.parts.values())
         read = before.read + sum(each.read for each in parts)
         written = before.written + sum(each.written for each in parts)
         skipped = before.skipped + sum(each.skipped for each in parts)

@@ -361,6 +361,26 @@ def test_a_member_that_its_group_refuses_ends(error: KafkaError, told: str) -> N
     assert told in str(asyncio.run(refused()))
 
 
+def test_a_member_whose_client_failed_ends() -> None:
+    """By an error that nobody foresaw, which is told with where it came from."""
+
+    async def failed() -> BaseException:
+        coordinator = SimpleNamespace(_pending_exception=None, _coordination_task=asyncio.create_task(_failing()))
+        thread: Any = transport.SliceThread.__new__(transport.SliceThread)
+        thread._consumer = SimpleNamespace(_coordinator=coordinator)
+        consumer = SimpleNamespace(thread=thread, settings=Settings())
+        app = SimpleNamespace(should_stop=False, crashed=False, _consumer=consumer)
+        return await asyncio.wait_for(transport.ended(app), 5)
+
+    found = asyncio.run(failed())
+    assert "the group recompra does not take us: ZeroDivisionError" in str(found)
+    assert isinstance(found.__cause__, ZeroDivisionError)
+
+
+async def _failing() -> None:
+    raise ZeroDivisionError
+
+
 def test_an_app_that_ended_says_why() -> None:
     """As it crashed, or that it stopped by itself, whether it had a member of the group by then or not."""
     error = ZeroDivisionError()

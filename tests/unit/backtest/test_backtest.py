@@ -130,6 +130,14 @@ def test_scores_of_a_run_that_did_not_end_are_not_there(tmp_path: Path, monkeypa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.ndjson", "scores.csv"]
 
 
+def test_scores_stay_as_secret_as_the_file_was(tmp_path: Path) -> None:
+    """Whoever let nobody else read an earlier run's has the same of the next."""
+    (tmp_path / "scores.csv").touch(0o600)
+    result, rows = ran(tmp_path, CALLS[:200], "--cutoff", "2024-02-01")
+    assert (result.exit_code, len(rows) > 1) == (0, True)
+    assert (tmp_path / "scores.csv").stat().st_mode & 0o777 == 0o600
+
+
 def test_neither_the_order_of_lines_nor_cuts_matter(backtest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines in any order, decoded in runs of any length, give the same scores of the same customers."""
     _, whole = usual()

@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 import pytest
 
-from streams.replay.processes import PartError, commands, run_apart, shares
+from streams.replay.processes import PartError, _Heard, commands, run_apart, shares
 from streams.replay.running import Asked, Replayed
 from tests.family import alive
 
@@ -84,6 +85,24 @@ def test_what_all_say_is_one_sum() -> None:
     }
     assert run_apart(parts, {}, BEFORE, shown.append, print) == Replayed(100, 100, 110, 12)
     assert shown[-1] == Replayed(100, 100, 110, 12)
+
+
+def test_processes_that_speak_at_once_are_all_heard() -> None:
+    """Each is read by a thread of its own, which may be interrupted anywhere."""
+    heard, before = _Heard(BEFORE, print), sys.getswitchinterval()
+    lines = [(f"part {n}", msgspec.json.encode(Replayed(n, n, n, n)).decode()) for n in range(4)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(300):
+            heard.parts.clear()
+            readers = [Thread(target=heard.line, args=each) for each in lines]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            assert sorted(heard.parts) == [name for name, _ in lines]
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_the_first_error_is_told_and_the_others_are_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
