@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from streams.cli.exits import FAILURE
-from streams.cli.options import broker_option, number, print_json, utf8
+from streams.cli.options import Number, broker_option, print_json, utf8
 from streams.operating.forgetting import ForgetFailedError, NoReceiptError
 from streams.operating.forgetting import forget as ask
 from streams.operating.purging import WHY_NOT, purgeable
@@ -22,8 +22,7 @@ __all__ = ["forget"]
 @click.option(
     "--timeout",
     "wait_s",
-    type=click.FloatRange(0),
-    callback=number,
+    type=Number(0),
     default=60.0,
     show_default=True,
     help="Longest wait for the receipts (seconds).",

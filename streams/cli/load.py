@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from schemas.adapters import ADAPTERS
 from streams.cli.exits import BAD_LINES, FAILURE
 from streams.cli.formats import FORMATS_HELP, checked, format_option, options_option
-from streams.cli.options import broker_option, json_option, number, print_json
+from streams.cli.options import Number, broker_option, json_option, print_json
 from streams.clock import now_ms
 from streams.files import LineFile
 from streams.loading import Bad, Loaded, Ready, events_of
@@ -38,17 +38,10 @@ _BAD_LINES_KEPT = 1_000
 @broker_option
 @format_option
 @options_option
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=number,
-    metavar="N",
-    help="At most N events a second.",
-)
+@click.option("--rate", type=Number(min=0, min_open=True), metavar="N", help="At most N events a second.")
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=number,
+    type=Number(min=0, min_open=True),
     metavar="X",
     help="As the events came, X times faster; the files must be in the order of time.",
 )

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from streams.tailing import parse_place
 
-__all__ = ["broker_option", "event_time", "json_option", "number", "print_json", "print_table", "table_of", "utf8"]
+__all__ = ["Number", "broker_option", "event_time", "json_option", "print_json", "print_table", "table_of", "utf8"]
 
 broker_option = click.option(
     "--broker",
@@ -21,6 +21,17 @@ broker_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class Number(click.FloatRange):
+    """A range that NaN is not in, which click takes for a number within any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number, and refuse NaN."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{found} is no number", param, ctx)
+        return found
 
 
 def print_json(value: Any, *, lines: bool = False) -> None:
@@ -40,13 +51,6 @@ def event_time(ctx: click.Context, parameter: click.Parameter, value: str | None
     if isinstance(place, str):
         raise click.BadParameter(f"{value[:80]!r} is not a date or time such as 2011-10-01 or 2011-10-01T09:30:00Z")
     return place
-
-
-def number(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuse NaN, which is neither below nor above any limit."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter(f"{value} is no number")
-    return value
 
 
 def utf8(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

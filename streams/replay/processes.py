@@ -128,9 +128,8 @@ class _Heard:
 
     def line(self, name: str, line: str) -> None:
         try:
-            self.parts[name] = msgspec.json.decode(
-                line, type=Replayed
-            )  # in one step: each process has a reader of its own
+            # Put there in one step: each process is heard by a thread of its own.
+            self.parts[name] = msgspec.json.decode(line, type=Replayed)
         except msgspec.DecodeError:
             self._say(line)
 

@@ -134,7 +134,7 @@ def publish(settings: Settings, told: Preview, clock: Callable[[], int] = now_ms
     producer = ordered_producer(settings, transactions=uses_transactions(settings), linger_ms=20)
     try:
         sent = [
-            producer.send(topic, value, key=key, partition=partition, headers=[*headers_of(value)])
+            producer.send(topic, value, key=key, partition=partition, headers=headers_of(value))
             for topic, partition, key, value, until_ms in told.useful
             if at_ms is None or until_ms is None or until_ms > at_ms
         ]
