@@ -25,14 +25,18 @@ def number_of(found: int) -> int:
     return found >> 32 & 0xFFFF if found >> 48 == _MARK else 1
 
 
-def refusal(what: str, number: int) -> LayoutMismatchError:
-    """Why a row of a layout cannot be used, and what to do; it is of a known one only with other settings."""
+def refusal(what: str, number: int, differs: str | None = None) -> LayoutMismatchError:
+    """Why a row of a layout cannot be used, and what to do; it is of a known one only with other settings.
+
+    `differs` says which, where that is known.
+    """
     if number > LAYOUT:
         return LayoutMismatchError(
             f"{what} is of layout {number}, and this release knows layouts up to {LAYOUT}: a newer release wrote it; "
             "start that one, or import a state that was exported before the upgrade"
         )
+    why = "" if differs is None else f": {differs}"
     return LayoutMismatchError(
-        f"{what} is of another layout; start under another app id or with the former settings: ring sizes, their "
+        f"{what} is of another layout{why}; start under another app id or with the former settings: ring sizes, their "
         "kinds, the horizon and what the rules read are fixed for the life of a state"
     )

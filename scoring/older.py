@@ -15,18 +15,19 @@ import msgspec
 import numpy as np
 
 from scoring.clock import Clock
+from scoring.former_sizes import refusal_of
 from scoring.kinds import N_INPUTS, N_SOURCES
-from scoring.layout_number import LAYOUT, number_of, refusal
+from scoring.layout_number import LAYOUT, refusal
+from scoring.layout_stamps import FIRST_SOURCES, first_fields, first_stamp
 from scoring.packed import layout_of, packed
-from scoring.profile import NEVER, Layout, Profiles, split, stable_hash
+from scoring.profile import NEVER, Layout, Profiles, split
 from scoring.side import Side
 
-__all__ = ["Older", "stamps"]
+__all__ = ["Older"]
 
 PROFILE, SIDE, LINK, META = b"c", b"s", b"l", b"m"
 _OPEN, _USUAL, _APPLIED = 7, 7, 0
 """Places: objects in a side record, the usual gap in an object, applied offsets in a side record."""
-_FIRST_SOURCES: Final = 3
 
 Values = Sequence[bytes | None]
 
@@ -41,12 +42,13 @@ class Older:
     """
 
     def __init__(self, layout: Layout) -> None:
+        self._layout = layout
         blank = Profiles(layout, 1).blank_row()
         self._blank, self._width = blank, layout.stored_bytes()
         self._stamp = layout.fingerprint()
         self._now = self._stamp.to_bytes(8, "little")
-        self._first = _first_stamp(layout)
-        self._first_dtype = np.dtype(_first_fields(layout), align=True)
+        self._first = first_stamp(layout)
+        self._first_dtype = np.dtype(first_fields(layout), align=True)
         self._decode = msgspec.msgpack.Decoder(strict=False).decode
 
     def brought(self, keys: Sequence[bytes], values: Values) -> Values:
@@ -85,7 +87,7 @@ class Older:
     def _check(self, value: bytes, what: str) -> None:
         told = int.from_bytes(value[:8], "little")
         if told != self._first or len(value) != self._first_dtype.itemsize:
-            raise refusal(what, number_of(told))
+            raise refusal_of(what, self._layout, told)
 
     def _rows(self, values: list[bytes]) -> list[bytes]:
         """Profile rows of layout 1: each field in its place, what is new blank."""
@@ -123,8 +125,8 @@ class Older:
         if meta[0] == self._stamp:
             return value
         if meta[0] != self._first:
-            raise refusal("the state of a partition", number_of(meta[0]))
-        blank, missing = Clock(), N_INPUTS - _FIRST_SOURCES
+            raise refusal_of("the state of a partition", self._layout, meta[0])
+        blank, missing = Clock(), N_INPUTS - FIRST_SOURCES
         seen_ms, behind = blank.seen_ms.tolist()[N_INPUTS - missing :], [0] * missing
         told = [self._stamp, meta[1] + seen_ms, meta[2] + behind, *meta[3:], [], None, NEVER]
         return msgspec.msgpack.encode(told)
@@ -133,52 +135,3 @@ class Older:
 _read = msgspec.msgpack.Decoder(Side, strict=False).decode
 _LETTERS = (PROFILE, SIDE, LINK, META)
 _PAIR: Final = b"\x92"
-
-
-def stamps(layout: Layout) -> frozenset[int]:
-    """The stamps of state with these sizes that this release can read: its own and those before."""
-    return frozenset((layout.fingerprint(), _first_stamp(layout)))
-
-
-def _first_stamp(layout: Layout) -> int:
-    """The stamp of layout 1 for these sizes."""
-    sizes = ("horizon_ms", "day_kinds", "hour_kinds", "days", "hours", "orders", "messages", "views")
-    lengths = ("kinds", "seen", "lately", "told", "moments", "peak", "guest")
-    told = ", ".join(f"{name}={_plain(getattr(layout, name))!r}" for name in sizes)
-    parts = ", ".join(f"{name}={getattr(layout.parts, name)!r}" for name in lengths)
-    return stable_hash(f"(Layout({told}, parts=Parts({parts})), {_first_fields(layout)!r})".encode()) or 1
-
-
-def _plain(size: Any) -> Any:
-    """Kinds as bare numbers, as settings name them."""
-    return tuple(map(int, size)) if isinstance(size, tuple) else size
-
-
-def _first_fields(layout: Layout) -> list[Any]:
-    """The stored fields of a row of layout 1."""
-    parts = layout.parts
-    return [
-        ("layout", "u8"), ("hash", "u8"),
-        ("first_ms", "i8"), ("last_ms", "i8"), ("now_ms", "i8"), ("applied", "i8", _FIRST_SOURCES),
-        ("last_kind", "i8", parts.kinds), ("total", "u4", parts.kinds),
-        ("hour_epoch", "i4"), ("day_epoch", "i4"),
-        ("busy", "u2", (1, 2)), ("hours", "u2", (len(layout.hour_kinds), layout.hours)),
-        ("days", "u2", (len(layout.day_kinds), layout.days)), ("visited", "u4", (1, 28)),
-        ("behaviour", "f8", (3, 4)), ("cancels", "f8", 2),
-        ("revenue", "f8"), ("refunded", "f8"), ("discounted", "u4"), ("interested", "u4"), ("cart_value", "f8"),
-        ("cart_items", "i4"),
-        ("ring_n", "i4"), ("ring_ms", "i8", layout.orders), ("ring_value", "f4", layout.orders),
-        ("ring_lines", "f4", layout.orders), ("ring_quantity", "f4", layout.orders),
-        ("fold", "f8", 23), ("fold_ms", "i8"), ("fold_orders", "i4"), ("fold_visits", "i4"),
-        ("message_n", "i4"), ("view_n", "i4"), ("message", "u8", layout.messages),
-        ("view_product", "u8", layout.views), ("view_ms", "i8", layout.views),
-        ("bought", "u8"), ("bought_ms", "i8"), ("coupons", "u4"), ("content_n", "u4"), ("content", "u8", 2),
-        ("seen_n", "i4"), ("seen_product", "u8", parts.seen), ("seen_category", "u8", parts.seen),
-        ("seen_ms", "i8", parts.seen),
-        ("lately_ms", "i8", (3, parts.lately)), ("told", "f4", parts.told),
-        ("moment_n", "i4"), ("moment_ms", "i8", parts.moments), ("crowded_ms", "i8"),
-        ("guest_orders", "i4", (parts.guest,)), ("peak", "f8", (parts.peak,)), ("peak_ms", "i8", (parts.peak,)),
-        ("rescore_ms", "i8"), ("example_ms", "i8"), ("pending_n", "i4"), ("band", "i4"),
-        ("pending_ms", "i8", 6), ("due_ms", "i8"),
-        ("inside", "u8"), ("score", "f8"), ("published_score", "f8"), ("published_ms", "i8"),
-    ]  # fmt: skip

@@ -15,8 +15,8 @@ from faust.app.base import App
 
 from scoring.erased import KeyMismatchError
 from scoring.layout_number import LayoutMismatchError
+from scoring.layout_stamps import stamps
 from scoring.model import Snapshot
-from scoring.older import stamps
 from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
 from streams.acknowledged import AcknowledgedClient

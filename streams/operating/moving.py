@@ -15,9 +15,11 @@ from kafka import TopicPartition
 
 from schemas.timestamp import from_ms
 from scoring.erased import Erased, KeyMismatchError
-from scoring.layout_number import LayoutMismatchError, number_of, refusal
+from scoring.former_sizes import refusal_of
+from scoring.layout_number import LayoutMismatchError
+from scoring.layout_stamps import stamps
 from scoring.moved import Mover, customer_of, erased_rows, leaving, without_erased, without_transfers
-from scoring.older import Older, stamps
+from scoring.older import Older
 from scoring.profile import Layout
 from scoring.stored import ERASED, META
 from streams.batches import BATCH_BYTES, send_batches
@@ -174,7 +176,7 @@ def import_state(
     check_stopped(settings)
     manifest, layout = _manifest(directory), _layout(settings)
     if int(manifest.layout, 16) not in stamps(layout):
-        raise MoveRefusedError(str(refusal(f"the export in {directory}", number_of(int(manifest.layout, 16)))))
+        raise MoveRefusedError(str(refusal_of(f"the export in {directory}", layout, int(manifest.layout, 16))))
     same = place is None and manifest.partitions == settings.partitions
     if place is None and not same:
         raise MoveRefusedError(

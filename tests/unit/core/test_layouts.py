@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scoring.layout_number import LAYOUT, LayoutMismatchError, number_of
-from scoring.older import Older, stamps
+from scoring.layout_stamps import stamps
+from scoring.older import Older
 from scoring.open_object import OpenObject
 from scoring.packed import DICTIONARY, packed, plain, unpacked
 from scoring.pending import _Waiting

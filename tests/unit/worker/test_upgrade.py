@@ -9,7 +9,8 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from scoring.older import Older, stamps
+from scoring.layout_stamps import stamps
+from scoring.older import Older
 from streams.changelog import Mark
 from streams.commit import SnapshotRefusedError
 from streams.metrics import Metrics
