@@ -4,7 +4,7 @@ A row has a hash of its sizes and not the sizes themselves: what they were is fo
 thousands of them where nothing fits, which is once before a start is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from itertools import permutations, product
 from typing import Any
@@ -48,14 +48,15 @@ def _candidates(layout: Layout) -> Iterator[Layout]:
     """One setting different, the likeliest values first, then all that rules can read."""
     for parts in _parts(layout.parts):
         yield replace(layout, parts=parts)
-    for name, values in (
+    sizes: tuple[tuple[str, Iterable[Any]], ...] = (
         ("days", range(1, 91)),
         ("orders", range(4, 65)),
         ("messages", range(1, 1025)),
         ("horizon_ms", (*range(DAY_MS, 731 * DAY_MS, DAY_MS), *range(HOUR_MS, 72 * HOUR_MS, HOUR_MS))),
         ("day_kinds", _kinds(layout.day_kinds, _MOST["day_kinds"])),
         ("hour_kinds", _kinds(layout.hour_kinds, _MOST["hour_kinds"])),
-    ):
+    )
+    for name, values in sizes:
         for value in values:
             yield replace(layout, **{name: value})
 

@@ -128,7 +128,10 @@ def _events(
             else:
                 loaded.skipped["other reasons"] += 1
     except UnreadableError as error:
-        refusal = Refusal("file", "", str(error), "check that the file is whole", "unreadable")
+        remedy = (
+            "get the whole file and load it again: orders whose lines were still being put together have not gone out"
+        )
+        refusal = Refusal("file", "", str(error), remedy, "unreadable")
         bad(file.line_number + 1, refusal)
     finally:
         loaded.lines += file.line_number

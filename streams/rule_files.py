@@ -79,7 +79,7 @@ def read_rule_files(place: Path, overrides: Overrides | None = None) -> RuleSet:
 
 
 def _files(place: Path) -> list[Path]:
-    if place.is_file():
+    if not place.is_dir():  # a pipe, too, is read as a file
         return [place]
     return sorted(path for path in place.iterdir() if path.suffix in (".yaml", ".yml"))
 

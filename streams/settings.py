@@ -2,9 +2,17 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from scoring.rules.columns import KINDS
@@ -286,6 +294,14 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     def snapshot_every_ms(self) -> int:
         """Event time between model snapshots in milliseconds."""
         return milliseconds(self.snapshot_every)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """What is true is 1 to Python, and is none to who writes settings."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in (int, float):
+            raise ValueError("is true or false, and a number is wanted")
+        return value
 
     @model_validator(mode="after")
     def _check_spans(self) -> Self:

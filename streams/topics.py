@@ -19,6 +19,10 @@ from streams.settings import Settings
 __all__ = ["Created", "Difference", "Found", "UnfitTopicsError", "check", "check_partitions", "check_there", "create",
            "found", "nearest", "rule_names", "wanted"]  # fmt: skip
 
+_WAIT_MS = 30_000
+_WAIT_MS_PER_PARTITION = 100
+"""So long it is waited for topics that are made; a busy broker of one node needs some hundredths of a second each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -91,7 +95,10 @@ def create(settings: Settings, specs: Iterable[TopicSpec]) -> Created:
         missing = [spec for spec in specs if spec.name not in there]
         plain = [spec.name for spec in missing if not _make(client, spec, settings.replication)]
         if missing:
-            client.wait_for_topics([spec.name for spec in missing], timeout_ms=30_000)
+            partitions = sum(spec.partitions or 1 for spec in missing)
+            client.wait_for_topics(
+                [spec.name for spec in missing], timeout_ms=_WAIT_MS + _WAIT_MS_PER_PARTITION * partitions
+            )
     made = tuple(spec.name for spec in missing)
     return Created(made, tuple(spec.name for spec in specs if spec.name in there), tuple(plain))
 

@@ -38,13 +38,18 @@ def as_data(loaded: Loaded) -> dict[str, dict[str, Any]]:
     """Return the settings as JSON holds them: by name, with value, origin, variable and description."""
     return {
         name: {
-            "value": shown(name, loaded.settings),
+            "value": _readable(shown(name, loaded.settings)),
             "origin": loaded.origins[name],
             "variable": ENV_PREFIX + name.upper(),
             "description": field.description,
         }
         for name, field in Settings.model_fields.items()
     }
+
+
+def _readable(value: Any) -> Any:
+    """A path may have bytes that are no text: they are shown as such."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _print_table(loaded: Loaded) -> None:

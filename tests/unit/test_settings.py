@@ -1,6 +1,7 @@
 """Settings: origins, what a refusal says, and that secrets are never shown."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,8 @@ def test_an_unknown_name_gets_the_nearest_known_one(monkeypatch: Patch) -> None:
         ("campaign_costs", '{"mail": NaN}', "no amount from 0 up"),
         ("usual_weekdays", "1,1,1,1,1,1,nan", "must be 7 numbers from 0 up"),
         ("window_days", 91, "less than or equal to 90"),
+        ("partitions", True, "a number is wanted"),
+        ("publish_delta", False, "a number is wanted"),
     ],
 )
 def test_wrong_values_are_refused(name: str, value: object, reason: str) -> None:
@@ -248,6 +251,16 @@ def test_settings_prints_each_with_its_origin(monkeypatch: Patch, tmp_path: Path
     table = CliRunner().invoke(main, ["settings"]).output
     assert "recompra.toml" in table
     assert len(table.splitlines()) == len(data) + 1, "one line a setting, also in a pipe"
+
+
+def test_a_path_that_is_no_text_is_shown(monkeypatch: Patch) -> None:
+    """Its bytes are, as JSON has no other way."""
+    monkeypatch.setenv("RECOMPRA_STATE_DIR", os.fsdecode(b"/tmp/\xff"))
+    for arguments in (["settings", "--json"], ["settings"]):
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, done.output
+        assert "/tmp/" in done.output
+        assert "dcff" in done.output
 
 
 def test_arguments_are_handed_to_children(monkeypatch: Patch) -> None:

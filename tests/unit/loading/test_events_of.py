@@ -77,6 +77,7 @@ def test_a_damaged_file_is_told_and_the_next_is_read(tmp_path: Path) -> None:
     assert [one.refusal.code for one in bad] == ["malformed", "unreadable"] or [one.refusal.code for one in bad] == [
         "unreadable"
     ]
+    assert "load it again" in bad[-1].refusal.remedy
     assert message(events[-1]) == "b1"
     assert len(events) > 1000
 

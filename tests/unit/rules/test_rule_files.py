@@ -1,5 +1,6 @@
 """Rule files: a directory of one's own in place of the shipped rules."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def test_one_file_does_as_well(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(ONE + "---\n" + ONE.replace("one", "two"))
     assert rules_in_force(Settings(rules_dir=file)).names == ("one", "two")
+
+
+def test_what_is_neither_a_directory_nor_a_file_is_read() -> None:
+    """As a pipe is; what is empty holds no rules, and is no traceback."""
+    with pytest.raises(RuleError, match="holds no rule"):
+        read_rule_files(Path(os.devnull))
 
 
 def test_rules_as_they_are_written_have_the_parameters_of_the_settings(tmp_path: Path) -> None:
