@@ -23,7 +23,8 @@ from scoring.shop.snapshot import Figures, ShopSnapshot, parts_of
 from streams.clock import now_ms
 from streams.engine_settings import checked_rules, engine_settings
 from streams.settings import Settings
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 __all__: list[str] = []
 

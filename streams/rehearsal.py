@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 import orjson
 
 from schemas.timestamp import from_ms
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 __all__ = ["rehearse"]
 

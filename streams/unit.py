@@ -5,16 +5,16 @@ It is driven by `streams.commit.CommitProtocol`, reads no clock and sends nothin
 
 import itertools
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from schemas.timestamp import receipt_ms
-from scoring.engine import Counts, Engine, EngineSettings
+from scoring.engine import Counts, Engine
 from scoring.erased import Erasure, KeyMismatchError
 from scoring.kernel import LATE, Events
 from scoring.kinds import N_INPUTS, N_READ, Source
@@ -24,28 +24,24 @@ from scoring.outcome import Outcome
 from scoring.profile import FAR, NEVER
 from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
-from scoring.sides import Detail
 from scoring.stored import Copied
-from scoring.transfer import Forget, Forward, Transfer
+from streams.arrivals import Arrivals
 from streams.commit import Record, Taken
 from streams.decoding import Decoded, Decoder
 from streams.deletions import Deletions, skip_erased, whose
-from streams.fetched import One
-from streams.fingerprint import Fingerprint
-from streams.limits import Limits
 from streams.loads import Loads
 from streams.outbox import SOURCES, Outbox
+from streams.quiet_time import QuietTime
 from streams.steps import MODEL, READY, RULES, SHOP, START, Steps, timeline_id
 from streams.suspects import POISON, PoisonError, Suspects
+from streams.unit_options import UnitOptions
+from streams.unit_row import UNIT_KEY, UnitRow, unit_row
 from streams.waiting import Run, Waiting
 
-__all__ = ["UNIT_KEY", "StateLostError", "Unit", "UnitCopy", "UnitOptions", "UnitStatus", "begun_at",
-           "next_beside", "next_offsets", "sequence_of"]  # fmt: skip
+__all__ = ["StateLostError", "Unit", "UnitCopy", "UnitStatus"]
 
 log = logging.getLogger(__name__)
 
-UNIT_KEY: Final = b"u"
-"""Key of the unit's own changelog row, beside the engine's (`scoring.stored`)."""
 RUN_EVENTS: Final = 8192
 """Most events applied at once, so that other partitions and the heartbeat get their turn."""
 RUN_LOOKS: Final = 16_384
@@ -56,51 +52,10 @@ _MOST_DAYS: Final = 64
 POISONED: Final = Decoded(Events.blank(0), {}, [], 0, [(0, POISON)])
 """What a record that makes the engine fail is decoded to."""
 _TRANSFERS_AT_ONCE: Final = 256
-_OVER: Final = object()
-TICKS_AT_ONCE: Final = 60
-"""Most ticks that quiet time runs at once."""
 
 
 class StateLostError(RuntimeError):
     """The group's offsets are ahead of the state: what lies between would be lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnitOptions:
-    """What all units of a worker share.
-
-    Parameters
-    ----------
-    engine, rules
-        Settings of the engine, and the lists.
-    allowed_skew_ms
-        How far a timestamp may lie past its receipt, and how near to it counts as live.
-    own_clock
-        Whether time is the events' own; the watermark then never advances by itself.
-    slice_records
-        Records of one input that may wait before no more is asked for.
-    limits
-        How large what an event says may be.
-    shadow
-        Whether what is told is for topics of a replay, and says so; no examples are then.
-    partition_of
-        The partition number of a key; None: there is one partition only.
-    erasure_key
-        What the hashes of erased ids are keyed with; empty: requests to forget a customer wait.
-    fingerprint
-        The settings that decide what is told, for `progress`.
-    """
-
-    engine: EngineSettings
-    rules: RuleSet
-    allowed_skew_ms: int
-    own_clock: bool
-    slice_records: int
-    limits: Limits = field(default_factory=Limits)
-    shadow: bool = False
-    partition_of: Callable[[bytes], int] | None = None
-    erasure_key: bytes = field(default=b"", repr=False)
-    fingerprint: Fingerprint = field(default_factory=Fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +79,6 @@ class UnitStatus:
     trials: Mapping[str, Sequence[int]]
 
 
-_transfer = msgspec.msgpack.Decoder(Transfer).decode
-
-
 @dataclass(frozen=True, slots=True)
 class UnitCopy:
     """All rows of a unit as of one moment."""
@@ -147,20 +99,6 @@ class UnitCopy:
         """Keys and values, piece by piece, the unit's own row last."""
         yield from self.engine.pieces()
         yield [UNIT_KEY], [self.meta]
-
-
-class _Meta(msgspec.Struct, array_like=True):
-    """The unit's own row, the last of a commit.
-
-    The counters stand beside the offsets up to which they count: between the engine's row and this one a crash may
-    fall where there are no transactions, and what lies between would be counted again.
-    """
-
-    next: list[int]
-    sequence: int
-    told_ms: int
-    live: tuple[int, int] | None
-    counts: list[int] | None = None
 
 
 class Unit:
@@ -222,18 +160,22 @@ class Unit:
         )
         self._waiting = Waiting(self.engine.profiles.index)
         self._loads = Loads(options.engine.window_ms // 2, options.engine.max_action_age_ms)
-        self._transfers: deque[Record] = deque()
         self._deletions = Deletions(self.engine, self.outbox, options.limits, partition, options.partition_of)
+        self._arrivals = Arrivals(self.engine, self.outbox, self._decode, self._deletions, watch)
         self._caught_up = [False] * N_READ
         self._next = [0] * N_READ
         self._moved: set[int] = set()
         self._sequence = 0
         self._told_ms = NEVER
-        self._live: tuple[int, int] | None = None
         self._touched = 0
-        self._ticking: Iterator[None] | None = None
         self._copying: UnitCopy | None = None
-        self._held_back: list[Callable[[], None]] = []
+        self._quiet = QuietTime(
+            self.engine,
+            options.engine.tick_ms,
+            options.engine.window_ms // 2,
+            lambda outcome: self.outbox.tell(outcome, (), self._told_ms),
+            self._ticked,
+        )
         self._notes = Steps()
         self._models = list(loaded)
         self._timeline = timeline
@@ -255,7 +197,7 @@ class Unit:
     def offer(self, source: int, records: Sequence[Record], end_offset: int) -> None:
         """Take fetched records of one input, of transfers or of deletions, the next in order."""
         if source >= N_INPUTS:
-            (self._transfers if source == Source.TRANSFERS else self._deletions.waiting).extend(records)
+            (self._arrivals.waiting if source == Source.TRANSFERS else self._deletions.waiting).extend(records)
             return
         for piece in self._apart(source, records):
             self._waiting.add(source, piece, self._decoded_apart(source, piece))
@@ -288,7 +230,7 @@ class Unit:
     def wants(self, source: int) -> bool:
         """Whether more of this input may be offered; the one that is ahead in event time waits, full."""
         if source == Source.TRANSFERS:
-            return len(self._transfers) < self._options.slice_records
+            return len(self._arrivals.waiting) < self._options.slice_records
         if source == Source.DELETIONS:
             return self.engine.erased.has_key and len(self._deletions.waiting) < self._options.slice_records
         return self._waiting.count[source] < self._options.slice_records
@@ -311,15 +253,17 @@ class Unit:
             if not self._copying.whole:
                 return False
             self._copying = None
-        if self._ticking is not None:
+        if self._quiet.under_way:
             return self._tick_on()
         again = self._reads_again()
         if self._deletions.waiting and not again:
             self.take_deletions([self._deletions.waiting.popleft() for _ in range(len(self._deletions.waiting))])
             return True
-        if self._transfers and not again:
+        if self._arrivals.waiting and not again:
             limit = self._suspects.limit or _TRANSFERS_AT_ONCE
-            self.take_transfers([self._transfers.popleft() for _ in range(min(limit, len(self._transfers)))])
+            self.take_transfers(
+                [self._arrivals.waiting.popleft() for _ in range(min(limit, len(self._arrivals.waiting)))]
+            )
             return True
         behind, run = self._next_run(
             until_ms=self._loads.until_ms(self._waiting, self._caught_up, self.engine.clock, now_ms)
@@ -399,7 +343,8 @@ class Unit:
             self._watch(run.events, outcome)
             for i in np.flatnonzero(run.events.status == LATE).tolist():
                 self.outbox.late(*run.causes[i])
-            self._note_live(run)
+            if not self._options.own_clock:
+                self._quiet.note(run, self._options.allowed_skew_ms)
         engine.counts.ignored += run.ignored
         engine.counts.dead_lettered += len(run.refused)
         read = sum(count for _, count in run.counts)
@@ -449,7 +394,7 @@ class Unit:
                 if (Source.TRANSFERS, record.offset) in self._suspects.poison:
                     self.outbox.refuse(Source.TRANSFERS, record, POISON)
                 else:
-                    self._take_transfer(record)
+                    self._arrivals.do(record, self._next[:N_INPUTS], self._told_ms)
             except KeyMismatchError:
                 raise
             except Exception as error:
@@ -462,113 +407,49 @@ class Unit:
         self._moved.add(Source.TRANSFERS)
         self._forgot()
 
-    def _take_transfer(self, record: Record) -> None:
-        told = _transfer(record.value or b"")
-        if isinstance(told, Forget):
-            self._deletions.do_elsewhere(told, record.offset, self._next[:N_INPUTS])
-            return
-        causes: Sequence[tuple[int, Record]]
-        if isinstance(told, Forward):
-            if self.engine.forgetting.voids(told):
-                return
-            row, to, via = self.engine.exchange.arrive(told)
-            if row < 0:
-                self.outbox.transfer(self.engine.exchange.sent_on(told, to, via))
-                return
-            again = self.engine.exchange.overtook(row, told, record.offset, via)
-            if again is not None:
-                self.outbox.transfer(again)
-                return
-            inner = One(record.offset, told.timestamp, told.key, told.value)
-            decoded = self._decode(told.source, [inner])
-            for _, refusal in decoded.refused:  # it was none where it was read, so settings differ
-                self.outbox.refuse(Source.TRANSFERS, record, refusal)
-            if not len(decoded.places) or not self.engine.exchange.deal_with(row, told, record.offset):
-                return
-            events, details = decoded.events, decoded.details or {0: Detail()}
-            events.row[:], events.source[:] = row, Source.TRANSFERS
-            outcome, causes = self.engine.apply(events, details), [(Source.TRANSFERS, inner)]
-            self._watch(events, outcome)
-        else:
-            outcome = self.engine.exchange.receive(told, record.offset, receipt_ms(record.timestamp))
-            causes = [(Source.TRANSFERS, One(record.offset, record.timestamp, record.key, None))]
-        self.outbox.tell(outcome, causes, self._told_ms)
-        self.outbox.transfers(outcome, causes)
-
-    def _note_live(self, run: Run) -> None:
-        """Remember when the newest record was received, and the watermark then, if it was about that time."""
-        if self._options.own_clock:
-            return
-        events = run.events
-        newest = int(events.received_ms.argmax())
-        received_ms = int(events.received_ms[newest])
-        near = abs(received_ms - int(events.time_ms[newest])) <= self._options.allowed_skew_ms
-        self._live = (self.engine.clock.watermark_ms, received_ms) if near else None
-
     def _pass_time(self, now_ms: int) -> bool:
-        if self._live is None:
+        due = self._quiet.due(now_ms)
+        if due is None:
             return False
-        tick, (watermark_ms, received_ms) = self._options.engine.tick_ms, self._live
-        at = self.engine.clock.watermark_ms
-        # A wall clock that is wrong must not make what comes late for ever: the watermark is kept.
-        furthest = int(self.engine.clock.seen_ms.max()) + self._options.engine.window_ms // 2
-        target = min(watermark_ms + now_ms - received_ms, furthest) // tick * tick
-        if target <= at:
-            return False
-        step = min(target, (at // tick + TICKS_AT_ONCE) * tick)
-        self.tick(step, now_ms, whole=False)
-        return self._ticking is not None or step < target
+        until_ms, more = due
+        self.tick(until_ms, now_ms, whole=False)
+        return self._quiet.under_way or more
 
     def tick(self, until_ms: int, now_ms: int, *, whole: bool = True) -> None:
         """Let quiet time pass up to a time, as of a wall time; or begin to, and `pump` goes on."""
         if whole:
-            self.outbox.tell(self.engine.advance(until_ms, now_ms), (), self._told_ms)
-            self._ticked(until_ms, now_ms)
+            self._quiet.pass_at_once(until_ms, now_ms)
         else:
-            self._ticking = self._tick(until_ms, now_ms)
-            self._tick_on()
-
-    def _tick(self, until_ms: int, now_ms: int) -> Iterator[None]:
-        try:
-            for outcome in self.engine.advance_in_pieces(until_ms, now_ms):
-                self.outbox.tell(outcome, (), self._told_ms)
-                yield
-        except Exception:
-            self._broken = True
-            raise
-        self._ticked(until_ms, now_ms)
+            with self._breaking():
+                self._quiet.begin(until_ms, now_ms)
 
     def _ticked(self, until_ms: int, now_ms: int) -> None:
         self._notes.tick(until_ms, now_ms)
         self._touched += 1
 
     def _tick_on(self) -> bool:
-        """Do the next piece of quiet time; whether there is another, or something came up meanwhile."""
-        if self._ticking is None or next(self._ticking, _OVER) is not _OVER:
-            return self._ticking is not None
-        self._ticking = None
-        for told in self._held_back:
-            told()
-        self._held_back.clear()
-        return True
+        with self._breaking():
+            return self._quiet.go_on()
 
     def finish(self) -> None:
         """Do what is left of the pieces of quiet time, at once."""
-        while self._ticking is not None:
+        while self._quiet.under_way:
             self._tick_on()
 
-    def _between(self, told: Callable[[], None]) -> None:
-        """Do something now, or once the pieces of quiet time are done."""
-        if self._ticking is None:
-            told()
-        else:
-            self._held_back.append(told)
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """Let nothing be written of what failed half-way."""
+        try:
+            yield
+        except Exception:
+            self._broken = True
+            raise
 
     # ---- writing
 
     def take(self) -> Taken | None:
         """Give what is to be written since the last call; None if nothing changed, or a tick is under way."""
-        if not self._touched or self._broken or self._ticking is not None:
+        if not self._touched or self._broken or self._quiet.under_way:
             return None
         engine = self.engine
         self.outbox.give(engine.departures.sent())
@@ -596,7 +477,7 @@ class Unit:
         `later`: whoever asks calls `fill` on what is returned, in whatever thread; until that is done `pump` does
         nothing.
         """
-        engine = None if self._touched or self._broken or self._ticking is not None else self.engine.copy()
+        engine = None if self._touched or self._broken or self._quiet.under_way else self.engine.copy()
         if engine is None:
             return None
         copy = UnitCopy(engine, self._meta())
@@ -609,7 +490,7 @@ class Unit:
     def _meta(self) -> bytes:
         counts = self.engine.counts
         counted = [counts.applied, counts.duplicate, counts.late, counts.ignored, counts.dead_lettered]
-        return msgspec.msgpack.encode(_Meta(self._next, self._sequence, self._told_ms, self._live, counted))
+        return msgspec.msgpack.encode(UnitRow(self._next, self._sequence, self._told_ms, self._quiet.live, counted))
 
     def _progress(self) -> dict[str, Any]:
         counts, watermark_ms = self.engine.counts, self.engine.clock.watermark_ms
@@ -648,9 +529,9 @@ class Unit:
         """
         told = [value for key, value in zip(keys, values, strict=True) if value and key == UNIT_KEY]
         if told:
-            meta = _meta_of(told[-1])
+            meta = unit_row(told[-1])
             self._next, self._sequence = meta.next, meta.sequence
-            self._told_ms, self._live = meta.told_ms, meta.live
+            self._told_ms, self._quiet.live = meta.told_ms, meta.live
             self._counted = meta.counts
         try:
             self.engine.load(keys, values)
@@ -714,7 +595,7 @@ class Unit:
     def swap_model(self, snapshot: Snapshot) -> None:
         """Use a model from its effective time on; while the state is still being read, once it is there."""
         if self._restored:
-            self._between(lambda: self._take_model(snapshot))
+            self._quiet.between(lambda: self._take_model(snapshot))
         else:
             self._models.append(snapshot)
 
@@ -725,7 +606,7 @@ class Unit:
     def swap_shop(self, snapshot: ShopSnapshot) -> None:
         """Use a version of the shop's knowledge from its effective time on, as a model."""
         if self._restored:
-            self._between(lambda: self._take_shop(snapshot))
+            self._quiet.between(lambda: self._take_shop(snapshot))
         else:
             self._shop.append(snapshot)
 
@@ -737,7 +618,7 @@ class Unit:
         """Use each rule set from its event time on; while the state is still being read, once it is there."""
         self._timeline = timeline
         if self._restored:
-            self._between(lambda: self._take_rules(timeline))
+            self._quiet.between(lambda: self._take_rules(timeline))
 
     def _take_rules(self, timeline: Sequence[tuple[int, RuleSet]]) -> None:
         self.engine.plan_rules(timeline)
@@ -750,12 +631,12 @@ class Unit:
         engine = self.engine
         watermark_ms, newest_ms = engine.clock.watermark_ms, int(engine.clock.seen_ms.max())
         return UnitStatus(
-            pending=len(self.outbox) + self._touched + (self._ticking is not None),
-            whole=self._ticking is None,
+            pending=len(self.outbox) + self._touched + self._quiet.under_way,
+            whole=not self._quiet.under_way,
             watermark_ms=None if watermark_ms == NEVER else watermark_ms,
             newest_ms=None if newest_ms == NEVER else newest_ms,
             counts=engine.counts,
-            waiting=(*self._waiting.count, len(self._transfers), len(self._deletions.waiting)),
+            waiting=(*self._waiting.count, len(self._arrivals.waiting), len(self._deletions.waiting)),
             behind=tuple(not caught_up for caught_up in self._caught_up[:N_INPUTS]),
             customers=engine.profiles.customers,
             model_version=engine.versions.model.version,
@@ -776,34 +657,3 @@ class Unit:
         """What was told of what was taken since the last call, by kind (`Outbox.told`)."""
         told, self._told_taken = self._told_taken, Counter()
         return told
-
-
-def begun_at(offsets: Sequence[int], before: bytes | None = None) -> bytes:
-    """Return the unit's own row of a state that begins with these offsets, the next of each input.
-
-    `before` is such a row whose other figures are kept. Transfers and deletions are read from their beginning.
-    """
-    meta = _Meta([], 0, NEVER, None) if before is None else msgspec.msgpack.decode(before, type=_Meta)
-    meta.next = [*offsets, *[0] * (N_READ - N_INPUTS)]
-    return msgspec.msgpack.encode(meta)
-
-
-def next_offsets(row: bytes) -> list[int]:
-    """Return the next offset of each input, from a unit's own row."""
-    return _meta_of(row).next[:N_INPUTS]
-
-
-def next_beside(row: bytes) -> list[int]:
-    """Return the next offsets of transfers and of deletions, from a unit's own row."""
-    return _meta_of(row).next[N_INPUTS:]
-
-
-def sequence_of(row: bytes) -> int:
-    """Return the number of the last commit, from a unit's own row."""
-    return _meta_of(row).sequence
-
-
-def _meta_of(row: bytes) -> _Meta:
-    meta = msgspec.msgpack.decode(row, type=_Meta)
-    meta.next += [0] * (N_READ - len(meta.next))  # topics that a former layout did not have
-    return meta

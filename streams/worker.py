@@ -45,7 +45,8 @@ from streams.suspects import Suspects
 from streams.topics import check, found, wanted
 from streams.transactions import TransactionalClient, have_transactions
 from streams.transport import ended
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 __all__ = ["TopicsMissingError", "TransactionsMissingError", "WorkerFailedError", "run_worker"]
 

@@ -7,7 +7,7 @@ import click
 
 from streams.cli.options import print_table, table_of
 from streams.settings import Settings
-from streams.unit import UnitOptions
+from streams.unit_options import UnitOptions
 
 __all__ = ["publish_useful"]
 

@@ -40,7 +40,7 @@ from streams.snapshot_file import Header, SnapshotFile, write_snapshot
 from streams.tailing import Place
 from streams.topics import check_partitions
 from streams.transactions import uses_transactions
-from streams.unit import UNIT_KEY, begun_at, next_beside, next_offsets
+from streams.unit_row import UNIT_KEY, begun_at, next_beside, next_offsets
 
 __all__ = ["Manifest", "MoveRefusedError", "export_state", "import_state", "offsets_at", "reset_state"]
 

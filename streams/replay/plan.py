@@ -17,7 +17,7 @@ from streams.connection import reader
 from streams.ends import records_to_end
 from streams.fingerprint import changed
 from streams.settings import Settings
-from streams.unit import UnitOptions
+from streams.unit_options import UnitOptions
 
 __all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plan_of", "plans_topic", "settings_stamp"]
 

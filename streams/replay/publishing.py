@@ -24,7 +24,8 @@ from streams.ruling.snapshots import Used, partitions_to_read, read_used
 from streams.settings import Settings
 from streams.topics import found
 from streams.transactions import uses_transactions
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 __all__ = ["Preview", "preview", "publish"]
 

@@ -38,7 +38,8 @@ from streams.ruling.snapshots import read_used
 from streams.settings import Settings
 from streams.steps import timeline_id
 from streams.topics import check_partitions
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 __all__ = ["Asked", "Replay", "Replayed"]
 

@@ -16,7 +16,8 @@ from streams.living import Inputs
 from streams.outbox import INPUTS
 from streams.snapshot_file import SnapshotFile
 from streams.steps import READY, RULES, START
-from streams.unit import UNIT_KEY, Unit, begun_at, next_beside, next_offsets, sequence_of
+from streams.unit import Unit
+from streams.unit_row import UNIT_KEY, begun_at, next_beside, next_offsets, sequence_of
 
 __all__ = ["NoStartError", "SavedState", "known_at"]
 

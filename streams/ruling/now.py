@@ -14,7 +14,8 @@ from streams.ruling.known import Known
 from streams.ruling.reached import Reached, Watch, added
 from streams.ruling.snapshots import partitions_to_read, read_used
 from streams.settings import Settings
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 __all__ = ["Now", "beside", "look", "preview_now"]
 

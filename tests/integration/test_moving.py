@@ -29,7 +29,8 @@ from streams.outbox import INPUTS
 from streams.settings import Settings
 from streams.settings_sources import load
 from streams.topics import create, rule_names, wanted
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 pytestmark = pytest.mark.xdist_group("embedded")

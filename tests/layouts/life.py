@@ -23,7 +23,8 @@ from scoring.profile import DAY_MS, Layout
 from scoring.rules import RuleSet
 from scoring.rules.reading import read_rules
 from streams.commit import Taken
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 __all__ = ["SPLIT", "Sent", "begun", "lived", "options", "sent", "stored"]
 

@@ -17,7 +17,7 @@ from scoring.kinds import Kind
 from scoring.moved import Mover, Rows, customer_of, leaving, without_erased
 from scoring.stored import ERASED, LINK, META
 from streams.receipts import erased_on
-from streams.unit import UNIT_KEY, begun_at
+from streams.unit_row import UNIT_KEY, begun_at
 
 VIEW = {"event": "Product Viewed", "properties": {"product_id": "p1"}}
 ROUNDS = st.lists(st.sampled_from((1, 2, 4, 5)), min_size=1, max_size=2)

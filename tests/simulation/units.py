@@ -30,7 +30,8 @@ from scoring.stored import PRODUCT
 from streams.commit import Record, Taken
 from streams.live_rules import Timeline
 from streams.suspects import Suspects
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from streams.waiting import Run
 
 __all__ = [

@@ -16,7 +16,8 @@ from schemas.topics import expand
 from scoring.engine import EngineSettings
 from scoring.profile import NEVER
 from scoring.rules import shipped
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 SOURCES = {"clickstream": 0, "orders": 1, "customers": 2}
 RULES = shipped()

@@ -14,7 +14,8 @@ from scoring.packed import plain
 from scoring.rules import RuleSet
 from scoring.rules.book import RuleBook
 from scoring.stored import LINK, SIDE
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 
 __all__ = ["Floor", "Said", "home"]
 

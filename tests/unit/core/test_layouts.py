@@ -19,17 +19,18 @@ from scoring.side import RuleState, Side
 from scoring.stored import Meta
 from scoring.trials import Trial
 from streams.commit import Taken
-from streams.unit import Unit, _Meta
+from streams.unit import Unit
+from streams.unit_row import UnitRow
 from tests.layouts.life import HERE, begun, lived, options, sent, stored
 
 RELEASED = sorted(int(path.name.split(".")[0]) for path in HERE.glob("*.rows.gz"))
-SHAPES = {2: "bd8cc4a27ecefaee"}
+SHAPES = {2: "27bcd4d8c8657239"}
 """By layout: what `shape` was of it."""
 
 
 def shape() -> str:
     """A digest of all that decides how state is stored: fields of rows, of records, and what compresses them."""
-    kinds = Side, RuleState, OpenObject, Trial, Meta, _Waiting, _Meta
+    kinds = Side, RuleState, OpenObject, Trial, Meta, _Waiting, UnitRow
     records = [undescribed(msgspec.json.schema(kind)) for kind in kinds]
     told = repr((Layout()._stored(), records)).encode() + DICTIONARY
     return blake2b(told, digest_size=8).hexdigest()

@@ -27,7 +27,8 @@ from streams.replay.following import Follower
 from streams.replay.knowledge import Knowledge, UnfollowableError
 from streams.ruling.snapshots import Used
 from streams.steps import timeline_id
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 NOW = 1_700_000_000_000

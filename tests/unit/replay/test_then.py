@@ -14,7 +14,8 @@ from streams.fingerprint import Fingerprint, differing, fingerprint
 from streams.replay.plan import settings_stamp
 from streams.replay.then import OtherSettingsError, Then
 from streams.settings import Settings
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from streams.worker import unit_options
 from tests.unit.replay.test_following import OPTIONS
 from tests.unit.worker.fetched import event

@@ -15,7 +15,8 @@ from scoring.rules import shipped
 from scoring.side import Crossed, RuleState
 from streams.living import live_through
 from streams.replay.useful import Published, Useful, Weighed, counted
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.replay.test_starting import Past
 from tests.unit.worker.fetched import Fetched, event
 

@@ -9,7 +9,8 @@ from strategies.layouts import FULL
 from scoring.engine import EngineSettings
 from scoring.rules import Rule, RuleSet
 from scoring.rules.rule import ForEach
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 NOW = 1_700_000_000_000

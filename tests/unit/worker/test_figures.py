@@ -12,7 +12,8 @@ from scoring.rules import shipped
 from streams.commit import Taken
 from streams.figures import Figures
 from streams.settings import Settings
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, event
 
 OPTIONS = UnitOptions(EngineSettings(FULL), shipped(), 600_000, own_clock=True, slice_records=1000)

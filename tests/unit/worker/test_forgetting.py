@@ -14,7 +14,8 @@ from scoring.erased import Erased, KeyMismatchError, Removed
 from scoring.kinds import Source
 from scoring.rules import Rule, RuleSet, shipped
 from streams.commit import Taken
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 NOW = 1_700_000_000_000

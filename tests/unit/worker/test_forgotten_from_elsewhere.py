@@ -7,7 +7,8 @@ from scoring.engine import EngineSettings
 from scoring.kinds import Source
 from scoring.transfer import Forget
 from streams.outbox import TRANSFERS
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import Fetched
 from tests.unit.worker.test_forgetting import DAY, DELETIONS, NOW, RULES, SECRET, WHO, asked, lived, read, taken, told
 

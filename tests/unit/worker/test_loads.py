@@ -7,7 +7,8 @@ from strategies.layouts import FULL
 from scoring.engine import EngineSettings
 from scoring.profile import DAY_MS
 from scoring.rules import shipped
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 YEAR_MS = 1_291_161_600_000

@@ -13,7 +13,8 @@ from schemas.topics import expand
 from scoring.engine import EngineSettings
 from scoring.rules import shipped
 from streams.commit import Taken
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 
 NOW = 1_700_000_000_000

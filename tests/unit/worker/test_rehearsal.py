@@ -6,7 +6,7 @@ from strategies.layouts import FULL
 from scoring.engine import EngineSettings
 from scoring.rules import shipped
 from streams.rehearsal import rehearse
-from streams.unit import UnitOptions
+from streams.unit_options import UnitOptions
 
 
 @pytest.mark.parametrize("homes", [{b"c": 0, b"k": 0}, {b"c": 0, b"k": 1}, {b"c": 1, b"k": 0}, {b"c": 1, b"k": 2}])

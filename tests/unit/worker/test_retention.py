@@ -16,7 +16,8 @@ from streams import retention
 from streams.metrics import Metrics
 from streams.report.terms import ReportTerms
 from streams.retention import PERIODS, LiveRetention
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, event
 
 OPTIONS = UnitOptions(EngineSettings(FULL), shipped(), 600_000, own_clock=True, slice_records=1000)

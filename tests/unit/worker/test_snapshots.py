@@ -29,7 +29,8 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.snapshot_file import FORMAT, Header
 from streams.snapshots import Identity, LocalSnapshots
-from streams.unit import Unit, UnitOptions
+from streams.unit import Unit
+from streams.unit_options import UnitOptions
 from streams.worker import _Worker
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, Fetched, event
 

@@ -20,7 +20,9 @@ from scoring.stored import PAGE, PROFILE
 from streams.commit import Taken
 from streams.operating import whatis
 from streams.settings_sources import load
-from streams.unit import UNIT_KEY, StateLostError, Unit, UnitOptions
+from streams.unit import StateLostError, Unit
+from streams.unit_options import UnitOptions
+from streams.unit_row import UNIT_KEY
 from tests.unit.core.shop import snapshot
 from tests.unit.worker.fetched import CLICKS, CUSTOMERS, ORDERS, TRANSFERS, Fetched, event
 
