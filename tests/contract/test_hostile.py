@@ -9,8 +9,8 @@ import pytest
 from schemas.accepted import refused
 from schemas.hostile import Case, hostile_cases
 from schemas.refusal import VALUE_LIMIT, Refusal
-from streams import decoding, examining
-from streams.decoding import Decoder
+from streams import examining
+from streams.decoding import Decoder, kinds
 
 CASES = [pytest.param(case, id=case.name) for case in hostile_cases()]
 SOURCES = {"clickstream": 0, "orders": 1, "customers": 2}
@@ -85,7 +85,7 @@ def test_a_skew_that_is_off_by_one_is_found(off_ms: int) -> None:
         (examining, "required", lambda kind, event: None),
         (examining, "_whose_refused", lambda event, key, limits: None),
         (examining, "amount_refused", lambda said, kind, limits: None),
-        (decoding, "kind_name", lambda call, event: "PAGE"),
+        (kinds, "kind_name", lambda call, event: "PAGE"),
     ],
     ids=lambda said: said if isinstance(said, str) else "",
 )

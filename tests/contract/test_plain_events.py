@@ -229,7 +229,7 @@ def test_the_product_0_is_one(event: bytes, said: bytes) -> None:
 
 def test_pages_and_products_of_one_name_are_each_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that is called as a product is, is a page beside it, and pages without end let no product be forgotten."""
-    monkeypatch.setattr("streams.decoding._CACHED_PAGES", 5)
+    monkeypatch.setattr("streams.decoding.decoder._CACHED_PAGES", 5)
     pages = [PAGES.replace(b'"Cart"', b'"page %d"' % (number % 7)) for number in range(40)]
     some = records([SOUND[0], PAGES.replace(b'"Cart"', b'"p"'), *pages], [b"u"] * 42)
     told = Told()
@@ -304,7 +304,7 @@ def test_what_is_plain(was: bytes, is_now: bytes, taken: bool) -> None:
 
 def test_names_beyond_the_cache_are_learned_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for few names in all, products come and go, and each is told of whenever it is learned."""
-    monkeypatch.setattr("streams.decoding._CACHED", 5)
+    monkeypatch.setattr("streams.decoding.decoder._CACHED", 5)
     several = []
     for number in range(40):
         payload = SOUND[0].replace(b'"p"', b'"p%d"' % (number % 7))

@@ -12,8 +12,9 @@ import msgspec
 from schemas import refusal
 from schemas.events import Event
 from scoring.profile import DAY_MS
-from streams import decoding, examining
-from streams.decoding import Decoded, Decoder
+from streams import examining
+from streams.decoding import Decoded, Decoder, decoder
+from streams.decoding.numbering import Numbers
 from streams.limits import Limits
 from streams.unit import Unit
 
@@ -60,7 +61,7 @@ def _nan_let_through(put: Put) -> None:
     def but_nan(said: Any, kind: Any) -> Iterator[tuple[str, float | None, float]]:
         return (each for each in amounts(said, kind) if each[1] is None or not math.isnan(each[1]))
 
-    put(decoding, "msgspec", SimpleNamespace(json=SimpleNamespace(Decoder=_Lenient)))
+    put(decoder, "msgspec", SimpleNamespace(json=SimpleNamespace(Decoder=_Lenient)))
     put(examining, "_amounts", but_nan)
     put(examining, "worth_of", lambda said: 0.0 if math.isnan(worth_of(said)) else worth_of(said))
 
@@ -109,11 +110,11 @@ def _ignored_not_counted(put: Put) -> None:
 
 
 def _product_names_unbounded(put: Put) -> None:
-    class Unbounded(decoding._Numbers):
+    class Unbounded(Numbers):
         def __init__(self, product: Any, max_id_bytes: int, most: int) -> None:
             super().__init__(product, 10**9, most)
 
-    put(decoding, "_Numbers", Unbounded)
+    put(decoder, "Numbers", Unbounded)
 
 
 PLANTS: dict[str, Plant] = {
