@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from scoring.carried import NOTHING_CARRIED, NOTHING_NOTED, Carrying, Noted, recalled
+from scoring.carried import NOTHING_CARRIED, NOTHING_NOTED, Noted, recalled
+from scoring.carrying import Carrying
 from scoring.category_lists import CategoryLists
 from scoring.compiled import compiled
 from scoring.features import GROUPS

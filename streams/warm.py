@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.timestamp import from_ms
-from scoring.carried import Carrying
+from scoring.carrying import Carrying
 from scoring.engine import Engine, EngineSettings
 from scoring.features import N_FEATURES
 from scoring.gates import GateSettings, Standing
