@@ -19,9 +19,22 @@ from msgspec import structs
 
 from schemas.events import Event, Properties
 from scoring.compiled import compiled
-from streams.byte_table import ByteTable, Names, eight, find
+from streams.byte_table import ByteTable, Names, find
 from streams.fetched import Fetched
 from streams.hashing import hash_of
+from streams.json_scan import (
+    CLOSE,
+    COMMA,
+    FIRST_OF_NULL,
+    OPEN,
+    QUOTE,
+    blank,
+    past_anything,
+    past_colon,
+    past_number,
+    past_text,
+    past_word,
+)
 from streams.stamps import UNREADABLE, stamp_of
 
 __all__ = ["Numbers", "PlainEvents", "Read", "Wanted"]
@@ -30,9 +43,6 @@ Int = npt.NDArray[np.int64]
 
 _AT_ONCE: Final = 2048
 """Records that are read before names that they brought are asked for."""
-_DEEPEST: Final = 32
-_LONGEST_NUMBER: Final = 15
-"""Digits that a double holds without a doubt."""
 
 _TEXT, _TEXT_OR_NULL, _ID, _NUMBER, _ANYTHING, _PROPERTIES, _NULL = range(7)
 """What a field may be. Of an id that is read it must be a text, and what else there is must be null."""
@@ -51,9 +61,6 @@ _TRACK: Final = 2**32
 """Stands for the kind where the name of the event says it."""
 _NONE: Final = np.uint64(2**33)
 """Stands for a kind that is not known as plain."""
-_OPEN, _CLOSE, _BEGIN, _END, _QUOTE, _COLON, _COMMA, _MINUS, _POINT, _ZERO, _NINE = b'{}[]":,-.09'
-_SPACE, _TAB, _LINE_FEED, _RETURN = b" \t\n\r"
-_T, _F, _N = b"tfn"
 _QUERY, _FRAGMENT = b"?#"
 
 
@@ -221,189 +228,6 @@ def _what(told: Any) -> int:
 
 
 @compiled
-def _blank(text: Any, at: int, stop: int) -> int:
-    """Where something comes."""
-    while at < stop and text[at] in (_SPACE, _LINE_FEED, _RETURN, _TAB):
-        at += 1
-    return at
-
-
-@compiled
-def _odd(word: Any) -> Any:
-    """Which of eight bytes ends a text or is an escape, a control character or of a letter of several bytes.
-
-    The highest bit of the first that does is set, and none of those before it. As in "Bit Twiddling Hacks" (S. E.
-    Anderson): where a byte is 0, or less than n, subtracting sets its highest bit.
-    """
-    quotes, escapes = word ^ _QUOTES, word ^ _ESCAPES
-    odd = ((quotes - _ONES) & ~quotes) | ((escapes - _ONES) & ~escapes) | (word - _BLANKS) | word
-    return odd & _HIGHEST
-
-
-_ONES: Final = np.uint64(0x0101010101010101)
-_HIGHEST: Final = np.uint64(0x8080808080808080)
-_BLANKS: Final = np.uint64(0x2020202020202020)
-_QUOTES: Final = np.uint64(0x2222222222222222)
-_ESCAPES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
-_PLACES: Final = np.uint64(0x0001020304050607)
-
-
-@compiled
-def _lowest(odd: Any) -> Any:
-    """Which byte has the lowest of the bits that are set."""
-    return np.int64((((odd & (~odd + np.uint64(1))) >> np.uint64(7)) * _PLACES) >> np.uint64(56))
-
-
-@compiled
-def _past_letter(text: Any, at: int, stop: int) -> int:
-    """Past a letter of several bytes, -1 where it is none (Unicode 15, table 3-7, well-formed UTF-8)."""
-    first = text[at]  # an escape and control characters are below all that begin one
-    more = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
-    if first < 0xC2 or first > 0xF4 or at + more >= stop:
-        return -1
-    second = text[at + 1]
-    least = 0xA0 if first == 0xE0 else 0x90 if first == 0xF0 else 0x80
-    most = 0x9F if first == 0xED else 0x8F if first == 0xF4 else 0xBF
-    if second < least or second > most:
-        return -1
-    for k in range(at + 2, at + 1 + more):
-        if text[k] < 0x80 or text[k] > 0xBF:
-            return -1
-    return at + 1 + more
-
-
-@compiled
-def _past_text(text: Any, at: int, stop: int) -> int:
-    """Past the quotation mark that ends a text which begins here; -1 where there is none, or one with an escape."""
-    if at >= stop or text[at] != _QUOTE:
-        return -1
-    at += 1
-    while at < stop:
-        odd = _odd(eight(text, at))
-        if odd == 0:
-            at += 8
-            continue
-        at += _lowest(odd)
-        if at >= stop:
-            return -1
-        letter = text[at]
-        if letter == _QUOTE:
-            return at + 1
-        at = _past_letter(text, at, stop)
-        if at < 0:
-            return -1
-    return -1
-
-
-@compiled
-def _past_colon(text: Any, at: int, stop: int) -> int:
-    """Where the value begins of a field whose name ends here; -1 where there is none."""
-    at = _blank(text, at, stop)
-    if at >= stop or text[at] != _COLON:
-        return -1
-    at = _blank(text, at + 1, stop)
-    return at if at < stop else -1
-
-
-@compiled
-def _past_name(text: Any, at: int, stop: int) -> int:
-    """Past the name of a field that begins here, where its value begins; else -1."""
-    at = _past_text(text, at, stop)
-    return at if at < 0 else _past_colon(text, at, stop)
-
-
-@compiled
-def _past_digits(text: Any, at: int, stop: int) -> int:
-    while at < stop and _ZERO <= text[at] <= _NINE:
-        at += 1
-    return at
-
-
-@compiled
-def _past_number(text: Any, at: int, stop: int, whole: bool) -> int:
-    """Past a number without exponent that begins here; -1 where there is none, or one of many digits."""
-    if text[at] == _MINUS:
-        at += 1
-    start = at
-    at = _past_digits(text, at, stop)
-    digits = at - start
-    if digits == 0 or (digits > 1 and text[start] == _ZERO):
-        return -1
-    if at < stop and text[at] == _POINT:
-        start = at + 1
-        at = _past_digits(text, start, stop)
-        digits += at - start
-        if whole or at == start:
-            return -1
-    return at if digits <= _LONGEST_NUMBER else -1
-
-
-@compiled
-def _past_word(text: Any, at: int, stop: int) -> int:
-    """Past `true`, `false` or `null`, if one of them begins here; else -1."""
-    word = _WORDS[0] if text[at] == _T else _WORDS[1] if text[at] == _F else _WORDS[2]
-    size = 5 if text[at] == _F else 4
-    if at + size > stop:
-        return -1
-    for k in range(size):
-        if text[at + k] != word[k]:
-            return -1
-    return at + size
-
-
-_WORDS: Final = np.frombuffer(b"true\0falsenull\0", np.uint8).reshape(3, 5)
-
-
-@compiled
-def _past_anything(text: Any, at: int, stop: int) -> int:
-    """Past a value of any kind that begins here; -1 where there is none, or one that is very deep."""
-    depth = 0
-    objects = 0  # a bit for each that is open, the innermost the lowest: 1 is an object, 0 an array
-    while at < stop:
-        first = text[at]
-        if first == _QUOTE:
-            at = _past_text(text, at, stop)
-        elif first in (_OPEN, _BEGIN):
-            if depth == _DEEPEST:
-                return -1
-            depth += 1
-            objects = 2 * objects + (1 if first == _OPEN else 0)
-            at = _blank(text, at + 1, stop)
-            if at >= stop:
-                return -1
-            if text[at] != (_CLOSE if first == _OPEN else _END):
-                at = _past_name(text, at, stop) if first == _OPEN else at
-                if at < 0:
-                    return -1
-                continue
-        elif first == _MINUS or _ZERO <= first <= _NINE:
-            at = _past_number(text, at, stop, False)
-        else:
-            at = _past_word(text, at, stop)
-        if at < 0:
-            return -1
-        while depth > 0:  # what ends with this value
-            at = _blank(text, at, stop)
-            if at >= stop:
-                return -1
-            if text[at] == _COMMA:
-                break
-            if text[at] != (_CLOSE if objects & 1 else _END):
-                return -1
-            at += 1
-            depth -= 1
-            objects >>= 1
-        if depth == 0:
-            return at
-        at = _blank(text, at + 1, stop)
-        if objects & 1:
-            at = _past_name(text, at, stop)
-            if at < 0:
-                return -1
-    return -1
-
-
-@compiled
 def _scan(text: Any, at: int, stop: int, fields: Any, spans: Any) -> bool:
     """Go through an event and note where the fields that are read lie, (start, stop); (-1, -1) where they do not.
 
@@ -411,46 +235,46 @@ def _scan(text: Any, at: int, stop: int, fields: Any, spans: Any) -> bool:
     """
     for k in range(spans.shape[0]):
         spans[k, 0] = spans[k, 1] = -1
-    at = _blank(text, at, stop)
-    if at >= stop or text[at] != _OPEN:
+    at = blank(text, at, stop)
+    if at >= stop or text[at] != OPEN:
         return False
-    at = _blank(text, at + 1, stop)
+    at = blank(text, at + 1, stop)
     inside, begun = False, True
     while at < stop:
-        if text[at] == _CLOSE:
-            at = _blank(text, at + 1, stop)
+        if text[at] == CLOSE:
+            at = blank(text, at + 1, stop)
             if not inside:
                 return at == stop
             inside = begun = False
             continue
         if not begun:
-            if text[at] != _COMMA:
+            if text[at] != COMMA:
                 return False
-            at = _blank(text, at + 1, stop)
+            at = blank(text, at + 1, stop)
         begun = False
         start = at + 1
-        at = _past_text(text, at, stop)
+        at = past_text(text, at, stop)
         if at < 0:
             return False
         told = np.int64(find(fields, text, start, at - 1, _ANY_FIELDS)) >> (16 if inside else 0)
         what, place = told >> 8 & 255, told & 255
-        at = _past_colon(text, at, stop)
+        at = past_colon(text, at, stop)
         if at < 0:
             return False
         start, end = at, at
         first = text[at]
         if what == _ANYTHING:
-            at = _past_anything(text, at, stop)
-        elif first == _QUOTE and what <= _ID:
-            at = _past_text(text, at, stop)
+            at = past_anything(text, at, stop)
+        elif first == QUOTE and what <= _ID:
+            at = past_text(text, at, stop)
             start, end = start + 1, at - 1
-        elif first == _OPEN and what == _PROPERTIES:
+        elif first == OPEN and what == _PROPERTIES:
             at = at + 1
             inside = begun = True
-        elif first == _N and what != _TEXT:
-            at = _past_word(text, at, stop)
+        elif first == FIRST_OF_NULL and what != _TEXT:
+            at = past_word(text, at, stop)
         elif what in (_NUMBER, _ID) and place == 0:
-            at = _past_number(text, at, stop, what == _ID)
+            at = past_number(text, at, stop, what == _ID)
         else:
             return False
         if at < 0:
@@ -459,7 +283,7 @@ def _scan(text: Any, at: int, stop: int, fields: Any, spans: Any) -> bool:
             if spans[place, 0] >= 0:
                 return False
             spans[place, 0], spans[place, 1] = start, end
-        at = _blank(text, at, stop)
+        at = blank(text, at, stop)
     return False
 
 
