@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.outputs import Count, Text, Time
+from schemas.outputs.event import Count, Text, Time
 
 __all__ = ["Counters", "DeadLetter", "Deletion", "Progress", "Rule"]
 

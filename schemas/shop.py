@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct
 
-from schemas.outputs import CloudEvent, Count, Text, Time
+from schemas.outputs.event import CloudEvent, Count, Text, Time
 
 __all__ = ["ProductsData", "ProductsEvent", "ShopState"]
 
