@@ -1,4 +1,7 @@
-"""Layout stamps: what rows of given sizes carry, of this layout and of those before."""
+"""Layout stamps: what rows of given sizes carry, of this layout and of those before.
+
+What a layout was is written down here as it was then, and never changes.
+"""
 
 from typing import Any, Final
 

@@ -1,6 +1,6 @@
 """Older layouts: rows that former releases stored, as this one stores them.
 
-What a layout was is written down here as it was then, and never changes; `tests/layouts` keeps rows of each.
+`scoring.layout_stamps` has their fields, `tests/layouts` keeps rows of each.
 
 Layout 1
     Stamps are a hash of settings and fields. Side records are bare MessagePack; an object keeps the time beside the
