@@ -31,6 +31,7 @@ _WHOLE_FLOAT: Final = re.compile(r"([0-9]+)\.0+")
 _AMERICAN: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}) ([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _COMPACT: Final = re.compile(r"[0-9]{8}")
 _LINES_OF_A_ROW: Final = 16
+_UNITS: Final = {1: "seconds", 1000: "milliseconds", 1_000_000: "microseconds"}
 
 
 class FieldError(Exception):
@@ -72,8 +73,10 @@ def encodable(line: str) -> None:
         raise FieldError(Refusal("line", line, "holds bytes that are not UTF-8", remedy, "encoding")) from None
 
 
-def header(names: Sequence[str], wanted: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, int]:
+def header(names: Sequence[str], wanted: Iterable[tuple[str, tuple[str, ...]]], otherwise: str = "") -> dict[str, int]:
     """Return the position of each wanted column; names match without regard to case, blanks and BOM.
+
+    `otherwise` is what else can be done about one that is absent, where the format has an option for it.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def header(names: Sequence[str], wanted: Iterable[tuple[str, tuple[str, ...]]]) 
                     aliases[0],
                     ", ".join(names),
                     "is not among the columns of the first line",
-                    f"name the column {aliases[0]}, or say with an option how it is called",
+                    f"name the column {aliases[0]}{otherwise}",
                     "header",
                 )
             )
@@ -120,10 +123,11 @@ def customer_number(text: str) -> str:
     return match[1] if match else plain
 
 
-def time_ms(field: str, text: str) -> int:
+def time_ms(field: str, text: str, otherwise: str = "") -> int:
     """Return milliseconds since the epoch of a time in a file; without an offset it is taken as UTC.
 
-    Takes ISO 8601 (a day, a day and a time), `YYYYMMDD`, and `M/D/YYYY H:MM`.
+    Takes ISO 8601 (a day, a day and a time), `YYYYMMDD`, and `M/D/YYYY H:MM`. `otherwise` is what else can be done
+    about one that is none, where the format has an option for it; so it is with the other forms of times.
 
     Raises
     ------
@@ -140,12 +144,12 @@ def time_ms(field: str, text: str) -> int:
         else:
             raise ValueError(plain)
         aware = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-        return _in_range(field, text, (aware - _EPOCH) // _MS)
+        return _in_range((aware - _EPOCH) // _MS)
     except (ValueError, OverflowError):
-        raise FieldError(_no_time(field, text)) from None
+        raise _no_time(field, text, "ISO 8601 such as 2024-05-01T09:30:00Z", otherwise) from None
 
 
-def epoch(field: str, text: str, per_second: int) -> int:
+def epoch(field: str, text: str, per_second: int, otherwise: str = "") -> int:
     """Return milliseconds since the epoch of a count of seconds (1), milliseconds or microseconds.
 
     Raises
@@ -154,19 +158,22 @@ def epoch(field: str, text: str, per_second: int) -> int:
         If it is not a whole number, or lies outside the years 1970 to 9999.
     """
     plain = text.strip()
-    if not (plain.isascii() and plain.isdigit() and len(plain) <= 20):
-        raise FieldError(_no_time(field, text))
-    return _in_range(field, text, int(plain) * 1000 // per_second)
+    try:
+        if not (plain.isascii() and len(plain) <= 20 and plain.isdigit()):
+            raise ValueError(plain)
+        return _in_range(int(plain) * 1000 // per_second)
+    except ValueError:
+        raise _no_time(field, text, f"whole {_UNITS[per_second]} since the begin of 1970", otherwise) from None
 
 
-def strptime_ms(field: str, text: str, pattern: str) -> int:
+def strptime_ms(field: str, text: str, pattern: str, otherwise: str = "") -> int:
     """Return milliseconds since the epoch of a time written by a pattern of `datetime.strptime`."""
     try:
         when = datetime.strptime(text.strip(), pattern)  # noqa: DTZ007 - the offset may be in the pattern
         aware = when if isinstance(when.tzinfo, timezone) else when.replace(tzinfo=UTC)
-        return _in_range(field, text, (aware - _EPOCH) // _MS)
+        return _in_range((aware - _EPOCH) // _MS)
     except (ValueError, OverflowError):
-        raise FieldError(_no_time(field, text)) from None
+        raise _no_time(field, text, f"it as {shown(pattern)}", otherwise) from None
 
 
 def rows(lines: Iterable[str], delimiter: str, width: int = 0) -> Iterator[tuple[int, list[str] | Refusal]]:
@@ -215,15 +222,14 @@ def _joined(
     return None
 
 
-def _in_range(field: str, text: str, value: int) -> int:
+def _in_range(value: int) -> int:
     if not FIRST_MS <= value <= LAST_MS:
-        raise FieldError(_no_time(field, text))
+        raise ValueError(value)
     return value
 
 
-def _no_time(field: str, text: str) -> Refusal:
-    remedy = "write ISO 8601 such as 2024-05-01T09:30:00Z, or say the form with an option"
-    return Refusal(field, shown(text), "is not a time", remedy, "time")
+def _no_time(field: str, text: str, form: str, otherwise: str) -> FieldError:
+    return FieldError(Refusal(field, shown(text), "is not a time", f"write {form}{otherwise}", "time"))
 
 
 def _plain(name: str) -> str:

@@ -46,6 +46,7 @@ _AMOUNTS: Final = ("total", "discount", "cost")
 """What a line says of the order as a whole, as text and as a number."""
 _REQUIRED: Final = ("customer", "time")
 _NAMED: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_OTHER_FORM: Final = ", or say with the option time-pattern how times are written"
 _EPOCHS: Final = {"epoch": 1, "epoch-ms": 1000, "epoch-us": 1_000_000}
 
 
@@ -92,7 +93,7 @@ def _places(names: list[str], options: Mapping[str, str]) -> dict[str, int]:
     wanted: list[tuple[str, tuple[str, ...]]]
     wanted = [(column, (options[column],)) for column in _COLUMNS if options[column]]
     wanted += [(column, _COLUMNS[column]) for column in _REQUIRED if not options[column]]
-    places = header(names, wanted)
+    places = header(names, wanted, ", or say with an option how it is called")
     for column, aliases in _COLUMNS.items():
         if column in places:
             continue
@@ -154,10 +155,10 @@ def _delimiter(options: Mapping[str, str]) -> str:
 
 def _clock(pattern: str) -> Callable[[str, str], int]:
     if pattern == "iso":
-        return time_ms
+        return partial(time_ms, otherwise=_OTHER_FORM)
     if pattern in _EPOCHS:
-        return partial(epoch, per_second=_EPOCHS[pattern])
-    return partial(strptime_ms, pattern=pattern)
+        return partial(epoch, per_second=_EPOCHS[pattern], otherwise=_OTHER_FORM)
+    return partial(strptime_ms, pattern=pattern, otherwise=_OTHER_FORM)
 
 
 def check(options: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """What holds for every format: the events it yields, its ids, its patience with bad lines, its options."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import chain, islice, repeat
 from typing import Any
@@ -173,3 +174,45 @@ def test_a_misspelt_option_brings_the_nearest() -> None:
     """`custommer` brings `customer`."""
     with pytest.raises(OptionError, match="did you mean 'customer'"):
         ADAPTERS["orders-csv"]([], options={"custommer": "x"})
+
+
+ISO = "write ISO 8601 such as 2024-05-01T09:30:00Z"
+OPTION = ", or say with the option time-pattern how times are written"
+
+
+@pytest.mark.parametrize(
+    ("form", "line", "wrong", "pattern", "remedy"),
+    [
+        ("orders-csv", 1, "05/2024", "iso", ISO + OPTION),
+        ("orders-csv", 1, "2024-05-01", "epoch-ms", "write whole milliseconds since the begin of 1970" + OPTION),
+        ("orders-csv", 1, "2024-05-01", "%d.%m.%Y", "write it as %d.%m.%Y" + OPTION),
+        ("online-retail", 1, "05/2024", None, ISO),
+        ("cdnow", 0, "199713", None, ISO),
+        ("snowplow", 0, "05/2024", None, ISO),
+        ("taobao", 0, "1511544070000", None, "write whole seconds since the begin of 1970"),
+        ("ga4", 0, "2024-05-01", None, "write whole microseconds since the begin of 1970"),
+    ],
+)
+def test_a_wrong_time_is_told_the_form_that_is_read(
+    form: str, line: int, wrong: str, pattern: str | None, remedy: str
+) -> None:
+    """The remedy is one that this format takes; an option is named only where it has one."""
+    lines = list(SAMPLES[form])
+    time = TIME.search(lines[line])
+    assert time is not None
+    lines[line] = lines[line].replace(time[0], wrong)
+    options = {} if pattern is None else {"time-pattern": pattern}
+    bad = next(outcome for outcome in ADAPTERS[form](lines, options=options) if isinstance(outcome, BadLine))
+    assert (bad.refusal.code, bad.refusal.remedy) == ("time", remedy)
+
+
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?|1[0-9]{9,15}|19970101")
+
+
+@pytest.mark.parametrize(("form", "named"), [("orders-csv", True), ("online-retail", False)])
+def test_a_column_that_is_absent_is_named_by_an_option_only_where_there_is_one(form: str, named: bool) -> None:
+    """Online Retail's columns are always called the same."""
+    [bad] = read(form, ["a,b", "1,2"])
+    assert isinstance(bad, BadLine)
+    assert bad.refusal.code == "header"
+    assert ("option" in bad.refusal.remedy) is named
