@@ -34,7 +34,7 @@ _LEAST_PROBABILITY = 1e-12
 
 
 class RiverError(ValueError):
-    """A pipeline that cannot be built: says what is unknown, where, and the nearest that is known."""
+    """A pipeline that cannot be built, or fails on an example: says what is wrong, where, and what to do."""
 
 
 def build(text: str) -> base.Classifier:
@@ -60,6 +60,11 @@ def build(text: str) -> base.Classifier:
     if not isinstance(final, base.Classifier):
         raise RiverError(
             f"river:{text}: {type(final).__name__} is no classifier; end with one, such as LogisticRegression()"
+        )
+    if type(final).predict_proba_one is base.Classifier.predict_proba_one:
+        raise RiverError(
+            f"river:{text}: {type(final).__name__} tells which label, and no probability; "
+            "end with one that does, such as LogisticRegression()"
         )
     classifier: base.Classifier = model
     return classifier
@@ -194,7 +199,8 @@ def compile_linear(model: base.Classifier, names: tuple[str, ...]) -> LinearScor
 class RiverModel:
     """A river classifier behind the learner's contract: learn rows, be compiled if linear, be kept as bytes.
 
-    An example costs what the pipeline costs, from 0.1 ms for a linear one to several for a forest.
+    An example costs what the pipeline costs, from 0.1 ms for a linear one to several for a forest. `learn` and `logits`
+    raise `RiverError` where it fails on one.
     """
 
     def __init__(self, model: base.Classifier) -> None:
@@ -211,7 +217,10 @@ class RiverModel:
         for i, row in enumerate(X.tolist()):
             x: dict[Hashable, Any] = dict(zip(FEATURES, row, strict=True))
             out[i] = _logit(self.model, x)
-            self.model.learn_one(x, bool(y[i]))
+            try:
+                self.model.learn_one(x, bool(y[i]))
+            except Exception as error:
+                raise _failed(self.model, error) from error
         return out
 
     def logits(self, X: NDArray[np.floating]) -> FloatArray:
@@ -239,12 +248,24 @@ class RiverModel:
 
 
 def _logit(model: base.Classifier, x: dict[Hashable, Any]) -> float:
-    chances = model.predict_proba_one(x)
+    try:
+        chances = model.predict_proba_one(x)
+    except Exception as error:
+        raise _failed(model, error) from error
     p = float(chances.get(True, 0.0)) if chances else 0.5  # empty before anything is learned
     if math.isnan(p):  # some models divide by the variance of a feature that has none
         p = 0.5
     p = min(max(p, _LEAST_PROBABILITY), 1.0 - _LEAST_PROBABILITY)
     return math.log(p) - math.log1p(-p)
+
+
+def _failed(model: base.Classifier, error: Exception) -> RiverError:
+    """What is told of a model that fails on an example, whatever it raises: it cannot take all that there is."""
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return RiverError(
+        f"river:{str(model)[:80]}: fails on an example ({said}); features may be negative, 0, or the same for all: "
+        "scale them before it, or choose another model"
+    )
 
 
 class SlowScorer:

@@ -75,6 +75,7 @@ def _failed(error: Exception) -> _Failed | None:
     from schemas.topics import TopicError
     from scoring.erased import KeyMismatchError
     from scoring.layout_number import LayoutMismatchError
+    from scoring.river_model import RiverError
     from scoring.rules import RuleError
     from streams.brokers.process import BrokerError
     from streams.connection import BrokerUnreachableError
@@ -83,7 +84,7 @@ def _failed(error: Exception) -> _Failed | None:
     from streams.slice_reader import RecordsGoneError
     from streams.topics import UnfitTopicsError
 
-    if isinstance(error, SettingsError | RuleError | KeyMismatchError):
+    if isinstance(error, SettingsError | RuleError | KeyMismatchError | RiverError):
         return _Failed(str(error), USAGE)
     here = BrokerError | BrokerUnreachableError | TopicError | UnfitTopicsError | RecordsGoneError | WebAddressError
     if isinstance(error, here | LayoutMismatchError):

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from scoring.learner import Learner, LearnerConfig
 from scoring.model import Snapshot, SnapshotRefused
+from scoring.river_model import RiverError
 from streams.cloud_event import headers_of
 from streams.connection import aiokafka_options, unreachable
 from streams.exposition import serve
@@ -196,7 +197,7 @@ class _Trainer:
 
     def _failed(self, error: BaseException) -> None:
         if self.failure is None and not self.over.is_set():
-            expected = isinstance(error, TrainerFailedError)
+            expected = isinstance(error, TrainerFailedError | RiverError)
             log.log(logging.INFO if expected else logging.ERROR, "the trainer ends: %s", error, exc_info=error)
             self.failure = error
         self.over.set()

@@ -240,6 +240,14 @@ def test_an_unknown_river_model_is_told(backtest: Any, monkeypatch: pytest.Monke
     assert "did you mean 'StandardScaler'?" in result.stderr
 
 
+def test_a_river_model_that_fails_on_an_example_is_told(backtest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sentence, without the traceback of the model's own code."""
+    monkeypatch.setenv("RECOMPRA_MODEL", "river:naive_bayes.MultinomialNB()")
+    result, _ = backtest(CALLS)
+    assert result.exit_code == 2
+    assert "river:MultinomialNB: fails on an example (" in result.stderr
+
+
 def test_a_river_model_learns_too(backtest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that is not linear learns and scores through the slow path."""
     monkeypatch.setenv("RECOMPRA_MODEL", "river:MinMaxScaler() | LogisticRegression(optim.SGD(.05))")

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import compose, ensemble, linear_model, preprocessing
 
+from scoring.features import N_FEATURES
 from scoring.model import logits, probabilities
-from scoring.river_model import RiverError, build, compile_linear
+from scoring.river_model import RiverError, RiverModel, build, compile_linear
 
 
 def test_a_pipeline_is_what_python_would_build() -> None:
@@ -37,6 +38,7 @@ def test_models_may_hold_models() -> None:
         ("LogisticRegression(l1=1, l2=2)", "river refuses these arguments"),
         ("StandardScaler()", "is no classifier"),
         ("optim.SGD(.1)", "is no classifier"),
+        ("multiclass.OneVsOneClassifier(LogisticRegression())", "tells which label, and no probability"),
         ("StandardScaler() | 3", "is no estimator"),
         ("StandardScaler() |", "cannot be read"),
         ("__import__('os').system('true')", "is not the name of a class"),
@@ -93,3 +95,19 @@ def test_the_compiled_scorer_equals_the_pipeline(text: str, rows: int, seed: int
 def test_what_is_not_linear_is_not_compiled(text: str) -> None:
     """Pipelines that arrays cannot stand for take the slow path."""
     assert compile_linear(build(text), ("a",)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("naive_bayes.MultinomialNB()", r"MultinomialNB: .*ZeroDivisionError"),
+        ("Normalizer() | LogisticRegression()", r"Normalizer \| LogisticRegression: .*ZeroDivisionError"),
+    ],
+)
+def test_a_model_that_fails_on_an_example_says_so(text: str, told: str) -> None:
+    """As one that takes no negative numbers, or no customer whose features are all 0."""
+    model = RiverModel.of(text)
+    X = np.zeros((8, N_FEATURES))
+    X[:4] = -1.0
+    with pytest.raises(RiverError, match=f"river:{told}.*; .*choose another model"):
+        model.learn(X, np.arange(8.0) % 2, np.arange(8.0))
