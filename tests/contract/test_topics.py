@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import orjson
 import pytest
@@ -16,6 +17,7 @@ from schemas.accepted import STRUCTS, refused
 from schemas.documents import document, document_names
 from schemas.timestamp import to_ms
 from schemas.topics import TopicSpec, load_topics
+from streams.cli.main import main
 from streams.cloud_event import headers_of, is_event
 
 EXAMPLES = Path(str(files("schemas") / "examples"))
@@ -158,6 +160,26 @@ def test_a_valid_example_is_accepted_by_schema_and_struct(stem: str, file: Path)
     payload = file.read_bytes()
     validator(TOPICS[stem].value).validate(read(payload))
     assert refused(TOPICS[stem].value, payload) is None
+
+
+@pytest.mark.parametrize("stem", sorted(TOPICS))
+def test_who_writes_and_reads_a_topic_is_somebody(stem: str) -> None:
+    """Where it is one of our programs it is named by the command that runs it, each by itself."""
+    told = [*TOPICS[stem].written_by, *TOPICS[stem].read_by]
+    ours = [who.removeprefix("recompra ") for who in told if who.startswith("recompra ")]
+    commands = set(main.list_commands(click.Context(main)))
+    assert set(ours) <= commands
+    assert not {who.split()[0] for who in told} & commands
+
+
+def test_what_the_shop_reads_and_writes_says_so() -> None:
+    """`recompra shop` runs for as long as the workers do, and has its own group."""
+    reads = {stem for stem, spec in TOPICS.items() if "recompra shop" in spec.read_by}
+    writes = {stem for stem, spec in TOPICS.items() if "recompra shop" in spec.written_by}
+    assert (reads, writes) == (
+        {"clickstream", "orders", "deletions", "products", "shop-state"},
+        {"products", "shop-state"},
+    )
 
 
 def test_an_event_names_its_schema_by_a_uri_and_is_known_by_how_it_begins() -> None:
