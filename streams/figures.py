@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 from faust.types import TP
 
+from scoring.engine import Counts
 from scoring.kinds import Source
 from scoring.uplift import Arms, uplift
 from streams.binding import Binding
@@ -114,7 +116,10 @@ class Figures:
 
     def _gauges(self, binding: Binding, partition: int, unit: Unit) -> None:
         metrics, label, status = self.metrics, str(partition), unit.status()
-        self._shown.add(partition)
+        if partition not in self._shown:
+            self._shown.add(partition)
+            for outcome in asdict(Counts()):  # a counter that begins with its first count has no increase by that
+                metrics.events.labels(label, outcome)
         metrics.customers.labels(label).set(status.customers)
         metrics.model_version.labels(label).set(status.model_version)
         metrics.shop_version.labels(label).set(status.shop_version)

@@ -91,6 +91,21 @@ def test_an_alert_on_nothing_being_counted_holds_before_the_first_count() -> Non
                 assert "or vector(0)" in rest, alert["alert"]
 
 
+def test_an_alert_compares_with_one_figure_however_many_trainers_tell_it() -> None:
+    """One that another took over from still tells its figures: of two to compare with, the alert would fail, unheard."""
+    for alert in ALERTS:
+        for compared in re.findall(r"group_left \(\) (\w+)", alert["expr"]):
+            assert compared in ("max", "min", "sum"), alert["alert"]
+
+
+def test_a_panel_shows_nothing_where_it_would_divide_by_zero() -> None:
+    """At night ticks write to the changelog, and no event comes: an infinite share would hide all others."""
+    for panel in PANELS:
+        for target in panel["targets"]:
+            for divisor in re.findall(r" / (.*)", target["expr"]):
+                assert re.fullmatch(r"\(.* > 0\)", divisor), panel["title"]
+
+
 def test_a_partition_without_events_rings_no_alert_on_models() -> None:
     """A version comes in force by event time: where nothing ever came there is none, nor anybody who is scored."""
     (differ,) = (alert["expr"] for alert in ALERTS if alert["alert"] == "RecompraModelsDiffer")

@@ -74,6 +74,16 @@ def applied(figures: Figures, partition: int) -> float | None:
     return figures.metrics.registry.get_sample_value("recompra_events_total", labels)
 
 
+def test_outcomes_are_told_before_any_was_counted(figures: Figures) -> None:
+    """Alerts see by how much a counter grew: of one that is first told at 500 they would take 500 for no growth."""
+    held: Any = Held()
+    held.has(unit(0))
+    figures._look(held)
+    events = next(family for family in figures.metrics.registry.collect() if family.name == "recompra_events")
+    told = {s.labels["outcome"]: s.value for s in events.samples if s.name == "recompra_events_total"}
+    assert told == dict.fromkeys(("applied", "duplicate", "late", "ignored", "dead_lettered"), 0.0)
+
+
 def shown(figures: Figures) -> set[tuple[str, str]]:
     """Gauges that tell of a partition, with its number."""
     return {
