@@ -42,7 +42,7 @@ _PUMP_S = 0.1
 
 
 class TopicChangedError(RuntimeError):
-    """An input ends before what was already read of it."""
+    """An input ends before what was already read of it, or has more partitions than when we started."""
 
 
 class Binding:

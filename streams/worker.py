@@ -161,7 +161,6 @@ class _Worker:
         self.models = Models(settings, self._found, lambda _: metrics.models_refused.inc())
         self.rules = LiveRules(settings, self.options.rules, self._changed, lambda _: metrics.rules_refused.inc())
         self.shop = ShopSnapshots(settings, self._learned, lambda _: metrics.shop_refused.inc())
-        options = self.options
         make = TransactionalClient if transactional else AcknowledgedClient
 
         def client(group: Group) -> BrokerClient:
@@ -170,14 +169,7 @@ class _Worker:
 
         self.binding = Binding(
             client,
-            lambda partition: Unit(
-                partition,
-                options,
-                self.models.in_order(),
-                self.rules.timeline,
-                self.suspects[partition],
-                self.shop.in_order(),
-            ),
+            self._unit,
             now_ms,
             self._written,
             self._failed,
@@ -191,6 +183,18 @@ class _Worker:
         except (KafkaError, OSError) as error:
             raise unreachable(settings, error) from None
         await self._serve(faust_app(settings, self.binding))
+
+    def _unit(self, partition: int) -> Unit:
+        if partition >= self.settings.partitions:
+            raise TopicChangedError(
+                f"an input has a partition {partition}, and the setting partitions is {self.settings.partitions}: some "
+                "were added while we ran, and customers are on others than their state now; `recompra topics check` "
+                "tells which topic, and docs/data-engineers.md how a state is brought to another number of partitions"
+            )
+        suspects = self.suspects[partition]
+        return Unit(
+            partition, self.options, self.models.in_order(), self.rules.timeline, suspects, self.shop.in_order()
+        )
 
     async def _transactional(self) -> bool:
         if self.settings.exactly_once == "off":

@@ -23,3 +23,10 @@ def test_only_faults_of_the_program_are_logged_with_a_traceback(
     [record] = caplog.records
     assert (record.getMessage(), record.exc_info is not None) == ("the worker ends: x", traced)
     assert (worker.failure, worker.over.is_set()) == (error, True)
+
+
+def test_partitions_that_an_input_got_meanwhile_end_a_worker() -> None:
+    """As at a start, where there are more than set: it tried to take them for ever, and nobody read what came there."""
+    worker = cast("Any", SimpleNamespace(settings=SimpleNamespace(partitions=4)))
+    with pytest.raises(TopicChangedError, match="has a partition 4, and the setting partitions is 4"):
+        _Worker._unit(worker, 4)
