@@ -1,5 +1,7 @@
 """Engine settings: what the engine of each partition is told, from the settings of all."""
 
+from collections.abc import Set
+
 from scoring.engine import EngineSettings
 from scoring.profile import Layout
 from scoring.rules import RuleSet
@@ -69,17 +71,17 @@ def checked_rules(settings: Settings) -> RuleSet:
             f"a rule counts {kind}, which has no ring",
             f"add {kind}",
         )
-        for field, kind in missing_rings(rules, settings)
+        for field, kind in missing_rings(rules.day_kinds, rules.hour_kinds, settings)
     ]
     if problems:
         raise SettingsError(tuple(problems))
     return rules
 
 
-def missing_rings(rules: RuleSet, settings: Settings) -> list[tuple[str, str]]:
-    """Return the kinds that rules count and no ring is kept of, each with the setting that would keep one."""
+def missing_rings(by_day: Set[int], by_hour: Set[int], settings: Settings) -> list[tuple[str, str]]:
+    """Return the kinds that are counted and no ring is kept of, each with the setting that would keep one."""
     numbers = {number: name for name, number in KINDS.items()}
-    counted = (("day_ring_kinds", rules.day_kinds), ("hour_ring_kinds", rules.hour_kinds))
+    counted = (("day_ring_kinds", by_day), ("hour_ring_kinds", by_hour))
     return [
         (field, numbers[kind])
         for field, kinds in counted

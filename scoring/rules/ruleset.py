@@ -15,7 +15,7 @@ from scoring.rules.program import Program
 from scoring.rules.rule import MARKS, MAX_RULES, ForEach, Rule, RuleError
 from scoring.rules.words import KIND_NAMES
 
-__all__ = ["MAX_CATEGORY_RULES", "MAX_RULES", "RuleSet"]
+__all__ = ["MAX_CATEGORY_RULES", "MAX_RULES", "RuleSet", "counted_by_day", "counted_by_hour"]
 
 MAX_CATEGORY_RULES = 8
 """How many of them can be for each category: each of a customer's last views keeps one bit a rule."""
@@ -104,7 +104,7 @@ class RuleSet:
     @cached_property
     def hour_kinds(self) -> frozenset[int]:
         """The kinds that some rule counts by the hour."""
-        return frozenset(column.a for column in self.columns if column.op is Op.COUNT_HOURS)
+        return counted_by_hour(self.columns)
 
     @cached_property
     def favourites(self) -> bool:
@@ -157,10 +157,16 @@ class RuleSet:
 
 
 def _day_kinds(rule: Rule) -> frozenset[int]:
-    return _counted_by_day(rule.columns | rule.carried_columns)
+    return counted_by_day(rule.columns | rule.carried_columns)
 
 
-def _counted_by_day(columns: frozenset[Column]) -> frozenset[int]:
+def counted_by_hour(columns: Iterable[Column]) -> frozenset[int]:
+    """The kinds that some of the columns count by the hour."""
+    return frozenset(column.a for column in columns if column.op is Op.COUNT_HOURS)
+
+
+def counted_by_day(columns: frozenset[Column]) -> frozenset[int]:
+    """The kinds that some of the columns count by the day."""
     windows = frozenset(column.a for column in columns if column.op in (Op.COUNT_DAYS, Op.DAYS_WITH))
     return windows | {kind for field, kind in _FIELDS_BY_DAY.items() if Column(Op.FIELD, field) in columns}
 
@@ -195,7 +201,7 @@ def _check_day_kinds(rules: tuple[Rule, ...]) -> None:
         known |= new
         if len(known) > MAX_DAY_KINDS:
             read = (("enter", columns_of(rule.entering)), ("exit", columns_of(rule.leaving)))
-            field = next((name for name, columns in read if new & _counted_by_day(columns)), "carries")
+            field = next((name for name, columns in read if new & counted_by_day(columns)), "carries")
             kinds = ", ".join(sorted(KIND_NAMES[kind] for kind in new))
             reason = f"counts {kinds} by the day, and the rules together may count {MAX_DAY_KINDS} kinds so"
             text = rule.enter if field == "enter" else rule.exit

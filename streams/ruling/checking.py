@@ -27,7 +27,8 @@ def check(text: str, file: str, settings: Settings, beside: Sequence[Rule] = ())
     lines = field_lines(text) if rules else {}
     kept = rules_in_force(settings)
     for rule in rules:
-        errors += [_placed(error, rule, file, lines[rule.name]) for error in not_kept(rule, kept.parts, settings)]
+        refused = not_kept(rule, kept.parts, settings)
+        errors += [error.at(file, _line(error.field, lines[rule.name])) for error in refused]
     names = {rule.name for rule in rules}
     others = {rule.name: rule for rule in (*kept.rules, *beside) if rule.name not in names}
     try:
@@ -49,14 +50,6 @@ def field_lines(text: str) -> dict[str, dict[str, int]]:
             names = [value.value for key, value in fields if key.value == "name" and isinstance(value, yaml.ScalarNode)]
             found |= {str(name).strip(): lines for name in names}
     return found
-
-
-def _placed(error: RuleError, rule: Rule, file: str, lines: Mapping[str, int]) -> RuleError:
-    """The error at the field that reads what is not kept, where that can be told from its text, else at the rule."""
-    texts = {"enter": rule.enter, "exit": rule.exit or "", "carries": " ".join(rule.carries)}
-    named = [field for field, text in texts.items() if error.field == "definition" and error.value in text]
-    error.field = named[0] if named else error.field
-    return error.at(file, _line(error.field, lines))
 
 
 def _line(field: str, lines: Mapping[str, int]) -> int:

@@ -1,9 +1,15 @@
 """Kept: what a rule reads must be in the rows of the state, whose layout is fixed when it is begun."""
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from typing import NamedTuple
 
 from scoring.rules import Rule, RuleError, RuleSet
-from scoring.rules.parts import Parts
+from scoring.rules.carry import Carry
+from scoring.rules.clocks import clocks_of, object_clocks_of
+from scoring.rules.columns import Column
+from scoring.rules.expression import columns_of
+from scoring.rules.parts import Parts, parts_for
+from scoring.rules.ruleset import counted_by_day, counted_by_hour
 from streams.engine_settings import missing_rings
 from streams.settings import Settings
 
@@ -11,7 +17,7 @@ __all__ = ["check_usable", "not_kept"]
 
 
 def not_kept(rule: Rule, kept: Parts, settings: Settings) -> list[RuleError]:
-    """What a rule reads and the rows do not keep, each with the setting that would keep it.
+    """What a rule reads and the rows do not keep, by the field that reads it, each with the setting that would keep it.
 
     A rule that cannot even be alone, as it counts too many kinds by the day, has that one mistake.
 
@@ -22,14 +28,37 @@ def not_kept(rule: Rule, kept: Parts, settings: Settings) -> list[RuleError]:
     except RuleError as error:
         return [error]
     errors = []
-    for field, kind in missing_rings(alone, settings):
-        reason = f"counts {kind}, and the workers keep no ring of it"
-        errors.append(RuleError(rule.name, "definition", kind, reason, f"add {kind} to {field} under another app_id"))
-    if missing := kept.missing(alone.parts):
-        reason = "is read, and the workers' rows do not keep it, as no rule read it when they were started"
-        remedy = "set rules to all, or to a rule that reads it too, under another app_id"
-        errors.append(RuleError(rule.name, "definition", ", ".join(missing), reason, remedy))
+    for field, text, columns, needed in _read_by(rule, alone):
+        for setting, kind in missing_rings(counted_by_day(columns), counted_by_hour(columns), settings):
+            reason = f"counts {kind}, and the workers keep no ring of it"
+            errors.append(RuleError(rule.name, field, text, reason, f"add {kind} to {setting} under another app_id"))
+        if missing := kept.missing(needed):
+            what = ", ".join(missing)
+            reason = f"reads {what}, and the workers' rows do not keep it, as no rule read it when they were started"
+            remedy = "set rules to all, or to a rule that reads it too, under another app_id"
+            errors.append(RuleError(rule.name, field, text, reason, remedy))
     return errors
+
+
+class _Reading(NamedTuple):
+    """A field of a rule, what is written there, and what it reads of a row."""
+
+    field: str
+    text: str
+    columns: frozenset[Column]
+    parts: Parts
+
+
+def _read_by(rule: Rule, alone: RuleSet) -> Iterator[_Reading]:
+    lines = [("enter", rule.enter, rule.entering)]
+    lines += [] if rule.exit is None else [("exit", rule.exit, rule.leaving)]
+    for field, text, line in lines:
+        yield _Reading(
+            field, text, columns_of(line), parts_for(columns_of(line), clocks_of(line), object_clocks_of(line))
+        )
+    yield _Reading("for_each", rule.for_each, frozenset(), parts_for((), categories=bool(alone.categories)))
+    carried = parts_for(rule.carried_columns, favourites=alone.favourites, pages=Carry.PAGES in rule.carries)
+    yield _Reading("carries", ", ".join(rule.carries), rule.carried_columns, carried)
 
 
 def check_usable(rule: Rule, known: Set[str], kept: Parts, topics: Set[str], settings: Settings) -> None:

@@ -84,14 +84,17 @@ def test_check_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     ("rule", "line", "told"),
     [
         (GOOD.replace("orders > 0", "count(searched, days=3) > 2"), 3, "add searched to day_ring_kinds"),
-        (GOOD.replace("orders > 0", "points > 2"), 1, "set rules to all"),
+        (GOOD.replace("orders > 0", "active_days > 2"), 3, "enter 'active_days > 2': counts any"),
+        (GOOD + "exit: count(searched, hours=3) > 2\n", 4, "add searched to hour_ring_kinds"),
+        (GOOD.replace("orders > 0", "points > 2"), 3, "enter 'points > 2': reads last time and total"),
+        (GOOD + "exit: never\ncarries: [cart, pages]\n", 5, "carries 'cart, pages': reads the last pages (pages)"),
         (GOOD + "---\n" + GOOD, 5, "stands twice"),
         ("", 1, "holds no rule"),
         ("name: [", 1, "not YAML"),
     ],
 )
 def test_check_refuses_what_cannot_be_in_force(tmp_path: Path, rule: str, line: int, told: str) -> None:
-    """What the rows do not keep, with the setting that would; a name twice; a file without a rule."""
+    """What the rows do not keep, at the field that reads it, with the setting that would; a name twice; no rule."""
     file = tmp_path / "rules.yaml"
     file.write_text(rule)
     result = run("check", str(file))
@@ -107,7 +110,7 @@ MANY = "name: many\nsentence: Points.\nparameters:\n  marks: [{}]\nenter: revenu
     ("text", "line", "told"),
     [
         (MANY.format(", ".join(map(str, range(1, 71)))), 3, "rule many, parameters.marks '[1.0, 2.0"),
-        ("sentence: Bought.\nname: '  good-one '\nenter: points > 2\n", 2, "set rules to all"),
+        ("sentence: Bought.\nname: '  good-one '\nenter: points > 2\n", 3, "set rules to all"),
         (GOOD.replace("good-one", '"\\ud800\\e[2J"'), 1, r"rule \ud800\x1b[2J, name"),
     ],
 )
