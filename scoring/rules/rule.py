@@ -108,10 +108,12 @@ _FACTS_OF = {**{name: _EXPECTED_OF[of] for name, of in EXPECTED_NAMES.items()}, 
 
 
 _CARRIED_OF = {
-    Carry.ORDER: ForEach.ORDER,
-    Carry.PURCHASES: ForEach.NONE,
-    Carry.BEST_SELLERS: ForEach.NONE,
+    Carry.ORDER: (ForEach.ORDER,),
+    Carry.PURCHASES: (ForEach.NONE,),
+    Carry.BEST_SELLERS: (ForEach.NONE,),
+    Carry.COMPANIONS: (ForEach.NONE, ForEach.ORDER, ForEach.PRODUCT),
 }
+"""Of what a list must be one so that a word has a meaning; all others always have one."""
 
 
 class ActionClass(StrEnum):
@@ -379,9 +381,11 @@ class Rule:
     def _check_carries(self) -> None:
         """What is carried must be known of what the list is one of."""
         for word, of in _CARRIED_OF.items():
-            if word in self.carries and self.for_each is not of:
-                remedy = f"write for_each: {of}, or leave it away"
-                raise RuleError(self.name, "carries", word, f"is known only where a list is one of {of}", remedy)
+            if word in self.carries and self.for_each not in of:
+                what = "customer" if self.for_each is ForEach.NONE else self.for_each
+                reason = f"a list for each {what} has no {word.replace('_', ' ')}"
+                remedy = "write for_each: order, or leave it away" if word is Carry.ORDER else "leave it away"
+                raise RuleError(self.name, "carries", word, reason, remedy)
         if Carry.TIER_RANK in self.carries and self.ranked_by is None:
             reason, remedy = (
                 f"is known only between {MARKS} of points or revenue",

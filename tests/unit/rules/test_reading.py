@@ -26,6 +26,7 @@ audience: yes
 """
 SOME, LEAST = "some-rule", "parameters.least"
 NEEDED = "name: some-rule\nsentence: Who is in it.\nenter: orders > 0\n"
+TICKETS = NEEDED + "for_each: ticket\n"
 
 
 def test_a_rule_is_read_whole() -> None:
@@ -112,6 +113,9 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
         (NEEDED + "carries: [days_since(its_referred)]\n", 4, SOME, "carries", "its_referred", "of an", "write order"),
         (NEEDED + "carries: [orders > 1]\n", 4, SOME, "carries", "orders > 1", "a condition stands", "brackets"),
         (NEEDED + "carries: [tier_rank]\n", 4, SOME, "carries", "tier_rank", "marks of points", "give the rule such"),
+        (NEEDED + "carries: [order]\n", 4, SOME, "carries", "order", "each customer has no order", "for_each: order"),
+        (TICKETS + "carries: [companions]\n", 5, SOME, "carries", "companions", "each ticket has no companions", "leave"),
+        (TICKETS + "carries: [best_sellers]\n", 5, SOME, "carries", "best_sellers", "no best sellers", "leave it away"),
         (NEEDED + "carries:\n  - [cart]\n", 4, SOME, "carries", "[…]", "holds something unknown", "cart"),
         (NEEDED + "exit:\n  a: 1\n", 4, SOME, "exit", "{…}", "single value", "on one line"),
         (NEEDED + "exit: orders >= 0\n", 4, SOME, "exit", "orders >= 0", "leave at once", "turn"),
