@@ -1,5 +1,7 @@
 """Parts of a row: as much as the rules in force read, and a row that lacks what a rule reads is never used."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,13 @@ def test_the_basic_rules_need_the_least_row() -> None:
     basic = shipped(only=BASIC)
     assert basic.parts == LEAST
     assert Profiles(Layout(parts=basic.parts)).rows.dtype.itemsize <= 2576
+
+
+def test_the_page_says_how_large_a_row_is() -> None:
+    """docs/rules.md has the bytes of a row with the basic rules and with all."""
+    basic, every = (Layout(parts=rules.parts).dtype().itemsize for rules in (shipped(only=BASIC), shipped()))
+    page = (Path(__file__).parents[3] / "docs" / "rules.md").read_text("utf-8")
+    assert f"{basic:,} bytes with the basic ones, {every:,} with all that are shipped" in page
 
 
 @pytest.mark.parametrize("name", SHIPPED)
