@@ -25,7 +25,7 @@ from scoring.kernel import (
 from scoring.kinds import N_INPUTS, Kind
 from scoring.looking import Looking
 from scoring.outcome import Outcome
-from scoring.profile import NEVER
+from scoring.profile import FAR, NEVER
 from scoring.reading import reading_of
 from scoring.rules import RuleSet
 from scoring.running import Running
@@ -140,6 +140,38 @@ class Engine:
         return outcome
 
     def _applied(self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes | None]) -> Outcome:
+        """Apply events, each under the rules that are in force by then.
+
+        What rules ask to be kept of a customer is read off all events of a run before the first of them is applied, so
+        that a run ends where other rules take effect.
+        """
+        changes = self._rule_changes(events)
+        if not changes:
+            return self._under_same_rules(events, details, customer)
+        outcome, start = Outcome(), 0
+        for stop, at_ms in [*changes, (len(events.row), FAR)]:
+            if start < stop:
+                told = {i - start: details[i] for i in range(start, stop) if i in details}
+                piece = Events._make(column[start:stop] for column in events)
+                outcome.extend(self._under_same_rules(piece, told, partial(_later, customer, start)), start)
+            if at_ms < FAR:
+                self.sides.begin()
+                outcome.extend(self._running.run(NO_EVENTS, at_ms, int(events.received_ms[stop])), stop)
+            start = stop
+        return outcome
+
+    def _rule_changes(self, events: Events) -> list[tuple[int, int]]:
+        """The events from which on other rules are in force, each with the time of that."""
+        times, clock = [at_ms for at_ms, _ in self.versions.upcoming_rules], self.clock
+        if not times or not len(events.row):
+            return []
+        watermarks(events, clock.seen_ms.copy(), clock.behind, clock.watermark_ms)
+        first = np.searchsorted(events.watermark_ms, times).tolist()
+        return [(i, at_ms) for i, at_ms in zip(first, times, strict=True) if i < len(events.row)]
+
+    def _under_same_rules(
+        self, events: Events, details: dict[int, Detail], customer: Callable[[int], bytes | None]
+    ) -> Outcome:
         clock = self.clock
         self.links.follow(events.row)
         watermark = watermarks(events, clock.seen_ms, clock.behind, clock.watermark_ms)

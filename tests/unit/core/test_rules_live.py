@@ -3,14 +3,25 @@
 import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from strategies.layouts import FULL
+from strategies.shop_known import Known, known_shop
 
-from scoring.kinds import Kind
+from scoring.carried import Noted
+from scoring.engine import EngineSettings
+from scoring.gates.news import Name, Network, News
+from scoring.kernel import Events
+from scoring.kinds import Kind, Source
 from scoring.profile import HOUR_MS
 from scoring.rules import Rule, RuleSet
 from scoring.rules.book import RuleBook
 from scoring.rules.carry import Carry
+from scoring.rules.rule import ForEach
 from scoring.rules.slots import Slots
+from scoring.side import CartItem
+from scoring.sides import Detail
+from scoring.where import Where
 from tests.unit.core.shop import START, Shop, snapshot
 
 
@@ -145,3 +156,64 @@ def test_what_has_its_time_can_be_used_before_the_next_run() -> None:
     shop.engine.catch_up()
     assert [rule.version for rule in shop.engine.versions.rules.rules] == [2]
     assert shop.engine.versions.model.version == 7
+
+
+def said(*news: News, place: str = "", plan: str = "") -> Detail:
+    return Detail(news=news, where=Where(city=place) if place else None, traits={"plan": plan} if plan else {})
+
+
+TOLD = {
+    "where they are": (
+        Rule(name="new", sentence="New.", enter="total(any) >= 4", cities=("berlin",)),
+        said(place="berlin"),
+    ),
+    "traits": (Rule(name="new", sentence="New.", enter="total(any) >= 4", traits={"plan": ("pro",)}), said(plan="pro")),
+    "names": (Rule(name="new", sentence="New.", enter="total(any) >= 4", carries=("name",)), said(Name("Ann"))),
+    "networks": (Rule(name="new", sentence="New.", enter="total(any) >= 4", carries=("opinions",)), said(Network("x"))),
+    "usual gaps": (
+        Rule(name="new", sentence="New.", enter="days_overdue >= 0", for_each=ForEach.PRODUCT),
+        Detail("A", (CartItem("tea", 1.0, 10.0),)),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TOLD)
+@pytest.mark.parametrize("hour", [9.0, 10.5])
+@pytest.mark.parametrize("other", [8.0, 10.3])
+def test_what_a_version_asks_for_is_kept_from_its_time_on_in_any_cut(what: str, hour: float, other: float) -> None:
+    """Said before, it is not known, and said after, it is, also where both lie in one run of events."""
+    new, detail = TOLD[what]
+    book = RuleBook([seen(99)])
+    book.add(new, START + int(10.25 * HOUR_MS))
+    kind = Kind.ORDER_COMPLETED if detail.object_id else Kind.IDENTIFY
+    done = sorted(
+        [(1.0, 0, Kind.PAGE), (other, 1, Kind.PAGE), (hour, 0, kind), (12.0, 0, Kind.PAGE), (13.0, 0, Kind.PAGE)]
+    )
+    events = Events.blank(len(done))
+    events.time_ms[:] = events.received_ms[:] = [START + int(at * HOUR_MS) for at, _, _ in done]
+    events.row[:], events.kind[:] = [row for _, row, _ in done], [kind for _, _, kind in done]
+    events.source[:], events.offset[:] = Source.CUSTOMERS, np.arange(len(done))
+    events.message[:] = np.arange(len(done))
+    place = [at for at, _, _ in done].index(hour)
+
+    def told(*edges: int) -> tuple[list[object], list[object]]:
+        shop = Shop(RuleSet([seen(99)]), EngineSettings(FULL))
+        shop.engine.versions.swap_shop(known_shop(1, 0, {"tea": Known(5.0, gap_days=2.0)}))
+        shop.engine.plan_rules(book.timeline())
+        for customer in (b"ann", b"bob"):
+            shop.engine.profiles.row(customer)
+        for start, stop in itertools.pairwise((0, *edges, len(done))):
+            run = Events._make(column[start:stop].copy() for column in events)
+            shop._keep(shop.engine.apply(run, {place - start: detail} if start <= place < stop else {}))
+        shop.until(4 * 24)
+        return [(a.time_ms, a.rule, a.object, a.carried.noted) for a in shop.actions], list(shop.engine.changes())
+
+    whole = told()
+    assert told(1, 2, 3, 4) == whole
+    assert told(place) == told(place + 1) == told(4) == whole
+    entered, noted = [one[1] for one in whole[0]], [one[3] for one in whole[0]]
+    if what in ("names", "networks"):
+        assert entered == ["new"]
+        assert (noted == [Noted()]) == (hour < 10.25)
+    else:
+        assert entered == ([] if hour < 10.25 else ["new"])

@@ -114,7 +114,7 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
         (NEEDED + "carries: [orders > 1]\n", 4, SOME, "carries", "orders > 1", "a condition stands", "brackets"),
         (NEEDED + "carries: [tier_rank]\n", 4, SOME, "carries", "tier_rank", "marks of points", "give the rule such"),
         (NEEDED + "carries: [order]\n", 4, SOME, "carries", "order", "each customer has no order", "for_each: order"),
-        (TICKETS + "carries: [companions]\n", 5, SOME, "carries", "companions", "each ticket has no companions", "leave"),
+        (TICKETS + "carries: [companions]\n", 5, SOME, "carries", "companions", "ticket has no companions", "leave"),
         (TICKETS + "carries: [best_sellers]\n", 5, SOME, "carries", "best_sellers", "no best sellers", "leave it away"),
         (NEEDED + "carries:\n  - [cart]\n", 4, SOME, "carries", "[…]", "holds something unknown", "cart"),
         (NEEDED + "exit:\n  a: 1\n", 4, SOME, "exit", "{…}", "single value", "on one line"),
