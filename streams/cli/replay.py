@@ -215,8 +215,8 @@ def digest(
 ) -> None:
     """Hash what was told, live or by a replay into SHADOW: the same lines, the same telling.
 
-    Left out are the broker's offsets and times, the mark `replay`, the order of different customers' records, and what
-    was told of customers before they were forgotten.
+    Left out are the broker's offsets and times, the mark `replay`, what a replay published live, the order of different
+    customers' records, and what was told of customers before they were forgotten.
     """
     from streams.replay.comparing import digest as digest_of
 

@@ -1,7 +1,7 @@
 """Comparing: a digest of what was told, and where two tellings differ."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -68,9 +68,9 @@ def digest(settings: Settings, shadow: str | None, span_ms: tuple[int, int], *, 
     """Hash what was told on each topic within a range of event time, live or by a replay.
 
     Left out: offsets and the broker's times, as they differ from broker to broker; `replay`, which says where a record
-    is; what was told of customers before they were forgotten, as no replay tells it again; order between partitions and
-    between customers, which depends on how many records a commit took; and, unless asked for, scores, of which a
-    compacted topic keeps only the last.
+    is; what a replay published on live topics, as no worker told it; what was told of customers before they were
+    forgotten, as no replay tells it again; order between partitions and between customers, which depends on how many
+    records a commit took; and, unless asked for, scores, of which a compacted topic keeps only the last.
 
     Raises
     ------
@@ -95,6 +95,8 @@ def digest(settings: Settings, shadow: str | None, span_ms: tuple[int, int], *, 
 def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores: bool = False) -> Differences:
     """Compare a replay with what was told live, record by record, by the records' ids; holds one topic in memory.
 
+    What another replay published on live topics is left out, as no worker told it.
+
     The first difference comes with its cause, as far as it can be told: other settings; another version of the rule,
     the model or the shop's knowledge; rules with other parameters; an event that came late, so that live told without
     it; else what of the customer's state differs.
@@ -109,8 +111,8 @@ def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores
     found_, erased = Differences(), _Erased(settings)
     first: _First | None = None
     for topic in _topics(settings, shadow, scores=scores):
-        live = _by_id(settings, None, topic, span_ms, erased)
         other = _by_id(settings, shadow, topic, span_ms, erased)
+        live = _by_id(settings, None, topic, span_ms, erased, published=other)
         differ = [
             _First.of(topic, name, live.get(name), other.get(name))
             for name in live.keys() | other.keys()
@@ -206,14 +208,21 @@ def _topics(settings: Settings, shadow: str | None, *, scores: bool) -> list[str
 
 
 def _records(
-    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int], erased: _Erased
+    settings: Settings,
+    shadow: str | None,
+    topic: str,
+    span_ms: tuple[int, int],
+    erased: _Erased,
+    published: Container[str] = (),
 ) -> Iterator[tuple[bytes | None, int, Any]]:
+    """Of what replays published on live topics only those ids that are in `published`."""
     name = f"{shadow}-{topic}" if shadow else topic
     records = list(tail(settings, name, "beginning", follow=False))
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
         value = orjson.loads(record.value) if record.value else None
         if value is not None and span_ms[0] <= to_ms(value["time"]) < span_ms[1] and not erased(value):
-            value["data"].pop("replay", None)
+            if value["data"].pop("replay", False) and shadow is None and value["id"] not in published:
+                continue
             value["dataschema"] = value["dataschema"].removeprefix(SCHEMAS)  # former releases told the name alone
             yield record.key, record.partition, value
 
@@ -229,9 +238,14 @@ def _by_customer(
 
 
 def _by_id(
-    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int], erased: _Erased
+    settings: Settings,
+    shadow: str | None,
+    topic: str,
+    span_ms: tuple[int, int],
+    erased: _Erased,
+    published: Container[str] = (),
 ) -> dict[str, _Record]:
     found_: dict[str, _Record] = {}
-    for _, partition, value in _records(settings, shadow, topic, span_ms, erased):
+    for _, partition, value in _records(settings, shadow, topic, span_ms, erased, published):
         found_.setdefault(value["id"], (partition, value))
     return found_

@@ -26,3 +26,31 @@ def test_what_a_former_release_told_is_the_same(monkeypatch: pytest.MonkeyPatch)
         for shadow in (None, "was")
     )
     assert live == again
+
+
+def test_what_a_replay_published_is_not_what_workers_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the digest of live nor another replay's comparison has it; with its own replay it is the same."""
+    topic = "actions-win-back"
+    shadows = {"was": ("told",), "mended": ("told", "published")}
+
+    def record(topic: str, name: str, *, replay: bool) -> Record:
+        data = {"customer_id": "ann", "rule": "win-back", "rule_version": 1, "replay": replay}
+        value = {"id": name, "time": "2024-05-01T09:30:00.000Z", "dataschema": "urn:recompra:action.v1", "data": data}
+        return Record(topic, 0, 0, 0, b"ann", orjson.dumps(value))
+
+    def tail(_: Settings, name: str, *_more: Any, **_others: Any) -> list[Record]:
+        shadow = name.removesuffix(f"-{topic}")
+        if shadow in shadows:
+            return [record(name, one, replay=True) for one in shadows[shadow]]
+        return [record(name, "told", replay=False), record(name, "published", replay=True)]
+
+    monkeypatch.setattr(comparing, "tail", tail)
+    monkeypatch.setattr(comparing, "_topics", lambda *_, **__: [topic])
+    monkeypatch.setattr(comparing, "erased_since", lambda _: lambda *_: False)
+    span = (NEVER, FAR)
+    live, was = (comparing.digest(Settings(), shadow, span, scores=False) for shadow in (None, "was"))
+    assert live == was
+    found = comparing.compare(Settings(), "was", span)
+    assert found.alike
+    assert found.same == {topic: 1}
+    assert comparing.compare(Settings(), "mended", span).same == {topic: 2}
