@@ -21,7 +21,8 @@ class Known(NamedTuple):
     seen
         Whether they had been seen by then; the rest of a customer who had not means nothing.
     shop_gap_days, shop_order
-        The shop's usual gap (the median of the customers' own) and what its orders are worth on average; NaN for none.
+        The shop's usual gap (the median of the customers' own) and what its orders are worth on average, less what was
+        given back, as `scoring.types.ShopTable` has it; NaN for none.
     """
 
     facts: Facts
@@ -77,7 +78,6 @@ def known_at(observed: Observed, at_ms: int, horizon_ms: int, terms: Terms) -> K
     scores = rfm_scores(facts.since_days, facts.orders, facts.net, cuts)
     own_gaps = facts.gap_days[~np.isnan(facts.gap_days)]
     shop_gap = float(np.median(own_gaps)) if len(own_gaps) else float("nan")
-    past = observed.orders.time_ms < at_ms
     return Known(
         facts,
         cuts,
@@ -87,5 +87,5 @@ def known_at(observed: Observed, at_ms: int, horizon_ms: int, terms: Terms) -> K
         stage(facts, shop_gap, terms),
         observed.first_ms < at_ms,
         shop_gap,
-        float(observed.orders.worth[past].mean()) if past.any() else float("nan"),
+        float(np.maximum(facts.net[bought], 0.0).sum() / facts.orders[bought].sum()) if bought.any() else float("nan"),
     )

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def picture_of(picture: Picture) -> str:
         "axes.spines.right": False,
         "text.parse_math": False,
     }
-    with plt.rc_context(told):
+    with plt.rc_context(told), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box in the plot; the tables have the name
         figure, axis = plt.subplots(figsize=(9, 4), layout="constrained")
         picture.draw(axis)
         image = io.BytesIO()

@@ -96,7 +96,8 @@ def _group_sheet(
         (period, *(found[group][i].rate for group in found)) for i, period in enumerate(told)
     ]
     note = "the customer's type at the period's begin" if name == "type" else f"the {_MOST_GROUPS} with most orders"
-    return Sheet(f"by_{name}", f"Retention by {name}", ("period", *found), rows, note)
+    columns = (group if group != "period" else f"{name} period" for group in found)  # as a key of JSON it is the first
+    return Sheet(f"by_{name}", f"Retention by {name}", ("period", *columns), rows, note)
 
 
 def _largest(groups: NDArray[np.str_]) -> list[str]:

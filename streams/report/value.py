@@ -42,7 +42,7 @@ def value_report(observed: Observed, terms: ReportTerms, scores: Mapping[str, fl
     said = [
         f"{int(buyers.sum()):,} buyers placed {len(orders.time_ms):,} orders worth {orders.worth.sum():,.2f}.",
         f"{given_back:,.2f} of it was cancelled or given back. An order is worth {known.shop_order:,.2f} on average.",
-        f"The usual gap between two orders is {known.shop_gap_days:.1f} days, the median of the customers' own.",
+        _usual_gap(known.shop_gap_days),
         *(_PREDICTED if scores is not None else _NOT_PREDICTED),
         f"{told_margins:.0%} of orders tell their margin; "
         + (f"LTV is {margin_share:.1%} of worth." if margin_share < 1 else "LTV is counted in worth."),
@@ -66,6 +66,12 @@ def value_report(observed: Observed, terms: ReportTerms, scores: Mapping[str, fl
             Picture("Value so far, of all buyers", lambda axis: _spread(axis, facts.net[buyers])),
         ],
     )  # fmt: skip
+
+
+def _usual_gap(days: float) -> str:
+    if np.isnan(days):
+        return "No usual gap between two orders is known: nobody has come back to order."
+    return f"The usual gap between two orders is {days:.1f} days, the median of the customers' own."
 
 
 def _expected(observed: Observed, terms: ReportTerms, known: Known, scores: Mapping[str, float] | None) -> FloatArray:

@@ -14,12 +14,15 @@ from rich.console import Console
 from schemas.timestamp import from_ms
 from scoring.gates.holdout import held_out
 from scoring.quality import measure
+from scoring.types import Terms, shop_table
 from streams.cli import main
 from streams.report.crossings import Crossing, Judged
+from streams.report.facts import known_at
 from streams.report.gathered import Gathered, Gathering, judged_of
 from streams.report.observed import Observed, observe
-from streams.report.page import page_of
+from streams.report.page import page_of, picture_of
 from streams.report.quality import quality_report, reached
+from streams.report.retention import retention_report
 from streams.report.rules import rules_report
 from streams.report.sheet import Report, Sheet
 from streams.report.terminal import render
@@ -51,6 +54,11 @@ def shop() -> Observed:
     values += [order(f"big-{i}", 30 * k, source="ads", total=500, cost=400) for i in range(2) for k in range(3)]
     values += [order(f"one-{i}", 60 + i, source="ads", total=30, margin=3) for i in range(6)]
     return observe(values)
+
+
+def gathered_of(observed: Observed) -> Gathered:
+    """What happened, and nothing that was told of it."""
+    return Gathered(observed, [], judged_of(()), None)
 
 
 def rows(report: Report, name: str) -> dict[str, dict[str, object]]:
@@ -227,6 +235,44 @@ def test_a_page_is_whole_and_takes_nothing_for_markup(tmp_path: Path, monkeypatc
             axis = Figure().subplots()
             picture.draw(axis)
             assert axis.has_data()
+
+
+def test_names_that_the_plots_have_no_letters_for_are_no_warnings(recwarn: pytest.WarningsRecorder) -> None:
+    """A shop in another script is not told of each letter, with a line of the program, for each plot."""
+    observed = observe([order("ada", 0, products=[{"product_id": "灯", "category": "灯"}])])
+    pictures = value_report(observed, ReportTerms()).pictures, REPORTS["trends"](gathered_of(observed), ReportTerms())
+    for picture in (*pictures[0], *pictures[1].pictures):
+        picture_of(picture)
+    assert [str(one.message) for one in recwarn if "Glyph" in str(one.message)] == []
+
+
+def test_a_shop_of_one_order_is_told_in_words() -> None:
+    """What is not known yet is said to be, never as `nan`."""
+    gathered = gathered_of(observe([order("ada", 0)]))
+    for make in REPORTS.values():
+        said = make(gathered, ReportTerms()).said
+        assert not [sentence for sentence in said if "nan" in sentence.split()]
+
+
+def test_an_order_is_worth_in_reports_what_it_is_in_scores() -> None:
+    """Less what was given back; nobody who gave back more than they bought makes others' orders worth less."""
+    cancelled = {"type": "track", "event": "Order Cancelled", "timestamp": from_ms(NOW + 40 * DAY)}
+    values = [order("ada", day, total=60) for day in (0, 20)] + [order("bob", 30, total=30)]
+    values.append(orjson.dumps({
+        **cancelled, "messageId": "c", "userId": "bob", "properties": {"order_id": "bob-30-0", "total": 50}
+    }))  # fmt: skip
+    observed = observe(values)
+    known = known_at(observed, observed.end_ms, 30 * DAY, Terms())
+    facts = known.facts
+    assert known.shop_order == shop_table(facts.since_days, facts.orders, facts.net, facts.gap_days).order == 40
+
+
+def test_a_source_may_be_called_as_a_column_is() -> None:
+    """Each row of JSON keeps its period."""
+    report = retention_report(observe([order("ada", day, source="period") for day in (0, 40)]), ReportTerms())
+    (by_source,) = [sheet.as_data() for sheet in report.sheets if sheet.name == "by_source"]
+    assert [list(row) for row in by_source] == [["period", "source period"]] * len(by_source)
+    assert by_source[0]["period"] == "2011-03"
 
 
 def test_nothing_at_all_makes_reports_that_say_so() -> None:
