@@ -21,7 +21,7 @@ from scoring.rules import RuleSet
 from scoring.shop.snapshot import ShopSnapshot
 from streams.acknowledged import AcknowledgedClient
 from streams.app import faust_app
-from streams.binding import Binding
+from streams.binding import Binding, TopicChangedError
 from streams.changelog import changelog_mark, source_topics
 from streams.clock import now_ms
 from streams.commit import BrokerClient, Taken
@@ -45,17 +45,17 @@ from streams.suspects import Suspects
 from streams.topics import check, found, wanted
 from streams.transactions import TransactionalClient, have_transactions
 from streams.transport import ended
-from streams.unit import Unit
+from streams.unit import StateLostError, Unit
 from streams.unit_options import UnitOptions
 
 __all__ = ["TopicsMissingError", "TransactionsMissingError", "WorkerFailedError", "run_worker"]
 
 log = logging.getLogger(__name__)
 
-_KEEP_S = 15.0
-"""Longest that a worker's end waits for its last snapshots."""
-_MENDED_OUTSIDE = (LayoutMismatchError, KeyMismatchError, NotAllowedError)
-"""What settings are to blame for, and no line of the program: told without a traceback."""
+_COMMITTED_S, _STOPPED_S, _KEEP_S = 30.0, 20.0, 15.0
+"""Longest that a worker's end waits for its last commits, for Faust and for its last snapshots."""
+_MENDED_OUTSIDE = (LayoutMismatchError, KeyMismatchError, NotAllowedError, TopicChangedError, StateLostError)
+"""What settings or topics are to blame for, and no line of the program: told without a traceback."""
 
 
 class TopicsMissingError(RuntimeError):
@@ -263,9 +263,9 @@ class _Worker:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.binding.close(), 30)
+            await asyncio.wait_for(self.binding.close(), _COMMITTED_S)
         with suppress(TimeoutError):
-            await asyncio.wait_for(app.stop(), 20)
+            await asyncio.wait_for(app.stop(), _STOPPED_S)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         await self._keep()

@@ -21,6 +21,7 @@ from streams.settings import ENV_PREFIX, Settings
 from streams.shop.metrics import ShopMetrics
 from streams.trainer.training import Training
 from streams.trainer_metrics import TrainerMetrics
+from streams.worker import _COMMITTED_S, _KEEP_S, _STOPPED_S
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSITION = yaml.safe_load((ROOT / "docker-compose.kafka.yml").read_text())
@@ -92,7 +93,7 @@ def test_an_alert_on_nothing_being_counted_holds_before_the_first_count() -> Non
 
 
 def test_an_alert_compares_with_one_figure_however_many_trainers_tell_it() -> None:
-    """One that another took over from still tells its figures: of two to compare with, the alert would fail, unheard."""
+    """One that another took over from still tells its figures: with two to compare with the alert fails, unheard."""
     for alert in ALERTS:
         for compared in re.findall(r"group_left \(\) (\w+)", alert["expr"]):
             assert compared in ("max", "min", "sum"), alert["alert"]
@@ -235,6 +236,13 @@ def test_containers_write_nowhere_but_where_it_is_mounted() -> None:
     for name in OURS:
         assert SERVICES[name]["read_only"] is True
         assert f"{cache[1]}:uid={user[1]},mode=0700" in SERVICES[name]["tmpfs"]
+
+
+def test_containers_are_given_the_time_that_an_orderly_end_may_take() -> None:
+    """A commit, the group, the snapshots: as long as a worker waits for these, it is not killed."""
+    longest_s = sum(float(limit) for limit in (_COMMITTED_S, _STOPPED_S, _KEEP_S))
+    for name in OURS:
+        assert float(SERVICES[name]["stop_grace_period"].removesuffix("s")) > longest_s
 
 
 def started(tmp_path: Path, cache: Path) -> subprocess.CompletedProcess[str]:
