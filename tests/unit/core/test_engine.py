@@ -73,7 +73,28 @@ def test_only_so_many_customers_give_examples() -> None:
     assert 1 <= len(with_examples) <= 8
 
 
-def test_a_score_is_told_when_it_moves_and_once_a_day() -> None:
+@pytest.mark.parametrize(("delta", "told"), [(0.001, [1, 1, 0]), (0.9, [1, 0, 0])])
+def test_a_score_is_told_when_it_moves_by_as_much_as_is_set(delta: float, told: list[int]) -> None:
+    """The first is told; an order moves it, the page that is looked at just after it does not."""
+    shop = Shop(NONE, EngineSettings(layout=SMALL, publish_delta=delta, bands=(("all", 0.0),)))
+    shop.engine.versions.swap(snapshot())
+    shop.does(0, Kind.PAGE).does(0.1, Kind.ORDER_COMPLETED, order="a").does(0.1, Kind.PAGE)
+    assert [sum(len(scores.row) for scores in outcome.scores) for outcome in shop.outcomes] == told
+
+
+def test_a_score_is_told_when_it_comes_to_another_band() -> None:
+    """However little it moved: here another model ranks the same score higher."""
+    shop = Shop(NONE, EngineSettings(layout=SMALL, publish_delta=0.9))
+    shop.engine.versions.swap(snapshot(1, quantiles=np.linspace(20.0, 30.0, 7)))
+    shop.engine.versions.swap(snapshot(2, effective_h=1, quantiles=np.linspace(-30.0, -20.0, 7)))
+    bands = [
+        [band for scores in shop.does(hour, Kind.PAGE).outcomes[-1].scores for band in scores.band.tolist()]
+        for hour in (0.0, 0.1, 1.0, 1.1)
+    ]
+    assert bands == [[0], [], [2], []]
+
+
+def test_a_score_is_told_once_a_day() -> None:
     """A customer who does nothing more is told of once a day for as long as the horizon, then no more."""
     shop = Shop(NONE, EngineSettings(layout=SMALL, publish_delta=0.5)).does(0, Kind.PAGE).until(24 * 60)
     told = sum(len(scores.row) for outcome in shop.outcomes[1:] for scores in outcome.scores)
