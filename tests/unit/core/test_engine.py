@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -61,6 +62,23 @@ def test_an_example_is_given_with_its_label_after_the_whole_horizon() -> None:
         assert example.made_ms <= START + 70 * DAY_MS
     assert {example.label for example in examples} == {True, False}
     assert examples[0].orders == 1
+
+
+def test_examples_are_made_weekly_of_whoever_is_active_each_at_a_time_of_their_own() -> None:
+    """Every 7/30 of the horizon, at a phase that the id draws, until three horizons after the last event."""
+    shop = Shop(NONE, EngineSettings(layout=SMALL))
+    for name in ("ann", "bob", "cyd"):
+        shop.does(0, Kind.PAGE, name)
+    shop.until(24 * 150)
+    made: dict[str, list[int]] = {}
+    for example in (example for outcome in shop.outcomes for example in outcome.examples):
+        made.setdefault(example.customer, []).append(example.made_ms - START)
+    assert sorted(made) == ["ann", "bob", "cyd"]
+    for times in made.values():
+        assert {later - earlier for earlier, later in pairwise(times)} == {7 * DAY_MS}
+        assert times[0] <= 7 * DAY_MS
+        assert 83 * DAY_MS < times[-1] <= 90 * DAY_MS
+    assert len({times[0] for times in made.values()}) == 3
 
 
 def test_only_so_many_customers_give_examples() -> None:
