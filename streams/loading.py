@@ -114,11 +114,11 @@ def _events(
         for outcome in reader(file, options=options):
             if isinstance(outcome, Canonical):
                 value = orjson.dumps(outcome.value)
-                # The line is the one read last; an order's first line may be further up.
+                at = outcome.line_number or file.line_number
                 if len(value) > max_record_bytes:
-                    bad(file.line_number, too_large(value, max_record_bytes))
+                    bad(at, too_large(value, max_record_bytes))
                 elif not 0 < outcome.time_ms <= until_ms():
-                    bad(file.line_number, _no_time(outcome.time_ms))
+                    bad(at, _no_time(outcome.time_ms))
                 else:
                     yield Ready(outcome.topic, outcome.key.encode(), value, outcome.time_ms)
             elif isinstance(outcome, BadLine):

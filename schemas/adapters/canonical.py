@@ -1,7 +1,7 @@
 """Canonical events: what every adapter yields, whatever the format it reads."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -29,12 +29,16 @@ class Canonical:
     value
         A Segment call, ready for JSON; its `messageId` depends on the content alone, so that a file
         loaded twice is counted once.
+    line_number
+        Of the line that it begins in, from 1, where that is not the one that was read last; else 0. Events are equal
+        wherever they stand.
     """
 
     topic: str
     key: str
     time_ms: int
     value: dict[str, Any]
+    line_number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

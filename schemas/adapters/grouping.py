@@ -1,7 +1,7 @@
 """Grouping: the lines of a file that belong to one order, joined into that order."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from schemas.adapters.canonical import BadLine, Canonical, Customer, Skipped, track
@@ -33,8 +33,9 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class OpenOrder:
-    """An order whose lines are still being collected; its time is its first line's."""
+    """An order whose lines are still being collected; its line number and time are its first line's."""
 
+    line_number: int
     order_id: str
     customer: str
     time_ms: int
@@ -63,7 +64,7 @@ def orders(lines: Iterable[Line | BadLine | Skipped]) -> Iterator[OpenOrder | Ba
                 continue
             if len(open_) >= MOST_OPEN:
                 yield _finished(open_, closed)
-            order = open_[key] = OpenOrder(line.order_id, line.customer, line.time_ms, line.cancelled)
+            order = open_[key] = OpenOrder(line.line_number, line.order_id, line.customer, line.time_ms, line.cancelled)
         if len(order.items) >= MOST_LINES:
             yield _too_many(line)
             continue
@@ -118,7 +119,8 @@ def _event(name: str, order: OpenOrder, items: list[Mapping[str, Any]]) -> Canon
     properties.update(said)
     if items:
         properties["products"] = [dict(item) for item in items]
-    return track(name, Customer(order.customer), order.time_ms, properties)
+    event = track(name, Customer(order.customer), order.time_ms, properties)
+    return replace(event, line_number=order.line_number)
 
 
 def _of_bought(total: float, bought: float, back: float) -> float:

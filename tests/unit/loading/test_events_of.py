@@ -103,6 +103,18 @@ def test_an_event_of_no_time_that_can_be_is_told(tmp_path: Path) -> None:
     assert [(one.line_number, one.refusal.code) for one in bad] == [(2, "future"), (4, "range"), (5, "range")]
 
 
+def test_an_order_that_is_refused_is_told_at_its_first_line(tmp_path: Path) -> None:
+    """It comes out of its file only once others have begun, or at the end."""
+    (tmp_path / "a").write_text(
+        "customer,time,order,sku\nc1,2024-05-01,1,x\nc2,9999-12-31,2,x\nc2,,2,y\nc3,2024-05-02,3,x\n"
+    )
+    bad: list[Bad] = []
+    with LineFile(str(tmp_path / "a")) as file:
+        found = list(events_of([file], ADAPTERS["orders-csv"], {}, Loaded(), bad.append, until_ms=lambda: 2**41))
+    assert [event.key for event in found] == [b"c1", b"c3"]
+    assert [(one.line_number, one.refusal.code) for one in bad] == [(4, "time"), (3, "future")]
+
+
 def test_reasons_for_skipping_are_counted_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reasons made of the file's own words do not grow the summary without end."""
     monkeypatch.setattr(loading, "_REASONS", 2)
