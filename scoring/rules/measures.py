@@ -10,6 +10,7 @@ __all__ = ["measure_ms"]
 
 _HOUR_MS, _DAY_MS = 3_600_000.0, 86_400_000.0
 _WINDOWS_MS = {"hours": _HOUR_MS, "days": _DAY_MS}
+_OF_FIELDS_MS = {Unit.MINUTES: 60_000.0, Unit.DAYS: _DAY_MS}
 
 
 def measure_ms(name: str, predicates: list[str]) -> float | None:
@@ -35,9 +36,8 @@ def _measures(tree: ast.AST, name: str) -> Iterator[float]:
                 yield _WINDOWS_MS[window]
             case ast.Compare(left=left, comparators=others):
                 sides = [left, *others]
-                for at, side in enumerate(sides):
-                    if _stands(side, name):
-                        yield from _units([*sides[:at], *sides[at + 1 :]])
+                if any(_adds(side, name) for side in sides):
+                    yield from _units(sides)
 
 
 def _units(sides: list[ast.expr]) -> Iterator[float]:
@@ -47,13 +47,17 @@ def _units(sides: list[ast.expr]) -> Iterator[float]:
                 yield SINCE_UNITS[function][1]
             case ast.Name(id=field) if field in EXPECTED_NAMES:
                 yield _DAY_MS
-            case ast.Name(id=field) if field in FIELD_NAMES and FIELDS[FIELD_NAMES[field]].unit is Unit.DAYS:
-                yield _DAY_MS
+            case ast.Name(id=field) if field in FIELD_NAMES and FIELDS[FIELD_NAMES[field]].unit in _OF_FIELDS_MS:
+                yield _OF_FIELDS_MS[FIELDS[FIELD_NAMES[field]].unit]
 
 
 def _reads(node: ast.expr, name: str) -> bool:
     return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node))
 
 
-def _stands(node: ast.expr, name: str) -> bool:
+def _adds(node: ast.expr, name: str) -> bool:
+    """Whether the name stands there by itself, or is added or taken off."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
+            return _adds(left, name) or _adds(right, name)
     return isinstance(node, ast.Name) and node.id == name

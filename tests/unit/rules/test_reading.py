@@ -65,6 +65,21 @@ def test_settings_replace_parameters(given: float | str, quiet: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("enter", "value"),
+    [
+        ("hours_since(visited) + span <= hours_since(order_completed)", 1.5),
+        ("category_minutes - span >= 0", 90.0),
+        ("category_minutes >= span", 90.0),
+        ("tenure_days >= span", 0.0625),
+    ],
+)
+def test_a_duration_has_the_unit_of_what_it_stands_with(enter: str, value: float) -> None:
+    """Of what it is compared with, and also of what it is added to."""
+    [rule] = read_rules(f"name: x\nsentence: X.\nenter: {enter}\nparameters: {{span: 1.5h}}\n", "x.yaml")
+    assert rule.parameters["span"] == value
+
+
+@pytest.mark.parametrize(
     ("text", "line", "rule", "field", "value", "reason", "remedy"),
     [
         ("", 1, "?", "file", "some.yaml", "holds no rule", "write a rule"),
