@@ -16,6 +16,7 @@ from streams.cli.publish_live import publish_useful
 from streams.cli.replay_progress import said, say, shown
 from streams.engine_settings import checked_rules
 from streams.outbox import INPUTS
+from streams.settings import Settings
 from streams.settings_sources import environment_of, load
 from streams.tailing import Place, parse_place
 
@@ -224,15 +225,25 @@ def digest(
     told = digest_of(settings, name, _span(first, stop), scores=scores)
     if as_json:
         print_json([asdict(each) for each in told])
-        return
-    for each in told:
-        click.echo(f"{each.digest}  {each.records:>9}  {each.topic}")
-    _tell_erased(sum(each.erased for each in told))
+    else:
+        for each in told:
+            click.echo(f"{each.digest}  {each.records:>9}  {each.topic}")
+        _tell_erased(sum(each.erased for each in told))
+    _tell_unfinished(settings, name)
 
 
 def _tell_erased(records: int) -> None:
     if records:
         click.echo(f"{records:,} records left out: their customers are forgotten since (docs/privacy.md)", err=True)
+
+
+def _tell_unfinished(settings: Settings, name: str | None) -> None:
+    from streams.replay.plan import unfinished
+
+    if name is not None and (partitions := unfinished(settings, name)):
+        which = ", ".join(map(str, partitions))
+        click.echo(f"{name} is not done, as its replay was interrupted or still runs (partitions {which}); "
+                   "the same command goes on", err=True)  # fmt: skip
 
 
 @click.command("diff")
@@ -270,5 +281,6 @@ def diff(name: str, first: Place | None, stop: Place | None, scores: bool, broke
             click.echo(f"the first: {found.first.id} on {found.first.topic} at {found.first.event_time}: "
                        f"{found.first.cause}", err=True)  # fmt: skip
         _tell_erased(found.erased)
+    _tell_unfinished(settings, name)
     if not found.alike:
         raise SystemExit(FAILURE)

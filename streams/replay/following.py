@@ -14,6 +14,7 @@ from scoring.kinds import N_INPUTS, Source
 from streams.backtest.history import merged
 from streams.commit import Record, Taken
 from streams.decoding import Decoded
+from streams.outbox import SOURCES
 from streams.replay.knowledge import Knowledge, UnfollowableError
 from streams.steps import MODEL, READY, RULES, SHOP, START
 from streams.unit import Unit
@@ -141,7 +142,9 @@ class Follower:
         records = self._records(source, count) if count else ()
         if len(records) < count:
             raise UnfollowableError(
-                f"{count} records of input {source} were read then, and {len(records)} of them are still there"
+                f"{count} records of {SOURCES[source]} were read then, and {len(records)} of them are still there: "
+                "retention, a reset or an import has removed the others; begin with a state of since (--snapshot), or "
+                "replay by event time"
             )
         return records
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 import orjson
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 
 from schemas.timestamp import from_ms
 from schemas.topics import FOREVER, TopicSpec
@@ -16,10 +16,11 @@ from scoring.profile import FAR, NEVER, stable_hash
 from streams.connection import reader
 from streams.ends import records_to_end
 from streams.fingerprint import changed
+from streams.operating.lag import partitions_of
 from streams.settings import Settings
 from streams.unit_options import UnitOptions
 
-__all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plan_of", "plans_topic", "settings_stamp"]
+__all__ = ["Done", "OtherReplayError", "Plan", "Plans", "plan_of", "plans_topic", "settings_stamp", "unfinished"]
 
 
 class OtherReplayError(RuntimeError):
@@ -156,10 +157,21 @@ def plan_of(settings: Settings, name: str, partition: int) -> Plan | None:
     return entries[0].plan if entries else None
 
 
+def unfinished(settings: Settings, name: str) -> list[int]:
+    """Partitions of a shadow whose replay was begun and is not done."""
+    with reader(settings) as consumer:
+        places = partitions_of(consumer, (_topic(name),))
+        found = {place.partition: _entries_at(consumer, place) for place in places}
+    return [partition for partition, entries in found.items() if entries and not any(entry.done for entry in entries)]
+
+
 def _entries(settings: Settings, name: str, partition: int) -> list[_Entry]:
     with reader(settings) as consumer:
-        place = TopicPartition(_topic(name), partition)
-        return [msgspec.json.decode(each.value, type=_Entry) for each in records_to_end(consumer, place)]
+        return _entries_at(consumer, TopicPartition(_topic(name), partition))
+
+
+def _entries_at(consumer: KafkaConsumer, place: TopicPartition) -> list[_Entry]:
+    return [msgspec.json.decode(each.value, type=_Entry) for each in records_to_end(consumer, place)]
 
 
 def _topic(name: str) -> str:

@@ -293,6 +293,7 @@ def test_killed_half_way_it_goes_on(settings: Settings) -> None:
         assert said.endswith("Error: the process for partition 1 was ended by SIGKILL; the same command goes on\n")
         assert not alive(telling["0"])
     there = count(settings, "two-scores")
+    assert "two is not done, as its replay was interrupted" in CliRunner().invoke(main, ["diff", "two"]).stderr
     with KafkaProducer(**kafka_python_options(settings), enable_idempotence=False) as producer:
         late = event(0, "c0-0", "Product Viewed", NOW + DAY_MS, product_id="p1")
         producer.send(INPUTS[CLICKS], late.value, key=late.key, partition=0).get(60)

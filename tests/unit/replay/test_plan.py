@@ -1,11 +1,17 @@
 """Plans: what a replay under a name that is taken is told."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
+from kafka import TopicPartition
 
 from scoring.profile import FAR, NEVER
-from streams.replay.plan import Plan
+from streams.replay import plan as plans
+from streams.replay.plan import Done, Plan, unfinished
+from streams.settings import Settings
 
 NOON, THREE = 1_292_500_800_000, 1_292_511_600_000
 
@@ -40,3 +46,17 @@ def plan(**asked: Any) -> Plan:
 def test_what_was_asked_for_otherwise_is_said_as_the_command_has_it(now: dict[str, Any], said: list[str]) -> None:
     """Each option and setting with what it was and what it is; what came to the topics since is no difference."""
     assert plan(**now).otherwise(plan()) == said
+
+
+def test_what_was_begun_and_is_not_done_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition that was not asked for is none that lacks; one that was begun and never done is."""
+    begun, done = {"plan": plan()}, {"plan": plan(), "done": Done(9, 5)}
+    held = {0: [begun, done], 1: [begun], 2: []}
+    monkeypatch.setattr(plans, "reader", lambda _: nullcontext())
+    monkeypatch.setattr(plans, "partitions_of", lambda _, topics: [TopicPartition(topics[0], n) for n in held])
+    monkeypatch.setattr(
+        plans,
+        "records_to_end",
+        lambda _, place: [SimpleNamespace(value=msgspec.json.encode(one)) for one in held[place.partition]],
+    )
+    assert unfinished(Settings(), "noon") == [1]
