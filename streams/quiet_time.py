@@ -6,8 +6,11 @@ A piece is some customers; whatever else would change the unit meanwhile waits f
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import numpy as np
+
 from scoring.engine import Engine
 from scoring.outcome import Outcome
+from scoring.profile import NEVER
 from streams.waiting import Run
 
 __all__ = ["TICKS_AT_ONCE", "QuietTime"]
@@ -37,7 +40,7 @@ class QuietTime:
     Attributes
     ----------
     live
-        The watermark when the newest record was received, and its receipt, if it was about its own time; else None.
+        The watermark when the newest live record was received, and its receipt; None where an older one moved time on.
     """
 
     def __init__(
@@ -60,13 +63,18 @@ class QuietTime:
         """Whether there are pieces to do."""
         return self._pieces is not None
 
-    def note(self, run: Run, allowed_skew_ms: int) -> None:
-        """Remember when the newest record was received, and the watermark then, if it was about that time."""
-        events = run.events
-        newest = int(events.received_ms.argmax())
-        received_ms = int(events.received_ms[newest])
-        near = abs(received_ms - int(events.time_ms[newest])) <= allowed_skew_ms
-        self.live = (self._engine.clock.watermark_ms, received_ms) if near else None
+    def note(self, run: Run, allowed_skew_ms: int, before_ms: int) -> None:
+        """Remember when the newest live record was received, and the watermark then; none if an older one moved it.
+
+        One that is older and moved nothing on since `before_ms`, such as an order of this morning, stops no clock.
+        """
+        received_ms, time_ms = run.events.received_ms, run.events.time_ms
+        live = np.abs(received_ms - time_ms) <= allowed_skew_ms
+        watermark_ms = self._engine.clock.watermark_ms
+        if before_ms < watermark_ms <= time_ms[~live].max(initial=NEVER):
+            self.live = None
+        elif live.any():
+            self.live = (watermark_ms, int(received_ms[live].max()))
 
     def due(self, now_ms: int) -> tuple[int, bool] | None:
         """Up to when time has passed by a wall time, some ticks at a time, and whether there is more; None for none."""

@@ -243,10 +243,11 @@ class Unit:
         `filling`: more is about to be offered, so that what is left behind a run waits for it, if it is not half a
         run; each costs some 2 ms with all rules, however short.
 
-        When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since
-        the last record was received, if that record was about its own time, and by half a window at most. That is done
-        in pieces, some customers at a call, and nothing else is applied or written before the last of them. What other
-        partitions tell comes before records, whenever it is there, and requests to forget somebody before that.
+        When nothing waits and all inputs are caught up, event time goes on by the wall time that passed since the last
+        record was received that was about its own time, unless older ones moved it on, and by half a window at most.
+        That is done in pieces, some customers at a call, and nothing else is applied or written before the last.
+        What other partitions tell comes before records, whenever it is there, and requests to forget somebody before
+        that.
         While the rows are copied somewhere else (`copy`), nothing is done.
         """
         if self._copying is not None:
@@ -325,7 +326,7 @@ class Unit:
         PoisonError
             If the engine fails on one of them.
         """
-        engine = self.engine
+        engine, before_ms = self.engine, self.engine.clock.watermark_ms
         engine.clock.behind[:] = 0
         engine.clock.behind[list(behind)] = 1
         for source, record, refusal in run.refused:
@@ -344,7 +345,7 @@ class Unit:
             for i in np.flatnonzero(run.events.status == LATE).tolist():
                 self.outbox.late(*run.causes[i])
             if not self._options.own_clock:
-                self._quiet.note(run, self._options.allowed_skew_ms)
+                self._quiet.note(run, self._options.allowed_skew_ms, before_ms)
         engine.counts.ignored += run.ignored
         engine.counts.dead_lettered += len(run.refused)
         read = sum(count for _, count in run.counts)

@@ -214,6 +214,31 @@ def test_quiet_time_goes_on_after_a_restart() -> None:
     assert len(told(other.take(), "actions-cart-abandoned")) == 1
 
 
+@pytest.mark.parametrize("came_at", [NOW + 2000, NOW + HOUR // 12, NOW + 5000], ids=["at-once", "by-itself", "after"])
+def test_quiet_time_goes_on_where_what_came_last_is_older(came_at: int) -> None:
+    """An order of hours ago, sent by itself or received at once with the cart, stops no clock of a live shop."""
+    unit = started()
+    caught_up(unit, CLICKS, ORDERS, CUSTOMERS)
+    cart = event(0, "c", "Product Added", NOW, received_ms=NOW + 2000, product_id="p", price=5.0, quantity=1)
+    unit.offer(CLICKS, [cart], 1)
+    if came_at == NOW + HOUR // 12:
+        pumped(unit, NOW + 2000)
+    unit.offer(ORDERS, [bought(0, "d", NOW - 7 * HOUR)._replace(timestamp=came_at)], 1)
+    pumped(unit, came_at)
+    pumped(unit, NOW + HOUR + 120_000)
+    assert len(told(unit.take(), "actions-cart-abandoned")) == 1
+
+
+def test_a_load_of_the_past_stays_there() -> None:
+    """Where nothing was live yet, the time that passes after a load is none of its events'."""
+    unit = started()
+    caught_up(unit, CLICKS, ORDERS, CUSTOMERS)
+    unit.offer(CLICKS, [view(n, "c", NOW - 7 * DAY_MS + n * HOUR)._replace(timestamp=NOW) for n in range(2)], 2)
+    pumped(unit, NOW + 2 * HOUR)
+    pumped(unit, NOW + 4 * HOUR)
+    assert unit.status().watermark_ms == NOW - 7 * DAY_MS + HOUR
+
+
 def with_carts(tick_piece: int) -> Unit:
     """A unit of five customers who left a cart at one moment."""
     given = options()
