@@ -5,6 +5,7 @@ What is relied upon of Faust's and aiokafka's internals is held by a contract te
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -90,6 +91,11 @@ class SliceThread(driver.AIOKafkaConsumerThread):
         """Start the member; its fetcher gives slices."""
         await super().on_start()
         deliver_slices(self._consumer)
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group; aiokafka raises that it was cancelled where it waits for a broker that is gone."""
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Leave the changelog's partitions, which Faust assigns, unread: the store reads them in bulk."""

@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -41,6 +42,8 @@ _LOOK_EVERY_S: Final = 1.0
 _ANSWER_S: Final = 2.0
 """Longest wait for where the partitions end: nothing is read meanwhile, and aiokafka would ask for 40 s."""
 _LARGEST: Final = 2 * 1024 * 1024
+_END_S: Final = 30.0
+"""Longest that an end waits for what is under way and for a last copy of the state."""
 
 
 class ShopFailedError(RuntimeError):
@@ -130,18 +133,34 @@ class _Running:
             except (KafkaError, OSError) as error:
                 raise unreachable(settings, error) from None
             try:
-                await self._begin()
-                self.ready(address)
-                while not self.over.is_set():
-                    await self._step()
-                await self._save()
+                await self._until_over(asyncio.create_task(self._work(address)))
             except KafkaError as error:
                 raise ShopFailedError(f"the broker fails it: {error!r}; start it again, it goes on") from error
         finally:
-            await self.consumer.stop()
-            await self.producer.stop()
+            for client in (self.consumer, self.producer):
+                with suppress(asyncio.CancelledError):  # what aiokafka raises where it waits for a broker that is gone
+                    await client.stop()
             server.shutdown()
             server.server_close()
+
+    async def _until_over(self, working: asyncio.Task[None]) -> None:
+        """Wait until it has ended by itself, or is told to end and has had the time for a last copy of the state."""
+        told = asyncio.create_task(self.over.wait())
+        await asyncio.wait((working, told), return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        await asyncio.wait((working,), timeout=_END_S)
+        if not working.done():  # a broker that is gone is waited for without end: what was read since is read again
+            log.warning("the broker does not take a last copy of the state; the next start goes on from the one before")
+            working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
+    async def _work(self, address: str) -> None:
+        await self._begin()
+        self.ready(address)
+        while not self.over.is_set():
+            await self._step()
+        await self._save()
 
     # ---- where to go on
 

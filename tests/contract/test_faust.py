@@ -23,6 +23,7 @@ from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.services import ServiceTask
+from mode.threads import QueueServiceThread
 
 from streams import binding as binding_module
 from streams import table, transport
@@ -54,7 +55,7 @@ def test_the_versions_are_those_that_the_seams_were_read_from() -> None:
         (
             transport.SliceThread,
             driver.AIOKafkaConsumerThread,
-            ("_create_worker_consumer", "on_start", "on_partitions_assigned", "verify_event_path"),
+            ("_create_worker_consumer", "on_start", "on_thread_stop", "on_partitions_assigned", "verify_event_path"),
         ),
         (transport.SliceTransport, driver.Transport, ("Consumer",)),
         (table.ProfileStore, Store, ("on_rebalance", "persisted_offset")),
@@ -379,6 +380,33 @@ def test_a_member_whose_client_failed_ends() -> None:
 
 async def _failing() -> None:
     raise ZeroDivisionError
+
+
+def test_a_member_whose_broker_is_gone_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fetch that waits for it is cancelled, and aiokafka raises that: the thread died of it, and was waited for."""
+
+    async def nothing(_: Any) -> None:
+        pass
+
+    async def left() -> None:
+        fetcher: Any = Fetcher.__new__(Fetcher)
+        fetcher._fetch_task = asyncio.create_task(_for_ever())
+        fetcher._fetch_waiters, fetcher._pending_tasks = set(), {asyncio.create_task(_for_ever())}
+        await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await Fetcher.close(fetcher)
+        fetcher._pending_tasks = {asyncio.create_task(_for_ever())}
+        await asyncio.sleep(0)
+        thread: Any = transport.SliceThread.__new__(transport.SliceThread)
+        thread._consumer = SimpleNamespace(stop=fetcher.close)
+        await thread.on_thread_stop()
+
+    monkeypatch.setattr(QueueServiceThread, "on_thread_stop", nothing)
+    asyncio.run(left())
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
 
 
 def test_an_app_that_ended_says_why() -> None:

@@ -171,3 +171,19 @@ def test_after_a_start_the_figures_are_of_what_is_gone_on_from(kept: bool, monke
         )
 
     asyncio.run(scenario())
+
+
+def test_it_ends_when_told_to_though_the_broker_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for an answer, as the last copy of the state does, has some time for it, and is then given up."""
+    monkeypatch.setattr("streams.shop.running._END_S", 0.05)
+
+    async def scenario() -> None:
+        running = _Running(Settings(), lambda _: None, lambda _: None)
+        running.over.set()
+        working = asyncio.create_task(for_ever())
+        await asyncio.wait_for(running._until_over(working), 5)
+        assert working.cancelled()
+        with pytest.raises(KafkaTimeoutError):
+            await running._until_over(asyncio.create_task(given_up()))
+
+    asyncio.run(scenario())
