@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.features import BASELINE, FEATURE_VERSION, N_FEATURES
+from scoring.in_force import in_force
 from scoring.learner import ALL, CUSTOMERS, PROSPECTS, Learner, LearnerConfig
 from scoring.model import Example, Snapshot, SnapshotRefused, logits, probabilities
 from scoring.quality import measure
@@ -112,6 +113,17 @@ def test_what_a_snapshot_serves_is_calibrated() -> None:
     scorer = learner.snapshot(end, end).scorer
     served = probabilities(logits(scorer, np.array([e.features for e in rows[-3000:]])))  # type: ignore[arg-type]
     assert served.mean() == pytest.approx(0.4, abs=0.05)
+
+
+def test_what_a_river_model_that_is_not_linear_serves_is_calibrated() -> None:
+    """One that tells everybody the share of buyers of all time tells that of late, once it is in force."""
+    rng = np.random.default_rng(4)
+    rows = [replace(e, label=bool(rng.random() < (0.2 if i < 3000 else 0.4))) for i, e in enumerate(examples(6000))]
+    learner = taught(rows, LearnerConfig("river:dummy.PriorClassifier()", allow_pickle=True))
+    end = rows[-1].resolved_ms
+    model = in_force(Snapshot.from_bytes(learner.snapshot(end, end).to_bytes(), allow_pickle=True))
+    assert model.slow is not None
+    assert probabilities(model.slow.logits(np.zeros((1, N_FEATURES)))) == pytest.approx(0.4, abs=0.05)
 
 
 def test_balances_are_those_of_recent_examples_that_have_points() -> None:
