@@ -32,7 +32,7 @@ _IDS_OF_PRODUCTS: Final = _ids(Product)
 
 
 def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
-    """Yield each call unchanged, checked as a worker would check it."""
+    """Yield each call unchanged, checked for its time and for what a call of its kind must say."""
     for line_number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -39,8 +39,8 @@ def read(lines: Iterable[str], options: Mapping[str, str]) -> Iterator[Outcome]:
     """Yield page views and e-commerce actions; other events (pings, clicks, forms) are skipped.
 
     The customer is `user_id`, else the e-commerce user's id; the visitor `domain_userid`, else
-    `network_userid`. Times are `derived_tstamp`. An event keeps its `event_id`; an action on several
-    products becomes several events, whose ids have the product's place added.
+    `network_userid`. Times are `true_tstamp`, else `derived_tstamp`. An event keeps its `event_id`; an action
+    on several products becomes several events, whose ids have the product's place added.
     """
     anonymous = options["visitor"]
     for line_number, line in enumerate(lines, 1):

@@ -8,7 +8,9 @@ from scoring.kinds import Kind
 from scoring.rules import RuleSet
 from streams.engine_settings import engine_settings
 from streams.learning import learner_config
+from streams.limits import Limits
 from streams.settings import Settings
+from streams.worker import unit_options
 
 SET = Settings(
     partitions=5,
@@ -26,6 +28,11 @@ SET = Settings(
     objects_kept=4,
     max_action_age=timedelta(hours=1),
     content=False,
+    allowed_skew=timedelta(minutes=3),
+    slice_records=700,
+    max_record_bytes=5_000,
+    max_id_bytes=64,
+    max_products=9,
     model="river:LogisticRegression()",
     forgetting_half_life=6.0,
     warm_up_positives=20,
@@ -52,7 +59,17 @@ def test_what_is_set_reaches_the_engine() -> None:
 
 def test_on_the_events_own_clock_no_action_is_too_old() -> None:
     """There is nothing that says how old an event was at its receipt."""
-    assert engine_settings(SET.model_copy(update={"clock": "events"}), RuleSet([])).max_action_age_ms is None
+    own = SET.model_copy(update={"clock": "events"})
+    assert engine_settings(own, RuleSet([])).max_action_age_ms is None
+    assert [unit_options(each, RuleSet([])).own_clock for each in (SET, own)] == [False, True]
+
+
+def test_what_is_set_reaches_each_partition() -> None:
+    """What is accepted, how large, and how much at once."""
+    found = unit_options(SET, RuleSet([]))
+    assert (found.allowed_skew_ms, found.slice_records) == (180_000, 700)
+    assert found.limits == Limits(max_record_bytes=5_000, max_id_bytes=64, max_products=9)
+    assert found.engine == engine_settings(SET, RuleSet([]))
 
 
 @pytest.mark.parametrize(
