@@ -206,7 +206,7 @@ class Snapshot:
                 "pickled",
                 f"{len(wire.pickled)} bytes",
                 "it carries a pickled river model, and unpickling runs whatever code the writer put there",
-                "choose a linear model, or set allow_pickle if only you can write to the models topic",
+                "choose a linear model, or set allow_pickled_models if only you can write to the models topic",
             )
         return cls(
             version=wire.version,
