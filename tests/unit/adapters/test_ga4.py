@@ -164,3 +164,26 @@ def test_bad_rows_name_the_field(each: dict[str, Any], field: str) -> None:
     [bad] = read(each)
     assert isinstance(bad, BadLine)
     assert bad.refusal.field == field
+
+
+def test_an_order_says_what_tax_and_shipping_were() -> None:
+    """As the column `ecommerce` has them, as text or as numbers."""
+    shop = {"transaction_id": "T1", "purchase_revenue": "9.5", "tax_value": 1.5, "shipping_value": "4.9"}
+    said = one(row("purchase", ecommerce=shop)).value["properties"]
+    assert said == {"order_id": "T1", "total": 9.5, "tax": 1.5, "shipping": 4.9}
+
+
+def test_a_purchase_in_an_app_is_an_order_of_its_own() -> None:
+    """The stores tell no order ids: two purchases are two orders, and one that is exported twice is one."""
+    found = [row("in_app_purchase", event_timestamp=f"171455580012345{digit}") for digit in (6, 7, 6)]
+    first, second, again = (one(each).value["properties"]["order_id"] for each in found)
+    assert first == again != second
+
+
+@pytest.mark.parametrize(
+    "number", ["event_bundle_sequence_id", "batch_event_index", "batch_page_id", "batch_ordering_id", "stream_id"]
+)
+def test_rows_that_differ_in_their_bundle_or_batch_alone_are_two_events(number: str) -> None:
+    """Rows of one microsecond that say the same."""
+    first, second = (one(row("view_cart", **{number: str(n)})).value["messageId"] for n in (1, 2))
+    assert first != second

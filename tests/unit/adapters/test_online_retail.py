@@ -145,3 +145,10 @@ def test_the_second_edition_has_other_names() -> None:
     [order] = read("489434,85048,LIGHTS,12,12/1/2009 7:45,6.95,13085.0,UK", header=header)
     assert isinstance(order, Canonical)
     assert (order.key, order.value["timestamp"]) == ("13085", "2009-12-01T07:45:00.000Z")
+
+
+def test_a_small_c_cancels_too() -> None:
+    """Invoices are told by their first letter, however it is written."""
+    [event] = read("c536379,D,Discount,-1,2010-12-01 09:41:00,27.5,14527,United Kingdom")
+    assert isinstance(event, Canonical)
+    assert event.value["event"] == "Order Cancelled"

@@ -214,3 +214,29 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(options: dict[st
     [bad] = read("client,when,order_id", "c1,2024-05-01,o1", **options)
     assert isinstance(bad, BadLine)
     assert (bad.line_number, bad.refusal.code, bad.refusal.value) == (1, "header", "client, when, order_id")
+
+
+def test_a_negative_amount_is_taken_back() -> None:
+    """Where lines tell their amount and no price."""
+    header = "order_id,customer_id,time,sku,quantity,amount"
+    bought, back = read(header, "o1,c1,2024-05-01,p1,2,20", "o1,c1,2024-05-01,p2,2,-6")
+    assert isinstance(bought, Canonical)
+    assert isinstance(back, Canonical)
+    assert (bought.value["event"], bought.value["properties"]["total"]) == ("Order Completed", 20)
+    assert (back.value["event"], back.value["properties"]["total"]) == ("Order Refunded", 6)
+    assert back.value["properties"]["products"] == [{"product_id": "p2", "quantity": 2, "price": 3}]
+
+
+def test_an_order_says_what_it_was_reduced_by_and_cost_and_where_it_came_from() -> None:
+    """Each under the name that reports read it by."""
+    header = "order_id,customer_id,time,total,discount,coupon,cost,country,utm_source,utm_campaign"
+    assert properties(header, "o1,c1,2024-05-01,20,5,MAY,8.5,DE,mail,may") == {
+        "order_id": "o1",
+        "total": 20,
+        "discount": 5,
+        "coupon": "MAY",
+        "cost": 8.5,
+        "country": "DE",
+        "source": "mail",
+        "campaign": "may",
+    }

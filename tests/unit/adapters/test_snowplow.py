@@ -177,3 +177,29 @@ def test_bad_events_name_the_field(line: str, field: str) -> None:
     [bad] = read(line)
     assert isinstance(bad, BadLine)
     assert (bad.line_number, bad.refusal.field) == (1, field)
+
+
+def page_view(**fields: Any) -> dict[str, Any]:
+    [found] = read(json.dumps({**HEAD, "event": "page_view", **fields}))
+    assert isinstance(found, Canonical)
+    return found.value
+
+
+def test_a_time_that_the_tracker_is_sure_of_wins() -> None:
+    """Where `true_tstamp` is set, it is when it happened; else the derived time is."""
+    assert page_view()["timestamp"] == "2025-02-05T09:31:51.544Z"
+    assert page_view(true_tstamp="2025-02-05T08:00:00Z")["timestamp"] == "2025-02-05T08:00:00.000Z"
+
+
+def test_a_visitor_without_a_cookie_of_the_site_is_known_by_the_network_s() -> None:
+    """As where the site's own is blocked or anonymised."""
+    assert page_view(user_id=None, domain_userid=None, network_userid="n1")["anonymousId"] == "n1"
+
+
+def test_an_order_says_what_it_was_reduced_by() -> None:
+    """Discount, code and shipping of the transaction."""
+    sold = {**ORDER, "discount_amount": "5", "discount_code": "MAY", "shipping": 4.9}
+    [found] = read(as_json("transaction", transaction=[sold]))
+    assert isinstance(found, Canonical)
+    said = found.value["properties"]
+    assert (said["discount"], said["coupon"], said["shipping"]) == (5, "MAY", 4.9)
