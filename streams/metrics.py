@@ -101,7 +101,9 @@ class Metrics:
             "recompra_changelog_bytes", "Bytes of changelog rows written.", registry=registry
         )
         self.failed_commits = Counter(
-            "recompra_commits_failed", "Commits that failed; the state is then read anew.", registry=registry
+            "recompra_commits_failed",
+            "Commits that failed, and failures of the engine; the state is then read anew.",
+            registry=registry,
         )
         self.restored_rows = Counter(
             "recompra_restored_rows", "Changelog rows read to restore state.", registry=registry
