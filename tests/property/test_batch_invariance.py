@@ -1,13 +1,15 @@
 """However a partition's input is cut into runs, outputs and state are the same to the byte."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
-from strategies.engines import Told, feed, held, let_pass, new_engine, restored
-from strategies.event_streams import CUSTOMERS, DAY_MS, START_MS, streams
+from strategies.engines import RULES, Told, feed, held, let_pass, new_engine, restored
+from strategies.event_streams import CUSTOMERS, DAY_MS, HOUR_MS, START_MS, streams
 
 from scoring import room as room_module
 from scoring import running as running_module
@@ -19,6 +21,8 @@ from scoring.kinds import Kind, Source
 from scoring.moved import id_of
 from scoring.outcome import Outcome
 from scoring.queue import new_heap
+from scoring.rules import RuleSet
+from scoring.rules.book import ALWAYS
 from scoring.sides import Detail
 from scoring.twin import Event
 
@@ -26,10 +30,16 @@ CUTS = st.lists(st.integers(0, 40), max_size=8)
 
 
 def told_in_runs(
-    events: list[Event], cuts: list[int], kind: type[Engine] = Engine, piece: int = 0
+    events: list[Event],
+    cuts: list[int],
+    kind: type[Engine] = Engine,
+    piece: int = 0,
+    timeline: Sequence[tuple[int, RuleSet]] = (),
 ) -> tuple[Told, dict[bytes, bytes]]:
     """What is told, and held at the end, when the input is cut at `cuts`; two quiet days come after it, in pieces."""
     engine, told, rows = new_engine(kind=kind), Told(), {}
+    if timeline:
+        engine.plan_rules(timeline)
     edges = sorted({0, *(cut for cut in cuts if cut < len(events)), len(events)})
     for start, end in pairwise(edges):
         feed(engine, events[start:end], told)
@@ -66,6 +76,30 @@ def test_cuts_change_nothing_where_customers_are_forgotten(
     """Whoever is forgotten between two events is forgotten alike in any cut; no key of theirs is left at once."""
     whole = forgotten_in_runs(events, [], gone)
     assert forgotten_in_runs(events, cuts, gone) == whole
+
+
+@st.composite
+def timelines(draw: st.DrawFn) -> list[tuple[int, RuleSet]]:
+    """Other rules from two to four times on: some of all, in their versions or paused ones."""
+    times = draw(st.lists(st.integers(0, 10 * 24), min_size=1, max_size=3, unique=True))
+    found = [(ALWAYS, RULES)]
+    for hour in sorted(times):
+        kept = draw(st.lists(st.sampled_from(RULES.rules), max_size=len(RULES.rules), unique_by=lambda rule: rule.name))
+        pausing = draw(st.booleans())
+        changed = [replace(rule, version=rule.version + 1, paused=True) if pausing else rule for rule in kept]
+        found.append((START_MS + hour * HOUR_MS, RuleSet(sorted(changed, key=lambda rule: rule.name))))
+    return found
+
+
+@settings(max_examples=40)
+@given(events=streams(least=4), cuts=CUTS, timeline=timelines())
+def test_cuts_change_nothing_where_rules_change(
+    events: list[Event], cuts: list[int], timeline: list[tuple[int, RuleSet]]
+) -> None:
+    """A version that takes effect amid a run of events holds from its time on, as where the run ends there."""
+    whole = told_in_runs(events, [], timeline=timeline)
+    assert told_in_runs(events, cuts, timeline=timeline) == whole
+    assert told_in_runs(events, list(range(len(events))), timeline=timeline) == whole
 
 
 def test_a_row_copied_after_a_piece_of_a_tick_is_written_as_it_is_at_last() -> None:
