@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+import orjson
 from kafka import KafkaConsumer
 
 from schemas.internals import Deletion
@@ -21,6 +22,7 @@ from streams.operating.group_state import GroupUnknownError
 from streams.operating.lag import partitions_of
 from streams.operating.stopped import StillRunningError, check_stopped
 from streams.outbox import DELETIONS
+from streams.receipts import erased_on
 from streams.settings import Settings
 from streams.topics import check_partitions
 from streams.transactions import uses_transactions
@@ -70,6 +72,9 @@ def forget(settings: Settings, customer: str, request_id: str, reason: str | Non
         If there is no topic for it, or one of another number of partitions than the settings say.
     NoReceiptError
         If no worker runs, or not every receipt comes in time.
+    scoring.erased.KeyMismatchError
+        If receipts were written with another `erasure_key`: that of this request would not be known; nothing was
+        published.
     BrokerUnreachableError, kafka.errors.KafkaError
         From the broker.
     """
@@ -92,6 +97,8 @@ def forget(settings: Settings, customer: str, request_id: str, reason: str | Non
         for place in places:
             for record in records_to_end(consumer, place):
                 answers.take(record.key, record.value)
+                if erased.has_key and record.value is not None:
+                    erased.take(erased_on([orjson.loads(record.value)]))
         if not answers.complete:
             consumer.assign(places)
             for place, end in last.items():

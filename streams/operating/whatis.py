@@ -46,6 +46,8 @@ def what_is_held(settings: Settings, customer: str) -> dict[str, Any] | None:
         From the broker.
     UnfitTopicsError
         If it has no state, or one of another number of partitions than the settings say.
+    scoring.erased.KeyMismatchError
+        If customers were forgotten under another `erasure_key`: whether this one was would not be known.
     """
     who = customer.encode()
     partition = partition_of(who, settings.partitions)
@@ -109,10 +111,12 @@ def _erased(rows: dict[bytes, bytes]) -> dict[str, Any] | None:
 async def _rows(settings: Settings, partition: int, who: bytes, *, committed: bool) -> dict[bytes, bytes]:
     """The newest rows of the customer, and those of the partition that explain them or tell of other ids."""
     kept: dict[bytes, bytes] = {}
-    whose = _hashed(settings, who)
+    whose, erased = _hashed(settings, who), Erased(erasure_key(settings))
 
     def take(keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         for key, value in zip(keys, values, strict=True):
+            if key[:1] == ERASED and value is not None and erased.has_key:
+                erased.load(key[1:], value)  # refuses another key
             if key[:1] in (META, PRODUCT, PAGE, LINK) or customer_of(key) == who or key == whose:
                 kept.pop(key, None)
                 if value is not None:
