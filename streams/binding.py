@@ -185,10 +185,7 @@ class Binding:
         bounds = await self.consumer.thread.bounds(places)
         for tp, (first, end) in bounds.items():
             if places[tp] > end and self._client.transactional:  # the embedded broker's ends are too low
-                raise TopicChangedError(
-                    f"{tp.topic}-{tp.partition} ends at {end}, but was already read up to {places[tp]}: it was "
-                    "deleted and made anew; start under another app_id"
-                )
+                raise _made_anew(tp, end, places[tp])
             if places[tp] < first:
                 if places[tp]:
                     log.warning("%s-%d: offsets %d to %d are gone", tp.topic, tp.partition, places[tp], first)
@@ -252,10 +249,22 @@ class Binding:
         offered = self.protocol.offer(tp.partition, source, piece)
         self._left[tp] = piece.end - piece.next
         self.handed(tp, False)
-        if offered is Offered.GAP:
+        if offered is Offered.STALE:
+            self._look_made_anew(tp, source)
+        elif offered is Offered.GAP:
             await self._go_back(tp, source)
         elif offered is Offered.TAKEN:
             await self._pump(tp.partition, filling=piece.next < piece.end)
+
+    def _look_made_anew(self, tp: TP, source: int) -> None:
+        """See whether an input ends before what was read of it, and the reader, told so by the broker, went back.
+
+        Its end alone would not say so: the embedded broker's are too low, but there the reader stays where it was sent.
+        """
+        needed = self.protocol.positions(tp.partition).get(source, 0)
+        place = self.consumer.thread.place(tp) if self.protocol.stage(tp.partition) is Stage.ACTIVE else None
+        if place is not None and max(place) < needed:
+            raise _made_anew(tp, max(place), needed)
 
     async def _go_back(self, tp: TP, source: int) -> None:
         """Seek what is needed next, or, where retention has removed that meanwhile, the first that is still there."""
@@ -355,3 +364,10 @@ class Binding:
             )
         except (RefusedError, IllegalStateError) as error:
             raise FencedError(f"the group refuses our commit: {error}") from error
+
+
+def _made_anew(tp: TP, end: int, read: int) -> TopicChangedError:
+    return TopicChangedError(
+        f"{tp.topic}-{tp.partition} ends at {end}, but was already read up to {read}: it was deleted and made anew; "
+        "start under another app_id"
+    )

@@ -209,7 +209,9 @@ def taken(*fetched: tuple[int, int]) -> tuple[list[int], list[int]]:
     async def given() -> None:
         made: Any = unit
         binding: Any = Binding(lambda _: _Client(), lambda _: made, lambda: 0, lambda *_: None, lambda _: None)
-        binding.consumer = SimpleNamespace(thread=SimpleNamespace(seek_all=seek_all, bounds=bounds))
+        binding.consumer = SimpleNamespace(
+            thread=SimpleNamespace(seek_all=seek_all, bounds=bounds, place=lambda _: (99, 99))
+        )
         await binding.protocol.acquire(0)
         binding.protocol.activate(0)
         consumer: Any = SimpleNamespace(app=SimpleNamespace(consumer_generation_id=1))

@@ -252,3 +252,19 @@ def bounds_from(first: int) -> Callable[[Iterable[TP]], Awaitable[dict[TP, tuple
 async def unknown(_: Iterable[TP]) -> dict[TP, tuple[int, int]]:
     """A broker that does not answer."""
     raise KafkaConnectionError("closed")
+
+
+@pytest.mark.parametrize(("place", "ends"), [((1, 1), True), ((5, 1), False), (None, False)])
+def test_an_input_that_is_made_anew_while_it_is_read_ends_the_worker(place: tuple[int, int] | None, ends: bool) -> None:
+    """The reader is sent back to its begin, and all up to where it was read would be dropped as known."""
+
+    async def scenario(worker: _Worker) -> None:
+        worker.binding.consumer = SimpleNamespace(thread=SimpleNamespace(place=lambda _: place))
+        for start in range(5):
+            await worker.take(WORKS, start=start)
+        assert worker.why == []
+        await worker.take(WORKS)
+
+    why = lived(lambda p: _Applied(p, "pump", ZeroDivisionError()), scenario).why
+    told = "clickstream-1 ends at 1, but was already read up to 5: it was deleted and made anew"
+    assert [str(error).split(";")[0] for error in why] == ([told] if ends else [])
