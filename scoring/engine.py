@@ -155,10 +155,14 @@ class Engine:
                 piece = Events._make(column[start:stop] for column in events)
                 outcome.extend(self._under_same_rules(piece, told, partial(_later, customer, start)), start)
             if at_ms < FAR:
-                self.sides.begin()
-                outcome.extend(self._running.run(NO_EVENTS, at_ms, int(events.received_ms[stop])), stop)
+                outcome.extend(self._come_to(at_ms, int(events.received_ms[stop])), stop)
             start = stop
         return outcome
+
+    def _come_to(self, at_ms: int, received_ms: int) -> Outcome:
+        """Do all that is due up to a time at which other rules take effect, and let them."""
+        self.sides.begin()
+        return self._running.run(NO_EVENTS, at_ms, received_ms)
 
     def _rule_changes(self, events: Events) -> list[tuple[int, int]]:
         """The events from which on other rules are in force, each with the time of that."""

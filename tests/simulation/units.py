@@ -245,7 +245,8 @@ class Replay(Unit):
         known = Suspects()
         known.poison = {(s, r.offset) for s, records in enumerate(inputs) for r in records if poisoned(r.value)}
         super().__init__(partition, options(), suspects=known)
-        self.engine._applied = self._applied  # type: ignore[method-assign]
+        self.engine._under_same_rules = self._under_same_rules  # type: ignore[method-assign]
+        self.engine._come_to = self._come_to  # type: ignore[method-assign]
         self._inputs = [iter(records) for records in inputs]
         self._since_ms: dict[Version, int] = {}
         self._from_ms = self._until_ms = NEVER
@@ -341,10 +342,19 @@ class Replay(Unit):
         if action.rule_version != wanted:
             self.misjudged.append(f"{action.rule}@{action.rule_version} at {action.time_ms}, not @{wanted}")
 
-    def _applied(self, *said: Any) -> Outcome:
+    def _under_same_rules(self, *said: Any) -> Outcome:
         """Apply a part of a run, and know where time stood before it."""
         self._from_ms = self.engine.clock.watermark_ms
-        return Engine._applied(self.engine, *said)
+        return Engine._under_same_rules(self.engine, *said)
+
+    def _come_to(self, at_ms: int, received_ms: int) -> Outcome:
+        """Let other rules take effect amid a run, and know from when to when that is."""
+        self._from_ms, until_ms = self.engine.clock.watermark_ms, self._until_ms
+        self._until_ms = at_ms
+        try:
+            return Engine._come_to(self.engine, at_ms, received_ms)
+        finally:
+            self._until_ms = until_ms
 
 
 _actions = Crossings.actions
