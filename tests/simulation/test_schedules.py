@@ -15,7 +15,7 @@ from simulation.schedule import play
 
 from streams.commit import FencedError
 
-SEEDS = 300
+SEEDS = 1_000
 AT_ONCE = 100
 
 
