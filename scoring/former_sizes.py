@@ -14,7 +14,7 @@ from scoring.layout_number import LayoutMismatchError, number_of, refusal
 from scoring.layout_stamps import stamps
 from scoring.profile import DAY_MS, HOUR_MS, Layout
 from scoring.rules.columns import KINDS
-from scoring.rules.parts import Parts, parts_for
+from scoring.rules.parts import STEP, Parts, parts_for
 
 __all__ = ["former_sizes", "refusal_of"]
 
@@ -26,9 +26,8 @@ _SETTINGS = {
     "orders": "orders_ring",
     "messages": "deduplication_ring",
 }
-_MOST = {"day_kinds": 6, "hour_kinds": 6}
+_MOST_KINDS = 6
 _NAMES = {kind: name for name, kind in KINDS.items()}
-_STEP_OF_KINDS = 4
 
 
 def refusal_of(what: str, layout: Layout, stamp: int) -> LayoutMismatchError:
@@ -38,6 +37,8 @@ def refusal_of(what: str, layout: Layout, stamp: int) -> LayoutMismatchError:
 
 def former_sizes(layout: Layout, stamp: int) -> str | None:
     """In words what differs, where one setting, or what the rules read, explains the stamp of a row; else None."""
+    if stamp in stamps(layout):
+        return None
     for former in _candidates(layout):
         if stamp in stamps(former):
             return _told(former, layout)
@@ -53,8 +54,8 @@ def _candidates(layout: Layout) -> Iterator[Layout]:
         ("orders", range(4, 65)),
         ("messages", range(1, 1025)),
         ("horizon_ms", (*range(DAY_MS, 731 * DAY_MS, DAY_MS), *range(HOUR_MS, 72 * HOUR_MS, HOUR_MS))),
-        ("day_kinds", _kinds(layout.day_kinds, _MOST["day_kinds"])),
-        ("hour_kinds", _kinds(layout.hour_kinds, _MOST["hour_kinds"])),
+        ("day_kinds", _kinds(layout.day_kinds, _MOST_KINDS)),
+        ("hour_kinds", _kinds(layout.hour_kinds, _MOST_KINDS)),
     )
     for name, values in sizes:
         for value in values:
@@ -65,7 +66,7 @@ def _parts(now: Parts) -> Iterator[Parts]:
     full, least = Parts(), parts_for(())
     yield from (full, least)
     names = [part.name for part in fields(Parts) if part.name != "kinds"]
-    kinds = sorted({*range(least.kinds, N_KINDS, _STEP_OF_KINDS), N_KINDS, now.kinds})
+    kinds = sorted({*range(least.kinds, N_KINDS, STEP), N_KINDS, now.kinds})
     for lengths in product(*(sorted({0, getattr(full, name)}) for name in names)):
         for n in kinds:
             yield replace(full, kinds=n, **dict(zip(names, lengths, strict=True)))

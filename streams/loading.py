@@ -128,9 +128,7 @@ def _events(
             else:
                 loaded.skipped["other reasons"] += 1
     except UnreadableError as error:
-        remedy = (
-            "get the whole file and load it again: orders whose lines were still being put together have not gone out"
-        )
+        remedy = "get the whole file and load it again: of orders of several lines those read last have not gone out"
         refusal = Refusal("file", "", str(error), remedy, "unreadable")
         bad(file.line_number + 1, refusal)
     finally:

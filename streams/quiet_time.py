@@ -40,7 +40,7 @@ class QuietTime:
     Attributes
     ----------
     live
-        The watermark when the newest live record was received, and its receipt; None where an older one moved time on.
+        The watermark when the newest live record was received, and its receipt; None where one of a load moved time on.
     """
 
     def __init__(
@@ -66,15 +66,22 @@ class QuietTime:
     def note(self, run: Run, allowed_skew_ms: int, before_ms: int) -> None:
         """Remember when the newest live record was received, and the watermark then; none if an older one moved it.
 
-        One that is older and moved nothing on since `before_ms`, such as an order of this morning, stops no clock.
+        One that is older and moved nothing on since `before_ms`, such as an order of this morning, stops no clock; nor
+        does one that is not beyond what the time would have come to by its receipt, as after a downtime.
         """
         received_ms, time_ms = run.events.received_ms, run.events.time_ms
         live = np.abs(received_ms - time_ms) <= allowed_skew_ms
         watermark_ms = self._engine.clock.watermark_ms
-        if before_ms < watermark_ms <= time_ms[~live].max(initial=NEVER):
-            self.live = None
-        elif live.any():
-            self.live = (watermark_ms, int(received_ms[live].max()))
+        last = int(np.where(live, received_ms, NEVER).argmax())
+        old = int(np.where(live, NEVER, time_ms).argmax())
+        if live.all() or not before_ms < watermark_ms <= time_ms[old]:
+            if live.any():
+                self.live = (watermark_ms, int(received_ms[last]))
+            return
+        known = (int(time_ms[last]), int(received_ms[last])) if live.any() else self.live
+        if known is not None and time_ms[old] > known[0] + received_ms[old] - known[1]:
+            known = None
+        self.live = known
 
     def due(self, now_ms: int) -> tuple[int, bool] | None:
         """Up to when time has passed by a wall time, some ticks at a time, and whether there is more; None for none."""

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -68,6 +68,18 @@ def _long_enough(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and len(secret.get_secret_value()) < 16:
         raise ValueError("is too short for a secret: ids could be guessed from their hashes")
     return secret
+
+
+def _kinds_in(annotation: Any) -> set[Any]:
+    """A type and all that it is made of."""
+    return {annotation}.union(*map(_kinds_in, get_args(annotation)))
+
+
+def _has_truth(value: Any) -> bool:
+    """Whether it is true or false, or a list or a table has such a thing."""
+    if isinstance(value, dict):
+        return any(map(_has_truth, value.values()))
+    return isinstance(value, bool) or (isinstance(value, list | tuple) and any(map(_has_truth, value)))
 
 
 _KindNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(as_tuple), AfterValidator(_kinds)]
@@ -299,7 +311,8 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """What is true is 1 to Python, and is none to who writes settings."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in (int, float):
+        kinds = _kinds_in(cls.model_fields[info.field_name or ""].annotation)
+        if kinds & {int, float} and bool not in kinds and _has_truth(value):
             raise ValueError("is true or false, and a number is wanted")
         return value
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from scoring.kinds import N_KINDS, Kind
 from scoring.rules.columns import LATELY, Column, Field, Op
 
-__all__ = ["Parts", "parts_for"]
+__all__ = ["STEP", "Parts", "parts_for"]
 
 _SEEN = 12
 _MOMENTS = 8
@@ -24,7 +24,8 @@ _TICKETS = (Kind.TICKET_OPENED, Kind.TICKET_SOLVED)
 _LEAST_KIND = Kind.WISHLIST_ADDED
 """The last kind that features read; those before it are kept for whoever asks."""
 _PSEUDO_KINDS = 2
-_STEP = 4
+STEP = 4
+"""Which kinds are kept is rounded up to so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def parts_for(
     last = max([_LEAST_KIND, *heard, *read, *(kind for kind, _ in clocks)])
     looked = favourites or categories or asked & _LOOKED
     return Parts(
-        kinds=min(-(-(last + 1 + _PSEUDO_KINDS) // _STEP) * _STEP, N_KINDS),
+        kinds=min(-(-(last + 1 + _PSEUDO_KINDS) // STEP) * STEP, N_KINDS),
         seen=_SEEN if looked else 0,
         listed=_SEEN if categories else 0,
         lately=LATELY if any(column.op is Op.SINCE and column.b > 1 for column in columns) else 0,

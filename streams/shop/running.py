@@ -150,10 +150,13 @@ class _Running:
         told.cancel()
         await asyncio.wait((working,), timeout=_END_S)
         if not working.done():  # a broker that is gone is waited for without end: what was read since is read again
-            log.warning("the broker does not take a last copy of the state; the next start goes on from the one before")
+            log.warning("the broker did not answer in time; the next start goes on from the last copy of the state")
             working.cancel()
-        with suppress(asyncio.CancelledError):
+        try:
             await working
+        except asyncio.CancelledError:
+            if not self.over.is_set():
+                raise ShopFailedError("a request to the broker was given up; start it again, it goes on") from None
 
     async def _work(self, address: str) -> None:
         await self._begin()

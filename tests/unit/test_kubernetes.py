@@ -92,6 +92,12 @@ def test_labels_find_the_pods_that_they_are_for() -> None:
         assert found == [name]
 
 
+def test_a_job_that_is_done_goes_so_that_another_image_can_be_applied() -> None:
+    """What a job is made of cannot be changed as long as it is there."""
+    for job in of("Job").values():
+        assert job["spec"]["ttlSecondsAfterFinished"] > 0
+
+
 def test_one_learns_and_one_computes() -> None:
     """Of trainer and shop there is one at a time, of workers no more than there are partitions."""
     for deployment in of("Deployment").values():

@@ -116,6 +116,10 @@ def test_an_unknown_name_gets_the_nearest_known_one(monkeypatch: Patch) -> None:
         ("window_days", 91, "less than or equal to 90"),
         ("partitions", True, "a number is wanted"),
         ("publish_delta", False, "a number is wanted"),
+        ("retention_reference", True, "a number is wanted"),
+        ("bands", (0.5, True), "a number is wanted"),
+        ("campaign_costs", {"mail": True}, "a number is wanted"),
+        ("rule_parameters", {"win-back": {"days": True}}, "a number is wanted"),
     ],
 )
 def test_wrong_values_are_refused(name: str, value: object, reason: str) -> None:

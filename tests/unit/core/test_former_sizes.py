@@ -32,6 +32,7 @@ NOW = Layout(hour_kinds=(VIEWED,), parts=shipped(only=BASIC).parts)
             "hour_ring_kinds = product_viewed,searched, and this",
         ),
         (replace(NOW, day_kinds=(ADDED, VIEWED)), None),
+        (NOW, None),
     ],
 )
 def test_the_setting_that_differs_is_named(former: Layout, told: str | None) -> None:
@@ -51,6 +52,12 @@ def test_what_other_rules_read_is_named(rules: tuple[str, ...] | None) -> None:
     assert "written under other rules (kept then and not now: " in less
     assert more is not None
     assert "written under other rules (asked for now and not kept then: " in more
+
+
+def test_a_row_that_is_cut_off_is_refused() -> None:
+    """Its stamp is that of the first layout with the present sizes: nothing differs, and it is refused all the same."""
+    with pytest.raises(LayoutMismatchError, match="is of another layout; start"):
+        Older(NOW).brought([b"ca"], [first_stamp(NOW).to_bytes(8, "little") + b"cut"])
 
 
 def test_a_row_is_refused_with_it() -> None:

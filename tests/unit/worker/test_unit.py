@@ -229,6 +229,21 @@ def test_quiet_time_goes_on_where_what_came_last_is_older(came_at: int) -> None:
     assert len(told(unit.take(), "actions-cart-abandoned")) == 1
 
 
+def test_quiet_time_goes_on_after_a_downtime_that_an_old_record_ends() -> None:
+    """What came first after it is an order that was sent late: it is later than all that was known, and no load."""
+    unit = started()
+    caught_up(unit, CLICKS, ORDERS, CUSTOMERS)
+    cart = event(0, "c", "Product Added", NOW, product_id="p", price=5.0, quantity=1)
+    late = bought(0, "d", NOW + HOUR // 2)._replace(timestamp=NOW + 10 * HOUR)
+    unit.offer(CLICKS, [cart], 1)
+    pumped(unit, NOW)
+    unit.offer(ORDERS, [late], 1)
+    pumped(unit, NOW + 10 * HOUR)
+    pumped(unit, NOW + 10 * HOUR + 120_000)
+    assert (unit.status().watermark_ms or 0) >= NOW + 10 * HOUR
+    assert len(told(unit.take(), "actions-cart-abandoned")) == 1
+
+
 def test_a_load_of_the_past_stays_there() -> None:
     """Where nothing was live yet, the time that passes after a load is none of its events'."""
     unit = started()
