@@ -352,9 +352,9 @@ def test_a_rule_told_while_it_runs_takes_effect_at_its_time(settings: Settings, 
         shop.send("orders", "before", "Order Completed", {"order_id": "a", "total": 1.0}).get(10)
         drained(settings)
         now = from_ms(time.time_ns() // 1_000_000)
-        record = {"name": "second-order", "version": 3, "published_at": now, "definition": definition}
+        record = {"name": "second-order", "version": 9, "published_at": now, "definition": definition}
         producer = KafkaProducer(bootstrap_servers=settings.broker, acks="all")
-        producer.send("rules", orjson.dumps(record), key=b"second-order@3").get(10)
+        producer.send("rules", orjson.dumps(record), key=b"second-order@9").get(10)
         producer.close()
         give_up = time.monotonic() + 60
         actions: list[dict[str, Any]] = []
@@ -363,7 +363,7 @@ def test_a_rule_told_while_it_runs_takes_effect_at_its_time(settings: Settings, 
             shop.send("orders", f"after-{time.monotonic()}", "Order Completed", {"order_id": "a", "total": 1.0}).get(10)
             drained(settings)
             actions = values(settings, "actions-second-order")
-    assert {action["data"]["rule_version"] for action in actions} == {3}
+    assert {action["data"]["rule_version"] for action in actions} == {9}
     assert all(action["data"]["customer_id"].startswith("after-") for action in actions)
 
 
