@@ -1,7 +1,7 @@
 """Former sizes: with which settings stored rows were laid out, where those are others than now.
 
-A row has a hash of its sizes and not the sizes themselves: what they were is found by trying. 70 µs a try, and some
-thousands of them where nothing fits, which is once before a start is refused.
+A row has a hash of its sizes and not the sizes themselves: what they were is found by trying. 70 µs a try, four
+thousand of them where nothing fits, which is once before a start is refused.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from itertools import permutations, product
 from typing import Any
 
 from scoring.kinds import N_KINDS
-from scoring.layout_number import LayoutMismatchError, number_of, refusal
+from scoring.layout_number import LAYOUT, LayoutMismatchError, number_of, refusal
 from scoring.layout_stamps import stamps
 from scoring.profile import DAY_MS, HOUR_MS, Layout
 from scoring.rules.columns import KINDS
@@ -32,7 +32,8 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 def refusal_of(what: str, layout: Layout, stamp: int) -> LayoutMismatchError:
     """Why a row with this stamp cannot be used where rows are of `layout`, and what to do."""
-    return refusal(what, number_of(stamp), former_sizes(layout, stamp))
+    number = number_of(stamp)
+    return refusal(what, number, former_sizes(layout, stamp) if number <= LAYOUT else None)
 
 
 def former_sizes(layout: Layout, stamp: int) -> str | None:
@@ -46,7 +47,7 @@ def former_sizes(layout: Layout, stamp: int) -> str | None:
 
 
 def _candidates(layout: Layout) -> Iterator[Layout]:
-    """One setting different, the likeliest values first, then all that rules can read."""
+    """What other rules read, those of all and of none first, then one setting different."""
     for parts in _parts(layout.parts):
         yield replace(layout, parts=parts)
     sizes: tuple[tuple[str, Iterable[Any]], ...] = (
@@ -54,8 +55,8 @@ def _candidates(layout: Layout) -> Iterator[Layout]:
         ("orders", range(4, 65)),
         ("messages", range(1, 1025)),
         ("horizon_ms", (*range(DAY_MS, 731 * DAY_MS, DAY_MS), *range(HOUR_MS, 72 * HOUR_MS, HOUR_MS))),
-        ("day_kinds", _kinds(layout.day_kinds, _MOST_KINDS)),
-        ("hour_kinds", _kinds(layout.hour_kinds, _MOST_KINDS)),
+        ("day_kinds", _kinds(layout.day_kinds)),
+        ("hour_kinds", _kinds(layout.hour_kinds)),
     )
     for name, values in sizes:
         for value in values:
@@ -72,7 +73,7 @@ def _parts(now: Parts) -> Iterator[Parts]:
             yield replace(full, kinds=n, **dict(zip(names, lengths, strict=True)))
 
 
-def _kinds(now: tuple[int, ...], most: int) -> Iterator[tuple[int, ...]]:
+def _kinds(now: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     """Kinds in another order, one fewer, one more, one instead of another."""
     yield from permutations(now)
     for i in range(len(now)):
@@ -81,7 +82,7 @@ def _kinds(now: tuple[int, ...], most: int) -> Iterator[tuple[int, ...]]:
             yield rest
         for kind in _NAMES:
             yield (*now[:i], kind, *now[i + 1 :])
-    if len(now) < most:
+    if len(now) < _MOST_KINDS:
         for kind in _NAMES:
             yield (*now, kind)
 

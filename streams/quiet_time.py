@@ -13,9 +13,9 @@ from scoring.outcome import Outcome
 from scoring.profile import NEVER
 from streams.waiting import Run
 
-__all__ = ["TICKS_AT_ONCE", "QuietTime"]
+__all__ = ["QuietTime"]
 
-TICKS_AT_ONCE: Final = 60
+_TICKS_AT_ONCE: Final = 60
 """Most ticks that quiet time runs at once."""
 _OVER: Final = object()
 
@@ -93,7 +93,7 @@ class QuietTime:
         target = min(watermark_ms + now_ms - received_ms, furthest) // tick * tick
         if target <= at:
             return None
-        step = min(target, (at // tick + TICKS_AT_ONCE) * tick)
+        step = min(target, (at // tick + _TICKS_AT_ONCE) * tick)
         return step, step < target
 
     def pass_at_once(self, until_ms: int, now_ms: int) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -311,7 +311,9 @@ class Settings(GateFields, ShopFields, ReportFields, BaseSettings):
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """What is true is 1 to Python, and is none to who writes settings."""
-        kinds = _kinds_in(cls.model_fields[info.field_name or ""].annotation)
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = _kinds_in(annotation)
+        value = as_object(value) if get_origin(annotation) is dict else value  # a table of the environment is JSON
         if kinds & {int, float} and bool not in kinds and _has_truth(value):
             raise ValueError("is true or false, and a number is wanted")
         return value

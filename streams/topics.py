@@ -21,7 +21,7 @@ __all__ = ["Created", "Difference", "Found", "UnfitTopicsError", "check", "check
 
 _WAIT_MS = 30_000
 _WAIT_MS_PER_PARTITION = 100
-"""So long it is waited for topics that are made; a busy broker of one node needs some hundredths of a second each."""
+"""So long, at the most, it is waited for topics that are made: for many partitions a busy broker needs longer."""
 
 
 @dataclass(frozen=True, slots=True)

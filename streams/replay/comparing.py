@@ -1,7 +1,7 @@
 """Comparing: a digest of what was told, and where two tellings differ."""
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ __all__ = ["Difference", "Differences", "Digest", "compare", "digest"]
 
 _Record = tuple[int, Any]
 """Partition and value."""
+_Told = tuple[bytes | None, int, Any]
+"""Key, partition and value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def digest(settings: Settings, shadow: str | None, span_ms: tuple[int, int], *, 
     told, erased = [], _Erased(settings)
     for topic in _topics(settings, shadow, scores=scores):
         total, records, before = 0, 0, erased.records
-        for line in _by_customer(settings, shadow, topic, span_ms, erased).values():
+        for line in _by_customer(_records(settings, shadow, topic, span_ms, erased)).values():
             records += len(line)
             each = blake2b(digest_size=16)
             for _, value in line:
@@ -111,8 +113,8 @@ def compare(settings: Settings, shadow: str, span_ms: tuple[int, int], *, scores
     found_, erased = Differences(), _Erased(settings)
     first: _First | None = None
     for topic in _topics(settings, shadow, scores=scores):
-        other = _by_id(settings, shadow, topic, span_ms, erased)
-        live = _by_id(settings, None, topic, span_ms, erased, published=other)
+        other = _by_id(_records(settings, shadow, topic, span_ms, erased))
+        live = _by_id(_records(settings, None, topic, span_ms, erased, published=other))
         differ = [
             _First.of(topic, name, live.get(name), other.get(name))
             for name in live.keys() | other.keys()
@@ -214,7 +216,7 @@ def _records(
     span_ms: tuple[int, int],
     erased: _Erased,
     published: Container[str] = (),
-) -> Iterator[tuple[bytes | None, int, Any]]:
+) -> Iterator[_Told]:
     """Of what replays published on live topics only those ids that are in `published`."""
     name = f"{shadow}-{topic}" if shadow else topic
     records = list(tail(settings, name, "beginning", follow=False))
@@ -227,25 +229,16 @@ def _records(
             yield record.key, record.partition, value
 
 
-def _by_customer(
-    settings: Settings, shadow: str | None, topic: str, span_ms: tuple[int, int], erased: _Erased
-) -> Mapping[bytes | None, list[tuple[str, Any]]]:
+def _by_customer(records: Iterable[_Told]) -> Mapping[bytes | None, list[tuple[str, Any]]]:
     """Each customer's records in order, of one id the first: without transactions a crash may repeat some."""
     lines: dict[bytes | None, dict[str, Any]] = {}
-    for key, _, value in _records(settings, shadow, topic, span_ms, erased):
+    for key, _, value in records:
         lines.setdefault(key, {}).setdefault(value["id"], value)
     return {key: list(line.items()) for key, line in lines.items()}
 
 
-def _by_id(
-    settings: Settings,
-    shadow: str | None,
-    topic: str,
-    span_ms: tuple[int, int],
-    erased: _Erased,
-    published: Container[str] = (),
-) -> dict[str, _Record]:
+def _by_id(records: Iterable[_Told]) -> dict[str, _Record]:
     found_: dict[str, _Record] = {}
-    for _, partition, value in _records(settings, shadow, topic, span_ms, erased, published):
+    for _, partition, value in records:
         found_.setdefault(value["id"], (partition, value))
     return found_

@@ -119,6 +119,7 @@ def test_an_unknown_name_gets_the_nearest_known_one(monkeypatch: Patch) -> None:
         ("retention_reference", True, "a number is wanted"),
         ("bands", (0.5, True), "a number is wanted"),
         ("campaign_costs", {"mail": True}, "a number is wanted"),
+        ("campaign_costs", '{"mail": true}', "a number is wanted"),
         ("rule_parameters", {"win-back": {"days": True}}, "a number is wanted"),
     ],
 )
